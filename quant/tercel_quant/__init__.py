@@ -1,0 +1,1 @@
+"""Quantisation to 1.58-bit weights: training, import, evaluation."""

@@ -1,0 +1,213 @@
+"""The shape of a ternary decoder-only language model."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from tercel.errors import TercelError
+
+__all__ = ["PRESETS", "ModelConfig"]
+
+ACTIVATIONS = ("silu", "relu2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """A decoder-only transformer with ternary linears, RMSNorm, RoPE and a gated MLP.
+
+    Raises
+    ------
+    TercelError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    name: str
+    layers: int
+    hidden_size: int
+    """Width of the residual stream, d."""
+    ffn_size: int
+    """Width of the gated MLP."""
+    heads: int
+    """Query heads."""
+    kv_heads: int
+    """Key/value heads; a divisor of ``heads``."""
+    head_size: int
+    """A multiple of 16; ``heads * head_size`` may differ from ``hidden_size``."""
+    vocab_size: int
+    context: int
+    """Most positions that a KV cache of this model may hold."""
+    rope_base: float = 10000.0
+    norm_epsilon: float = 1e-5
+    activation: str = "silu"
+    """``silu`` or ``relu2`` (squared ReLU), applied to the gate projection."""
+    sub_norms: bool = False
+    """RMSNorm before the output and the down projection, as in the BitNet checkpoints."""
+    tied_head: bool = True
+    """The head's rows are the embedding's rows."""
+    bos_token: int | None = None
+    eos_token: int | None = None
+
+    def __post_init__(self):
+        for field in (
+            "layers",
+            "hidden_size",
+            "ffn_size",
+            "heads",
+            "kv_heads",
+            "head_size",
+            "vocab_size",
+            "context",
+        ):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise TercelError(f"{field} must be a positive integer, not {value!r}")
+        if self.heads % self.kv_heads:
+            raise TercelError(
+                f"kv_heads must divide heads, but {self.kv_heads} does not divide {self.heads}"
+            )
+        if self.head_size % 16:
+            raise TercelError(f"head_size must be a multiple of 16, not {self.head_size}")
+        if self.activation not in ACTIVATIONS:
+            raise TercelError(
+                f"activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r}"
+            )
+        for field in ("rope_base", "norm_epsilon"):
+            value = getattr(self, field)
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not 0 < value < float("inf")
+            ):
+                raise TercelError(f"{field} must be a positive number, not {value!r}")
+        for field in ("bos_token", "eos_token"):
+            value = getattr(self, field)
+            if value is not None and not (isinstance(value, int) and 0 <= value < self.vocab_size):
+                raise TercelError(
+                    f"{field} must be a token id below vocab_size {self.vocab_size}, not {value!r}"
+                )
+
+    @property
+    def q_size(self) -> int:
+        """Width of the queries and of the attention output: ``heads * head_size``."""
+        return self.heads * self.head_size
+
+    @property
+    def kv_size(self) -> int:
+        """Width of the keys, and of the values: ``kv_heads * head_size``."""
+        return self.kv_heads * self.head_size
+
+    def linears(self) -> dict[str, tuple[int, int]]:
+        """The ternary matrices of one layer: name to (rows out, columns in), in tape order."""
+        d, f = self.hidden_size, self.ffn_size
+        return {
+            "q": (self.q_size, d),
+            "k": (self.kv_size, d),
+            "v": (self.kv_size, d),
+            "o": (d, self.q_size),
+            "gate": (f, d),
+            "up": (f, d),
+            "down": (d, f),
+        }
+
+    def norms(self) -> dict[str, int]:
+        """The norm gains of one layer: name to width."""
+        norms = {"attention_norm": self.hidden_size, "mlp_norm": self.hidden_size}
+        if self.sub_norms:
+            norms |= {"attention_sub_norm": self.q_size, "mlp_sub_norm": self.ffn_size}
+        return norms
+
+    @property
+    def ternary_weights(self) -> int:
+        """Number of ternary weights in the whole model."""
+        return self.layers * sum(rows * columns for rows, columns in self.linears().values())
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelConfig":
+        """Inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        TercelError
+            If the text is no JSON object or has a missing or unknown field.
+        """
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            raise TercelError(f"the model config is not valid JSON: {error}") from None
+        if not isinstance(fields, dict):
+            raise TercelError(
+                f"the model config must be a JSON object, not {type(fields).__name__}"
+            )
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(fields) - set(known)):
+            raise TercelError(
+                f"the model config has unknown fields: {', '.join(unknown)}; "
+                "a newer tercel may know them"
+            )
+        required = {name for name, field in known.items() if field.default is dataclasses.MISSING}
+        if missing := sorted(required - set(fields)):
+            raise TercelError(f"the model config lacks the fields: {', '.join(missing)}")
+        return cls(**fields)
+
+
+PRESETS = {
+    config.name: config
+    for config in (
+        ModelConfig(
+            name="tiny",
+            layers=2,
+            hidden_size=64,
+            ffn_size=160,
+            heads=4,
+            kv_heads=2,
+            head_size=16,
+            vocab_size=96,
+            context=64,
+        ),
+        ModelConfig(
+            name="small",
+            layers=8,
+            hidden_size=256,
+            ffn_size=768,
+            heads=4,
+            kv_heads=4,
+            head_size=64,
+            vocab_size=4096,
+            context=1024,
+            eos_token=0,
+        ),
+        ModelConfig(
+            name="0.7b",
+            layers=24,
+            hidden_size=1536,
+            ffn_size=4096,
+            heads=16,
+            kv_heads=16,
+            head_size=96,
+            vocab_size=32002,
+            context=2048,
+            sub_norms=True,
+            bos_token=1,
+            eos_token=2,
+        ),
+        ModelConfig(
+            name="2b",
+            layers=30,
+            hidden_size=2560,
+            ffn_size=6912,
+            heads=20,
+            kv_heads=5,
+            head_size=128,
+            vocab_size=128256,
+            context=4096,
+            rope_base=500000.0,
+            activation="relu2",
+            sub_norms=True,
+            bos_token=128000,
+            eos_token=128001,
+        ),
+    )
+}
