@@ -1,0 +1,5 @@
+"""Devices: what runs a pass of token nodes over a model."""
+
+from tercel.device.interface import Ask, Counters, Device, Limits, PassResult
+
+__all__ = ["Ask", "Counters", "Device", "Limits", "PassResult"]

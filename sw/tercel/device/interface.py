@@ -1,0 +1,248 @@
+"""The one verb of every device: a pass of K token nodes over the whole model, then a commit."""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+
+__all__ = ["Ask", "Counters", "Device", "Limits", "PassResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a device can do in one pass."""
+
+    nodes: int
+    """K, the most token nodes of a pass."""
+    context: int
+    """The most KV positions, committed and of the pass together."""
+    top_k: int
+    """The largest top-k."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a pass is asked to return. An ask of nothing skips the head."""
+
+    argmax: bool = True
+    """The best row of every node."""
+    top_k: int = 0
+    """The best rows of every node with their logits, and the log of the sum of all exponentials."""
+    logits: tuple[int, ...] = ()
+    """Nodes whose whole logits are wanted."""
+    hidden: tuple[int, ...] = ()
+    """Nodes whose residual stream before the final norm is wanted."""
+    layer_mask: tuple[tuple[bool, bool], ...] | None = None
+    """Per layer, whether its attention and its MLP take part; ``None`` is all of them."""
+    head_rows: int | None = None
+    """Only the first so many rows of the head; ``None`` is the whole vocabulary."""
+
+    @property
+    def needs_head(self) -> bool:
+        return self.argmax or self.top_k > 0 or bool(self.logits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """What the device has done since it was made; bytes are those that cross its memory ports."""
+
+    passes: int = 0
+    nodes: int = 0
+    tape_bytes_read: int = 0
+    kv_bytes_read: int = 0
+    kv_bytes_written: int = 0
+
+    @property
+    def bytes_read(self) -> int:
+        return self.tape_bytes_read + self.kv_bytes_read
+
+    def __sub__(self, other: "Counters") -> "Counters":
+        return Counters(
+            **{name: value - getattr(other, name) for name, value in vars(self).items()}
+        )
+
+    def __add__(self, other: "Counters") -> "Counters":
+        return Counters(
+            **{name: value + getattr(other, name) for name, value in vars(self).items()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassResult:
+    """The answer to an :class:`Ask`; what was not asked for is ``None`` or empty."""
+
+    argmax: npt.NDArray[np.int32] | None = None
+    """``[N]``."""
+    top_ids: npt.NDArray[np.int32] | None = None
+    """``[N, top_k]``, best first; ties go to the lower row."""
+    top_logits: npt.NDArray[np.float32] | None = None
+    """``[N, top_k]``."""
+    logsumexp: npt.NDArray[np.float64] | None = None
+    """``[N]``, natural logarithm, over the rows that took part."""
+    logits: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Node to ``[rows]``."""
+    hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Node to ``[hidden_size]``."""
+    counters: Counters = Counters()
+    """Of this pass alone."""
+
+
+class Device(abc.ABC):
+    """A model on a device, with one sequence's KV cache.
+
+    Implementations check their input through :meth:`check_pass`, so that every device refuses the same things
+    in the same words.
+    """
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> ModelConfig: ...
+
+    @property
+    @abc.abstractmethod
+    def limits(self) -> Limits: ...
+
+    @property
+    @abc.abstractmethod
+    def length(self) -> int:
+        """Number of committed positions."""
+
+    @property
+    @abc.abstractmethod
+    def counters(self) -> Counters:
+        """Sums over all passes."""
+
+    @abc.abstractmethod
+    def run_pass(
+        self,
+        tokens: Sequence[int] | None = None,
+        *,
+        embedding_rows: npt.NDArray[np.float32] | None = None,
+        parents: Sequence[int] | None = None,
+        base: int | None = None,
+        ask: Ask = Ask(),
+    ) -> PassResult:
+        """Run N nodes through the model once; the cache does not advance before :meth:`commit`.
+
+        Parameters
+        ----------
+        tokens
+            N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and ``embedding_rows``.
+        embedding_rows
+            ``[N, hidden_size]`` residual streams to start from instead of token embeddings.
+        parents
+            N indices, ``parents[0] == -1`` and ``0 <= parents[i] < i``; ``None`` is a chain.
+        base
+            Position of node 0; must equal :attr:`length` (``None`` is just that).
+
+        Raises
+        ------
+        TercelError
+            If the input breaks a rule; the cache is then as before.
+        """
+
+    @abc.abstractmethod
+    def commit(self, path: Sequence[int]) -> None:
+        """Keep the KV of the nodes of ``path`` (node 0, then each a child of the one before) and advance.
+
+        Raises
+        ------
+        TercelError
+            If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no such chain.
+        """
+
+    @abc.abstractmethod
+    def reset(self) -> None:
+        """Forget the cache: the next pass starts a new sequence at position 0."""
+
+    def prefill(self, tokens: Sequence[int]) -> None:
+        """Commit ``tokens`` in passes of K nodes without running the head."""
+        self.check_tokens(tokens)
+        if self.length + len(tokens) > self.limits.context:
+            raise TercelError(
+                f"{len(tokens)} tokens after {self.length} committed positions exceed the context of "
+                f"{self.limits.context}; shorten the prompt or open the device with a larger context"
+            )
+        for start in range(0, len(tokens), self.limits.nodes):
+            chunk = tokens[start : start + self.limits.nodes]
+            self.run_pass(chunk, ask=Ask(argmax=False))
+            self.commit(range(len(chunk)))
+
+    def check_tokens(self, tokens: Sequence[int]) -> None:
+        """Raise a :class:`TercelError` unless every token is an id of the vocabulary."""
+        for token in tokens:
+            if not 0 <= token < self.config.vocab_size:
+                raise TercelError(
+                    f"token ids must be in 0..{self.config.vocab_size - 1}, but one is {token}; "
+                    "is this the model's own tokenizer?"
+                )
+
+    def check_pass(
+        self,
+        tokens: Sequence[int] | None,
+        embedding_rows: npt.NDArray[np.float32] | None,
+        parents: Sequence[int] | None,
+        base: int | None,
+        ask: Ask,
+    ) -> list[int]:
+        """Check the arguments of :meth:`run_pass`; return the parents in full."""
+        if (tokens is None) == (embedding_rows is None):
+            raise TercelError("a pass takes either tokens or embedding_rows, exactly one of them")
+        if tokens is not None:
+            self.check_tokens(tokens)
+            nodes = len(tokens)
+        else:
+            shape, width = np.shape(embedding_rows), self.config.hidden_size
+            if len(shape) != 2 or shape[1] != width:
+                raise TercelError(f"embedding_rows must have the shape (N, {width}), not {shape}")
+            nodes = shape[0]
+        if not 1 <= nodes <= self.limits.nodes:
+            raise TercelError(f"a pass takes 1 to {self.limits.nodes} nodes, not {nodes}")
+        self._check_base(self.length if base is None else base, nodes)
+        self._check_ask(ask, nodes)
+        parents = list(range(-1, nodes - 1)) if parents is None else list(parents)
+        if len(parents) != nodes:
+            raise TercelError(f"{nodes} nodes need as many parents, not {len(parents)}")
+        for node, parent in enumerate(parents):
+            lowest = -1 if node == 0 else 0
+            if not lowest <= parent < max(node, lowest + 1):
+                raise TercelError(
+                    f"parents[0] must be -1 and every other an earlier node, but parents[{node}] is {parent}"
+                )
+        return parents
+
+    def _check_base(self, base: int, nodes: int) -> None:
+        if base != self.length:
+            kind = "rewinds over" if base < self.length else "leaves a gap after"
+            raise TercelError(
+                f"base {base} {kind} the {self.length} committed positions; "
+                "passes append, so give their number or reset() first"
+            )
+        if base + nodes > self.limits.context:
+            raise TercelError(
+                f"{nodes} nodes after {base} committed positions exceed the context of "
+                f"{self.limits.context}; reset() or open the device with a larger context"
+            )
+
+    def _check_ask(self, ask: Ask, nodes: int) -> None:
+        rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows
+        if not 1 <= rows <= self.config.vocab_size:
+            raise TercelError(f"head_rows must be in 1..{self.config.vocab_size}, not {rows}")
+        if not 0 <= ask.top_k <= min(self.limits.top_k, rows):
+            raise TercelError(
+                f"top_k must be in 0..{min(self.limits.top_k, rows)}, not {ask.top_k}"
+            )
+        for name in ("logits", "hidden"):
+            for node in getattr(ask, name):
+                if not 0 <= node < nodes:
+                    raise TercelError(f"{name} may name the nodes 0..{nodes - 1}, not {node}")
+        if ask.layer_mask is not None and len(ask.layer_mask) != self.config.layers:
+            raise TercelError(
+                f"layer_mask must have one pair for each of the {self.config.layers} layers, "
+                f"not {len(ask.layer_mask)}"
+            )
