@@ -95,8 +95,8 @@ class PassResult:
 class Device(abc.ABC):
     """A model on a device, with one sequence's KV cache.
 
-    Implementations check their input through :meth:`check_pass`, so that every device refuses the same things
-    in the same words.
+    Implementations check their input through :meth:`check_pass`, so that every device refuses the
+    same things in the same words.
     """
 
     @property
@@ -132,7 +132,8 @@ class Device(abc.ABC):
         Parameters
         ----------
         tokens
-            N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and ``embedding_rows``.
+            N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and
+            ``embedding_rows``.
         embedding_rows
             ``[N, hidden_size]`` residual streams to start from instead of token embeddings.
         parents
@@ -148,12 +149,15 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def commit(self, path: Sequence[int]) -> None:
-        """Keep the KV of the nodes of ``path`` (node 0, then each a child of the one before) and advance.
+        """Keep the KV of the nodes of ``path`` and advance.
+
+        A path is node 0, then each a child of the one before.
 
         Raises
         ------
         TercelError
-            If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no such chain.
+            If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no
+            such chain.
         """
 
     @abc.abstractmethod
@@ -165,8 +169,8 @@ class Device(abc.ABC):
         self.check_tokens(tokens)
         if self.length + len(tokens) > self.limits.context:
             raise TercelError(
-                f"{len(tokens)} tokens after {self.length} committed positions exceed the context of "
-                f"{self.limits.context}; shorten the prompt or open the device with a larger context"
+                f"{len(tokens)} tokens after {self.length} committed positions exceed the context "
+                f"of {self.limits.context}; shorten the prompt or open the device with a larger one"
             )
         for start in range(0, len(tokens), self.limits.nodes):
             chunk = tokens[start : start + self.limits.nodes]
@@ -212,7 +216,8 @@ class Device(abc.ABC):
             lowest = -1 if node == 0 else 0
             if not lowest <= parent < max(node, lowest + 1):
                 raise TercelError(
-                    f"parents[0] must be -1 and every other an earlier node, but parents[{node}] is {parent}"
+                    "parents[0] must be -1 and every other an earlier node, "
+                    f"but parents[{node}] is {parent}"
                 )
         return parents
 

@@ -1,0 +1,49 @@
+"""The golden model: every operator of the accelerator in NumPy, equal to the RTL bit for bit."""
+
+from tercel.numerics.attention import CacheView, attend
+from tercel.numerics.float32 import add, bfloat16_up, bfloat16_value, fixed, flush, multiply
+from tercel.numerics.functions import exp2, reciprocal, relu2, rsqrt, sigmoid, silu
+from tercel.numerics.head import argmax, exponential_sum, head_logits, logits, top_k
+from tercel.numerics.linear import dequantise, integer_linear, ternary_linear
+from tercel.numerics.quantise import (
+    Quantised,
+    norm_quantise,
+    quantise,
+    quantise_cache,
+    quantise_rows,
+    sum_of_squares,
+)
+from tercel.numerics.rope import rope_table, rotate
+
+__all__ = [
+    "CacheView",
+    "Quantised",
+    "add",
+    "argmax",
+    "attend",
+    "bfloat16_up",
+    "bfloat16_value",
+    "dequantise",
+    "exp2",
+    "exponential_sum",
+    "fixed",
+    "flush",
+    "head_logits",
+    "integer_linear",
+    "logits",
+    "multiply",
+    "norm_quantise",
+    "quantise",
+    "quantise_cache",
+    "quantise_rows",
+    "reciprocal",
+    "relu2",
+    "rope_table",
+    "rotate",
+    "rsqrt",
+    "sigmoid",
+    "silu",
+    "sum_of_squares",
+    "ternary_linear",
+    "top_k",
+]

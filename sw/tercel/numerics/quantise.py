@@ -1,0 +1,111 @@
+"""Int8 quantisation of rows, fused with the RMSNorm before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.numerics.float32 import (
+    Float32,
+    Int8,
+    add,
+    bfloat16_up,
+    bfloat16_value,
+    flush,
+    multiply,
+)
+from tercel.numerics.functions import reciprocal, rsqrt
+
+__all__ = [
+    "Quantised",
+    "norm_quantise",
+    "quantise",
+    "quantise_cache",
+    "quantise_rows",
+    "sum_of_squares",
+]
+
+LIMIT = np.float32(127)
+INVERSE_LIMIT = np.float32(1 / 127)
+TREE = 16
+ACCUMULATORS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantised:
+    """``values * scale[..., None]`` approximates the row."""
+
+    values: Int8
+    scale: Float32
+
+
+def _round(x: Float32, unit: Float32) -> Int8:
+    return np.clip(np.rint(multiply(x, unit)), -LIMIT, LIMIT).astype(np.int8)
+
+
+def _neighbours(x: Float32) -> Float32:
+    """Sum the last axis, a power of two long, by a binary tree of neighbours."""
+    while x.shape[-1] > 1:
+        x = add(x[..., 0::2], x[..., 1::2])
+    return x[..., 0]
+
+
+def sum_of_squares(x: Float32) -> Float32:
+    """Sum of squares over the last axis in the accelerator's order.
+
+    Zero-padded to a multiple of 128; 16 neighbours by a binary tree; these sums dealt round robin
+    to 8 accumulators; the accumulators by a binary tree. So an adder of up to 8 cycles latency
+    never waits for itself.
+    """
+    width = x.shape[-1]
+    padding = -width % (TREE * ACCUMULATORS)
+    squares = multiply(x, x)
+    squares = np.pad(squares, [(0, 0)] * (x.ndim - 1) + [(0, padding)])
+    groups = _neighbours(squares.reshape(*x.shape[:-1], -1, ACCUMULATORS, TREE))
+    total = groups[..., 0, :]
+    for step in range(1, groups.shape[-2]):
+        total = add(total, groups[..., step, :])
+    return _neighbours(total)
+
+
+def quantise(x: Float32) -> Quantised:
+    """Absmax int8 over the last axis; a row of zeros has the scale 0."""
+    largest = np.abs(x).max(axis=-1)
+    unit = multiply(reciprocal(largest), LIMIT)
+    return Quantised(values=_round(x, unit[..., None]), scale=multiply(largest, INVERSE_LIMIT))
+
+
+def norm_quantise(x: Float32, gain: Float32, epsilon: float) -> Quantised:
+    """RMSNorm with gain, then absmax int8: the root mean square appears in the scale alone.
+
+    Parameters
+    ----------
+    x
+        float32 ``[..., n]``.
+    gain
+        float32 ``[n]``.
+    """
+    row = quantise(multiply(x, gain))
+    mean = multiply(sum_of_squares(x), np.float32(1 / x.shape[-1]))
+    inverse_rms = rsqrt(add(mean, np.float32(epsilon)))
+    return Quantised(values=row.values, scale=multiply(row.scale, inverse_rms))
+
+
+def quantise_cache(x: Float32) -> tuple[Int8, npt.NDArray[np.uint16]]:
+    """Absmax int8 of key or value rows and their scales, as bfloat16 bits rounded up before use."""
+    scale = bfloat16_up(flush(multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT)))
+    unit = reciprocal(bfloat16_value(scale))
+    return _round(x, unit[..., None]), scale
+
+
+def quantise_rows(rows: Float32) -> tuple[Int8, Float32]:
+    """Absmax int8 per row of an embedding or head, on the host.
+
+    Float32 ``[n, d]`` to int8 ``[n, d]`` and float32 ``[n]``. A row of zeros has the scale 0.
+    """
+    rows = np.asarray(rows, np.float32)
+    scale = (np.abs(rows).max(axis=-1) / LIMIT).astype(np.float32)
+    divisor = np.where(scale < np.float32(2.0**-126), np.float32(1), scale)
+    scale = flush(scale)
+    values = np.clip(np.rint(rows / divisor[..., None]), -LIMIT, LIMIT).astype(np.int8)
+    return np.where(scale[..., None] > 0, values, np.int8(0)), scale
