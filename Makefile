@@ -1,0 +1,45 @@
+# tercel: `make run` talks, `make test` tests; both set up what they need first.
+
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup run test test-slow lint bench train-small clean
+
+help:
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## install everything into .venv
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+PROMPT ?= The people of the United States
+
+run: setup ## continue PROMPT with the shipped model
+	$(BIN)/tercel run --prompt "$(PROMPT)" --max-tokens 120 --stats
+
+test: setup ## the whole test suite but what takes minutes
+	$(BIN)/python -m pytest
+
+test-slow: setup ## the tests that take minutes or fetch real models
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: setup ## the figures of docs/results.md, on this machine
+	$(BIN)/python bench/emulator.py
+	$(BIN)/python bench/conversion.py
+
+train-small: setup ## train the shipped model from nothing
+	$(BIN)/tercel train --recipe small --output build/small
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist

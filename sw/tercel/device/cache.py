@@ -1,0 +1,54 @@
+"""The KV cache of one sequence, in the accelerator's layout."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tercel.config import ModelConfig
+from tercel.numerics import CacheView, quantise_cache
+from tercel.numerics.float32 import Float32
+
+__all__ = ["KVCache"]
+
+
+class KVCache:
+    """Int8 keys and values ``[layer][kv head][position][head size]`` with bfloat16 scales."""
+
+    def __init__(self, *, config: ModelConfig, positions: int):
+        heads = (config.layers, config.kv_heads, positions)
+        self._keys = np.zeros((*heads, config.head_size), np.int8)
+        self._values = np.zeros((*heads, config.head_size), np.int8)
+        self._key_scales = np.zeros(heads, np.uint16)
+        self._value_scales = np.zeros(heads, np.uint16)
+
+    @staticmethod
+    def position_bytes(config: ModelConfig) -> int:
+        """Bytes of one layer's keys, values and scales at one position."""
+        return config.kv_heads * 2 * (config.head_size + 2)
+
+    def write(self, layer: int, slot: int, keys: Float32, values: Float32) -> None:
+        """Quantise and store float32 ``[N, kv_heads, head_size]`` from ``slot`` on."""
+        nodes = slice(slot, slot + len(keys))
+        for rows, data, scales in (
+            (keys, self._keys, self._key_scales),
+            (values, self._values, self._value_scales),
+        ):
+            quantised, scale = quantise_cache(rows)
+            data[layer, :, nodes] = quantised.transpose(1, 0, 2)
+            scales[layer, :, nodes] = scale.T
+
+    def view(self, layer: int, positions: int) -> CacheView:
+        """The first ``positions`` of a layer; no copy."""
+        return CacheView(
+            keys=self._keys[layer, :, :positions],
+            key_scales=self._key_scales[layer, :, :positions],
+            values=self._values[layer, :, :positions],
+            value_scales=self._value_scales[layer, :, :positions],
+        )
+
+    def gather(self, base: int, path: Sequence[int]) -> None:
+        """Move the rows ``base + path[i]`` to ``base + i``."""
+        source = base + np.asarray(path)
+        target = slice(base, base + len(path))
+        for array in (self._keys, self._values, self._key_scales, self._value_scales):
+            array[:, :, target] = array[:, :, source]

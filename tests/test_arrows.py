@@ -1,0 +1,68 @@
+"""The import arrows of docs/architecture.md: who may import whom."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "tercel": (ROOT / "sw/tercel", {"numpy", "safetensors", "tokenizers", "typer", "rich"}),
+    "tercel_hw": (ROOT / "hw/tercel_hw", {"tercel", "numpy", "amaranth"}),
+    "tercel_sim": (
+        ROOT / "sim/tercel_sim",
+        {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"},
+    ),
+    "tercel_quant": (
+        ROOT / "quant/tercel_quant",
+        {"tercel", "numpy", "torch", "transformers", "gguf", "safetensors", "tokenizers"}
+        | {"typer", "rich", "rdata"},
+    ),
+}
+LAYERS = ["errors", "config", "numerics", "image", "device", "runtime", "cli"]
+"""Inside ``tercel`` a package imports only those before it."""
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_only_what_the_contract_allows(package):
+    folder, allowed = PACKAGES[package]
+    allowed = allowed | set(sys.stdlib_module_names) | {package}
+    for path in files(folder):
+        foreign = {name.split(".")[0] for name in imported(path)} - allowed
+        assert not foreign, f"{path} imports {foreign}"
+
+
+def test_layers_inside_tercel_point_one_way():
+    folder = PACKAGES["tercel"][0]
+    for path in files(folder):
+        layer = path.relative_to(folder).parts[0].removesuffix(".py")
+        if layer == "__init__":
+            continue
+        rank = LAYERS.index(layer)
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "tercel" and len(parts) > 1 and parts[1] in LAYERS:
+                assert LAYERS.index(parts[1]) <= rank, f"{path} imports {name}"
+
+
+def test_no_source_file_is_longer_than_500_lines():
+    for folder, _ in PACKAGES.values():
+        for path in files(folder):
+            assert len(path.read_text().splitlines()) <= 500, path
