@@ -1,0 +1,35 @@
+"""Finding out what a checkpoint is."""
+
+from pathlib import Path
+
+from tercel.errors import TercelError
+from tercel_quant.checkpoints.checkpoint import Checkpoint
+from tercel_quant.checkpoints.gguf import MAGIC, GgufCheckpoint
+from tercel_quant.checkpoints.huggingface import HuggingFaceCheckpoint
+
+__all__ = ["open_checkpoint"]
+
+
+def open_checkpoint(path: Path | str) -> Checkpoint:
+    """Open a Hugging Face checkpoint folder or a GGUF file.
+
+    Raises
+    ------
+    TercelError
+        If the path is neither, or the reader refuses what it finds.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise TercelError(f"{path} does not exist")
+    if path.is_dir():
+        if (path / "config.json").exists():
+            return HuggingFaceCheckpoint(path)
+        raise TercelError(f"{path} holds no config.json; give a Hugging Face folder or a GGUF file")
+    with path.open("rb") as file:
+        magic = file.read(len(MAGIC))
+    if magic == MAGIC:
+        return GgufCheckpoint(path)
+    raise TercelError(
+        f"{path} is no GGUF file: it starts with {magic!r}; "
+        "give a GGUF file, or the folder that holds config.json and the safetensors"
+    )

@@ -1,0 +1,63 @@
+"""Checks of a checkpoint's tensor names and shapes against those its config calls for."""
+
+from collections.abc import Mapping
+
+from tercel.errors import TercelError
+
+__all__ = ["check_tensors"]
+
+SHOWN = 5
+
+PARTS = {
+    ".bias": "biases",
+    "q_norm": "norms of queries and keys",
+    "k_norm": "norms of queries and keys",
+    "_exps": "mixtures of experts",
+    "experts": "mixtures of experts",
+    "rope_freqs": "scaled RoPE frequencies",
+    "lora_": "LoRA adapters",
+    "post_feedforward": "norms after the MLP",
+}
+"""Part of a tensor's name to what it belongs to."""
+
+
+def check_tensors(
+    found: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    *,
+    ignored: tuple[str, ...] = (),
+) -> None:
+    """Raise unless every expected tensor is there in its shape and no other tensor is.
+
+    Parameters
+    ----------
+    found, expected : mapping of str to tuple of int
+        Name to shape.
+    ignored : tuple of str
+        A found name that ends in one of these may be there.
+
+    Raises
+    ------
+    TercelError
+        That names the tensors (the first five) and, where their name tells, what they belong to.
+    """
+    if missing := [name for name in expected if name not in found]:
+        raise TercelError(f"the checkpoint lacks {len(missing)} tensors: {_list(missing)}")
+    extra = [name for name in found if name not in expected and not name.endswith(ignored)]
+    for name in extra:
+        for part, meaning in PARTS.items():
+            if part in name:
+                raise TercelError(f"{name}: {meaning} are not supported")
+    if extra:
+        raise TercelError(
+            f"the checkpoint has {len(extra)} tensors that its config does not call for: "
+            f"{_list(extra)}; importing it without them would change the model"
+        )
+    for name, shape in expected.items():
+        if tuple(found[name]) != shape:
+            raise TercelError(f"{name} must have the shape {shape}, not {tuple(found[name])}")
+
+
+def _list(names: list[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
