@@ -1,0 +1,31 @@
+"""The device image: a model in the order and the bits in which an accelerator consumes it."""
+
+from tercel.image.builder import ImageBuilder, check_tokenizer
+from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
+from tercel.image.file import Image
+from tercel.image.footprint import Footprint, footprint
+from tercel.image.layout import LAYOUTS, Chunks, TapeLayout
+from tercel.image.rope import rope_table
+from tercel.image.segment import Part, Segment, segments
+from tercel.image.synthetic import fill_random, random_image
+
+__all__ = [
+    "BASE3",
+    "CODES",
+    "INDEX5",
+    "LAYOUTS",
+    "Chunks",
+    "Footprint",
+    "Image",
+    "ImageBuilder",
+    "Part",
+    "Segment",
+    "TapeLayout",
+    "WeightCode",
+    "check_tokenizer",
+    "fill_random",
+    "footprint",
+    "random_image",
+    "rope_table",
+    "segments",
+]

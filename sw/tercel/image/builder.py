@@ -1,0 +1,254 @@
+"""From canonical tensors to an image file."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel.image.container import Stream, write_container
+from tercel.image.layout import ROW_BLOCK, TapeLayout
+from tercel.image.matrix import place_matrix
+from tercel.image.rope import rope_table
+from tercel.image.segment import Part, Segment, segments, segments_json
+
+__all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
+
+FORMAT = "tercel"
+VERSION = 1
+
+TENSOR_KINDS = {"ternary": "ternary", "vector": "gain", "rows": "rows"}
+"""Kind of a segment to the builder's method that takes its tensors."""
+
+
+def check_tokenizer(data: bytes, vocab_size: int) -> None:
+    """Raise a :class:`TercelError` unless ``data`` is a tokenizer whose ids the model knows."""
+    try:
+        ids = Tokenizer.from_str(data.decode()).get_vocab(with_added_tokens=True)
+    except Exception as error:  # the library raises nothing narrower
+        raise TercelError(f"the tokenizer is not a valid tokenizer.json: {error}") from error
+    token, largest = max(ids.items(), key=lambda item: item[1], default=("", -1))
+    if largest >= vocab_size:
+        raise TercelError(
+            f"the tokenizer has the id {largest} ({token!r}), but the model's vocab_size is "
+            f"{vocab_size}: its ids must be below that; is it the model's own tokenizer?"
+        )
+
+
+def _float32(name: str, what: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Finite float32 values, subnormals made zero, as the device computes."""
+    with np.errstate(over="ignore"):
+        values = np.array(values, np.float32)
+    if not np.isfinite(values).all():
+        raise TercelError(f"{what} of {name} must be finite, but has NaN or infinity")
+    values[np.abs(values) < np.finfo(np.float32).tiny] *= np.float32(0)
+    return values
+
+
+def _check_not_negative(name: str, what: str, values: npt.NDArray[np.float32]) -> None:
+    if (values < 0).any():
+        raise TercelError(f"{what} of {name} must not be negative, but one is {values.min()}")
+
+
+class ImageBuilder:
+    """Collects the canonical tensors of a model, each once and in any order, and writes its image.
+
+    The tape is held in memory once. A tensor is copied when it is given.
+
+    Parameters
+    ----------
+    config
+        The model's shape.
+    layout
+        The tape's; by default the kv260's.
+    tokenizer
+        The bytes of ``tokenizer.json``; its ids must be below ``config.vocab_size``.
+
+    Raises
+    ------
+    TercelError
+        If the tokenizer is invalid or does not fit the model.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: ModelConfig,
+        layout: TapeLayout | None = None,
+        tokenizer: bytes | None = None,
+    ):
+        if tokenizer is not None:
+            check_tokenizer(tokenizer, config.vocab_size)
+        self._config = config
+        self._layout = TapeLayout() if layout is None else layout
+        self._tokenizer = tokenizer
+        self._segments = segments(config, self._layout)
+        self._content = {
+            segment.name: np.zeros(segment.words * self._layout.word_bytes, np.uint8)
+            for segment in self._segments
+        }
+        self._places: dict[str, list[tuple[Segment, Part]]] = {}
+        for segment in self._segments:
+            for part in segment.parts:
+                self._places.setdefault(part.name, []).append((segment, part))
+        self._given: set[str] = set()
+        self._write_rope()
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._config
+
+    @property
+    def layout(self) -> TapeLayout:
+        return self._layout
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the tensors that are not given yet, in tape order."""
+        return tuple(name for name in self._places if name not in self._given)
+
+    def ternary(self, name: str, trits: npt.NDArray[np.int8], scale: float) -> None:
+        """Give a ternary matrix.
+
+        Parameters
+        ----------
+        trits
+            int8 ``[rows out, columns in]`` in {-1, 0, 1}.
+        scale
+            The weights are ``trits * scale``; finite, not negative.
+
+        Raises
+        ------
+        TercelError
+            If the model has no such ternary tensor, it was given before, or a value breaks the
+            rules above; the tensor then counts as not given.
+        """
+        place = self._claim(name, "ternary")
+        segment, part = place["ternary"]
+        self._check_array(name, trits, np.int8, (part.rows, segment.columns))
+        if np.ndim(scale):
+            raise TercelError(f"the scale of {name} must be one number, not {scale!r}")
+        value = _float32(name, "the scale", scale)
+        _check_not_negative(name, "the scale", value)
+        try:
+            place_matrix(self._layout, segment, self._content[segment.name], part, trits)
+        except TercelError as error:
+            raise TercelError(f"{name}: {error}") from None
+        self._place_floats(*place["vector"], value)
+        self._given.add(name)
+
+    def gain(self, name: str, vector: npt.NDArray[np.float32]) -> None:
+        """Give the gain of a norm, float32 ``[width]``, finite.
+
+        Raises
+        ------
+        TercelError
+            If the model has no such gain, it was given before, or it breaks the rules above.
+        """
+        segment, part = self._claim(name, "gain")["vector"]
+        self._check_array(name, vector, np.float32, (part.rows,))
+        self._place_floats(segment, part, _float32(name, "the gain", vector))
+        self._given.add(name)
+
+    def rows(
+        self, name: str, values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]
+    ) -> None:
+        """Give the int8 rows of the embedding or of an untied head.
+
+        Parameters
+        ----------
+        values
+            int8 ``[vocab_size, hidden_size]`` in -127..127.
+        scales
+            float32 ``[vocab_size]``; finite, not negative.
+
+        Raises
+        ------
+        TercelError
+            If the model has no such rows, they were given before, or they break the rules above.
+        """
+        segment, _ = self._claim(name, "rows")["rows"]
+        count, width = segment.rows, segment.columns
+        self._check_array(name, values, np.int8, (count, width))
+        self._check_array(f"{name}'s scales", scales, np.float32, (count,))
+        if values.min() < -127:
+            raise TercelError(f"the values of {name} must be in -127..127, but one is -128")
+        floats = _float32(name, "the scales", scales)
+        _check_not_negative(name, "the scales", floats)
+        blocks = self._content[segment.name].view(self._layout.row_block(width))
+        whole, tail = divmod(count, ROW_BLOCK)
+        for field, data in (("scales", floats), ("rows", values)):
+            target, split = blocks[field], whole * ROW_BLOCK
+            columns = data.shape[1:]
+            index = tuple(slice(size) for size in columns)
+            target[(slice(whole), slice(None), *index)] = data[:split].reshape(
+                whole, ROW_BLOCK, *columns
+            )
+            if tail:
+                target[(whole, slice(tail), *index)] = data[split:]
+        self._given.add(name)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the image.
+
+        On any failure ``path`` is as before and nothing else is left in its folder.
+
+        Raises
+        ------
+        TercelError
+            If tensors are missing, or the file cannot be written.
+        """
+        if missing := self.missing:
+            shown = ", ".join(missing[:12]) + (", ..." if len(missing) > 12 else "")
+            raise TercelError(f"the image lacks {len(missing)} of its tensors: {shown}")
+        words = self._segments[-1].end_word
+        shape = (self._layout.ports, words * self._layout.port_bytes)
+        tensors = {"tape": Stream(shape=shape, blocks=self._tape())}
+        if self._tokenizer is not None:
+            data = np.frombuffer(self._tokenizer, np.uint8)
+            tensors["tokenizer"] = Stream(shape=data.shape, blocks=[data])
+        metadata = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "config": self._config.to_json(),
+            "layout": self._layout.to_json(),
+            "segments": segments_json(self._segments),
+        }
+        write_container(Path(path), metadata, tensors)
+
+    def _tape(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The tape's bytes, port after port, a segment a block."""
+        for port in range(self._layout.ports):
+            for content in self._content.values():
+                words = content.reshape(-1, self._layout.ports, self._layout.port_bytes)
+                yield np.ascontiguousarray(words[:, port])
+
+    def _claim(self, name: str, method: str) -> dict[str, tuple[Segment, Part]]:
+        """Where a tensor goes: kind of segment to its place."""
+        if name not in self._places:
+            raise TercelError(f"the model {self._config.name} has no tensor {name!r}")
+        places = {segment.kind: (segment, part) for segment, part in self._places[name]}
+        expected = TENSOR_KINDS[min(places)]
+        if expected != method:
+            raise TercelError(f"{name} is given with {expected}(), not with {method}()")
+        if name in self._given:
+            raise TercelError(f"{name} is already given; every tensor is given once")
+        return places
+
+    def _check_array(self, name: str, values: np.ndarray, dtype: type, shape: tuple) -> None:
+        if values.dtype != dtype:
+            raise TercelError(f"{name} must be {np.dtype(dtype)}, not {values.dtype}")
+        if values.shape != shape:
+            raise TercelError(f"{name} must have the shape {shape}, not {values.shape}")
+
+    def _place_floats(self, segment: Segment, part: Part, values: npt.NDArray[np.float32]) -> None:
+        self._content[segment.name].view("<f4")[part.slice()] = values
+
+    def _write_rope(self) -> None:
+        table = np.concatenate(rope_table(self._config), axis=1)
+        rows = self._content["rope"].view("<f4").reshape(len(table), -1)
+        rows[:, : self._config.head_size] = _float32("rope", "the table", table)

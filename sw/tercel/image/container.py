@@ -1,0 +1,163 @@
+"""The safetensors container of an image, written as a stream and sealed with a checksum.
+
+The checksum is the SHA-256 of the whole file with the checksum's own 64 digits read as ``0``, so
+no bit of the file is outside it. It is the first entry of the header, at a fixed offset.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from tercel.errors import TercelError
+
+__all__ = ["Header", "Stream", "read_header", "verify_checksum", "write_container"]
+
+OPENING = b'{"__metadata__":{"checksum":"'
+CHECKSUM_OFFSET = 8 + len(OPENING)
+UNSEALED = b"0" * 64
+ALIGNMENT = 64
+"""The tensors' bytes start at a multiple of this."""
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A uint8 tensor to be written, as the blocks of bytes that it consists of."""
+
+    shape: tuple[int, ...]
+    blocks: Iterable[npt.NDArray[np.uint8]]
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the header of a safetensors file says."""
+
+    metadata: dict[str, str]
+    shapes: dict[str, tuple[int, ...]]
+    """Of the uint8 tensors; other types make the file foreign."""
+    offsets: dict[str, int]
+    """First byte of every uint8 tensor, from the start of the file."""
+    foreign: tuple[str, ...]
+    """Names of the tensors that are not uint8."""
+
+
+def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) -> bytes:
+    entries: dict[str, object] = {
+        "__metadata__": {"checksum": UNSEALED.decode(), **metadata},
+    }
+    offset = 0
+    for name, tensor in tensors.items():
+        entries[name] = {
+            "dtype": "U8",
+            "shape": tensor.shape,
+            "data_offsets": [offset, offset + tensor.size],
+        }
+        offset += tensor.size
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def write_container(
+    path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Stream]
+) -> None:
+    """Write a sealed container; on any failure ``path`` is as before and nothing else is left.
+
+    The file is written under a temporary name in the same folder, flushed to the disk and
+    renamed.
+
+    Raises
+    ------
+    TercelError
+        If the file cannot be written (disk full, no permission, no such folder).
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            header = _header_bytes(metadata, tensors)
+            digest = hashlib.sha256(header)
+            file.write(header)
+            for tensor in tensors.values():
+                for block in tensor.blocks:
+                    digest.update(block.data)
+                    file.write(block.data)
+            file.seek(CHECKSUM_OFFSET)
+            file.write(digest.hexdigest().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise TercelError(
+            f"cannot write {path}: {error.strerror or error}; nothing was left behind"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a file that the safetensors library has found sound.
+
+    Raises
+    ------
+    TercelError
+        If the file cannot be read, is no safetensors file, or is cut short.
+    """
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            entries = json.loads(file.read(length))
+    except OSError as error:
+        raise TercelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, ValueError) as error:
+        raise TercelError(
+            f"{path} is not a safetensors file, or is damaged or cut short ({error}); "
+            "copy or build it again"
+        ) from error
+    metadata = entries.pop("__metadata__", None) or {}
+    own = {name: entry for name, entry in entries.items() if entry["dtype"] == "U8"}
+    return Header(
+        metadata=metadata,
+        shapes={name: tuple(entry["shape"]) for name, entry in own.items()},
+        offsets={name: 8 + length + entry["data_offsets"][0] for name, entry in own.items()},
+        foreign=tuple(name for name in entries if name not in own),
+    )
+
+
+def verify_checksum(path: Path) -> None:
+    """Compare the file with its checksum.
+
+    Raises
+    ------
+    TercelError
+        If a single bit of it has changed, or it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            digest.update(file.read(CHECKSUM_OFFSET))
+            sealed = file.read(len(UNSEALED))
+            digest.update(UNSEALED)
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise TercelError(f"cannot read {path}: {error.strerror or error}") from error
+    if sealed != digest.hexdigest().encode():
+        raise TercelError(
+            f"{path} is damaged: its checksum does not match its bytes; copy or build it again"
+        )

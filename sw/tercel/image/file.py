@@ -1,0 +1,278 @@
+"""An image file, opened for reading."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel.image.builder import FORMAT, VERSION
+from tercel.image.container import Header, read_header, verify_checksum
+from tercel.image.footprint import Footprint, footprint
+from tercel.image.layout import ROW_BLOCK, TapeLayout
+from tercel.image.matrix import take_matrix
+from tercel.image.segment import Part, Segment, segments, segments_json
+
+__all__ = ["Image"]
+
+
+def _check_format(path: Path, header: Header) -> None:
+    found = header.metadata.get("format")
+    if found != FORMAT:
+        what = "no format" if found is None else f"the format {found!r}"
+        raise TercelError(
+            f"{path} is a safetensors file but not a tercel image: its metadata has {what}, "
+            f"not {FORMAT!r}; build an image from it first"
+        )
+    version = header.metadata.get("version", "")
+    if not version.isdecimal() or not 1 <= int(version) <= VERSION:
+        raise TercelError(
+            f"{path} is an image of version {version!r}, but this tercel reads version {VERSION}; "
+            "update tercel or build the image again"
+        )
+    for key in ("config", "layout", "segments", "checksum"):
+        if key not in header.metadata:
+            raise TercelError(f"{path} lacks the metadata {key!r}; build it again")
+
+
+class Image:
+    """A model in the memory layout of its device, mapped from a file.
+
+    Made by :meth:`open`. All arrays that methods return are copies.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        config: ModelConfig,
+        layout: TapeLayout,
+        tape: npt.NDArray[np.uint8],
+        tokenizer: bytes | None,
+    ):
+        self._path = path
+        self._config = config
+        self._layout = layout
+        self._tape = tape
+        self._tokenizer = tokenizer
+        self._segments = segments(config, layout)
+        self._by_name = {segment.name: segment for segment in self._segments}
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, verify: bool = True) -> "Image":
+        """Open and check an image.
+
+        Parameters
+        ----------
+        verify
+            Compare the whole file with its checksum, which reads it once. Without it only the
+            structure is checked.
+
+        Raises
+        ------
+        TercelError
+            If the file is missing, damaged, cut short, not a tercel image, of a newer version, or
+            inconsistent.
+        """
+        path = Path(path)
+        header = read_header(path)
+        _check_format(path, header)
+        if verify:
+            verify_checksum(path)
+        config = ModelConfig.from_json(header.metadata["config"])
+        layout = TapeLayout.from_json(header.metadata["layout"])
+        table = segments(config, layout)
+        if header.metadata["segments"] != segments_json(table):
+            raise TercelError(
+                f"{path} has a segment table that its config and layout do not give; build it again"
+            )
+        shape = (layout.ports, table[-1].end_word * layout.port_bytes)
+        if header.foreign or not {"tape"} <= set(header.shapes) <= {"tape", "tokenizer"}:
+            names = ", ".join(sorted([*header.shapes, *header.foreign]))
+            raise TercelError(
+                f"{path} must have the uint8 tensors tape and, if any, tokenizer, not {names}"
+            )
+        if header.shapes["tape"] != shape:
+            raise TercelError(
+                f"the tape of {path} must have the shape {shape}, not {header.shapes['tape']}"
+            )
+        tokenizer = None
+        if "tokenizer" in header.shapes:
+            with open(path, "rb") as file:
+                file.seek(header.offsets["tokenizer"])
+                tokenizer = file.read(header.shapes["tokenizer"][0])
+        tape = np.memmap(path, np.uint8, "r", header.offsets["tape"], shape)
+        return cls(path=path, config=config, layout=layout, tape=tape, tokenizer=tokenizer)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._config
+
+    @property
+    def layout(self) -> TapeLayout:
+        return self._layout
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return self._segments
+
+    @property
+    def tokenizer(self) -> bytes | None:
+        """The bytes of ``tokenizer.json``, if the image has one."""
+        return self._tokenizer
+
+    @property
+    def tape(self) -> npt.NDArray[np.uint8]:
+        """The mapped tape, read-only, uint8 ``[ports, bytes per port]``."""
+        return self._tape
+
+    @property
+    def footprint(self) -> Footprint:
+        """Bytes by use."""
+        return footprint(self._config, self._layout)
+
+    def segment(self, name: str) -> Segment:
+        """The segment of a name, as ``layers.0.qkv`` or ``head.vector``.
+
+        Raises
+        ------
+        TercelError
+            If the image has none.
+        """
+        if name not in self._by_name:
+            raise TercelError(f"the image of {self._config.name} has no segment {name!r}")
+        return self._by_name[name]
+
+    def content(self, name: str) -> npt.NDArray[np.uint8]:
+        """The bytes of a segment in word order, ``[words * word bytes]``."""
+        segment, width = self.segment(name), self._layout.port_bytes
+        ports = self._tape[:, segment.first_word * width : segment.end_word * width]
+        words = np.asarray(ports).reshape(len(ports), segment.words, width).transpose(1, 0, 2)
+        return words.reshape(-1)
+
+    def ternary(self, name: str) -> npt.NDArray[np.int8]:
+        """Trits of a ternary segment or of one of its tensors, int8 ``[rows, columns]``.
+
+        ``layers.0.qkv`` is the segment in its row order, ``layers.0.q`` one tensor.
+
+        Raises
+        ------
+        TercelError
+            If there is none of that name, or a weight code is corrupt.
+        """
+        if name in self._by_name and self._by_name[name].kind == "ternary":
+            segment, part = self._by_name[name], None
+        else:
+            segment, part = self._find(name, "ternary")
+        try:
+            return take_matrix(self._layout, segment, self.content(segment.name), part)
+        except TercelError as error:
+            raise TercelError(f"{self._path}: {segment.name}: {error}") from None
+
+    def scales(self, name: str) -> npt.NDArray[np.float32]:
+        """Weight scales ``[parts]`` of a ternary segment, in part order.
+
+        Raises
+        ------
+        TercelError
+            If there is no such segment.
+        """
+        parts = self.segment(name).parts
+        return self._vector(f"{name}.vector")[: len(parts)].copy()
+
+    def weight_scale(self, name: str) -> np.float32:
+        """The weight scale of one ternary tensor, as ``layers.0.q``.
+
+        Raises
+        ------
+        TercelError
+            If there is none of that name.
+        """
+        self._find(name, "ternary")
+        segment, part = self._find(name, "vector")
+        return self._vector(segment.name)[part.start]
+
+    def gain(self, name: str) -> npt.NDArray[np.float32]:
+        """The gain of a norm, ``[width]``, as ``layers.0.attention_norm`` or ``norm``.
+
+        Raises
+        ------
+        TercelError
+            If there is none of that name.
+        """
+        segment, part = self._find(name, "vector")
+        return self._vector(segment.name)[part.slice()].copy()
+
+    def rows(
+        self, name: str, ids: npt.ArrayLike | None = None
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """Rows of ``head`` or ``embedding`` with their scales.
+
+        Parameters
+        ----------
+        name
+            With a tied head both names are the same rows.
+        ids
+            Row indices ``[n]``; by default all rows.
+
+        Returns
+        -------
+        values, scales
+            int8 ``[n, hidden_size]`` and float32 ``[n]``.
+
+        Raises
+        ------
+        TercelError
+            If there are no such rows, or an id is outside the vocabulary.
+        """
+        if name not in ("head", "embedding"):
+            raise TercelError(f"rows are of head or embedding, not of {name!r}")
+        segment = self.segment("head" if self._config.tied_head else name)
+        layout = self._layout.row_block(segment.columns)
+        if ids is None:
+            blocks = self.content(segment.name).view(layout)
+            values = blocks["rows"].reshape(-1, self._layout.padded(segment.columns))
+            return (
+                values[: segment.rows, : segment.columns].copy(),
+                blocks["scales"].reshape(-1)[: segment.rows].astype(np.float32),
+            )
+        ids = np.asarray(ids, np.int64).reshape(-1)
+        if ids.size and not 0 <= ids.min() <= ids.max() < segment.rows:
+            raise TercelError(
+                f"rows of {name} are 0..{segment.rows - 1}, but {ids.min()}..{ids.max()} are asked"
+            )
+        block, row = np.divmod(ids, ROW_BLOCK)
+        word_bytes = self._layout.word_bytes
+        scale_words = self._layout.words(4 * ROW_BLOCK)
+        row_words = self._layout.words(segment.columns)
+        first = segment.first_word + block * (layout.itemsize // word_bytes)
+        scales = self._words(first, scale_words).view("<f4")[np.arange(len(ids)), row]
+        values = self._words(first + scale_words + row * row_words, row_words).view(np.int8)
+        return values[:, : segment.columns].copy(), scales.astype(np.float32)
+
+    def rope(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Cosines and sines, each ``[context, head_size / 2]``."""
+        half = self._config.head_size // 2
+        table = self._vector("rope").reshape(self._config.context, -1)
+        return table[:, :half].copy(), table[:, half : 2 * half].copy()
+
+    def _vector(self, name: str) -> npt.NDArray[np.float32]:
+        return self.content(name).view("<f4").astype(np.float32, copy=False)
+
+    def _words(self, first: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.uint8]:
+        """``[n, count * word bytes]``: runs of ``count`` words."""
+        ports = self._tape.reshape(self._layout.ports, -1, self._layout.port_bytes)
+        runs = np.asarray(ports[:, first[:, None] + np.arange(count)])
+        return runs.transpose(1, 2, 0, 3).reshape(len(first), -1)
+
+    def _find(self, name: str, kind: str) -> tuple[Segment, Part]:
+        for segment in self._segments:
+            if segment.kind == kind and (part := segment.part(name)) is not None:
+                return segment, part
+        raise TercelError(f"the image of {self._config.name} has no {kind} tensor {name!r}")

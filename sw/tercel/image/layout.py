@@ -1,0 +1,128 @@
+"""How the tape lies in the memory of a board."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from tercel.errors import TercelError
+from tercel.image.code import CODES, INDEX5, WeightCode
+
+__all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout"]
+
+SCALARS = 16
+"""Float32 scalars at the start of a vector segment."""
+ROW_BLOCK = 16
+"""Rows of a block of int8 rows, which share one run of scales."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunks:
+    """How the rows of a ternary matrix are cut."""
+
+    count: int
+    """Row-chunks of a row."""
+    codes: int
+    """Weight codes of a row-chunk."""
+    bytes: int
+    """Bytes of a row-chunk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapeLayout:
+    """The parameters of a tape; the defaults are those of the kv260.
+
+    Raises
+    ------
+    TercelError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    code: str = "base3"
+    """Weight code: ``base3`` or ``index5``."""
+    tables: int = 77
+    """Most codes of a row-chunk: the lookup tables of the engine."""
+    ports: int = 4
+    """Memory ports over which every word is striped."""
+    port_bytes: int = 16
+    """Bytes of a word on one port: a power of two from 4 to 128."""
+    block_rows: int = 512
+    """Rows of a block of a ternary matrix: the accumulators of the engine."""
+
+    def __post_init__(self):
+        if self.code not in CODES:
+            raise TercelError(f"code must be one of {', '.join(CODES)}, not {self.code!r}")
+        for field, most in (("tables", 1024), ("ports", 16), ("block_rows", 65536)):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+                raise TercelError(f"{field} must be an integer in 1..{most}, not {value!r}")
+        if self.port_bytes not in (4, 8, 16, 32, 64, 128) or not isinstance(self.port_bytes, int):
+            raise TercelError(
+                f"port_bytes must be a power of two from 4 to 128, not {self.port_bytes!r}"
+            )
+
+    @property
+    def weight_code(self) -> WeightCode:
+        return CODES[self.code]
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word, over all ports."""
+        return self.ports * self.port_bytes
+
+    def words(self, count: int) -> int:
+        """Words that hold ``count`` bytes."""
+        return -(-count // self.word_bytes)
+
+    def padded(self, count: int) -> int:
+        """``count`` bytes rounded up to whole words."""
+        return self.words(count) * self.word_bytes
+
+    def chunks(self, columns: int) -> Chunks:
+        """The equally wide row-chunks of a matrix of ``columns`` columns."""
+        groups = -(-columns // self.weight_code.group)
+        count = -(-groups // self.tables)
+        codes = -(-groups // count)
+        return Chunks(count=count, codes=codes, bytes=self.weight_code.packed_bytes(codes))
+
+    def row_block(self, columns: int) -> np.dtype:
+        """One block of int8 rows: fields ``scales`` ``[16]`` and ``rows`` ``[16, padded]``."""
+        scale_bytes, row_bytes = self.padded(4 * ROW_BLOCK), self.padded(columns)
+        return np.dtype(
+            {
+                "names": ["scales", "rows"],
+                "formats": [("<f4", (ROW_BLOCK,)), ("i1", (ROW_BLOCK, row_bytes))],
+                "offsets": [0, scale_bytes],
+                "itemsize": scale_bytes + ROW_BLOCK * row_bytes,
+            }
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TapeLayout":
+        """Inverse of :meth:`to_json`; every field must be given.
+
+        Raises
+        ------
+        TercelError
+            If the text is no JSON object or has a missing or unknown field.
+        """
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            raise TercelError(f"the tape layout is not valid JSON: {error}") from None
+        names = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(fields, dict) or sorted(fields) != sorted(names):
+            raise TercelError(
+                f"the tape layout must be a JSON object of {', '.join(names)}, not {text}"
+            )
+        return cls(**fields)
+
+
+LAYOUTS = {
+    "kv260": TapeLayout(),
+    "kv260-index5": TapeLayout(code=INDEX5.name, tables=INDEX5.tables),
+}

@@ -1,0 +1,59 @@
+"""Random models, to measure and to test with."""
+
+import os
+
+import numpy as np
+
+from tercel.config import ModelConfig
+from tercel.image.builder import ImageBuilder
+from tercel.image.layout import TapeLayout
+
+__all__ = ["fill_random", "random_image"]
+
+
+def fill_random(builder: ImageBuilder, seed: int) -> None:
+    """Give a builder all tensors that it lacks, one at a time.
+
+    Trits are -1, 0 and 1 equally often, weight scales near ``sqrt(1.5 / columns)`` (which keeps
+    the size of a normed input), gains near 1, rows uniform in -127..127 with scales that keep
+    logits near 3. Every tensor depends on the seed and its name alone.
+    """
+    config = builder.config
+    shapes = config.linears()
+    for name in builder.missing:
+        rng = np.random.default_rng([seed, *name.encode()])
+        kind = name.rpartition(".")[2]
+        if kind in shapes:
+            trits = rng.integers(-1, 2, shapes[kind], np.int8)
+            scale = np.sqrt(1.5 / shapes[kind][1]) * rng.uniform(0.8, 1.25)
+            builder.ternary(name, trits, float(scale))
+        elif kind in ("embedding", "head"):
+            rows = rng.integers(-127, 128, (config.vocab_size, config.hidden_size), np.int8)
+            typical = 3 / (73 * np.sqrt(config.hidden_size))
+            scales = typical * rng.uniform(0.8, 1.25, config.vocab_size)
+            builder.rows(name, rows, scales.astype(np.float32))
+        else:
+            width = (config.norms() | {"norm": config.hidden_size})[kind]
+            builder.gain(name, rng.normal(1.0, 0.1, width).astype(np.float32))
+
+
+def random_image(
+    path: str | os.PathLike[str],
+    config: ModelConfig,
+    *,
+    layout: TapeLayout | None = None,
+    seed: int = 0,
+    tokenizer: bytes | None = None,
+) -> None:
+    """Write the image of a random model.
+
+    Peak memory is the tape and one tensor.
+
+    Raises
+    ------
+    TercelError
+        If the tokenizer does not fit the model, or the file cannot be written.
+    """
+    builder = ImageBuilder(config=config, layout=layout, tokenizer=tokenizer)
+    fill_random(builder, seed)
+    builder.write(path)
