@@ -3,9 +3,8 @@
 from tercel.image.builder import ImageBuilder, check_tokenizer
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.image.file import Image
-from tercel.image.footprint import Footprint, footprint
+from tercel.image.footprint import Footprint, footprint, pass_bytes
 from tercel.image.layout import LAYOUTS, Chunks, TapeLayout
-from tercel.image.rope import rope_table
 from tercel.image.segment import Part, Segment, segments
 from tercel.image.synthetic import fill_random, random_image
 
@@ -25,7 +24,7 @@ __all__ = [
     "check_tokenizer",
     "fill_random",
     "footprint",
+    "pass_bytes",
     "random_image",
-    "rope_table",
     "segments",
 ]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from tokenizers import Tokenizer
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image.container import Stream, write_container
-from tercel.image.layout import ROW_BLOCK, TapeLayout
+from tercel.image.layout import TapeLayout
 from tercel.image.matrix import place_matrix
-from tercel.image.rope import rope_table
+from tercel.image.rows import place_rows
 from tercel.image.segment import Part, Segment, segments, segments_json
+from tercel.numerics import flush, rope_table
 
 __all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
 
@@ -45,8 +47,7 @@ def _float32(name: str, what: str, values: npt.ArrayLike) -> npt.NDArray[np.floa
         values = np.array(values, np.float32)
     if not np.isfinite(values).all():
         raise TercelError(f"{what} of {name} must be finite, but has NaN or infinity")
-    values[np.abs(values) < np.finfo(np.float32).tiny] *= np.float32(0)
-    return values
+    return flush(values)
 
 
 def _check_not_negative(name: str, what: str, values: npt.NDArray[np.float32]) -> None:
@@ -130,7 +131,7 @@ class ImageBuilder:
         place = self._claim(name, "ternary")
         segment, part = place["ternary"]
         self._check_array(name, trits, np.int8, (part.rows, segment.columns))
-        if np.ndim(scale):
+        if not isinstance(scale, Real):
             raise TercelError(f"the scale of {name} must be one number, not {scale!r}")
         value = _float32(name, "the scale", scale)
         _check_not_negative(name, "the scale", value)
@@ -172,24 +173,13 @@ class ImageBuilder:
             If the model has no such rows, they were given before, or they break the rules above.
         """
         segment, _ = self._claim(name, "rows")["rows"]
-        count, width = segment.rows, segment.columns
-        self._check_array(name, values, np.int8, (count, width))
-        self._check_array(f"{name}'s scales", scales, np.float32, (count,))
+        self._check_array(name, values, np.int8, (segment.rows, segment.columns))
+        self._check_array(f"the scales of {name}", scales, np.float32, (segment.rows,))
         if values.min() < -127:
             raise TercelError(f"the values of {name} must be in -127..127, but one is -128")
         floats = _float32(name, "the scales", scales)
         _check_not_negative(name, "the scales", floats)
-        blocks = self._content[segment.name].view(self._layout.row_block(width))
-        whole, tail = divmod(count, ROW_BLOCK)
-        for field, data in (("scales", floats), ("rows", values)):
-            target, split = blocks[field], whole * ROW_BLOCK
-            columns = data.shape[1:]
-            index = tuple(slice(size) for size in columns)
-            target[(slice(whole), slice(None), *index)] = data[:split].reshape(
-                whole, ROW_BLOCK, *columns
-            )
-            if tail:
-                target[(whole, slice(tail), *index)] = data[split:]
+        place_rows(self._layout, segment, self._content[segment.name], values, floats)
         self._given.add(name)
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -249,6 +239,7 @@ class ImageBuilder:
         self._content[segment.name].view("<f4")[part.slice()] = values
 
     def _write_rope(self) -> None:
-        table = np.concatenate(rope_table(self._config), axis=1)
-        rows = self._content["rope"].view("<f4").reshape(len(table), -1)
-        rows[:, : self._config.head_size] = _float32("rope", "the table", table)
+        config = self._config
+        table = rope_table(config.context, config.head_size, config.rope_base)
+        rows = self._content["rope"].view("<f4").reshape(config.context, -1)
+        rows[:, : config.head_size] = flush(np.concatenate(table, axis=1))

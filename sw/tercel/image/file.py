@@ -1,6 +1,7 @@
 """An image file, opened for reading."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image.builder import FORMAT, VERSION
 from tercel.image.container import Header, read_header, verify_checksum
-from tercel.image.footprint import Footprint, footprint
-from tercel.image.layout import ROW_BLOCK, TapeLayout
+from tercel.image.footprint import Footprint, footprint, pass_bytes
+from tercel.image.layout import TapeLayout
 from tercel.image.matrix import take_matrix
+from tercel.image.rows import fetch_rows, take_rows
 from tercel.image.segment import Part, Segment, segments, segments_json
 
 __all__ = ["Image"]
@@ -27,7 +29,7 @@ def _check_format(path: Path, header: Header) -> None:
             f"not {FORMAT!r}; build an image from it first"
         )
     version = header.metadata.get("version", "")
-    if not version.isdecimal() or not 1 <= int(version) <= VERSION:
+    if version != str(VERSION):
         raise TercelError(
             f"{path} is an image of version {version!r}, but this tercel reads version {VERSION}; "
             "update tercel or build the image again"
@@ -35,6 +37,21 @@ def _check_format(path: Path, header: Header) -> None:
     for key in ("config", "layout", "segments", "checksum"):
         if key not in header.metadata:
             raise TercelError(f"{path} lacks the metadata {key!r}; build it again")
+
+
+def _check_tensors(path: Path, header: Header, tape_shape: tuple[int, int]) -> None:
+    shapes = header.shapes
+    if header.foreign or not {"tape"} <= set(shapes) <= {"tape", "tokenizer"}:
+        names = ", ".join(sorted([*shapes, *header.foreign]))
+        raise TercelError(
+            f"{path} must have the uint8 tensors tape and, if any, tokenizer, not {names}"
+        )
+    if shapes["tape"] != tape_shape:
+        raise TercelError(
+            f"the tape of {path} must have the shape {tape_shape}, not {shapes['tape']}"
+        )
+    if len(shapes.get("tokenizer", (0,))) != 1:
+        raise TercelError(f"the tokenizer of {path} must be one run of bytes")
 
 
 class Image:
@@ -89,15 +106,7 @@ class Image:
                 f"{path} has a segment table that its config and layout do not give; build it again"
             )
         shape = (layout.ports, table[-1].end_word * layout.port_bytes)
-        if header.foreign or not {"tape"} <= set(header.shapes) <= {"tape", "tokenizer"}:
-            names = ", ".join(sorted([*header.shapes, *header.foreign]))
-            raise TercelError(
-                f"{path} must have the uint8 tensors tape and, if any, tokenizer, not {names}"
-            )
-        if header.shapes["tape"] != shape:
-            raise TercelError(
-                f"the tape of {path} must have the shape {shape}, not {header.shapes['tape']}"
-            )
+        _check_tensors(path, header, shape)
         tokenizer = None
         if "tokenizer" in header.shapes:
             with open(path, "rb") as file:
@@ -136,6 +145,18 @@ class Image:
     def footprint(self) -> Footprint:
         """Bytes by use."""
         return footprint(self._config, self._layout)
+
+    def bytes_per_pass(
+        self,
+        *,
+        nodes: int = 1,
+        layer_mask: Sequence[tuple[bool, bool]] | None = None,
+        head_rows: int | None = None,
+    ) -> int:
+        """Bytes of the tape that a pass plays or fetches; see :func:`pass_bytes`."""
+        return pass_bytes(
+            self._segments, self._layout, nodes=nodes, layer_mask=layer_mask, head_rows=head_rows
+        )
 
     def segment(self, name: str) -> Segment:
         """The segment of a name, as ``layers.0.qkv`` or ``head.vector``.
@@ -234,27 +255,14 @@ class Image:
         if name not in ("head", "embedding"):
             raise TercelError(f"rows are of head or embedding, not of {name!r}")
         segment = self.segment("head" if self._config.tied_head else name)
-        layout = self._layout.row_block(segment.columns)
         if ids is None:
-            blocks = self.content(segment.name).view(layout)
-            values = blocks["rows"].reshape(-1, self._layout.padded(segment.columns))
-            return (
-                values[: segment.rows, : segment.columns].copy(),
-                blocks["scales"].reshape(-1)[: segment.rows].astype(np.float32),
-            )
+            return take_rows(self._layout, segment, self.content(segment.name))
         ids = np.asarray(ids, np.int64).reshape(-1)
         if ids.size and not 0 <= ids.min() <= ids.max() < segment.rows:
             raise TercelError(
                 f"rows of {name} are 0..{segment.rows - 1}, but {ids.min()}..{ids.max()} are asked"
             )
-        block, row = np.divmod(ids, ROW_BLOCK)
-        word_bytes = self._layout.word_bytes
-        scale_words = self._layout.words(4 * ROW_BLOCK)
-        row_words = self._layout.words(segment.columns)
-        first = segment.first_word + block * (layout.itemsize // word_bytes)
-        scales = self._words(first, scale_words).view("<f4")[np.arange(len(ids)), row]
-        values = self._words(first + scale_words + row * row_words, row_words).view(np.int8)
-        return values[:, : segment.columns].copy(), scales.astype(np.float32)
+        return fetch_rows(self._layout, segment, self._tape, ids)
 
     def rope(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Cosines and sines, each ``[context, head_size / 2]``."""
@@ -264,12 +272,6 @@ class Image:
 
     def _vector(self, name: str) -> npt.NDArray[np.float32]:
         return self.content(name).view("<f4").astype(np.float32, copy=False)
-
-    def _words(self, first: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.uint8]:
-        """``[n, count * word bytes]``: runs of ``count`` words."""
-        ports = self._tape.reshape(self._layout.ports, -1, self._layout.port_bytes)
-        runs = np.asarray(ports[:, first[:, None] + np.arange(count)])
-        return runs.transpose(1, 2, 0, 3).reshape(len(first), -1)
 
     def _find(self, name: str, kind: str) -> tuple[Segment, Part]:
         for segment in self._segments:

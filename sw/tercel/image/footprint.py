@@ -1,12 +1,16 @@
-"""What a tape weighs: the bytes that a pass moves."""
+"""What a tape weighs, and the bytes that a pass moves."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tercel.config import ModelConfig
-from tercel.image.layout import TapeLayout
-from tercel.image.segment import segments
+from tercel.image.layout import ROW_BLOCK, TapeLayout
+from tercel.image.segment import Segment, segments
 
-__all__ = ["Footprint", "footprint"]
+__all__ = ["Footprint", "footprint", "pass_bytes"]
+
+ATTENTION = ("qkv", "o")
+"""Segments of a layer's attention; the others are its MLP's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +32,13 @@ class Footprint:
 
     @property
     def played(self) -> int:
-        """Bytes of the tape that every pass reads."""
+        """Bytes of the tape that a whole pass plays."""
         return self.weights + self.vectors + self.head
 
     @property
     def tape(self) -> int:
         """Bytes of the whole tape."""
         return self.played + self.fetched
-
-    def pass_bytes(self, position: int) -> int:
-        """Bytes that a pass of one node reads with ``position`` positions in the cache."""
-        return self.played + position * self.kv_per_position
 
 
 def footprint(config: ModelConfig, layout: TapeLayout) -> Footprint:
@@ -53,3 +53,43 @@ def footprint(config: ModelConfig, layout: TapeLayout) -> Footprint:
         kv_per_position=2 * config.layers * (config.kv_size + 2 * config.kv_heads),
         bits_per_weight=8 * use["weights"] / config.ternary_weights,
     )
+
+
+def pass_bytes(
+    table: Iterable[Segment],
+    layout: TapeLayout,
+    *,
+    nodes: int = 1,
+    layer_mask: Sequence[tuple[bool, bool]] | None = None,
+    head_rows: int | None = None,
+) -> int:
+    """Bytes of the tape that one pass plays or fetches.
+
+    Parameters
+    ----------
+    table
+        The model's segments.
+    nodes
+        Each fetches its embedding row, the word of that row's scale and its position's rope row.
+    layer_mask
+        Per layer, whether its attention and its MLP are played; ``None`` is all of them.
+    head_rows
+        Rows of the head that are played, in whole blocks of 16; ``None`` is all, 0 leaves the
+        final norm out as well.
+    """
+    words = 0
+    for segment in table:
+        if segment.name.startswith("layers."):
+            _, layer, name, *_ = segment.name.split(".")
+            played = layer_mask is None or layer_mask[int(layer)][name not in ATTENTION]
+            words += segment.words if played else 0
+        elif segment.name == "head.vector":
+            words += segment.words if head_rows != 0 else 0
+        elif segment.name == "head":
+            blocks = -(-segment.rows // ROW_BLOCK)
+            wanted = blocks if head_rows is None else -(-head_rows // ROW_BLOCK)
+            words += segment.words // blocks * wanted
+            words += nodes * (1 + layout.words(segment.columns))
+        elif segment.name == "rope":
+            words += nodes * layout.words(4 * segment.columns)
+    return words * layout.word_bytes
