@@ -102,19 +102,7 @@ class EmulatorDevice(Device):
         return self._answer(stream, ask, counters)
 
     def commit(self, path: Sequence[int]) -> None:
-        if self._pending is None:
-            raise TercelError(
-                "there is no pass to commit; run one first, with the attention of every layer"
-            )
-        path = list(path)
-        if not path:
-            raise TercelError("a path holds at least node 0, but it is empty")
-        for step, node in enumerate(path):
-            expected = path[step - 1] if step else -1
-            if not 0 <= node < len(self._pending) or self._pending[node] != expected:
-                raise TercelError(
-                    f"a path is node 0, then each a child of the one before, not {path}"
-                )
+        path = self.check_path(path, self._pending)
         if path != list(range(len(path))):
             self._cache.gather(self._length, path)
         self._length += len(path)

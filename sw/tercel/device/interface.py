@@ -221,6 +221,27 @@ class Device(abc.ABC):
                 )
         return parents
 
+    @staticmethod
+    def check_path(path: Sequence[int], parents: Sequence[int] | None) -> list[int]:
+        """Check the argument of :meth:`commit` against the pass's parents; return it as a list.
+
+        ``parents`` is ``None`` if there is no pass that may be committed.
+        """
+        if parents is None:
+            raise TercelError(
+                "there is no pass to commit; run one first, with the attention of every layer"
+            )
+        path = list(path)
+        if not path:
+            raise TercelError("a path holds at least node 0, but it is empty")
+        for step, node in enumerate(path):
+            expected = path[step - 1] if step else -1
+            if not 0 <= node < len(parents) or parents[node] != expected:
+                raise TercelError(
+                    f"a path is node 0, then each a child of the one before, not {path}"
+                )
+        return path
+
     def _check_base(self, base: int, nodes: int) -> None:
         if base != self.length:
             kind = "rewinds over" if base < self.length else "leaves a gap after"

@@ -1,0 +1,84 @@
+"""What every device refuses, and in which words."""
+
+import numpy as np
+import pytest
+
+from tercel.device import Ask, Counters
+from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
+
+
+@pytest.fixture
+def device(tiny):
+    device = EmulatorDevice(tiny, nodes=4, context=20)
+    device.prefill([1, 2, 3])
+    return device
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "either tokens or embedding_rows"),
+        ({"tokens": []}, "a pass takes 1 to 4 nodes, not 0"),
+        ({"tokens": [1] * 5}, "a pass takes 1 to 4 nodes, not 5"),
+        ({"tokens": [96]}, r"token ids must be in 0..95, but one is 96"),
+        ({"tokens": [-1]}, r"token ids must be in 0..95, but one is -1"),
+        ({"embedding_rows": np.zeros((1, 63), np.float32)}, r"shape \(N, 64\), not \(1, 63\)"),
+        ({"tokens": [1], "base": 2}, "base 2 rewinds over the 3 committed positions"),
+        ({"tokens": [1], "base": 4}, "base 4 leaves a gap after the 3 committed positions"),
+        ({"tokens": [1, 2], "parents": [-1]}, "2 nodes need as many parents, not 1"),
+        ({"tokens": [1, 2], "parents": [0, 0]}, r"parents\[0\] is 0"),
+        ({"tokens": [1, 2], "parents": [-1, 1]}, r"parents\[1\] is 1"),
+        ({"tokens": [1, 2], "parents": [-1, -1]}, r"parents\[1\] is -1"),
+        ({"tokens": [1], "ask": Ask(head_rows=0)}, r"head_rows must be in 1..96, not 0"),
+        ({"tokens": [1], "ask": Ask(head_rows=97)}, r"head_rows must be in 1..96, not 97"),
+        ({"tokens": [1], "ask": Ask(top_k=65)}, r"top_k must be in 0..64, not 65"),
+        ({"tokens": [1], "ask": Ask(top_k=9, head_rows=8)}, r"top_k must be in 0..8, not 9"),
+        ({"tokens": [1], "ask": Ask(logits=(1,))}, r"logits may name the nodes 0..0, not 1"),
+        ({"tokens": [1], "ask": Ask(hidden=(-1,))}, r"hidden may name the nodes 0..0, not -1"),
+        ({"tokens": [1], "ask": Ask(layer_mask=())}, "one pair for each of the 2 layers, not 0"),
+    ],
+)
+def test_bad_passes_are_refused_and_change_nothing(device, arguments, message):
+    before = device.counters
+    with pytest.raises(TercelError, match=message):
+        device.run_pass(**arguments)
+    assert device.counters == before
+    assert device.length == 3
+
+
+def test_over_length(device):
+    device.prefill(range(15))
+    with pytest.raises(TercelError, match="3 nodes after 18 committed positions exceed the cont"):
+        device.run_pass([1, 2, 3])
+    with pytest.raises(TercelError, match="3 tokens after 18 committed positions exceed the con"):
+        device.prefill([1, 2, 3])
+    assert device.length == 18
+    device.run_pass([1, 2])
+    device.commit([0, 1])
+    assert device.length == 20
+
+
+def test_prefill_checks_all_tokens_first(device):
+    with pytest.raises(TercelError, match="one is 96"):
+        device.prefill([1, 2, 3, 4, 5, 96])
+    assert device.length == 3
+
+
+@pytest.mark.parametrize("path", [[], [1], [0, 2], [0, 2, 3], [0, 0], [0, 4]])
+def test_commit_refuses_what_is_no_path(device, path):
+    device.run_pass([1, 2, 3, 4], parents=[-1, 0, 1, 1])
+    with pytest.raises(TercelError, match="path"):
+        device.commit(path)
+    device.commit([0, 1, 2])
+
+
+def test_commit_needs_a_pass(device):
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        device.commit([0])
+
+
+def test_counters_add_and_subtract():
+    a = Counters(passes=1, nodes=2, tape_bytes_read=30, kv_bytes_read=4, kv_bytes_written=5)
+    assert a + a - a == a
+    assert a.bytes_read == 34
