@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tercel.errors import TercelError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tercel.errors import TercelError
 from tercel_quant.corpus.build import END_OF_TEXT
 
 __all__ = [

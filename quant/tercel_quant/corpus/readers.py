@@ -6,7 +6,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tercel.errors import TercelError
-
 from tercel_quant.corpus.clean import paragraphs_of_lines
 from tercel_quant.corpus.osis import chapters
 from tercel_quant.corpus.rdata import read_character_vectors

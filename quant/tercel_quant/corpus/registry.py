@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 from tercel.errors import TercelError
-
 from tercel_quant.corpus.sources import Source
 
 __all__ = ["VERSION_FILE", "fetch", "fetch_source"]
