@@ -1,0 +1,110 @@
+"""Files of a training run: resumable checkpoints and finished weights."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel_quant.model import Transformer
+
+__all__ = ["load_checkpoint", "load_weights", "save_checkpoint", "save_weights", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that its name only ever shows whole content, also after a crash.
+
+    The content goes to a temporary neighbour, reaches the disk, and is renamed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb") as file:
+        file.write(content)
+    _publish(temporary, path)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write the nested dictionaries of tensors and plain values from which a run continues."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    torch.save(state, temporary)
+    _publish(temporary, path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_checkpoint` wrote, without executing code from the file.
+
+    Raises
+    ------
+    TercelError
+        If the file is missing or is no checkpoint.
+    """
+    if not Path(path).is_file():
+        raise TercelError(f"there is no checkpoint {path}; train first, or name another folder")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TercelError(
+            f"{path} is no checkpoint that this tercel can read: {error}; delete it to start anew"
+        ) from None
+
+
+def save_weights(path: Path, config: ModelConfig, state: dict[str, torch.Tensor]) -> None:
+    """Write latent weights as safetensors under canonical names, and ``config.json`` beside them.
+
+    Parameters
+    ----------
+    path : Path
+        For instance ``build/small/ternary.safetensors``; the file's metadata holds the config too.
+    config : ModelConfig
+    state : dict of str to Tensor, float
+        ``state_dict()`` of a :class:`Transformer`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    metadata = {"config": config.to_json()}
+    write_whole(path, safetensors.torch.save(tensors, metadata=metadata))
+    write_whole(path.parent / "config.json", (config.to_json() + "\n").encode())
+
+
+def load_weights(path: Path, *, precision: str = "ternary") -> Transformer:
+    """Build the model of a file that :func:`save_weights` wrote.
+
+    Raises
+    ------
+    TercelError
+        If the file is missing, is no such file, or its tensors do not fit its config.
+    """
+    if not Path(path).is_file():
+        raise TercelError(f"there is no weight file {path}; train first, or name another file")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = file.keys()
+            state = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise TercelError(f"{path} is no safetensors file: {error}; write it again") from None
+    if "config" not in metadata:
+        raise TercelError(f"{path} carries no model config; it was not written by tercel's trainer")
+    model = Transformer(ModelConfig.from_json(metadata["config"]), precision=precision)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise TercelError(f"the weights in {path} do not fit their config: {error}") from None
+    return model

@@ -1,0 +1,195 @@
+"""The decoder-only transformer of a :class:`tercel.config.ModelConfig`, for training."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tercel.config import ModelConfig
+from tercel_quant.bitlinear import BitLinear, project, ternarise
+
+__all__ = ["Transformer", "ternary_tensors"]
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm with a gain, in float32.
+
+    Members
+    -------
+    weight : Parameter, float32, shape (width,)
+    """
+
+    def __init__(self, *, width: int, epsilon: float):
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last axis; shape kept."""
+        x = x.float()
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon) * self.weight
+
+
+class Layer(nn.Module):
+    """Attention and gated MLP, each on a normed copy of the residual stream.
+
+    Members
+    -------
+    q, k, v, o, gate, up, down : BitLinear
+    attention_norm, mlp_norm, attention_sub_norm, mlp_sub_norm : RMSNorm
+        The sub-norms exist only where the config has them.
+    """
+
+    def __init__(self, config: ModelConfig, precision: str):
+        super().__init__()
+        self.config = config
+        for name, width in config.norms().items():
+            self.add_module(name, RMSNorm(width=width, epsilon=config.norm_epsilon))
+        for name, (rows, columns) in config.linears().items():
+            self.add_module(name, BitLinear(rows=rows, columns=columns, precision=precision))
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Map the residual stream, shape (batch, time, hidden_size), to its next value."""
+        x = x + self.o(self._attend(self.attention_norm(x), cos, sin))
+        gate, up = project(self.mlp_norm(x), self.gate, self.up)
+        gated = functional.silu(gate) if self.config.activation == "silu" else gate.relu().square()
+        inner = gated * up
+        return x + self.down(self.mlp_sub_norm(inner) if self.config.sub_norms else inner)
+
+    def _attend(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        q, k, v = (
+            y.unflatten(-1, (-1, self.config.head_size)).transpose(1, 2)
+            for y in project(x, self.q, self.k, self.v)
+        )
+        y = functional.scaled_dot_product_attention(
+            rotate(q, cos, sin).to(v.dtype),
+            rotate(k, cos, sin).to(v.dtype),
+            v,
+            is_causal=True,
+            enable_gqa=self.config.heads != self.config.kv_heads,
+        )
+        y = y.transpose(1, 2).flatten(2)
+        return self.attention_sub_norm(y) if self.config.sub_norms else y
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding, rotate-half convention (element i pairs with i + half).
+
+    Parameters
+    ----------
+    x : Tensor, float, shape (..., time, head_size)
+    cos, sin : Tensor, float32, shape (time, head_size)
+
+    Returns
+    -------
+    Tensor, shape of ``x``
+    """
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+class Transformer(nn.Module):
+    """A model of one config, in full precision or with quantisation-aware linears.
+
+    Both precisions have the same parameters, so that a checkpoint of one loads into the other.
+    Token embedding and head stay full precision; the exporter rounds them to int8 per row.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    precision : str
+        ``float`` or ``ternary``.
+
+    Members
+    -------
+    embedding : nn.Embedding
+    layers : nn.ModuleList of Layer
+    norm : RMSNorm
+    head : nn.Linear
+        Only where the head is not tied to the embedding.
+
+    Raises
+    ------
+    TercelError
+        If the precision is unknown.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig, *, precision: str = "ternary"):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config, precision) for _ in range(config.layers))
+        self.norm = RMSNorm(width=config.hidden_size, epsilon=config.norm_epsilon)
+        if not config.tied_head:
+            self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
+        angles = torch.outer(torch.arange(config.context).double(), config.rope_base**-half)
+        angles = torch.cat((angles, angles), dim=-1)
+        self.register_buffer("cos", angles.cos().float(), persistent=False)
+        self.register_buffer("sin", angles.sin().float(), persistent=False)
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Draw fresh weights: embeddings at 0.02, matrices at ``columns ** -0.5``.
+
+        The matrices that write to the residual stream are smaller by ``(2 * layers) ** -0.5``.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 1:
+                parameter.fill_(1)
+                continue
+            deviation = 0.02
+            if name.startswith("layers."):
+                deviation = parameter.shape[1] ** -0.5
+                if name.split(".")[2] in ("o", "down"):
+                    deviation *= (2 * self.config.layers) ** -0.5
+            parameter.normal_(0, deviation, generator=generator)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Next-token logits.
+
+        Parameters
+        ----------
+        tokens : Tensor, int64, shape (batch, time)
+            ``time`` at most ``config.context``.
+
+        Returns
+        -------
+        Tensor, shape (batch, time, vocab_size)
+            bfloat16 under autocast, else float32.
+        """
+        time = tokens.shape[1]
+        cos, sin = self.cos[:time], self.sin[:time]
+        x = self.embedding(tokens)
+        for layer in self.layers:
+            x = layer(x, cos, sin)
+        head = self.embedding if self.config.tied_head else self.head
+        return functional.linear(self.norm(x), head.weight)
+
+    @torch.no_grad()
+    def reference_logits(self, tokens: Tensor) -> Tensor:
+        """The float32 reference of evaluation: :meth:`forward` without autocast or gradients."""
+        with torch.autocast(tokens.device.type, enabled=False):
+            return self(tokens)
+
+
+def ternary_tensors(model: Transformer) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Every ternary matrix of a model in tape order.
+
+    Yields
+    ------
+    name : str
+        Canonical, for instance ``layers.0.q``.
+    trits : Tensor, int8, shape (rows, columns)
+        Values -1, 0, 1.
+    scale : Tensor, float32, scalar
+    """
+    for index, layer in enumerate(model.layers):
+        for name in model.config.linears():
+            trits, scale = ternarise(layer.get_submodule(name).weight)
+            yield f"layers.{index}.{name}", trits.to(torch.int8), scale

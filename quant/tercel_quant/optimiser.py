@@ -1,0 +1,57 @@
+"""The optimisers of a run: Muon for the layers' matrices, AdamW for everything else."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from tercel_quant.training_config import TrainingConfig
+
+__all__ = ["Optimisers"]
+
+
+class Optimisers:
+    """One or two optimisers that step together under one schedule.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its matrices under ``layers.`` get ``matrix_learning_rate`` and weight decay.
+    config : TrainingConfig
+    """
+
+    def __init__(self, model: nn.Module, config: TrainingConfig):
+        matrices, others = [], []
+        for name, parameter in model.named_parameters():
+            inside = parameter.dim() == 2 and "layers." in name
+            (matrices if inside else others).append(parameter)
+        decay = config.weight_decay
+        peak = config.matrix_learning_rate
+        rest = {"params": others, "lr": config.learning_rate, "weight_decay": 0.0}
+        betas = (0.9, 0.95)
+        if config.optimiser == "muon":
+            muon = torch.optim.Muon(
+                matrices, lr=peak, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            )
+            self._optimisers = [muon, torch.optim.AdamW([rest], betas=betas)]
+        else:
+            inner = {"params": matrices, "lr": peak, "weight_decay": decay}
+            self._optimisers = [torch.optim.AdamW([inner, rest], betas=betas)]
+        self._peaks = [[group["lr"] for group in o.param_groups] for o in self._optimisers]
+
+    def step(self, factor: float) -> None:
+        """Update at ``factor`` times the peak learning rates, then drop the gradients."""
+        for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """State of each optimiser."""
+        return [optimiser.state_dict() for optimiser in self._optimisers]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Inverse of :meth:`state_dict`; the peaks stay those of this run's config."""
+        for optimiser, state in zip(self._optimisers, states, strict=True):
+            optimiser.load_state_dict(state)

@@ -1,0 +1,179 @@
+"""The recipe of the model that ships with tercel: trunk, ternary branch, full-precision twin."""
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from tercel.config import PRESETS, ModelConfig
+from tercel.errors import TercelError
+from tercel_quant.checkpoint import load_weights, save_weights, write_whole
+from tercel_quant.data import TokenFile
+from tercel_quant.model import Transformer
+from tercel_quant.perplexity import measure_perplexity
+from tercel_quant.trainer import Trainer
+from tercel_quant.training_config import TrainingConfig
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A full-precision trunk at a constant rate, then two branches of equal tokens and rates.
+
+    Both branches start from the trunk's weights and optimiser state and see the same batches at
+    the same learning rates, which decay to 0; only the precision differs. So the twin's loss is
+    what full precision gives for the tokens that the ternary model has seen.
+
+    Raises
+    ------
+    TercelError
+        If the token files are missing.
+    """
+
+    corpus: Path
+    """Folder with ``train.u16``, ``val.u16`` and ``val.txt``."""
+    output: Path
+    model: ModelConfig = PRESETS["small"]
+    trunk_steps: int = 1000
+    steps: int = 2400
+    """Updates of a branch, with the trunk's."""
+    decay: int = 900
+    long_length: int = 1024
+    """Tokens in a window during the last ``long_steps`` updates."""
+    long_steps: int = 400
+    batch_size: int = 32
+    length: int = 256
+    matrix_learning_rate: float = 6e-3
+    learning_rate: float = 4e-3
+    compile: bool = True
+    """Compile the model; needs a C++ compiler, and halves the time on a CPU."""
+
+    def training(self, precision: str, *, trunk: bool) -> TrainingConfig:
+        """The config of one of the three runs."""
+        config = TrainingConfig(
+            steps=self.trunk_steps,
+            precision=precision,
+            batch_size=self.batch_size,
+            length=self.length,
+            matrix_learning_rate=self.matrix_learning_rate,
+            learning_rate=self.learning_rate,
+            compile=self.compile,
+        )
+        if trunk:
+            return config
+        return dataclasses.replace(
+            config,
+            steps=self.steps,
+            decay=self.decay,
+            long_length=self.long_length,
+            long_steps=self.long_steps,
+        )
+
+    def train(self, precision: str, *, trunk: bool, threads: int, progress: bool = True) -> None:
+        """Do, or continue, one of the three runs."""
+        torch.set_num_threads(threads)
+        data = TokenFile(self.corpus / "train.u16", vocab_size=self.model.vocab_size)
+        model = Transformer(self.model, precision=precision)
+        model.initialise(seed=0)
+        trainer = Trainer(
+            model=model,
+            config=self.training(precision, trunk=trunk),
+            data=data,
+            folder=self.output / ("trunk" if trunk else precision),
+            progress=progress,
+        )
+        if not trunk:
+            trainer.branch_from(self.output / "trunk" / "checkpoint.pt")
+        trainer.run()
+
+    def run(self) -> None:
+        """Everything: trunk, both branches at once, evaluation; continues where it stopped."""
+        threads = os.cpu_count() or 1
+        self.train("float", trunk=True, threads=threads)
+        context = multiprocessing.get_context("spawn")
+        twin = context.Process(
+            target=self.train,
+            args=("float",),
+            kwargs={"trunk": False, "threads": max(1, threads // 2), "progress": False},
+        )
+        twin.start()
+        try:
+            self.train("ternary", trunk=False, threads=max(1, threads // 2))
+        finally:
+            twin.join()
+        if twin.exitcode:
+            raise TercelError(
+                f"the full-precision twin stopped with status {twin.exitcode}; run again to resume"
+            )
+        self.evaluate()
+
+    def evaluate(self) -> dict[str, dict[str, float]]:
+        """Measure both models on the validation tokens and write the recipe's outputs.
+
+        Returns
+        -------
+        dict
+            What ``result.json`` holds: per precision the tokens, ``loss`` in nats, ``perplexity``
+            per token, ``bits_per_byte``, ``training_tokens``.
+        """
+        data = TokenFile(self.corpus / "val.u16", vocab_size=self.model.vocab_size)
+        bytes_per_token = (self.corpus / "val.txt").stat().st_size / len(data)
+        windows = data.sequential(length=self.model.context)
+        result = {}
+        for precision in ("ternary", "float"):
+            model = load_weights(
+                self.output / precision / "weights.safetensors", precision=precision
+            )
+            found = measure_perplexity(model, windows)
+            result[precision] = {
+                "tokens": found.tokens,
+                "loss": found.loss,
+                "perplexity": found.perplexity,
+                "bits_per_byte": found.bits_per_byte(bytes_per_token),
+                "training_tokens": self.steps * self.batch_size * self.length,
+            }
+            save_weights(
+                self.output / f"{precision}.safetensors", self.model, model.state_dict()
+            )
+        write_whole(self.output / "result.json", (json.dumps(result, indent=1) + "\n").encode())
+        return result
+
+
+def main() -> None:
+    """Command line of the recipe: ``python -m tercel_quant.recipe``."""
+    parser = argparse.ArgumentParser(description=Recipe.__doc__)
+    parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
+    parser.add_argument("--output", type=Path, default=Path("build/small"))
+    parser.add_argument(
+        "--stage", choices=("all", "trunk", "ternary", "float", "evaluate"), default="all"
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    for name in ("trunk_steps", "steps", "decay", "long_steps"):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=getattr(Recipe, name))
+    arguments = vars(parser.parse_args())
+    stage, threads = arguments.pop("stage"), arguments.pop("threads")
+    recipe = Recipe(**arguments)
+    try:
+        if stage == "all":
+            recipe.run()
+        elif stage == "evaluate":
+            print(json.dumps(recipe.evaluate(), indent=1))
+        elif stage == "trunk":
+            recipe.train("float", trunk=True, threads=threads)
+        else:
+            recipe.train(stage, trunk=False, threads=threads)
+    except TercelError as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("stopped after a checkpoint; run again to resume") from None
+
+
+if __name__ == "__main__":
+    main()
