@@ -1,0 +1,29 @@
+"""Generation of text on any device: sampling, streaming, statistics."""
+
+from tercel.runtime.devices import DEFAULT_DEVICE, device_names, open_device
+from tercel.runtime.generator import FinishReason, GenerationConfig, Generator, Piece
+from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
+from tercel.runtime.noise import gumbel
+from tercel.runtime.sampler import Sampler, SamplingConfig
+from tercel.runtime.statistics import Statistics
+from tercel.runtime.text_stream import TextStream
+from tercel.runtime.tokenizer import TextTokenizer
+
+__all__ = [
+    "DEFAULT_DEVICE",
+    "DEFAULT_MODEL",
+    "FinishReason",
+    "GenerationConfig",
+    "Generator",
+    "Piece",
+    "Sampler",
+    "SamplingConfig",
+    "Statistics",
+    "TextStream",
+    "TextTokenizer",
+    "device_names",
+    "find_model",
+    "gumbel",
+    "open_device",
+    "shipped_models",
+]

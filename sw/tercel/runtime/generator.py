@@ -1,0 +1,209 @@
+"""Text generation on a device."""
+
+import dataclasses
+from collections.abc import Generator as Pieces
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+from tercel.device.interface import Device
+from tercel.errors import TercelError
+from tercel.runtime.sampler import Sampler, SamplingConfig
+from tercel.runtime.statistics import Statistics
+from tercel.runtime.text_stream import TextStream
+from tercel.runtime.tokenizer import TextTokenizer
+
+__all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece"]
+
+FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
+"""A stop string, the model's end token, ``max_tokens``, a full context, or :meth:`interrupt`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig:
+    """How a text is continued.
+
+    Raises
+    ------
+    TercelError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    max_tokens: int | None = None
+    """Most tokens to generate; ``None`` is as many as the context holds."""
+    stop: tuple[str, ...] = ()
+    """Strings that end the text; none of them is in it."""
+    ignore_eos: bool = False
+    """Go on after the model's end token."""
+
+    def __post_init__(self):
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise TercelError(f"max_tokens must be 1 or more, not {self.max_tokens!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One step of a generation."""
+
+    token: int | None
+    """``None`` for text that was held back when the generation was interrupted."""
+    text: str
+    """What may be shown now: empty while a character or a stop string is incomplete."""
+
+
+class Generator:
+    """Continues one sequence on one device, turn after turn.
+
+    The cache always holds all of the sequence but its last token, which is the root of the next
+    pass: the first generated token is made by the same path as all others.
+
+    Parameters
+    ----------
+    device
+        At the start of a sequence; used by nobody else until the generator is no longer needed.
+    tokenizer
+    """
+
+    def __init__(self, device: Device, tokenizer: TextTokenizer):
+        self._device = device
+        self._tokenizer = tokenizer
+        self._waiting: list[int] = []
+        """Tokens of the sequence that the cache does not hold yet."""
+        self._pieces: Pieces[Piece, None, None] | None = None
+        self._interrupted = False
+        self._finish_reason: FinishReason | None = None
+        self._statistics = Statistics()
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the last generation ended; ``None`` while it runs."""
+        return self._finish_reason
+
+    @property
+    def statistics(self) -> Statistics:
+        """Of the last generation, up to now."""
+        return self._statistics
+
+    def reset(self) -> None:
+        """Start a new sequence."""
+        self._close()
+        self._device.reset()
+        self._waiting = []
+
+    def interrupt(self) -> None:
+        """End the running generation before its next pass; may be called from a signal handler."""
+        self._interrupted = True
+
+    def generate(
+        self, prompt: str, config: GenerationConfig = GenerationConfig()
+    ) -> Pieces[Piece, None, None]:
+        """Append a prompt to the sequence and continue it.
+
+        An earlier generation that still runs ends here. The sequence keeps every token that was
+        generated, also those of a stop string or an end token.
+
+        Raises
+        ------
+        TercelError
+            If a stop string is empty, or the sequence would have no token or would exceed the
+            device's context; it is then as before.
+        """
+        self._close()
+        started = perf_counter()
+        stream = TextStream(config.stop)
+        first = not self._waiting and self._device.length == 0
+        tokens = self._tokenizer.encode(prompt, first=first)
+        waiting = [*self._waiting, *tokens]
+        self._device.check_tokens(waiting)
+        self._check_length(len(waiting))
+        self._waiting = waiting
+        self._interrupted = False
+        self._finish_reason = None
+        self._statistics = Statistics(prompt_tokens=len(tokens))
+        self._pieces = self._run(config, stream, perf_counter() - started)
+        return self._pieces
+
+    def _close(self) -> None:
+        if self._pieces is not None:
+            self._pieces.close()
+            self._pieces = None
+
+    def _check_length(self, tokens: int) -> None:
+        context = self._device.limits.context
+        left = context - self._device.length
+        if not tokens:
+            raise TercelError("the prompt is empty; a text needs at least one token to continue")
+        if tokens > left:
+            raise TercelError(
+                f"the prompt has {tokens} tokens, but of the context's {context} positions "
+                f"{left} are free; shorten the prompt or open the device with a larger context"
+            )
+
+    def _run(
+        self, config: GenerationConfig, stream: TextStream, encoding: float
+    ) -> Pieces[Piece, None, None]:
+        device = self._device
+        sampler = Sampler(
+            config.sampling, limits=device.limits, vocab_size=device.config.vocab_size
+        )
+        self._prefill()
+        while not self._interrupted:
+            token = self._decode(sampler)
+            if self._statistics.generated_tokens == 1:
+                seconds = encoding + self._statistics.prefill_seconds
+                self._count(first_token_seconds=seconds + self._statistics.decode_seconds)
+            text = stream.push(self._tokenizer.token_bytes(token))
+            self._finish_reason = self._reason(config, token, stream)
+            if self._finish_reason is not None:
+                yield Piece(token=token, text=text + stream.finish())
+                return
+            yield Piece(token=token, text=text)
+        self._finish_reason = "interrupted"
+        if held := stream.finish():
+            yield Piece(token=None, text=held)
+
+    def _prefill(self) -> None:
+        """Bring all but the last waiting token into the cache."""
+        nodes = self._device.limits.nodes
+        while len(self._waiting) > 1 and not self._interrupted:
+            started, before = perf_counter(), self._device.counters
+            chunk = self._waiting[: min(nodes, len(self._waiting) - 1)]
+            self._device.prefill(chunk)
+            self._waiting = self._waiting[len(chunk) :]
+            self._count(
+                prefilled_tokens=self._statistics.prefilled_tokens + len(chunk),
+                prefill_seconds=self._statistics.prefill_seconds + perf_counter() - started,
+                prefill=self._statistics.prefill + (self._device.counters - before),
+            )
+
+    def _decode(self, sampler: Sampler) -> int:
+        """One pass of the last token; the next one."""
+        device = self._device
+        started, before, position = perf_counter(), device.counters, device.length
+        result = device.run_pass(self._waiting, ask=sampler.ask((0,)))
+        token = sampler.choose(result, node=0, position=position)
+        device.commit((0,))
+        self._waiting = [token]
+        self._count(
+            generated_tokens=self._statistics.generated_tokens + 1,
+            decode_seconds=self._statistics.decode_seconds + perf_counter() - started,
+            decode=self._statistics.decode + (device.counters - before),
+        )
+        return token
+
+    def _count(self, **values) -> None:
+        self._statistics = dataclasses.replace(self._statistics, **values)
+
+    def _reason(
+        self, config: GenerationConfig, token: int, stream: TextStream
+    ) -> FinishReason | None:
+        if token == self._device.config.eos_token and not config.ignore_eos:
+            return "eos"
+        if stream.stopped is not None:
+            return "stop"
+        if self._statistics.generated_tokens == config.max_tokens:
+            return "length"
+        if self._device.length == self._device.limits.context:
+            return "context"
+        return None

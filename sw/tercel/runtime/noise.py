@@ -1,0 +1,53 @@
+"""Sampling noise as a pure function of (seed, position, token)."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SEED_LIMIT", "gumbel"]
+
+SEED_LIMIT = 1 << 64
+"""Seeds are below this."""
+MASK = SEED_LIMIT - 1
+GOLDEN = 0x9E3779B97F4A7C15
+"""The increment of splitmix64: 2^64 divided by the golden ratio."""
+
+
+def _mix(value: int) -> int:
+    """The finaliser of splitmix64, a bijection of 64-bit words."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 & MASK
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB & MASK
+    return value ^ (value >> 31)
+
+
+def _mix_array(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Standard Gumbel noise of tokens at a position.
+
+    The largest of ``log p + noise`` is a draw from ``p``. The noise of a token depends on nothing
+    but the three keys, so it is the same whatever other tokens take part, however the position was
+    reached, and whoever asks: that is what makes sampled text independent of the way it is made.
+
+    Parameters
+    ----------
+    seed
+        In ``0..2^64-1``.
+    position
+        Position of the node whose logits are sampled.
+    tokens
+        Token ids.
+
+    Returns
+    -------
+    Finite float64 noise in the shape of ``tokens``: token ``t`` has the ``t``-th output of a
+    splitmix64 generator that starts from a hash of seed and position.
+    """
+    start = _mix(_mix(seed & MASK) + position * GOLDEN & MASK)
+    steps = np.asarray(tokens, np.uint64) + np.uint64(1)
+    bits = _mix_array(np.uint64(start) + steps * np.uint64(GOLDEN))
+    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return -np.log(-np.log(uniform))
