@@ -1,0 +1,95 @@
+"""Speed and memory of the emulator: the shipped model, and random images of the reference shapes.
+
+Evidence class: measured in software, on the machine that runs it. Each model is measured in a
+process of its own, so that the resident size is its own:
+`python bench/emulator.py [--models small 0.7b] [--tokens 64]`.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tercel.config import PRESETS
+from tercel.device.emulator import EmulatorDevice
+from tercel.image import Image, random_image
+
+BUILD = Path(__file__).parents[1] / "build" / "bench"
+
+
+def measure(name: str, tokens: int) -> dict[str, float]:
+    """Open an image, decode ``tokens`` one by one, run passes of 8."""
+    start = time.perf_counter()
+    image = Image.open(image_path(name))
+    device = EmulatorDevice(image)
+    opened = time.perf_counter()
+    device.prefill(range(16))
+    prefilled = time.perf_counter()
+    for token in range(tokens):
+        device.run_pass([token])
+        device.commit([0])
+    decoded = time.perf_counter()
+    device.run_pass(range(8))
+    verified = time.perf_counter()
+    return {
+        "open_seconds": opened - start,
+        "prefill_tokens_per_second": 16 / (prefilled - opened),
+        "decode_tokens_per_second": tokens / (decoded - prefilled),
+        "verify_8_over_1": (verified - decoded) / ((decoded - prefilled) / tokens),
+        "resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "file_mib": image_path(name).stat().st_size / 2**20,
+        "bits_per_weight": image.footprint.bits_per_weight,
+    }
+
+
+def image_path(name: str) -> Path:
+    return BUILD / f"random-{name}.tercel"
+
+
+def in_its_own_process(name: str, tokens: int) -> dict[str, float]:
+    if not image_path(name).exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        random_image(image_path(name), PRESETS[name])
+    command = [sys.executable, __file__, "--models", name, "--tokens", str(tokens), "--child"]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=3600)
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["small", "0.7b"], choices=PRESETS)
+    parser.add_argument("--tokens", type=int, help="decoded tokens, by default 128 or 8")
+    parser.add_argument("--child", action="store_true", help="measure one model, print JSON")
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measure(arguments.models[0], arguments.tokens)))
+        return
+    table = Table(title="emulator, measured in software on this machine")
+    for column in ("random model", "decode tok/s", "prefill tok/s", "V(8)/V(1)", "open s"):
+        table.add_column(column, justify="right")
+    for column in ("resident GiB", "file MiB", "bits/weight"):
+        table.add_column(column, justify="right")
+    for name in arguments.models:
+        tokens = arguments.tokens or (128 if PRESETS[name].ternary_weights < 1e8 else 8)
+        row = in_its_own_process(name, tokens)
+        table.add_row(
+            name,
+            f"{row['decode_tokens_per_second']:.2f}",
+            f"{row['prefill_tokens_per_second']:.2f}",
+            f"{row['verify_8_over_1']:.2f}",
+            f"{row['open_seconds']:.2f}",
+            f"{row['resident_gib']:.2f}",
+            f"{row['file_mib']:.1f}",
+            f"{row['bits_per_weight']:.4f}",
+        )
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
