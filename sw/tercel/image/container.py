@@ -109,7 +109,7 @@ def write_container(
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a file that the safetensors library has found sound.
+    """Read the header of a file that the safetensors library finds sound.
 
     Raises
     ------
@@ -117,10 +117,10 @@ def read_header(path: Path) -> Header:
         If the file cannot be read, is no safetensors file, or is cut short.
     """
     try:
-        with safe_open(path, framework="numpy"):
-            pass
-        with open(path, "rb") as file:
+        with open(path, "rb") as file:  # first, because its errors say what is wrong
             length = int.from_bytes(file.read(8), "little")
+            with safe_open(path, framework="numpy"):
+                pass
             entries = json.loads(file.read(length))
     except OSError as error:
         raise TercelError(f"cannot read {path}: {error.strerror or error}") from error

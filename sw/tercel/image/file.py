@@ -202,10 +202,12 @@ class Image:
         Raises
         ------
         TercelError
-            If there is no such segment.
+            If there is no such segment, or it is no ternary one.
         """
-        parts = self.segment(name).parts
-        return self._vector(f"{name}.vector")[: len(parts)].copy()
+        segment = self.segment(name)
+        if segment.kind != "ternary":
+            raise TercelError(f"{name} has no weight scales: it is a {segment.kind} segment")
+        return self._vector(f"{name}.vector")[: len(segment.parts)].copy()
 
     def weight_scale(self, name: str) -> np.float32:
         """The weight scale of one ternary tensor, as ``layers.0.q``.

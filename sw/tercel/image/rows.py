@@ -31,7 +31,7 @@ def place_rows(
     whole, tail = divmod(segment.rows, ROW_BLOCK)
     split = whole * ROW_BLOCK
     rows = blocks["rows"][..., : segment.columns]
-    rows[:whole] = values[:split].reshape(whole, ROW_BLOCK, -1)
+    rows[:whole] = values[:split].reshape(whole, ROW_BLOCK, segment.columns)
     blocks["scales"][:whole] = scales[:split].reshape(whole, ROW_BLOCK)
     if tail:
         rows[whole, :tail] = values[split:]

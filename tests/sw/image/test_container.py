@@ -1,0 +1,155 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from tercel.errors import TercelError
+from tercel.image import ImageBuilder, fill_random
+from tercel.image.container import Stream, read_header, verify_checksum, write_container
+
+METADATA = {"format": "test", "note": '"checksum":"'}
+
+
+def streams():
+    halves = [np.arange(6, dtype=np.uint8), np.arange(6, 12, dtype=np.uint8)]
+    one = Stream(shape=(1,), blocks=[halves[0][:1]])
+    return {"a": Stream(shape=(3, 4), blocks=halves), "b": one}
+
+
+def test_safetensors_reads_it(tmp_path):
+    path = tmp_path / "x"
+    write_container(path, METADATA, streams())
+    with safe_open(path, framework="numpy") as file:
+        assert np.array_equal(file.get_tensor("a"), np.arange(12).reshape(3, 4))
+        assert file.metadata().items() >= METADATA.items()
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_header_tells_where_tensors_are(tmp_path):
+    path = tmp_path / "x"
+    write_container(path, METADATA, streams())
+    header = read_header(path)
+    data = path.read_bytes()
+    assert header.offsets["a"] % 64 == 0
+    assert header.shapes == {"a": (3, 4), "b": (1,)}
+    assert data[header.offsets["a"] :] == bytes([*range(12), 0])
+    assert data[header.offsets["b"] :] == b"\0"
+    assert header.foreign == ()
+    verify_checksum(path)
+
+
+def test_the_checksum_is_the_documented_one(tmp_path):
+    path = tmp_path / "x"
+    write_container(path, METADATA, streams())
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    digits = header["__metadata__"]["checksum"]
+    assert hashlib.sha256(data.replace(digits.encode(), b"0" * 64)).hexdigest() == digits
+
+
+def test_an_old_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"old" * 1000)
+    write_container(path, METADATA, streams())
+    verify_checksum(path)
+
+
+def failing_blocks(error):
+    yield np.zeros(6, np.uint8)
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(28, "No space left on device"), TercelError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_failed_write_leaves_everything_as_it_was(tmp_path, error, raised):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    blocks = Stream(shape=(12,), blocks=failing_blocks(error))
+    with pytest.raises(raised) as caught:
+        write_container(path, METADATA, {"a": blocks})
+    if raised is TercelError:
+        assert "x: No space left on device; nothing was left behind" in str(caught.value)
+    assert os.listdir(tmp_path) == ["x"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_gives_one_message(tmp_path):
+    """The kernel refuses to let the file grow, as on a full disk."""
+    code = (
+        "import resource, sys\n"
+        "from tercel.config import PRESETS\n"
+        "from tercel.errors import TercelError\n"
+        "from tercel.image import random_image\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "try:\n"
+        "    random_image(sys.argv[1], PRESETS['tiny'])\n"
+        "except TercelError as error:\n"
+        "    print(error)\n"
+    )
+    path = tmp_path / "tiny.tercel"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"cannot write {path}: File too large; nothing was left behind\n"
+    assert done.stderr == ""
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    path = tmp_path / "none" / "x"
+    with pytest.raises(TercelError, match="none/x: No such file or directory; nothing was left"):
+        write_container(path, METADATA, streams())
+
+
+def test_files_without_permission_are_named(tmp_path):
+    """Root gives its rights away first; the folder is reached as the current one."""
+    (tmp_path / "secret.tercel").touch(0o000)
+    code = (
+        "import os\n"
+        "from tercel.config import PRESETS\n"
+        "from tercel.errors import TercelError\n"
+        "from tercel.image import Image, ImageBuilder, fill_random\n"
+        "builder = ImageBuilder(config=PRESETS['tiny'])\n"
+        "fill_random(builder, 0)\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setuid(65534)\n"
+        "for action in (\n"
+        "    lambda: builder.write('x.tercel'),\n"
+        "    lambda: Image.open('secret.tercel'),\n"
+        "):\n"
+        "    try:\n"
+        "        action()\n"
+        "    except TercelError as error:\n"
+        "        print(error)\n"
+    )
+    tmp_path.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    tmp_path.chmod(0o700)
+    assert done.stdout == (
+        "cannot write x.tercel: Permission denied; nothing was left behind\n"
+        "cannot read secret.tercel: Permission denied\n"
+    )
+    assert done.stderr == ""
+    assert os.listdir(tmp_path) == ["secret.tercel"]
+
+
+def test_a_folder_of_that_name_stays(odd_config, tmp_path):
+    path = tmp_path / "x.tercel"
+    path.mkdir()
+    builder = ImageBuilder(config=odd_config)
+    fill_random(builder, 0)
+    with pytest.raises(TercelError, match="Is a directory; nothing was left behind"):
+        builder.write(path)
+    assert os.listdir(tmp_path) == ["x.tercel"]

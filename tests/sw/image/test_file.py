@@ -1,0 +1,246 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from tercel.errors import TercelError
+from tercel.image import Image, TapeLayout, segments
+from tercel.image.container import Stream, write_container
+from tercel.numerics import rope_table
+
+LAYOUTS = [
+    TapeLayout(),
+    TapeLayout(code="index5", tables=3, ports=1, port_bytes=8, block_rows=10),
+    TapeLayout(tables=2, ports=3, port_bytes=4, block_rows=7),
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.to_json())
+@pytest.mark.parametrize("tied", [False, True])
+def test_what_was_given_is_read_back(build, odd_config, tied_config, layout, tied):
+    config = tied_config if tied else odd_config
+    path, given = build(config, layout)
+    image = Image.open(path)
+    assert (image.path, image.config, image.layout) == (path, config, layout)
+    assert image.segments == segments(config, layout)
+    assert image.tokenizer is None
+    for name, trits in given.trits.items():
+        found = image.ternary(name)
+        assert found.dtype == np.int8
+        assert np.array_equal(found, trits)
+        assert image.weight_scale(name) == given.scale[name]
+    for name, gain in given.gains.items():
+        assert np.array_equal(image.gain(name), gain)
+    for name in ("embedding", "head"):
+        source = "embedding" if tied else name
+        for ids in (None, [36, 0, 17, 17], np.arange(3, 20)):
+            values, scales = image.rows(name, ids)
+            picked = slice(None) if ids is None else ids
+            assert np.array_equal(values, given.values[source][picked])
+            assert np.array_equal(scales, given.row_scales[source][picked])
+            assert (values.dtype, scales.dtype) == (np.int8, np.float32)
+    expected = rope_table(config.context, config.head_size, config.rope_base)
+    for found, table in zip(image.rope(), expected, strict=True):
+        assert np.array_equal(found, table)
+
+
+def test_segments_are_read_in_their_row_order(build, odd_config):
+    path, given = build(odd_config)
+    image = Image.open(path)
+    parts = [given.trits[f"layers.1.{name}"] for name in "qkv"]
+    assert np.array_equal(image.ternary("layers.1.qkv"), np.concatenate(parts))
+    pairs = np.stack([given.trits["layers.1.gate"], given.trits["layers.1.up"]], axis=1)
+    assert np.array_equal(image.ternary("layers.1.gate_up"), pairs.reshape(74, 23))
+    scales = [given.scale[f"layers.1.{name}"] for name in "qkv"]
+    assert image.scales("layers.1.qkv").tolist() == scales
+
+
+def test_names_that_are_not_there_are_quoted(build, tied_config):
+    image = Image.open(build(tied_config)[0])
+    for call, name, what in (
+        (image.ternary, "layers.1.q", "ternary tensor"),
+        (image.ternary, "head", "ternary tensor"),
+        (image.weight_scale, "norm", "ternary tensor"),
+        (image.gain, "layers.0.mlp_sub_norm", "vector tensor"),
+        (image.scales, "layers.0.q", "segment"),
+        (image.segment, "tape", "segment"),
+    ):
+        with pytest.raises(TercelError, match=f"the image of tied has no {what} '{name}'"):
+            call(name)
+    with pytest.raises(TercelError, match="rows are of head or embedding, not of 'norm'"):
+        image.rows("norm")
+    for ids in ([37], [-1]):
+        with pytest.raises(TercelError, match=r"rows of head are 0\.\.36, but"):
+            image.rows("head", ids)
+
+
+def test_scales_are_of_ternary_segments(build, tied_config):
+    image = Image.open(build(tied_config)[0])
+    with pytest.raises(TercelError, match="head has no weight scales"):
+        image.scales("head")
+
+
+@dataclass(frozen=True, repr=False)
+class Small:
+    """A small file and its sound bytes, which no failure should print."""
+
+    path: Path
+    good: bytes
+
+
+@pytest.fixture
+def small(build, tied_config):
+    path, _ = build(tied_config)
+    return Small(path, path.read_bytes())
+
+
+def flipped(data, bit):
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_one_flipped_bit_anywhere_is_refused(small, data):
+    path, good = small.path, small.good
+    header = 8 + int.from_bytes(good[:8], "little")
+    byte = data.draw(st.integers(0, header - 1) | st.integers(0, len(good) - 1))
+    path.write_bytes(flipped(good, 8 * byte + data.draw(st.integers(0, 7))))
+    with pytest.raises(TercelError, match=r"tied\.tercel"):
+        Image.open(path)
+    path.write_bytes(good)
+    Image.open(path)
+
+
+def test_a_flipped_bit_of_the_tape_is_called_damage(small):
+    path, good = small.path, small.good
+    path.write_bytes(flipped(good, 8 * len(good) - 1))
+    with pytest.raises(TercelError, match="is damaged: its checksum does not match its bytes"):
+        Image.open(path)
+    Image.open(path, verify=False)
+
+
+def test_an_unverified_corrupt_code_is_found_in_use(small):
+    path, good = small.path, small.good
+    header = 8 + int.from_bytes(good[:8], "little")
+    first = segments(Image.open(path, verify=False).config, TapeLayout())[1].first_word
+    damaged = bytearray(good)
+    damaged[header + first * 16] = 255
+    path.write_bytes(damaged)
+    with pytest.raises(TercelError, match=r"tied\.tercel: layers\.0\.qkv: a weight code is"):
+        Image.open(path, verify=False).ternary("layers.0.q")
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("left", [0, 7, 8, 500, -1])
+def test_a_truncated_file_is_refused(small, left, verify):
+    path, good = small.path, small.good
+    path.write_bytes(good[:left])
+    with pytest.raises(TercelError, match="is damaged or cut short"):
+        Image.open(path, verify=verify)
+
+
+def test_a_longer_file_is_refused(small):
+    path, good = small.path, small.good
+    path.write_bytes(good + b"\0")
+    with pytest.raises(TercelError, match="is damaged or cut short"):
+        Image.open(path, verify=False)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "x.tercel"
+    path.write_text("a text, not a model " * 10)
+    with pytest.raises(TercelError, match=r"x\.tercel is not a safetensors file"):
+        Image.open(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"), [(None, "no format"), ({"format": "pt"}, "the format 'pt'")]
+)
+def test_foreign_safetensors_are_refused(tmp_path, metadata, found):
+    path = tmp_path / "x.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, path, metadata=metadata)
+    with pytest.raises(TercelError, match=f"not a tercel image: its metadata has {found}, not"):
+        Image.open(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(TercelError, match=r"cannot read .*none\.tercel: No such file"):
+        Image.open(tmp_path / "none.tercel")
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(TercelError, match="cannot read"):
+        Image.open(tmp_path)
+
+
+@pytest.fixture
+def rewritten(build, tied_config):
+    """Rewrite an image, sealed again, with other metadata or tensors."""
+
+    def rewritten(metadata, tensors=None):
+        path, _ = build(tied_config)
+        with safe_open(path, framework="numpy") as file:
+            changed = {**file.metadata(), **metadata}
+            own = {"tape": file.get_tensor("tape")}
+        del changed["checksum"]
+        own |= tensors or {}
+        streams = {name: Stream(shape=a.shape, blocks=[a]) for name, a in own.items()}
+        changed = {key: value for key, value in changed.items() if value is not None}
+        write_container(path, changed, streams)
+        return path
+
+    return rewritten
+
+
+def test_a_newer_version_is_refused(rewritten):
+    path = rewritten({"version": "2"})
+    message = "is an image of version '2', but this tercel reads version 1; update tercel"
+    with pytest.raises(TercelError, match=message):
+        Image.open(path)
+
+
+def test_a_segment_table_must_follow_from_the_config(rewritten):
+    path = rewritten({"segments": "[]"})
+    with pytest.raises(TercelError, match="segment table that its config and layout do not give"):
+        Image.open(path)
+
+
+@pytest.mark.parametrize("key", ["config", "layout", "segments"])
+def test_missing_metadata_is_named(rewritten, key):
+    path = rewritten({key: None})
+    with pytest.raises(TercelError, match=f"lacks the metadata '{key}'"):
+        Image.open(path)
+
+
+def test_an_unknown_config_field_is_named(rewritten, tied_config):
+    config = json.dumps(json.loads(tied_config.to_json()) | {"experts": 8})
+    with pytest.raises(TercelError, match="unknown fields: experts"):
+        Image.open(rewritten({"config": config}))
+
+
+def test_the_tape_must_have_its_shape(rewritten):
+    path = rewritten({}, {"tape": np.zeros((4, 16), np.uint8)})
+    with pytest.raises(TercelError, match=r"must have the shape \(4, \d+\), not \(4, 16\)"):
+        Image.open(path)
+
+
+def test_other_tensors_are_refused(rewritten):
+    path = rewritten({}, {"extra": np.zeros(8, np.uint8)})
+    with pytest.raises(TercelError, match="tape and, if any, tokenizer, not extra, tape"):
+        Image.open(path)
+
+
+def test_a_tokenizer_is_one_run_of_bytes(rewritten):
+    path = rewritten({}, {"tokenizer": np.zeros((2, 4), np.uint8)})
+    with pytest.raises(TercelError, match="must be one run of bytes"):
+        Image.open(path)

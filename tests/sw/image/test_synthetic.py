@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tercel.config import PRESETS
+from tercel.image import Image, ImageBuilder, fill_random, random_image
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tiny") / "tiny.tercel"
+    random_image(path, PRESETS["tiny"], seed=7)
+    return path
+
+
+def test_the_seed_decides(tiny, tmp_path):
+    for seed, same in ((7, True), (8, False)):
+        random_image(tmp_path / "x.tercel", PRESETS["tiny"], seed=seed)
+        assert ((tmp_path / "x.tercel").read_bytes() == tiny.read_bytes()) == same
+
+
+def test_trits_are_a_third_each(tiny):
+    trits = Image.open(tiny).ternary("layers.1.gate_up")
+    shares = [(trits == value).mean() for value in (-1, 0, 1)]
+    assert np.allclose(shares, 1 / 3, atol=0.02)
+
+
+def test_tensors_differ(tiny):
+    image = Image.open(tiny)
+    assert not np.array_equal(image.ternary("layers.0.q"), image.ternary("layers.1.q"))
+    assert not np.array_equal(image.ternary("layers.0.k"), image.ternary("layers.0.v"))
+
+
+def test_linears_keep_the_size_of_their_input(tiny):
+    image = Image.open(tiny)
+    x = np.random.default_rng(0).normal(size=160)
+    y = image.ternary("layers.0.down") @ x * image.weight_scale("layers.0.down")
+    assert 0.5 < np.std(y) < 2
+
+
+def test_only_what_is_missing_is_filled(tmp_path):
+    builder = ImageBuilder(config=PRESETS["tiny"])
+    builder.gain("norm", np.full(64, 3, np.float32))
+    fill_random(builder, 0)
+    builder.write(tmp_path / "x.tercel")
+    assert (Image.open(tmp_path / "x.tercel").gain("norm") == 3).all()

@@ -1,0 +1,135 @@
+"""The tape of a written file against a slow reader written from docs/architecture.md alone."""
+
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+
+from tercel.image import TapeLayout
+
+LAYOUTS = [
+    TapeLayout(),
+    TapeLayout(code="index5", tables=128),
+    TapeLayout(code="index5", tables=3, ports=1, port_bytes=4, block_rows=7),
+    TapeLayout(tables=2, ports=2, port_bytes=8, block_rows=10),
+    TapeLayout(code="index5", tables=5, ports=3, port_bytes=16, block_rows=64),
+    TapeLayout(tables=3, ports=4, port_bytes=32, block_rows=1),
+]
+
+
+class SlowTape:
+    """Reads one byte at a time, in word order, through the ports."""
+
+    def __init__(self, path, layout):
+        self.file = path.read_bytes()
+        self.layout = layout
+        (length,) = struct.unpack("<Q", self.file[:8])
+        self.header = json.loads(self.file[8 : 8 + length])
+        self.start = 8 + length
+        self.ports, self.port_size = self.header["tape"]["shape"]
+        self.word = layout.ports * layout.port_bytes
+        self.cursor = 0
+
+    def byte(self, address):
+        word, inside = divmod(address, self.word)
+        port, lane = divmod(inside, self.layout.port_bytes)
+        return self.file[
+            self.start + port * self.port_size + word * self.layout.port_bytes + lane
+        ]
+
+    def bytes(self, count):
+        data = bytes(self.byte(self.cursor + i) for i in range(count))
+        self.cursor += count
+        return data
+
+    def floats(self, count):
+        return list(struct.unpack(f"<{count}f", self.bytes(4 * count)))
+
+    def align(self):
+        while self.cursor % self.word:
+            assert self.bytes(1) == b"\0"
+
+    def vector(self, scales, gain):
+        assert self.floats(16) == [*scales, *[0.0] * (16 - len(scales))]
+        assert self.floats(len(gain)) == list(gain)
+        self.align()
+
+    def matrix(self, rows):
+        group, bits = {"index5": (3, 5), "base3": (5, 8)}[self.layout.code]
+        columns = len(rows[0])
+        groups = math.ceil(columns / group)
+        chunks = math.ceil(groups / self.layout.tables)
+        per_chunk = math.ceil(groups / chunks)
+        found = [[] for _ in rows]
+        for first in range(0, len(rows), self.layout.block_rows):
+            for _ in range(chunks):
+                for row in range(first, min(first + self.layout.block_rows, len(rows))):
+                    data = self.bytes(math.ceil(per_chunk * bits / 8))
+                    number = int.from_bytes(data, "little")
+                    for _ in range(per_chunk):
+                        code = number % 2**bits
+                        number //= 2**bits
+                        for _ in range(group):
+                            found[row].append(code % 3 - 1)
+                            code //= 3
+                        assert code == 0
+                    assert number == 0
+        self.align()
+        for row, expected in zip(found, rows, strict=True):
+            assert row[:columns] == list(expected)
+            assert not any(row[columns:])
+
+    def rows(self, values, scales):
+        for first in range(0, len(values), 16):
+            block = scales[first : first + 16]
+            assert self.floats(16) == [*block, *[0.0] * (16 - len(block))]
+            self.align()
+            for row in range(first, first + 16):
+                data = np.frombuffer(self.bytes(values.shape[1]), np.int8)
+                expected = values[row] if row < len(values) else np.zeros_like(values[0])
+                assert np.array_equal(data, expected)
+                self.align()
+
+    def rope(self, positions, head_size, base):
+        for position in range(positions):
+            angles = [position * base ** (-2 * i / head_size) for i in range(head_size // 2)]
+            for function in (math.cos, math.sin):
+                expected = [np.float32(function(angle)) for angle in angles]
+                assert np.allclose(self.floats(head_size // 2), expected, rtol=2e-7, atol=0)
+            self.align()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.to_json())
+@pytest.mark.parametrize("tied", [False, True])
+def test_tape_is_as_documented(build, odd_config, tied_config, layout, tied):
+    config = tied_config if tied else odd_config
+    path, given = build(config, layout)
+    tape = SlowTape(path, layout)
+    assert tape.ports == layout.ports
+    assert tape.start % 64 == 0
+    for layer in range(config.layers):
+        prefix = f"layers.{layer}."
+        for matrices, norm in (
+            ("q k v", "attention_norm"),
+            ("o", "attention_sub_norm"),
+            ("gate up", "mlp_norm"),
+            ("down", "mlp_sub_norm"),
+        ):
+            names = [prefix + name for name in matrices.split()]
+            tape.vector([given.scale[name] for name in names], given.gains.get(prefix + norm, []))
+            tensors = [given.trits[name] for name in names]
+            if matrices == "gate up":
+                rows = [row for pair in zip(*tensors, strict=True) for row in pair]
+            else:
+                rows = [row for tensor in tensors for row in tensor]
+            tape.matrix([row.tolist() for row in rows])
+    tape.vector([], given.gains["norm"])
+    head = "embedding" if tied else "head"
+    tape.rows(given.values[head], given.row_scales[head])
+    if not tied:
+        tape.rows(given.values["embedding"], given.row_scales["embedding"])
+    tape.rope(config.context, config.head_size, config.rope_base)
+    assert tape.cursor == tape.ports * tape.port_size
+    assert tape.start + tape.cursor == len(tape.file)
