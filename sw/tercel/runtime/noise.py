@@ -39,12 +39,12 @@ def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.fl
     position
         Position of the node whose logits are sampled.
     tokens
-        Token ids.
+        Token ids ``[n]``.
 
     Returns
     -------
-    Finite float64 noise in the shape of ``tokens``: token ``t`` has the ``t``-th output of a
-    splitmix64 generator that starts from a hash of seed and position.
+    Finite float64 noise ``[n]``: token ``t`` has the ``t``-th output of a splitmix64 generator that
+    starts from a hash of seed and position.
     """
     start = _mix(_mix(seed & MASK) + position * GOLDEN & MASK)
     steps = np.asarray(tokens, np.uint64) + np.uint64(1)

@@ -1,0 +1,130 @@
+"""A device whose logits are a known function of the sequence, and a tokenizer of single bytes."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tercel.config import PRESETS
+from tercel.device import Ask, Counters, Device, Limits, PassResult
+from tercel.runtime import TextTokenizer
+
+EOS = 256
+CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS, context=128)
+
+
+def byte_tokenizer() -> bytes:
+    """Token ``b`` is the byte ``b`` of a byte-level vocabulary; 256 is the special end token."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    vocabulary = {chr(byte): byte for byte in printable}
+    vocabulary |= {chr(0x100 + i): byte for i, byte in enumerate(others)}
+    return json.dumps(
+        {
+            "version": "1.0",
+            "added_tokens": [
+                {
+                    "id": EOS,
+                    "content": "<end>",
+                    "single_word": False,
+                    "lstrip": False,
+                    "rstrip": False,
+                    "normalized": False,
+                    "special": True,
+                }
+            ],
+            "pre_tokenizer": {
+                "type": "ByteLevel",
+                "add_prefix_space": False,
+                "trim_offsets": True,
+                "use_regex": False,
+            },
+            "decoder": {
+                "type": "ByteLevel",
+                "add_prefix_space": False,
+                "trim_offsets": True,
+                "use_regex": False,
+            },
+            "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+        }
+    ).encode()
+
+
+class FakeDevice(Device):
+    """Logits after a sequence: a hash of it, or whatever makes the next token of the script best.
+
+    The script holds the token at every position of the sequence, the prompt included.
+    """
+
+    def __init__(self, *, script=None, nodes=4, context=64, top_k=16, config=CONFIG):
+        self._config = config
+        self._limits = Limits(nodes=nodes, context=context, top_k=top_k)
+        self._script = script
+        self.sequence: list[int] = []
+        self.asks: list[Ask] = []
+        self._pending: list[int] = []
+        self._counters = Counters()
+
+    @property
+    def config(self):
+        return self._config
+
+    @property
+    def limits(self):
+        return self._limits
+
+    @property
+    def length(self):
+        return len(self.sequence)
+
+    @property
+    def counters(self):
+        return self._counters
+
+    def reset(self):
+        self.sequence = []
+
+    def run_pass(self, tokens=None, *, embedding_rows=None, parents=None, base=None, ask=Ask()):
+        self.check_pass(tokens, embedding_rows, parents, base, ask)
+        self.asks.append(ask)
+        self._pending = list(tokens)
+        counters = Counters(
+            passes=1,
+            nodes=len(tokens),
+            tape_bytes_read=1000,
+            kv_bytes_read=10 * self.length,
+            kv_bytes_written=10 * len(tokens),
+        )
+        self._counters += counters
+        logits = np.stack(
+            [self._logits(self.sequence + self._pending[: i + 1]) for i in range(len(tokens))]
+        )
+        order = np.argsort(-logits, axis=1, kind="stable")
+        return PassResult(
+            argmax=order[:, 0].astype(np.int32) if ask.argmax else None,
+            top_ids=order[:, : ask.top_k].astype(np.int32) if ask.top_k else None,
+            top_logits=np.take_along_axis(logits, order, 1)[:, : ask.top_k] if ask.top_k else None,
+            logits={node: logits[node] for node in ask.logits},
+            counters=counters,
+        )
+
+    def commit(self, path):
+        self.sequence += [self._pending[node] for node in path]
+
+    def _logits(self, sequence):
+        rng = np.random.default_rng(sequence)
+        logits = rng.normal(0, 2, self._config.vocab_size).astype(np.float32)
+        if self._script is not None:
+            logits[self._script[len(sequence)]] = 50
+        return logits
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return TextTokenizer(byte_tokenizer(), config=CONFIG)
+
+
+@pytest.fixture
+def make_device():
+    return FakeDevice

@@ -1,0 +1,229 @@
+import dataclasses
+
+import pytest
+
+from tercel.config import PRESETS
+from tercel.device import Counters
+from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
+from tercel.image import Image, random_image
+from tercel.runtime import GenerationConfig, Generator, SamplingConfig
+
+EOS = 256
+
+
+def text_of(pieces):
+    return "".join(piece.text for piece in pieces)
+
+
+def scripted(make_device, text, **kwargs):
+    """A device that says the bytes of ``text`` (the prompt included), then the end token."""
+    return make_device(script=[*text.encode(), *[EOS] * 64], **kwargs)
+
+
+def test_the_text_ends_with_the_end_token(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "Hello, w\u00f6rld"), tokenizer)
+    pieces = list(generator.generate("Hel"))
+    assert text_of(pieces) == "lo, w\u00f6rld"
+    assert pieces[-1].token == EOS
+    assert generator.finish_reason == "eos"
+
+
+def test_the_end_token_may_be_ignored(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "Hello"), tokenizer)
+    config = GenerationConfig(ignore_eos=True, max_tokens=6)
+    tokens = [piece.token for piece in generator.generate("Hel", config)]
+    assert tokens == [*b"lo", *[EOS] * 4]
+    assert generator.finish_reason == "length"
+
+
+def test_stop_strings_cross_tokens_and_do_not_leak(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "one two three"), tokenizer)
+    config = GenerationConfig(stop=("o th", "zzz"))
+    assert text_of(generator.generate("one", config)) == " tw"
+    assert generator.finish_reason == "stop"
+
+
+def test_length_releases_what_was_held_back(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "one two"), tokenizer)
+    config = GenerationConfig(stop=(" twig",), max_tokens=3)
+    assert [piece.text for piece in generator.generate("one", config)] == ["", "", " tw"]
+    assert generator.finish_reason == "length"
+
+
+def test_a_full_context_ends_the_text_cleanly(make_device, tokenizer):
+    device = make_device(script=[*b"a" * 64], context=8)
+    generator = Generator(device, tokenizer)
+    assert text_of(generator.generate("aaa")) == "a" * 6
+    assert generator.finish_reason == "context"
+    assert device.length == 8
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 5, 8])
+def test_a_prompt_may_fill_the_context(make_device, tokenizer, length):
+    device = make_device(script=[*b"a" * 64], context=length)
+    assert text_of(Generator(device, tokenizer).generate("a" * length)) == "a"
+
+
+def test_a_prompt_beyond_the_context_is_refused_whole(make_device, tokenizer):
+    device = make_device(context=8)
+    generator = Generator(device, tokenizer)
+    with pytest.raises(TercelError, match="9 tokens, but of the context's 8 positions 8 are free"):
+        generator.generate("123456789")
+    assert device.sequence == []
+    list(generator.generate("12345678"))
+
+
+def test_prompts_that_make_no_token_or_foreign_ones_are_refused(make_device, tokenizer):
+    with pytest.raises(TercelError, match="the prompt is empty"):
+        Generator(make_device(), tokenizer).generate("")
+    small = make_device(config=dataclasses.replace(PRESETS["tiny"], vocab_size=97))
+    with pytest.raises(TercelError, match=r"in 0\.\.96, but one is 97"):
+        Generator(small, tokenizer).generate("abc")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_tokens": 0}, "max_tokens must be 1 or more, not 0"),
+        ({"stop": ("a", "")}, "at least one character, but one is empty"),
+    ],
+)
+def test_rules_of_the_config(make_device, tokenizer, values, message):
+    with pytest.raises(TercelError, match=message):
+        Generator(make_device(), tokenizer).generate("a", GenerationConfig(**values))
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 4, 100])
+def test_the_first_token_comes_the_way_of_all_others(make_device, tokenizer, nodes):
+    """The root of the first decoding pass is the last token of the prompt; prefill has no head."""
+    device = scripted(make_device, "abcdefghi", nodes=nodes)
+    assert text_of(Generator(device, tokenizer).generate("abcdef")) == "ghi"
+    needed = [ask.needs_head for ask in device.asks]
+    assert needed == [False] * -(-5 // nodes) + [True] * 4
+    assert device.sequence == list(b"abcdefghi")
+
+
+@pytest.mark.parametrize("top_k", [5, 40, 0])
+def test_text_depends_on_seed_and_position_only(make_device, tokenizer, top_k):
+    sampling = SamplingConfig(temperature=1.0, top_k=top_k, top_p=0.9, min_p=0.01, seed=3)
+    config = GenerationConfig(sampling=sampling, max_tokens=20)
+
+    def tokens(sampling=sampling, **kwargs):
+        generator = Generator(make_device(**kwargs), tokenizer)
+        changed = dataclasses.replace(config, sampling=sampling)
+        return [piece.token for piece in generator.generate("abc", changed)]
+
+    assert tokens() == tokens(nodes=1) == tokens(top_k=2) == tokens(top_k=257)
+    assert tokens() != tokens(dataclasses.replace(sampling, seed=4))
+    generator = Generator(make_device(), tokenizer)
+    first = GenerationConfig(sampling=sampling, max_tokens=9)
+    second = GenerationConfig(sampling=sampling, max_tokens=11)
+    halves = [*generator.generate("abc", first), *generator.generate("", second)]
+    assert [piece.token for piece in halves] == tokens()
+
+
+def test_a_second_turn_appends(make_device, tokenizer):
+    device = scripted(make_device, "ask: yes. why? so.")
+    generator = Generator(device, tokenizer)
+    stop = GenerationConfig(stop=(".",))
+    assert text_of(generator.generate("ask:", stop)) == " yes"
+    assert text_of(generator.generate(" why?", stop)) == " so"
+    assert device.sequence == list(b"ask: yes. why? so")
+    assert generator.statistics.prompt_tokens == 5
+    generator.reset()
+    assert device.sequence == []
+    assert text_of(generator.generate("ask:", stop)) == " yes"
+
+
+def test_a_left_generation_ends_when_the_next_starts(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "abcdefgh"), tokenizer)
+    left = generator.generate("ab")
+    next(left)
+    assert text_of(generator.generate("")) == "defgh"
+    assert list(left) == []
+
+
+def test_interrupt_ends_before_the_next_pass_and_releases_text(make_device, tokenizer):
+    device = scripted(make_device, "abcdefgh")
+    generator = Generator(device, tokenizer)
+    pieces = []
+    for piece in generator.generate("ab", GenerationConfig(stop=("deaf",))):
+        pieces.append(piece)
+        if piece.token == ord("e"):
+            generator.interrupt()
+    assert text_of(pieces) == "cde"
+    assert pieces[-1].token is None
+    assert generator.finish_reason == "interrupted"
+    assert text_of(generator.generate("")) == "fgh"
+
+
+def test_interrupt_ends_a_prefill(make_device, tokenizer):
+    device = scripted(make_device, "abcdefghij", nodes=2)
+    generator = Generator(device, tokenizer)
+    pieces = generator.generate("abcdefg")
+    generator.interrupt()
+    assert list(pieces) == []
+    assert generator.finish_reason == "interrupted"
+    assert generator.statistics.first_token_seconds is None
+    assert text_of(generator.generate("")) == "hij"
+
+
+def test_statistics(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "abcdefgh"), tokenizer)
+    text_of(generator.generate("abcdef", GenerationConfig(max_tokens=2)))
+    statistics = generator.statistics
+    assert statistics.prompt_tokens == 6
+    assert statistics.prefilled_tokens == 5
+    assert statistics.generated_tokens == 2
+    assert statistics.prefill == Counters(
+        passes=2, nodes=5, tape_bytes_read=2000, kv_bytes_read=40, kv_bytes_written=50
+    )
+    assert statistics.decode == Counters(
+        passes=2, nodes=2, tape_bytes_read=2000, kv_bytes_read=110, kv_bytes_written=20
+    )
+    assert statistics.tape_bytes_per_token == 1000
+    assert statistics.kv_bytes_per_token == 55
+    assert statistics.bytes_per_token == 1055
+    assert statistics.prefill_seconds + statistics.decode_seconds > 0
+    assert statistics.first_token_seconds is not None
+    assert statistics.prefill_seconds < statistics.first_token_seconds
+    assert statistics.tokens_per_second == 2 / statistics.decode_seconds
+    assert statistics.to_dict()["bytes_per_token"] == 1055
+
+
+def test_statistics_of_nothing_have_no_ratios(make_device, tokenizer):
+    values = Generator(make_device(), tokenizer).statistics.to_dict()
+    assert values["tokens_per_second"] is None
+    assert values["bytes_per_token"] is None
+
+
+def test_time_of_the_caller_is_not_counted(make_device, tokenizer, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr("tercel.runtime.generator.perf_counter", lambda: next(clock))
+    generator = Generator(scripted(make_device, "abcdef"), tokenizer)
+    for _ in generator.generate("ab", GenerationConfig(max_tokens=3)):
+        for _ in range(100):
+            next(clock)
+    assert generator.statistics.decode_seconds == 3
+    assert generator.statistics.first_token_seconds == 3
+
+
+def test_the_emulator_says_the_same_by_every_route(tmp_path, tokenizer):
+    path = tmp_path / "bytes.tercel"
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS)
+    random_image(path, config, seed=1)
+    image = Image.open(path)
+    for temperature, top_k in ((0.0, 0), (0.8, 20), (0.8, 100)):
+        sampling = SamplingConfig(temperature=temperature, top_k=top_k, seed=5)
+        settings = GenerationConfig(sampling=sampling, max_tokens=12)
+        texts = {
+            tuple(
+                piece.token
+                for piece in Generator(EmulatorDevice(image, nodes=nodes), tokenizer).generate(
+                    "abc", settings
+                )
+            )
+            for nodes in (1, 3, 8)
+        }
+        assert len(texts) == 1

@@ -1,0 +1,55 @@
+import numpy as np
+from scipy import stats
+
+from tercel.runtime import gumbel
+
+
+def test_noise_depends_on_the_three_keys_alone():
+    tokens = np.arange(1000)
+    noise = gumbel(5, 7, tokens)
+    assert np.array_equal(noise[[3, 900]], gumbel(5, 7, [3, 900]))
+    assert not np.isin(noise, gumbel(6, 7, tokens)).any()
+    assert not np.isin(noise, gumbel(5, 8, tokens)).any()
+
+
+def splitmix64(state):
+    """The published generator, one output."""
+    mask = 2**64 - 1
+    state = state + 0x9E3779B97F4A7C15 & mask
+    z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & mask
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
+    return state, z ^ z >> 31
+
+
+def test_noise_is_the_documented_function():
+    """The texts of a seed are part of the contract, so the numbers are."""
+    state, outputs = 1234567, []
+    for _ in range(2):
+        state, output = splitmix64(state)
+        outputs.append(output)
+    assert outputs == [6457827717110365317, 3203168211198807973], "the published test vector"
+    golden, mask = 0x9E3779B97F4A7C15, 2**64 - 1
+    for seed, position in ((0, 0), (42, 1000), (2**64 - 1, 5)):
+        _, hashed = splitmix64(seed - golden & mask)
+        _, state = splitmix64(hashed + (position - 1) * golden & mask)
+        for token in range(5):
+            state, bits = splitmix64(state)
+            uniform = ((bits >> 11) + 0.5) / 2**53
+            assert gumbel(seed, position, [token])[0] == -np.log(-np.log(uniform))
+
+
+def test_extreme_keys_are_finite():
+    for seed in (0, 2**64 - 1):
+        for position in (0, 2**31 - 1):
+            assert np.isfinite(gumbel(seed, position, [0, 2**31 - 1])).all()
+
+
+def test_noise_is_gumbel_along_every_key():
+    along = {
+        "tokens": gumbel(1, 2, np.arange(20000)),
+        "positions": np.concatenate([gumbel(1, position, [3]) for position in range(5000)]),
+        "seeds": np.concatenate([gumbel(seed, 5, [3]) for seed in range(5000)]),
+    }
+    for key, noise in along.items():
+        assert stats.kstest(noise, "gumbel_r").pvalue > 0.01, key
+        assert abs(np.corrcoef(noise[1:], noise[:-1])[0, 1]) < 0.05, key
