@@ -197,10 +197,11 @@ class Device(abc.ABC):
         """Check the arguments of :meth:`run_pass`; return the parents in full."""
         if (tokens is None) == (embedding_rows is None):
             raise TercelError("a pass takes either tokens or embedding_rows, exactly one of them")
+        nodes = 0
         if tokens is not None:
             self.check_tokens(tokens)
             nodes = len(tokens)
-        else:
+        if embedding_rows is not None:
             shape, width = np.shape(embedding_rows), self.config.hidden_size
             if len(shape) != 2 or shape[1] != width:
                 raise TercelError(f"embedding_rows must have the shape (N, {width}), not {shape}")

@@ -61,7 +61,7 @@ class ModelWeights:
     def embed(self, tokens: npt.NDArray[np.int64]) -> Float32:
         """The tokens' residual streams, float32 ``[N, hidden_size]``."""
         rows, scales = self._embedding
-        return numerics.dequantise(rows[tokens], scales[tokens, None])
+        return numerics.dequantise(rows[tokens].astype(np.int32), scales[tokens, None])
 
     def rope(self, positions: npt.NDArray[np.int64]) -> tuple[Float32, Float32]:
         """Cosines and sines, float32 ``[N, head_size/2]`` each."""

@@ -30,13 +30,13 @@ def flush(x: Float32) -> Float32:
     return x * (np.abs(x) >= SMALLEST_NORMAL)
 
 
-def multiply(a: Float32, b: Float32 | np.float32) -> Float32:
+def multiply(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
     """The product, rounded once and flushed."""
     with np.errstate(over="ignore"):
         return flush(np.multiply(a, b, dtype=np.float32))
 
 
-def add(a: Float32, b: Float32 | np.float32) -> Float32:
+def add(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
     """The sum, rounded once and flushed."""
     with np.errstate(over="ignore"):
         return flush(np.add(a, b, dtype=np.float32))
