@@ -8,6 +8,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.checkpoints.checkpoint import Checkpoint, Ternary, check_finite
+from tercel_quant.checkpoints.exact import exact_ternary
 from tercel_quant.checkpoints.huggingface_config import read_config
 from tercel_quant.checkpoints.names import check_tensors
 from tercel_quant.checkpoints.packed import PER_BYTE, unpack
@@ -80,7 +81,8 @@ class HuggingFaceCheckpoint(Checkpoint):
         source = self._source(name)
         weight = self._store.read(source)
         if not self._packed:
-            return self._float(weight, source)
+            weight = self._float(weight, source)
+            return weight if self.trained_ternary else exact_ternary(weight) or weight
         if weight.dtype != torch.uint8:
             raise TercelError(f"{source} must be packed as uint8, not {weight.dtype}")
         scale_name = _scale_name(source)

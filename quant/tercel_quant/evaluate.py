@@ -1,0 +1,161 @@
+"""Perplexity of one model: unquantised, quantised in float32, and as the device computes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from tercel.device.emulator import EmulatorDevice
+from tercel.device.interface import Ask, Device
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel_quant.checkpoints import open_checkpoint
+from tercel_quant.perplexity import Perplexity
+from tercel_quant.reference import token_losses
+from tercel_quant.text import text_windows
+from tercel_quant.weights import CheckpointWeights, ImageWeights
+
+__all__ = ["ARITHMETICS", "Evaluation", "device_losses", "evaluate"]
+
+ARITHMETICS = ("unquantised", "reference", "device")
+"""The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
+
+NODES = 64
+"""Nodes of a pass of the emulator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What :func:`evaluate` found."""
+
+    results: dict[str, Perplexity]
+    """One of :data:`ARITHMETICS` to its perplexity, all over the same tokens."""
+    text_bytes: int
+    """Of the tokens that are predicted."""
+
+    @property
+    def device_change(self) -> float | None:
+        """Perplexity of the device over that of the reference, minus 1."""
+        if not {"reference", "device"} <= set(self.results):
+            return None
+        return self.results["device"].perplexity / self.results["reference"].perplexity - 1
+
+    def bits_per_byte(self, arithmetic: str) -> float:
+        """Loss in bits over the bytes of the text."""
+        result = self.results[arithmetic]
+        return result.bits_per_byte(self.text_bytes / result.tokens)
+
+
+def evaluate(
+    image: Image,
+    text: str,
+    *,
+    checkpoint: Path | str | None = None,
+    arithmetics: tuple[str, ...] = ("reference", "device"),
+    context: int = 512,
+    tokens: int | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Evaluation:
+    """Measure perplexity on a text.
+
+    Parameters
+    ----------
+    image : Image
+        With a tokenizer.
+    text : str
+    checkpoint : Path or str, optional
+        What the image was made of; needed for ``unquantised``.
+    arithmetics : tuple of str
+        Of :data:`ARITHMETICS`.
+    context : int
+        Length of a window; every window starts with an empty cache.
+    tokens : int, optional
+        Most tokens in all windows together, spread evenly over the text.
+    report : callable
+        Told about each result.
+
+    Raises
+    ------
+    TercelError
+        If the image has no tokenizer, the checkpoint is missing or of another shape, or the text
+        is too short.
+    """
+    if unknown := [name for name in arithmetics if name not in ARITHMETICS]:
+        raise TercelError(
+            f"arithmetics must be of {', '.join(ARITHMETICS)}, not {', '.join(unknown)}"
+        )
+    if image.tokenizer is None:
+        raise TercelError(f"{image.path} has no tokenizer; convert its checkpoint again with one")
+    if not 2 <= context <= image.config.context:
+        raise TercelError(f"context must be in 2..{image.config.context}, not {context}")
+    windows = text_windows(text, image.tokenizer, context=context, tokens=tokens)
+    results = {}
+    for name in arithmetics:
+        if name == "unquantised":
+            losses = token_losses(_original(image, checkpoint), windows)
+        elif name == "reference":
+            losses = token_losses(ImageWeights(image), windows)
+        else:
+            losses = device_losses(EmulatorDevice(image, nodes=NODES, context=context), windows)
+        results[name] = Perplexity(tokens=losses.numel(), loss=float(losses.double().mean()))
+        report(f"{name}: perplexity {results[name].perplexity:.4f} over {losses.numel()} tokens")
+    return Evaluation(results=results, text_bytes=_predicted_bytes(image.tokenizer, windows))
+
+
+def device_losses(device: Device, windows: Tensor) -> Tensor:
+    """Negative log-likelihood of every token of every window but its first.
+
+    Parameters
+    ----------
+    device : Device
+        Its cache is reset before every window and after the last.
+    windows : Tensor, int64, shape (windows, time)
+
+    Returns
+    -------
+    Tensor, float32, shape (windows, time - 1), in nats
+    """
+    losses = np.zeros((windows.shape[0], windows.shape[1] - 1), np.float32)
+    for window, row in zip(windows.tolist(), losses, strict=True):
+        device.reset()
+        for start in range(0, len(row), device.limits.nodes):
+            nodes = window[start : start + device.limits.nodes]
+            targets = window[start + 1 : start + 1 + len(nodes)]
+            nodes = nodes[: len(targets)]
+            answer = device.run_pass(nodes, ask=Ask(argmax=False, logits=tuple(range(len(nodes)))))
+            device.commit(range(len(nodes)))
+            for node, target in enumerate(targets):
+                logits = answer.logits[node].astype(np.float64)
+                top = logits.max()
+                total = np.log(np.exp(logits - top).sum()) + top
+                row[start + node] = total - logits[target]
+    device.reset()
+    return torch.from_numpy(losses)
+
+
+def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
+    """The checkpoint that an image was made of."""
+    if path is None:
+        raise TercelError("unquantised perplexity needs the checkpoint that the image is made of")
+    checkpoint = open_checkpoint(path)
+    shapes = [{**vars(config), "name": ""} for config in (checkpoint.config, image.config)]
+    if shapes[0] != shapes[1]:
+        other = [field for field in shapes[0] if shapes[0][field] != shapes[1][field]]
+        raise TercelError(
+            f"{path} is not what {image.path} is made of: they differ in {', '.join(other)}"
+        )
+    return CheckpointWeights(checkpoint)
+
+
+def _predicted_bytes(tokenizer: bytes, windows: Tensor) -> int:
+    """Bytes of the text of all tokens but each window's first."""
+    decoder = Tokenizer.from_str(tokenizer.decode())
+    return sum(
+        len(decoder.decode(window, skip_special_tokens=False).encode())
+        - len(decoder.decode(window[:1], skip_special_tokens=False).encode())
+        for window in windows.tolist()
+    )

@@ -1,0 +1,212 @@
+"""The float reference: what a model computes before the device's arithmetic, layer by layer.
+
+Ternary linears take int8 activations (absmax per token) and are otherwise float32, as are
+attention, norms and residuals; the int8 rows of embedding and head are used dequantised. Layers
+come one at a time from a :class:`Weights` and meet all windows of the text before the next, so one
+layer is in memory.
+"""
+
+import abc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tercel.config import ModelConfig
+from tercel.numerics import rope_table
+from tercel_quant.bitlinear import quantise_activations
+
+__all__ = [
+    "Layer",
+    "Linear",
+    "Weights",
+    "activate",
+    "attend",
+    "head_logits",
+    "hidden_states",
+    "rms_norm",
+    "rope",
+    "run_layer",
+    "token_losses",
+]
+
+TOKENS = 2048
+"""Positions that pass through a layer together."""
+HEAD_TOKENS = 256
+"""Positions whose logits are in memory together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """A matrix, ternary or plain."""
+
+    weight: Tensor
+    """float32, shape (rows, columns): trits, or the weights themselves."""
+    scale: float | None
+    """The trits' scale; ``None`` makes it a plain linear with float activations."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map float32 of shape (..., columns) to (..., rows)."""
+        if self.scale is None:
+            return functional.linear(x, self.weight)
+        # Sums of at most 127 * columns are exact in float32.
+        integers, unit = quantise_activations(x)
+        return functional.linear(integers, self.weight) * (unit * self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer's tensors under their canonical names."""
+
+    linears: Mapping[str, Linear]
+    gains: Mapping[str, Tensor]
+
+
+class Weights(abc.ABC):
+    """Where the reference takes a model's tensors from."""
+
+    @property
+    @abc.abstractmethod
+    def config(self) -> ModelConfig: ...
+
+    @abc.abstractmethod
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Rows of the embedding, float32, shape (..., hidden_size), of int64 tokens."""
+
+    @abc.abstractmethod
+    def layer(self, index: int) -> Layer:
+        """The tensors of one layer; nothing of them is kept."""
+
+    @abc.abstractmethod
+    def norm(self) -> Tensor:
+        """The final norm's gain, float32, shape (hidden_size,)."""
+
+    @abc.abstractmethod
+    def head(self) -> Tensor:
+        """The head's rows, float32, shape (vocab_size, hidden_size)."""
+
+
+def rms_norm(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
+    """Divide the last axis by its root mean square and multiply with the gain; shape kept."""
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + epsilon) * gain
+
+
+def rope(config: ModelConfig, time: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the first positions, float32, shape (time, head_size / 2) each."""
+    cos, sin = rope_table(time, config.head_size, config.rope_base)
+    return torch.from_numpy(cos), torch.from_numpy(sin)
+
+
+def attend(
+    config: ModelConfig, q: Tensor, k: Tensor, v: Tensor, table: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Causal attention with rotate-half RoPE.
+
+    Parameters
+    ----------
+    q, k, v : Tensor, float32, shape (windows, time, q_size or kv_size)
+    table : pair of Tensor
+        As of :func:`rope`.
+
+    Returns
+    -------
+    Tensor, float32, shape (windows, time, q_size)
+    """
+    heads = [y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in (q, k, v)]
+    mixed = functional.scaled_dot_product_attention(
+        _rotate(heads[0], *table),
+        _rotate(heads[1], *table),
+        heads[2],
+        is_causal=True,
+        enable_gqa=config.heads != config.kv_heads,
+    )
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def activate(config: ModelConfig, gate: Tensor, up: Tensor) -> Tensor:
+    """The gated MLP's inner product: ``silu`` or ``relu2`` of the gate, times up."""
+    gated = functional.silu(gate) if config.activation == "silu" else gate.relu().square()
+    return gated * up
+
+
+def run_layer(config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value."""
+    linears, gains, epsilon = layer.linears, layer.gains, config.norm_epsilon
+    normed = rms_norm(x, gains["attention_norm"], epsilon)
+    mixed = attend(config, *(linears[name](normed) for name in "qkv"), table)
+    if config.sub_norms:
+        mixed = rms_norm(mixed, gains["attention_sub_norm"], epsilon)
+    x = x + linears["o"](mixed)
+    normed = rms_norm(x, gains["mlp_norm"], epsilon)
+    inner = activate(config, linears["gate"](normed), linears["up"](normed))
+    if config.sub_norms:
+        inner = rms_norm(inner, gains["mlp_sub_norm"], epsilon)
+    return x + linears["down"](inner)
+
+
+@torch.no_grad()
+def hidden_states(weights: Weights, tokens: Tensor) -> Tensor:
+    """The residual stream before the final norm.
+
+    Parameters
+    ----------
+    tokens : Tensor, int64, shape (windows, time)
+        Every window starts at position 0.
+
+    Returns
+    -------
+    Tensor, float32, shape (windows, time, hidden_size)
+    """
+    config = weights.config
+    table = rope(config, tokens.shape[1])
+    stream = weights.embed(tokens)
+    together = max(1, TOKENS // tokens.shape[1])
+    for index in range(config.layers):
+        layer = weights.layer(index)
+        for part in stream.split(together):
+            part.copy_(run_layer(config, layer, part, table))
+    return stream
+
+
+@torch.no_grad()
+def head_logits(weights: Weights, stream: Tensor) -> Iterator[Tensor]:
+    """Logits of a residual stream, a few positions at a time.
+
+    Parameters
+    ----------
+    stream : Tensor, float32, shape (positions, hidden_size)
+
+    Yields
+    ------
+    Tensor, float32, shape (some positions, vocab_size)
+    """
+    gain, head = weights.norm(), weights.head()
+    for part in stream.split(HEAD_TOKENS):
+        yield functional.linear(rms_norm(part, gain, weights.config.norm_epsilon), head)
+
+
+def token_losses(weights: Weights, tokens: Tensor) -> Tensor:
+    """Negative log-likelihood of every token of every window but its first.
+
+    Parameters
+    ----------
+    tokens : Tensor, int64, shape (windows, time)
+
+    Returns
+    -------
+    Tensor, float32, shape (windows, time - 1), in nats
+    """
+    stream = hidden_states(weights, tokens)[:, :-1].flatten(0, 1)
+    targets = tokens[:, 1:].flatten().split(HEAD_TOKENS)
+    losses = [
+        functional.cross_entropy(logits, target, reduction="none")
+        for logits, target in zip(head_logits(weights, stream), targets, strict=True)
+    ]
+    return torch.cat(losses).view(len(tokens), -1)

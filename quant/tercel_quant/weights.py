@@ -1,0 +1,103 @@
+"""The reference's tensors out of an image, or out of a checkpoint without quantising it."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel_quant.checkpoints import Checkpoint, Ternary
+from tercel_quant.reference import Layer, Linear, Weights
+
+__all__ = ["CheckpointWeights", "ImageWeights"]
+
+
+class ImageWeights(Weights):
+    """The quantised model of an image.
+
+    Parameters
+    ----------
+    image : Image
+    """
+
+    def __init__(self, image: Image):
+        self._image = image
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._image.config
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        values, scales = self._image.rows("embedding", tokens.numpy())
+        return _dequantised(values, scales).view(*tokens.shape, -1)
+
+    def layer(self, index: int) -> Layer:
+        linears = {}
+        for name in self.config.linears():
+            full = f"layers.{index}.{name}"
+            linears[name] = Linear(
+                weight=torch.from_numpy(self._image.ternary(full)).float(),
+                scale=float(self._image.weight_scale(full)),
+            )
+        gains = {
+            name: torch.from_numpy(self._image.gain(f"layers.{index}.{name}"))
+            for name in self.config.norms()
+        }
+        return Layer(linears=linears, gains=gains)
+
+    def norm(self) -> Tensor:
+        return torch.from_numpy(self._image.gain("norm"))
+
+    def head(self) -> Tensor:
+        return _dequantised(*self._image.rows("head"))
+
+
+class CheckpointWeights(Weights):
+    """A checkpoint's float tensors as they are, with float activations.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+
+    Raises
+    ------
+    TercelError
+        By :meth:`layer`, if the checkpoint holds only the trits of a model trained ternary.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        self._checkpoint = checkpoint
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._checkpoint.config
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self._checkpoint.rows("embedding")[tokens]
+
+    def layer(self, index: int) -> Layer:
+        linears = {}
+        for name in self.config.linears():
+            weight = self._checkpoint.matrix(f"layers.{index}.{name}")
+            if isinstance(weight, Ternary):
+                if self._checkpoint.trained_ternary:
+                    raise TercelError(
+                        "the checkpoint has no unquantised weights: it holds the trits alone"
+                    )
+                weight = weight.dequantise()
+            linears[name] = Linear(weight=weight, scale=None)
+        gains = {
+            name: self._checkpoint.gain(f"layers.{index}.{name}") for name in self.config.norms()
+        }
+        return Layer(linears=linears, gains=gains)
+
+    def norm(self) -> Tensor:
+        return self._checkpoint.gain("norm")
+
+    def head(self) -> Tensor:
+        return self._checkpoint.rows("embedding" if self.config.tied_head else "head")
+
+
+def _dequantised(values: np.ndarray, scales: np.ndarray) -> Tensor:
+    return torch.from_numpy(values).float() * torch.from_numpy(scales)[:, None]
