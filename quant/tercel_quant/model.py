@@ -41,6 +41,18 @@ class Layer(nn.Module):
         The sub-norms exist only where the config has them.
     """
 
+    q: BitLinear
+    k: BitLinear
+    v: BitLinear
+    o: BitLinear
+    gate: BitLinear
+    up: BitLinear
+    down: BitLinear
+    attention_norm: RMSNorm
+    mlp_norm: RMSNorm
+    attention_sub_norm: RMSNorm
+    mlp_sub_norm: RMSNorm
+
     def __init__(self, config: ModelConfig, precision: str):
         super().__init__()
         self.config = config
@@ -189,7 +201,8 @@ def ternary_tensors(model: Transformer) -> Iterator[tuple[str, Tensor, Tensor]]:
         Values -1, 0, 1.
     scale : Tensor, float32, scalar
     """
-    for index, layer in enumerate(model.layers):
+    for index in range(model.config.layers):
         for name in model.config.linears():
-            trits, scale = ternarise(layer.get_submodule(name).weight)
-            yield f"layers.{index}.{name}", trits.to(torch.int8), scale
+            full = f"layers.{index}.{name}"
+            trits, scale = ternarise(model.get_parameter(f"{full}.weight"))
+            yield full, trits.to(torch.int8), scale

@@ -1,9 +1,8 @@
 """The optimisers of a run: Muon for the layers' matrices, AdamW for everything else."""
 
-from typing import Any
-
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from tercel_quant.training_config import TrainingConfig
 
@@ -18,7 +17,13 @@ class Optimisers:
     model : nn.Module
         Its matrices under ``layers.`` get ``matrix_learning_rate`` and weight decay.
     config : TrainingConfig
+
+    Members
+    -------
+    parts : list of Optimizer
     """
+
+    parts: list[Optimizer]
 
     def __init__(self, model: nn.Module, config: TrainingConfig):
         matrices, others = [], []
@@ -33,25 +38,16 @@ class Optimisers:
             muon = torch.optim.Muon(
                 matrices, lr=peak, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
             )
-            self._optimisers = [muon, torch.optim.AdamW([rest], betas=betas)]
+            self.parts = [muon, torch.optim.AdamW([rest], betas=betas)]
         else:
             inner = {"params": matrices, "lr": peak, "weight_decay": decay}
-            self._optimisers = [torch.optim.AdamW([inner, rest], betas=betas)]
-        self._peaks = [[group["lr"] for group in o.param_groups] for o in self._optimisers]
+            self.parts = [torch.optim.AdamW([inner, rest], betas=betas)]
+        self._peaks = [[group["lr"] for group in o.param_groups] for o in self.parts]
 
     def step(self, factor: float) -> None:
         """Update at ``factor`` times the peak learning rates, then drop the gradients."""
-        for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
+        for optimiser, peaks in zip(self.parts, self._peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-
-    def state_dict(self) -> list[dict[str, Any]]:
-        """State of each optimiser."""
-        return [optimiser.state_dict() for optimiser in self._optimisers]
-
-    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Inverse of :meth:`state_dict`; the peaks stay those of this run's config."""
-        for optimiser, state in zip(self._optimisers, states, strict=True):
-            optimiser.load_state_dict(state)

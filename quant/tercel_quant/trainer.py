@@ -1,36 +1,27 @@
 """The training loop: updates, loss log, checkpoints, resumption."""
 
-import json
+import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tercel.errors import TercelError
-from tercel_quant.checkpoint import load_checkpoint, save_checkpoint, save_weights, write_whole
+from tercel_quant.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from tercel_quant.data import TokenFile
+from tercel_quant.distributed import World
+from tercel_quant.interruption import Interruption
+from tercel_quant.loss_log import LossLog, read_losses
 from tercel_quant.model import Transformer
+from tercel_quant.objective import Objective
 from tercel_quant.optimiser import Optimisers
 from tercel_quant.progress import Progress
 from tercel_quant.training_config import TrainingConfig
 
-__all__ = ["Trainer", "next_token_loss"]
-
-Objective = Callable[[Transformer, Tensor], Tensor]
-"""Maps (model, int64 windows of shape (batch, length + 1)) to a scalar loss."""
-
-
-def next_token_loss(model: Transformer, windows: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of every token but the first."""
-    logits = model(windows[:, :-1])
-    return functional.cross_entropy(logits.flatten(0, 1).float(), windows[:, 1:].flatten())
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -46,16 +37,19 @@ class Trainer:
     config : TrainingConfig
     data : TokenFile
     folder : Path
-        Gets ``checkpoint.pt``, ``log.jsonl`` and, at the end, ``weights.safetensors``.
-    objective : callable
-        Loss of a batch.
+        Gets ``checkpoint.pt``, ``log.jsonl`` and, at the end, ``weights.safetensors`` with
+        ``config.json``.
+    objective : Objective
+        Loss of a batch; cross-entropy unless given.
+    world : World or None
+        The processes that train together; ``None`` is this one alone.
     progress : bool
         Show a progress bar on the terminal.
 
     Raises
     ------
     TercelError
-        If a window is longer than the model's context.
+        If a window is longer than the model's context, or the teacher does not fit.
     """
 
     def __init__(
@@ -65,7 +59,8 @@ class Trainer:
         config: TrainingConfig,
         data: TokenFile,
         folder: Path,
-        objective: Objective = next_token_loss,
+        objective: Objective | None = None,
+        world: World | None = None,
         progress: bool = True,
     ):
         longest = max(config.length, config.long_length or 0)
@@ -74,20 +69,31 @@ class Trainer:
                 f"windows of {longest} tokens exceed the model's context of "
                 f"{model.config.context}; make length smaller"
             )
+        objective = objective or Objective()
+        if objective.distillation is not None:
+            objective.distillation.check(model)
         self.model, self.config, self.data = model, config, data
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.world = world or World()
+        self.world.place(model)
+        objective.to(self.world.device)
         self.optimisers = Optimisers(model, config)
         self.step = 0
         """Updates done."""
-        self._objective = torch.compile(objective, dynamic=False) if config.compile else objective
-        self._progress = progress
-        self._stop = False
+        compiled = config.compile
+        self._loss = torch.compile(objective.loss, dynamic=False) if compiled else objective.loss
+        self._progress = progress and self.world.leads
 
     @property
     def checkpoint(self) -> Path:
         """Path of the checkpoint from which the run continues."""
         return self.folder / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        """Path of the loss curve; see :func:`tercel_quant.loss_log.read_losses`."""
+        return self.folder / "log.jsonl"
 
     def branch_from(self, checkpoint: Path) -> None:
         """Take weights, optimiser state and step from another run, the trunk."""
@@ -106,83 +112,76 @@ class Trainer:
         TercelError
             If the loss is no longer finite, or the checkpoint is from another config.
         KeyboardInterrupt
-            After a checkpoint, if the process got SIGINT or SIGTERM.
+            After a checkpoint, if a process got SIGINT or SIGTERM.
         """
         if self.checkpoint.exists():
             self._resume()
-        lines = self._kept_lines()
-        write_whole(self.folder / "log.jsonl", "".join(lines).encode())
-        loss = json.loads(lines[-1])["loss"] if lines else math.nan
-        with _Signals(self), Progress(self.config.steps, shown=self._progress) as bar:
-            with open(self.folder / "log.jsonl", "a", buffering=1) as log:
-                loss = self._train(loss, log, bar)
-        save_weights(
-            self.folder / "weights.safetensors", self.model.config, self.model.state_dict()
-        )
-        return loss
+        with contextlib.ExitStack() as stack:
+            asked = stack.enter_context(Interruption())
+            bar = stack.enter_context(Progress(self.config.steps, shown=self._progress))
+            log = None
+            if self.world.leads:
+                log = stack.enter_context(LossLog(self.log, step=self.step))
+            self._train(asked, bar, log)
+        state = self.world.state(self.model, self.optimisers.parts)
+        if self.world.leads:
+            path = self.folder / "weights.safetensors"
+            save_weights(path, self.model.config, state["model"])
+        return read_losses(self.log)[-1]["loss"]
 
-    def interrupt(self) -> None:
-        """Ask the running loop to write a checkpoint and end after the current update."""
-        self._stop = True
-
-    def _train(self, loss: float, log, bar: Progress) -> float:
+    def _train(self, interruption: Interruption, bar: Progress, log: LossLog | None) -> None:
         saved = logged = time.monotonic()
         first = self.step
         while self.step < self.config.steps:
             factor = self.config.schedule.factor(self.step)
-            loss = self._update(factor)
+            due = time.monotonic() - saved >= self.config.checkpoint_seconds
+            loss, (stop, due) = self.world.agree(self._backward(), interruption.asked, due)
+            if not math.isfinite(loss):
+                raise TercelError(
+                    f"the loss is {loss} at step {self.step}; resume from {self.checkpoint} with "
+                    "a lower learning rate"
+                )
+            self.optimisers.step(factor)
             self.step += 1
-            now = time.monotonic()
             bar.update(self.step, loss)
-            if self.step % self.config.log_every == 0 or self.step == self.config.steps:
+            if log and (self.step % self.config.log_every == 0 or self.step == self.config.steps):
+                now = time.monotonic()
                 speed = (self.step - first) * self.config.step_tokens / (now - logged)
-                log.write(json.dumps(self._record(loss, factor, speed)) + "\n")
                 first, logged = self.step, now
                 bar.speed(speed)
-            if self._stop or now - saved >= self.config.checkpoint_seconds:
+                log.write(
+                    step=self.step,
+                    tokens=self.step * self.config.step_tokens,
+                    loss=loss,
+                    lr=self.config.learning_rate * factor,
+                    tokens_per_second=round(speed, 1),
+                )
+            if stop or due:
                 self.save()
                 saved = time.monotonic()
-            if self._stop:
+            if stop:
                 raise KeyboardInterrupt
         self.save()
-        return loss
 
-    def _update(self, factor: float) -> float:
+    def _backward(self) -> Tensor:
+        """Gradients of the next batch, clipped; returns this process's loss."""
         batch_size, length = self.config.window(self.step)
         windows = self.data.batch(
             seed=self.config.seed, step=self.step, batch_size=batch_size, length=length
         )
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.autocast):
-            loss = self._objective(self.model, windows)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TercelError(
-                f"the loss is {value} at step {self.step}; resume from {self.checkpoint} with a "
-                "lower learning rate"
-            )
+        device = self.world.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.config.autocast):
+            loss = self._loss(self.model, self.world.share(windows))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-        self.optimisers.step(factor)
-        return value
-
-    def _record(self, loss: float, factor: float, speed: float) -> dict[str, float]:
-        return {
-            "step": self.step,
-            "tokens": self.step * self.config.step_tokens,
-            "loss": loss,
-            "lr": self.config.learning_rate * factor,
-            "tokens_per_second": round(speed, 1),
-        }
+        return loss
 
     def save(self) -> None:
-        """Write the checkpoint now."""
-        state = {
-            "config": self.config.to_dict(),
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "optimisers": self.optimisers.state_dict(),
-        }
-        save_checkpoint(self.checkpoint, state)
+        """Write the checkpoint now; with several processes, all must call it."""
+        state = self.world.state(self.model, self.optimisers.parts)
+        if self.world.leads:
+            plain = {"config": self.config.to_dict(), "step": self.step}
+            save_checkpoint(self.checkpoint, plain | state)
 
     def _resume(self) -> None:
         state = load_checkpoint(self.checkpoint)
@@ -196,30 +195,5 @@ class Trainer:
         self._restore(state)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimisers.load_state_dict(state["optimisers"])
+        self.world.restore(self.model, self.optimisers.parts, state)
         self.step = state["step"]
-
-    def _kept_lines(self) -> list[str]:
-        """Lines of the loss log up to the checkpoint; later ones will be written again."""
-        path = self.folder / "log.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]
-        return [line for line in whole if json.loads(line)["step"] <= self.step]
-
-
-class _Signals:
-    """While entered, SIGINT and SIGTERM ask the trainer to stop in good order."""
-
-    def __init__(self, trainer: Trainer):
-        self._trainer = trainer
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, lambda *_: self._trainer.interrupt())
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
