@@ -44,7 +44,7 @@ def check_tokenizer(data: bytes, vocab_size: int) -> None:
 def _float32(name: str, what: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Finite float32 values, subnormals made zero, as the device computes."""
     with np.errstate(over="ignore"):
-        values = np.array(values, np.float32)
+        values = np.asarray(values, np.float32)
     if not np.isfinite(values).all():
         raise TercelError(f"{what} of {name} must be finite, but has NaN or infinity")
     return flush(values)

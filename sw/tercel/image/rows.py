@@ -43,7 +43,8 @@ def take_rows(layout: TapeLayout, segment: Segment, content: npt.NDArray[np.uint
     blocks = content.view(layout.row_block(segment.columns))
     values = blocks["rows"].reshape(-1, layout.padded(segment.columns))
     scales = blocks["scales"].reshape(-1)[: segment.rows]
-    return values[: segment.rows, : segment.columns].copy(), scales.astype(np.float32)
+    values = np.ascontiguousarray(values[: segment.rows, : segment.columns])
+    return values, scales.astype(np.float32)
 
 
 def fetch_rows(

@@ -1,8 +1,17 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tercel.config import PRESETS
-from tercel.image import Image, ImageBuilder, fill_random, random_image
+from tercel.image import (
+    Image,
+    ImageBuilder,
+    TapeLayout,
+    fill_random,
+    footprint,
+    random_image,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +52,13 @@ def test_only_what_is_missing_is_filled(tmp_path):
     fill_random(builder, 0)
     builder.write(tmp_path / "x.tercel")
     assert (Image.open(tmp_path / "x.tercel").gain("norm") == 3).all()
+
+
+def test_memory_is_the_tape_and_one_tensor(tiny, tmp_path):
+    config = PRESETS["small"]
+    limit = footprint(config, TapeLayout()).tape + 1.5 * config.vocab_size * config.hidden_size
+    tracemalloc.start()
+    random_image(tmp_path / "x.tercel", config)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < limit
