@@ -1,5 +1,6 @@
 """Generation of text on any device: sampling, streaming, statistics."""
 
+from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
 from tercel.runtime.devices import DEFAULT_DEVICE, device_names, open_device
 from tercel.runtime.generator import FinishReason, GenerationConfig, Generator, Piece
 from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
@@ -12,9 +13,11 @@ from tercel.runtime.tokenizer import TextTokenizer
 __all__ = [
     "DEFAULT_DEVICE",
     "DEFAULT_MODEL",
+    "BenchmarkConfig",
     "FinishReason",
     "GenerationConfig",
     "Generator",
+    "Measurement",
     "Piece",
     "Sampler",
     "SamplingConfig",
@@ -25,5 +28,6 @@ __all__ = [
     "find_model",
     "gumbel",
     "open_device",
+    "run_benchmark",
     "shipped_models",
 ]

@@ -1,0 +1,5 @@
+"""The command line ``tercel``."""
+
+from tercel.cli.app import main
+
+__all__ = ["main"]

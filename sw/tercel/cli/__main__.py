@@ -1,0 +1,6 @@
+"""``python -m tercel.cli``."""
+
+from tercel.cli.app import main
+
+if __name__ == "__main__":
+    main()

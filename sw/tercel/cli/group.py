@@ -1,0 +1,108 @@
+"""The command group: own commands, those of installed packages, and one way to fail."""
+
+import os
+import sys
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from tercel.errors import TercelError
+
+__all__ = ["INTERRUPTED", "CommandGroup"]
+
+GROUP = "tercel.commands"
+"""Entry points: a command's name to a function as Typer takes it, or to a Typer app."""
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+"""Exit statuses; the last two are those of a shell for SIGINT and SIGPIPE."""
+
+
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _remedy(entry: EntryPoint, missing: str | None) -> str:
+    package = entry.module.partition(".")[0]
+    extra = package.removeprefix("tercel_")
+    install = package if extra == package else f"tercel[{extra}]"
+    return f"{entry.name} needs {missing}, which is not installed: install {install}"
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Whether a module of our own is missing, which is a defect."""
+    return (error.name or "tercel").partition(".")[0].startswith("tercel")
+
+
+class CommandGroup(TyperGroup):
+    """Finds commands in entry points when they are asked for, and turns errors into messages.
+
+    A :class:`TercelError` is printed alone and exits with 2, Ctrl-C exits with 130, and a reader
+    that closes the pipe ends the command quietly with 141.
+    """
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        return own + sorted(set(_entries()) - set(own))
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or (entry := _entries().get(cmd_name)) is None:
+            return own
+        try:
+            command = _load(entry)
+        except ModuleNotFoundError as error:
+            if _is_ours(error):
+                raise
+            command = _placeholder(_remedy(entry, error.name))
+        command.name = cmd_name
+        return command
+
+    def invoke(self, ctx: typer.Context):
+        with _reported_errors():
+            try:
+                result = super().invoke(ctx)
+            except ModuleNotFoundError as error:
+                entry = _entries().get(ctx.invoked_subcommand or "")
+                if entry is None or _is_ours(error):
+                    raise
+                raise TercelError(_remedy(entry, error.name)) from None
+            sys.stdout.flush()
+            return result
+
+
+def _load(entry: EntryPoint):
+    """The command of an entry point."""
+    loaded = entry.load()
+    if not isinstance(loaded, typer.Typer):
+        function, loaded = loaded, typer.Typer(add_completion=False, rich_markup_mode=None)
+        loaded.command()(function)
+    return get_command(loaded)
+
+
+def _placeholder(remedy: str):
+    """A command that says what is missing, whatever its arguments."""
+
+    def missing() -> None:
+        raise TercelError(remedy)
+
+    app = typer.Typer(add_completion=False)
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    app.command(context_settings=settings, help=remedy)(missing)
+    return get_command(app)
+
+
+@contextmanager
+def _reported_errors():
+    try:
+        yield
+    except TercelError as error:
+        sys.stdout.flush()
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USER_ERROR) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from None

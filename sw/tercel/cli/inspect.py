@@ -1,0 +1,176 @@
+"""``tercel inspect``: what is in an image."""
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tercel.cli.options import ModelArgument
+from tercel.cli.units import format_bytes, format_count
+from tercel.errors import TercelError
+from tercel.image import Image, Segment
+from tercel.runtime import DEFAULT_MODEL, find_model
+
+__all__ = ["describe", "inspect"]
+
+
+def inspect(
+    model: ModelArgument = DEFAULT_MODEL,
+    context: Annotated[
+        int, typer.Option(help="Positions in the cache for the bytes of a token.", metavar="N")
+    ] = 128,
+    bandwidth: Annotated[
+        float, typer.Option(help="Memory bandwidth of the device in GB/s.", metavar="GB/S")
+    ] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what is in an image: shapes, bits a weight, bytes a token, speed they allow.
+
+    The speed is that of a device that reads its memory at the given bandwidth without a pause and
+    waits for nothing else: a bound.
+    """
+    image = Image.open(find_model(model))
+    facts = describe(image, context=context, bandwidth=bandwidth)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    console = Console(highlight=False, markup=False)
+    for title, rows in _sections(facts).items():
+        table = Table(title=title, title_justify="left", box=None, show_header=False)
+        table.add_column(min_width=22)
+        for name, value in rows.items():
+            table.add_row(name, value)
+        console.print(table)
+    console.print(_segment_table(facts["segments"]))
+
+
+def describe(image: Image, *, context: int, bandwidth: float) -> dict:
+    """All facts of an image, for JSON.
+
+    Parameters
+    ----------
+    image
+    context
+        Positions in the cache.
+    bandwidth
+        GB/s.
+
+    Raises
+    ------
+    TercelError
+        If ``context`` or ``bandwidth`` is out of range.
+    """
+    config, weights = image.config, image.footprint
+    if not 0 <= context < config.context:
+        raise TercelError(f"context must be in 0..{config.context - 1}, not {context}")
+    if not 0 < bandwidth < float("inf"):
+        raise TercelError(f"bandwidth must be a positive number of GB/s, not {bandwidth}")
+    tape = image.bytes_per_pass(nodes=1)
+    cache = context * weights.kv_per_position
+    return {
+        "path": str(image.path),
+        "config": dataclasses.asdict(config),
+        "layout": dataclasses.asdict(image.layout),
+        "tokenizer_bytes": None if image.tokenizer is None else len(image.tokenizer),
+        "ternary_weights": config.ternary_weights,
+        "bits_per_weight": weights.bits_per_weight,
+        "tape_bytes": weights.tape,
+        "head_bytes": weights.head,
+        "kv_bytes_per_position": weights.kv_per_position,
+        "segments": _segment_kinds(image),
+        "per_token": {
+            "context": context,
+            "bandwidth_gb_s": bandwidth,
+            "tape_bytes": tape,
+            "kv_bytes": cache,
+            "bytes": tape + cache,
+            "tokens_per_second": bandwidth * 1e9 / (tape + cache),
+            "evidence": "model",
+        },
+    }
+
+
+def _kind(segment: Segment) -> str:
+    """A segment's name without its layer."""
+    return segment.name.split(".", 2)[2] if segment.name.startswith("layers.") else segment.name
+
+
+def _segment_kinds(image: Image) -> list[dict]:
+    """One entry for all segments of a name, in tape order."""
+    kinds: dict[str, dict] = {}
+    for segment in image.segments:
+        size = segment.words * image.layout.word_bytes
+        entry = kinds.setdefault(
+            _kind(segment),
+            {
+                "name": _kind(segment),
+                "kind": segment.kind,
+                "played": segment.played,
+                "count": 0,
+                "rows": segment.rows,
+                "columns": segment.columns,
+                "bytes": 0,
+                "bits_per_weight": None,
+            },
+        )
+        entry["count"] += 1
+        entry["bytes"] += size
+        if segment.kind == "ternary":
+            entry["bits_per_weight"] = 8 * size / (segment.rows * segment.columns)
+    return list(kinds.values())
+
+
+def _sections(facts: dict) -> dict[str, dict[str, str]]:
+    config, layout, token = facts["config"], facts["layout"], facts["per_token"]
+    tokenizer = facts["tokenizer_bytes"]
+    heads = f"{config['heads']} of {config['head_size']}, {config['kv_heads']} for keys and values"
+    return {
+        f"{config['name']}: {facts['path']}": {
+            "layers": str(config["layers"]),
+            "width": f"{config['hidden_size']}, MLP {config['ffn_size']} ({config['activation']})",
+            "heads": heads,
+            "sub-norms": "yes" if config["sub_norms"] else "no",
+            "vocabulary": str(config["vocab_size"]),
+            "head": "the embedding's rows" if config["tied_head"] else "rows of its own",
+            "context": str(config["context"]),
+            "tokenizer": "none" if tokenizer is None else format_bytes(tokenizer),
+        },
+        "Tape": {
+            "layout": f"{layout['ports']} ports of {layout['port_bytes']} bytes, "
+            f"{layout['tables']} codes a row-chunk, blocks of {layout['block_rows']} rows",
+            "ternary weights": f"{format_count(facts['ternary_weights'])} in {layout['code']}",
+            "bits a weight": f"{facts['bits_per_weight']:.4f} with padding",
+            "tape": format_bytes(facts["tape_bytes"]),
+            "head": format_bytes(facts["head_bytes"]),
+            "KV cache": f"{format_bytes(facts['kv_bytes_per_position'])} a position",
+        },
+        f"A token after {token['context']} positions": {
+            "reads": f"{format_bytes(token['bytes'])}: tape {format_bytes(token['tape_bytes'])}, "
+            f"KV cache {format_bytes(token['kv_bytes'])}",
+            "speed": f"at most {token['tokens_per_second']:.1f} tokens/s at "
+            f"{token['bandwidth_gb_s']:g} GB/s (evidence: {token['evidence']})",
+        },
+    }
+
+
+def _segment_table(segments: list[dict]) -> Table:
+    table = Table(title="Segments, in tape order", title_justify="left", box=None)
+    for name in ("name", "kind", "read"):
+        table.add_column(name)
+    for name in ("count", "shape", "bytes", "bits/weight"):
+        table.add_column(name, justify="right")
+    for entry in segments:
+        bits = entry["bits_per_weight"]
+        table.add_row(
+            entry["name"],
+            entry["kind"],
+            "every pass" if entry["played"] else "by row",
+            str(entry["count"]),
+            f"{entry['rows']} x {entry['columns']}",
+            format_bytes(entry["bytes"]),
+            "" if bits is None else f"{bits:.4f}",
+        )
+    return table

@@ -1,0 +1,87 @@
+"""What ``tercel run`` writes: the text alone, or JSON lines."""
+
+import json
+import sys
+
+import typer
+
+from tercel.cli.units import format_bytes
+from tercel.runtime import Piece, Statistics
+
+__all__ = ["JsonOutput", "TextOutput", "print_statistics"]
+
+
+class TextOutput:
+    """The text as it comes, and a newline at its end."""
+
+    def __init__(self):
+        self._last = "\n"
+
+    def text(self, text: str) -> None:
+        if text:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            self._last = text[-1]
+
+    def piece(self, piece: Piece) -> None:
+        self.text(piece.text)
+
+    def end(self, summary: dict) -> None:
+        """Close the last line; the summary is for machines."""
+        if self._last != "\n":
+            self.text("\n")
+
+
+class JsonOutput:
+    """One object a token, and one with the summary and the whole text at the end."""
+
+    def __init__(self):
+        self._text = ""
+
+    def text(self, text: str) -> None:
+        self._text += text
+
+    def piece(self, piece: Piece) -> None:
+        self._text += piece.text
+        self._print({"token": piece.token, "text": piece.text})
+
+    def end(self, summary: dict) -> None:
+        self._print(summary | {"text": self._text})
+
+    def _print(self, values: dict) -> None:
+        sys.stdout.write(json.dumps(values) + "\n")
+        sys.stdout.flush()
+
+
+def print_statistics(statistics: Statistics, *, end: str, evidence: str) -> None:
+    """Print to standard error what a generation took.
+
+    Parameters
+    ----------
+    statistics
+    end
+        Why it ended, and how to repeat it.
+    evidence
+        Where the times come from.
+    """
+    prefill = _rate(statistics.prefill_tokens_per_second)
+    decode = _rate(statistics.tokens_per_second)
+    rows = {
+        "prompt": f"{statistics.prompt_tokens} tokens, {statistics.prefilled_tokens} of them "
+        f"prefilled in {statistics.prefill_seconds:.3f} s{prefill}",
+        "generated": f"{statistics.generated_tokens} tokens "
+        f"in {statistics.decode_seconds:.3f} s{decode}",
+    }
+    if statistics.first_token_seconds is not None:
+        rows["first token"] = f"after {statistics.first_token_seconds:.3f} s"
+    if (total := statistics.bytes_per_token) is not None:
+        tape = format_bytes(statistics.tape_bytes_per_token or 0)
+        cache = format_bytes(statistics.kv_bytes_per_token or 0)
+        rows["token reads"] = f"{format_bytes(total)}: tape {tape}, KV cache {cache}"
+    rows |= {"end": end, "evidence": f"{evidence}; bytes from the device's counters"}
+    for name, value in rows.items():
+        typer.echo(f"{name:<12} {value}", err=True)
+
+
+def _rate(value: float | None) -> str:
+    return "" if value is None else f" ({value:.1f} tokens/s)"

@@ -1,0 +1,123 @@
+"""``tercel run``: continue a text."""
+
+import secrets
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from tercel.cli.group import INTERRUPTED
+from tercel.cli.interrupt import on_interrupt
+from tercel.cli.options import ContextOption, DeviceOption, ModelArgument, NodesOption
+from tercel.cli.output import JsonOutput, TextOutput, print_statistics
+from tercel.cli.prompts import interactive_prompts, piped_prompt
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.runtime import (
+    DEFAULT_DEVICE,
+    DEFAULT_MODEL,
+    GenerationConfig,
+    Generator,
+    SamplingConfig,
+    TextTokenizer,
+    find_model,
+    open_device,
+)
+
+__all__ = ["run"]
+
+
+def run(
+    model: ModelArgument = DEFAULT_MODEL,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", help="The text to continue; otherwise standard input."),
+    ] = None,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", "-n", help="Most tokens to generate.")
+    ] = 256,
+    temperature: Annotated[float, typer.Option(help="Divides the logits; 0 is greedy.")] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Keep the K best tokens; 0 is all.")] = 40,
+    top_p: Annotated[
+        float, typer.Option(help="Keep the fewest best tokens with this probability; 1 is all.")
+    ] = 0.95,
+    min_p: Annotated[
+        float, typer.Option(help="Keep tokens with this part of the best one's probability.")
+    ] = 0.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same text; by default a random one.")
+    ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(help="End before this string; may be given several times."),
+    ] = None,
+    ignore_eos: Annotated[
+        bool, typer.Option("--ignore-eos", help="Go on after the model's end token.")
+    ] = False,
+    echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
+    device: DeviceOption = DEFAULT_DEVICE,
+    nodes: NodesOption = 8,
+    context: ContextOption = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON lines: one a token, then one with the whole.")
+    ] = False,
+) -> None:
+    """Continue a text.
+
+    The prompt is the option's, or standard input if that is no terminal (without its last
+    newline), or a line typed at the terminal. Filters apply in the order temperature, top-k,
+    top-p, min-p. Standard output gets the text alone. Ctrl-C ends the text.
+    """
+    seed = secrets.randbits(32) if seed is None else seed
+    config = GenerationConfig(
+        sampling=SamplingConfig(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
+        ),
+        max_tokens=max_tokens,
+        stop=tuple(stop or ()),
+        ignore_eos=ignore_eos,
+    )
+    image = Image.open(find_model(model))
+    tokenizer = TextTokenizer.of_image(image)
+    opened = open_device(device, image, nodes=nodes, context=context)
+    generator = Generator(opened, tokenizer)
+    for text in _prompts(prompt, as_json):
+        if not text:
+            raise TercelError("the prompt is empty; give --prompt a text, or pipe one in")
+        generator.reset()
+        pieces = generator.generate(text, config)
+        output = JsonOutput() if as_json else TextOutput()
+        if echo:
+            output.text(text)
+        with on_interrupt(generator.interrupt):
+            for piece in pieces:
+                output.piece(piece)
+        output.end(
+            {
+                "model": image.config.name,
+                "device": device,
+                "seed": seed,
+                "finish_reason": generator.finish_reason,
+                "statistics": generator.statistics.to_dict(),
+            }
+        )
+        if stats:
+            end = f"{generator.finish_reason}, seed {seed}"
+            evidence = f"{device}, measured on this machine"
+            print_statistics(generator.statistics, end=end, evidence=evidence)
+    if generator.finish_reason == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def _prompts(prompt: str | None, as_json: bool) -> Iterable[str]:
+    if prompt is not None:
+        return [prompt]
+    if not sys.stdin.isatty():
+        return [piped_prompt()]
+    if as_json:
+        raise TercelError("--json needs a prompt: give --prompt or pipe one in")
+    return interactive_prompts()
