@@ -7,7 +7,7 @@ layer is in memory.
 """
 
 import abc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,14 +99,12 @@ def rope(config: ModelConfig, time: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(cos), torch.from_numpy(sin)
 
 
-def attend(
-    config: ModelConfig, q: Tensor, k: Tensor, v: Tensor, table: tuple[Tensor, Tensor]
-) -> Tensor:
+def attend(config: ModelConfig, qkv: Sequence[Tensor], table: tuple[Tensor, Tensor]) -> Tensor:
     """Causal attention with rotate-half RoPE.
 
     Parameters
     ----------
-    q, k, v : Tensor, float32, shape (windows, time, q_size or kv_size)
+    qkv : three Tensor, float32, shape (windows, time, q_size or kv_size)
     table : pair of Tensor
         As of :func:`rope`.
 
@@ -114,7 +112,7 @@ def attend(
     -------
     Tensor, float32, shape (windows, time, q_size)
     """
-    heads = [y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in (q, k, v)]
+    heads = [y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in qkv]
     mixed = functional.scaled_dot_product_attention(
         _rotate(heads[0], *table),
         _rotate(heads[1], *table),
@@ -140,7 +138,7 @@ def run_layer(config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor,
     """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value."""
     linears, gains, epsilon = layer.linears, layer.gains, config.norm_epsilon
     normed = rms_norm(x, gains["attention_norm"], epsilon)
-    mixed = attend(config, *(linears[name](normed) for name in "qkv"), table)
+    mixed = attend(config, [linears[name](normed) for name in "qkv"], table)
     if config.sub_norms:
         mixed = rms_norm(mixed, gains["attention_sub_norm"], epsilon)
     x = x + linears["o"](mixed)

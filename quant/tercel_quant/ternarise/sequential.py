@@ -52,6 +52,11 @@ class _Pair:
     quantised: Tensor
     original: Tensor
 
+    def error(self) -> float:
+        """Mean over the tokens of the squared difference over the squared original."""
+        distance = (self.quantised - self.original).square().sum(-1)
+        return float((distance / self.original.square().sum(-1).clamp_min(1e-30)).mean())
+
     def split(self, windows: int) -> Iterator["_Pair"]:
         """Views of some windows at a time."""
         parts = zip(self.quantised.split(windows), self.original.split(windows), strict=True)
@@ -95,9 +100,7 @@ def calibrated_layers(
         layer.run(stream, table)
         for name, tensor in layer.tensors.items():
             yield f"layers.{index}.{name}", tensor
-        distance = (stream.quantised - stream.original).square().sum()
-        ratio = float(distance / stream.original.square().sum())
-        report(f"layer {index + 1} of {model.layers}: relative error of the stream {ratio:.3f}")
+        report(f"layer {index + 1} of {model.layers}: error of the stream {stream.error():.3f}")
 
 
 class _Layer:
@@ -137,8 +140,8 @@ class _Layer:
             normed = self._normed(pair, "attention_norm")
             heads = [self._apply(name, normed) for name in "qkv"]
             return _Pair(
-                attend(model, *(head.quantised for head in heads), table),
-                attend(model, *(head.original for head in heads), table),
+                attend(model, [head.quantised for head in heads], table),
+                attend(model, [head.original for head in heads], table),
             )
 
         self._round("o", stream, mixed)
@@ -164,7 +167,11 @@ class _Layer:
         for part in stream.split(self._config.windows):
             pair = input_of(part)
             integers, unit = quantise_activations(pair.quantised)
-            moments.add(integers * unit, pair.original)
+            # What goes to the residual stream matters relative to what is there: a norm follows.
+            # So the first token, whose stream is far larger than the others', does not rule.
+            rms = part.original.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-15)
+            weight = 1.0 if names[0] in ("q", "gate") else rms.reciprocal()
+            moments.add(integers * (unit * weight), pair.original * weight)
         for name in names:
             ternary = self._stored[name]
             if not isinstance(ternary, Ternary):
