@@ -1,10 +1,13 @@
 """The recipe of the model that ships with tercel: trunk, ternary branch, full-precision twin."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +33,8 @@ class Recipe:
     the same learning rates, which decay to 0; only the precision differs. So the twin's loss is
     what full precision gives for the tokens that the ternary model has seen.
 
-    Raises
-    ------
-    TercelError
-        If the token files are missing.
+    The outputs are ``ternary.safetensors``, ``float.safetensors``, ``config.json`` and
+    ``result.json``; each run keeps its checkpoint and loss log in a folder of its own.
     """
 
     corpus: Path
@@ -93,23 +94,32 @@ class Recipe:
         trainer.run()
 
     def run(self) -> None:
-        """Everything: trunk, both branches at once, evaluation; continues where it stopped."""
+        """Everything: trunk, both branches at once, evaluation; continues where it stopped.
+
+        Raises
+        ------
+        TercelError
+            If a run refuses its input or its loss is no longer finite.
+        KeyboardInterrupt
+            After checkpoints, on SIGINT or SIGTERM.
+        """
         threads = os.cpu_count() or 1
         self.train("float", trunk=True, threads=threads)
+        # One thread each is faster than one run after the other on all threads.
+        share = max(1, threads // 2)
         context = multiprocessing.get_context("spawn")
-        twin = context.Process(
-            target=self.train,
-            args=("float",),
-            kwargs={"trunk": False, "threads": max(1, threads // 2), "progress": False},
-        )
+        twin = context.Process(target=_train_twin, args=(self, share))
         twin.start()
         try:
-            self.train("ternary", trunk=False, threads=max(1, threads // 2))
+            self.train("ternary", trunk=False, threads=share)
+        except KeyboardInterrupt:
+            twin.terminate()
+            raise
         finally:
             twin.join()
         if twin.exitcode:
             raise TercelError(
-                f"the full-precision twin stopped with status {twin.exitcode}; run again to resume"
+                f"the full-precision twin ended with status {twin.exitcode}; run again to resume"
             )
         self.evaluate()
 
@@ -119,8 +129,9 @@ class Recipe:
         Returns
         -------
         dict
-            What ``result.json`` holds: per precision the tokens, ``loss`` in nats, ``perplexity``
-            per token, ``bits_per_byte``, ``training_tokens``.
+            What ``result.json`` holds for ``ternary`` and ``float``: validation ``tokens``,
+            ``loss`` in nats and ``perplexity`` per token, ``bits_per_byte``, ``training_tokens``.
+            Windows are as long as the context; arithmetic is float32.
         """
         data = TokenFile(self.corpus / "val.u16", vocab_size=self.model.vocab_size)
         bytes_per_token = (self.corpus / "val.txt").stat().st_size / len(data)
@@ -138,42 +149,51 @@ class Recipe:
                 "bits_per_byte": found.bits_per_byte(bytes_per_token),
                 "training_tokens": self.steps * self.batch_size * self.length,
             }
-            save_weights(
-                self.output / f"{precision}.safetensors", self.model, model.state_dict()
-            )
+            path = self.output / f"{precision}.safetensors"
+            save_weights(path, self.model, model.state_dict())
         write_whole(self.output / "result.json", (json.dumps(result, indent=1) + "\n").encode())
         return result
 
 
-def main() -> None:
-    """Command line of the recipe: ``python -m tercel_quant.recipe``."""
-    parser = argparse.ArgumentParser(description=Recipe.__doc__)
-    parser.add_argument("--corpus", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--output", type=Path, default=Path("build/small"))
-    parser.add_argument(
-        "--stage", choices=("all", "trunk", "ternary", "float", "evaluate"), default="all"
-    )
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    for name in ("trunk_steps", "steps", "decay", "long_steps"):
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, type=int, default=getattr(Recipe, name))
-    arguments = vars(parser.parse_args())
-    stage, threads = arguments.pop("stage"), arguments.pop("threads")
-    recipe = Recipe(**arguments)
+def _train_twin(recipe: Recipe, threads: int) -> None:
+    """Body of the second process; an interruption has written its checkpoint."""
+    with contextlib.suppress(KeyboardInterrupt):
+        recipe.train("float", trunk=False, threads=threads, progress=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tercel_quant.recipe", description=__doc__)
+    add = parser.add_argument
+    add("--corpus", type=Path, default=Path("build/corpus"))
+    add("--output", type=Path, default=Path("build/small"))
+    add("--model", choices=sorted(PRESETS), default="small")
+    add("--compile", action=argparse.BooleanOptionalAction, default=Recipe.compile)
+    sizes = ("trunk_steps", "steps", "decay", "long_steps", "long_length", "batch_size", "length")
+    for name in sizes:
+        add(f"--{name.replace('_', '-')}", type=int, default=getattr(Recipe, name))
+    add("--stage", choices=("all", "trunk", "ternary", "float", "evaluate"), default="all")
+    add("--threads", type=int, default=os.cpu_count() or 1, help="of a single stage")
+    options = vars(parser.parse_args(arguments))
+    stage, threads = options.pop("stage"), options.pop("threads")
+    recipe = Recipe(**{**options, "model": PRESETS[options["model"]]})
     try:
         if stage == "all":
             recipe.run()
         elif stage == "evaluate":
-            print(json.dumps(recipe.evaluate(), indent=1))
+            recipe.evaluate()
         elif stage == "trunk":
             recipe.train("float", trunk=True, threads=threads)
         else:
             recipe.train(stage, trunk=False, threads=threads)
     except TercelError as error:
-        raise SystemExit(f"error: {error}") from None
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        raise SystemExit("stopped after a checkpoint; run again to resume") from None
+        print("stopped after a checkpoint; run again to resume", file=sys.stderr)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -14,7 +14,7 @@ from tercel_quant.checkpoint import load_checkpoint, save_checkpoint, save_weigh
 from tercel_quant.data import TokenFile
 from tercel_quant.distributed import World
 from tercel_quant.interruption import Interruption
-from tercel_quant.loss_log import LossLog, read_losses
+from tercel_quant.loss_log import LossLog
 from tercel_quant.model import Transformer
 from tercel_quant.objective import Objective
 from tercel_quant.optimiser import Optimisers
@@ -99,13 +99,8 @@ class Trainer:
         """Take weights, optimiser state and step from another run, the trunk."""
         self._restore(load_checkpoint(checkpoint))
 
-    def run(self) -> float:
+    def run(self) -> None:
         """Train until ``config.steps``, from the checkpoint if there is one.
-
-        Returns
-        -------
-        float
-            Loss of the last update's batch.
 
         Raises
         ------
@@ -127,7 +122,6 @@ class Trainer:
         if self.world.leads:
             path = self.folder / "weights.safetensors"
             save_weights(path, self.model.config, state["model"])
-        return read_losses(self.log)[-1]["loss"]
 
     def _train(self, interruption: Interruption, bar: Progress, log: LossLog | None) -> None:
         saved = logged = time.monotonic()

@@ -57,9 +57,9 @@ def test_failed_write_keeps_the_old_checkpoint(tmp_path):
 
 
 def test_refuses_missing_files(tmp_path):
-    with pytest.raises(TercelError, match="there is no checkpoint .*; train first"):
+    with pytest.raises(TercelError, match=r"there is no checkpoint .*; train first"):
         load_checkpoint(tmp_path / "checkpoint.pt")
-    with pytest.raises(TercelError, match="there is no weight file .*; train first"):
+    with pytest.raises(TercelError, match=r"there is no weight file .*; train first"):
         load_weights(tmp_path / "weights.safetensors")
 
 

@@ -46,7 +46,7 @@ def test_sequential_windows_predict_each_token_once(counting):
 
 
 def test_refuses_a_missing_file(tmp_path):
-    with pytest.raises(TercelError, match="there is no token file .*absent; tokenise the corpus"):
+    with pytest.raises(TercelError, match=r"there is no token file .*absent; tokenise the corpus"):
         TokenFile(tmp_path / "absent", vocab_size=8)
 
 

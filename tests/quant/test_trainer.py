@@ -151,14 +151,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(tokens, tmp_path):
     trainer = make(tokens, tmp_path)
     with torch.no_grad():
         trainer.model.norm.weight[0] = torch.nan
-    with pytest.raises(TercelError, match="the loss is nan at step 0; resume from .* lower learn"):
+    with pytest.raises(TercelError, match=r"the loss is nan at step 0; resume from .* lower learn"):
         trainer.run()
     assert not trainer.checkpoint.exists()
 
 
 def test_refuses_to_resume_with_another_config(tokens, tmp_path):
     make(tokens, tmp_path).run()
-    with pytest.raises(TercelError, match="another seed, warmup|another warmup, seed"):
+    with pytest.raises(TercelError, match="is from a run with another warmup, seed; use"):
         make(tokens, tmp_path, dataclasses.replace(CONFIG, seed=1, warmup=3)).run()
 
 
