@@ -38,13 +38,11 @@ def inspect(
         typer.echo(json.dumps(facts, indent=2))
         return
     console = Console(highlight=False, markup=False)
-    for title, rows in _sections(facts).items():
-        table = Table(title=title, title_justify="left", box=None, show_header=False)
-        table.add_column(min_width=22)
-        for name, value in rows.items():
-            table.add_row(name, value)
-        console.print(table)
-    console.print(_segment_table(facts["segments"]))
+    with console.capture() as text:  # a closed pipe is the command group's to handle
+        for title, rows in _sections(facts).items():
+            console.print(_fact_table(title, rows))
+        console.print(_segment_table(facts["segments"]))
+    typer.echo(text.get(), nl=False)
 
 
 def describe(image: Image, *, context: int, bandwidth: float) -> dict:
@@ -154,6 +152,14 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             f"{token['bandwidth_gb_s']:g} GB/s (evidence: {token['evidence']})",
         },
     }
+
+
+def _fact_table(title: str, rows: dict[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
+    table.add_column(min_width=22)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
 
 
 def _segment_table(segments: list[dict]) -> Table:

@@ -1,7 +1,6 @@
-"""A device whose logits are a known function of the sequence, and a tokenizer of single bytes."""
+"""A device whose logits are a known function of the sequence."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -12,43 +11,6 @@ from tercel.runtime import TextTokenizer
 
 EOS = 256
 CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS, context=128)
-
-
-def byte_tokenizer() -> bytes:
-    """Token ``b`` is the byte ``b`` of a byte-level vocabulary; 256 is the special end token."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    vocabulary = {chr(byte): byte for byte in printable}
-    vocabulary |= {chr(0x100 + i): byte for i, byte in enumerate(others)}
-    return json.dumps(
-        {
-            "version": "1.0",
-            "added_tokens": [
-                {
-                    "id": EOS,
-                    "content": "<end>",
-                    "single_word": False,
-                    "lstrip": False,
-                    "rstrip": False,
-                    "normalized": False,
-                    "special": True,
-                }
-            ],
-            "pre_tokenizer": {
-                "type": "ByteLevel",
-                "add_prefix_space": False,
-                "trim_offsets": True,
-                "use_regex": False,
-            },
-            "decoder": {
-                "type": "ByteLevel",
-                "add_prefix_space": False,
-                "trim_offsets": True,
-                "use_regex": False,
-            },
-            "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
-        }
-    ).encode()
 
 
 class FakeDevice(Device):
@@ -121,8 +83,8 @@ class FakeDevice(Device):
 
 
 @pytest.fixture(scope="session")
-def tokenizer():
-    return TextTokenizer(byte_tokenizer(), config=CONFIG)
+def tokenizer(byte_tokenizer):
+    return TextTokenizer(byte_tokenizer, config=CONFIG)
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from tercel.cli.app import app
+from tercel.config import PRESETS
+from tercel.image import random_image
+
+EOS = 256
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory, byte_tokenizer):
+    """The path of a small random image that reads and writes bytes."""
+    path = tmp_path_factory.mktemp("models") / "bytes.tercel"
+    config = dataclasses.replace(
+        PRESETS["tiny"], name="bytes", vocab_size=257, eos_token=EOS, context=4096
+    )
+    random_image(path, config, seed=2, tokenizer=byte_tokenizer)
+    return str(path)
+
+
+@pytest.fixture
+def tercel():
+    """Run a command line in this process."""
+
+    def invoke(*arguments, stdin=None):
+        return CliRunner().invoke(app, list(arguments), input=stdin)
+
+    return invoke
+
+
+@pytest.fixture
+def start():
+    """Start a command line as a process; it is killed at the end of the test."""
+    processes = []
+
+    def popen(*arguments, **kwargs):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tercel.cli", *arguments],
+            bufsize=0,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs},
+        )
+        processes.append(process)
+        return process
+
+    yield popen
+    for process in processes:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from tercel.image import Image
+
+
+def test_json_has_the_facts(tercel, model):
+    image = Image.open(model)
+    result = tercel("inspect", model, "--json", "--context", "100", "--bandwidth", "2.5")
+    facts = json.loads(result.stdout)
+    assert facts["config"]["layers"] == 2
+    assert facts["layout"]["code"] == "base3"
+    assert facts["path"] == model
+    assert facts["tokenizer_bytes"] == len(image.tokenizer)
+    assert facts["ternary_weights"] == image.config.ternary_weights
+    assert facts["bits_per_weight"] == image.footprint.bits_per_weight
+    assert facts["head_bytes"] == image.footprint.head
+    assert facts["kv_bytes_per_position"] == image.footprint.kv_per_position
+    token = facts["per_token"]
+    assert token["kv_bytes"] == 100 * facts["kv_bytes_per_position"]
+    assert token["bytes"] == image.bytes_per_pass() + token["kv_bytes"]
+    assert token["tokens_per_second"] == pytest.approx(2.5e9 / token["bytes"])
+    assert token["evidence"] == "model"
+
+
+def test_segments_are_summed_by_kind(tercel, model):
+    image = Image.open(model)
+    segments = {
+        entry["name"]: entry
+        for entry in json.loads(tercel("inspect", model, "--json").stdout)["segments"]
+    }
+    assert sum(entry["bytes"] for entry in segments.values()) == image.footprint.tape
+    qkv = [segment for segment in image.segments if segment.name.endswith(".qkv")]
+    size = sum(segment.words for segment in qkv) * image.layout.word_bytes
+    assert (segments["qkv"]["count"], segments["qkv"]["bytes"]) == (2, size)
+    assert segments["qkv"]["bits_per_weight"] == 8 * size / 2 / (128 * 64)
+    assert not segments["rope"]["played"]
+
+
+def test_the_table_shows_them(tercel, model):
+    text = tercel("inspect", model).stdout
+    for part in ("bits a weight", "KV cache", "tokens/s at 15 GB/s (evidence: model)", "gate_up"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--context", "-1"), "context must be in 0..4095, not -1"),
+        (("--context", "4096"), "context must be in 0..4095, not 4096"),
+        (("--bandwidth", "0"), "bandwidth must be a positive number of GB/s, not 0.0"),
+        (("--bandwidth", "nan"), "bandwidth must be a positive number of GB/s, not nan"),
+    ],
+)
+def test_rules(tercel, model, options, message):
+    result = tercel("inspect", model, *options)
+    assert (result.exit_code, result.stderr) == (2, f"error: {message}\n")

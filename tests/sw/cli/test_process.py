@@ -1,0 +1,117 @@
+"""What needs a process of its own: signals, pipes, terminals, imports."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+LONG = ("--prompt", "ab", "--seed", "1", "--ignore-eos", "-n", "4000")
+
+
+def interrupted(process):
+    """Send Ctrl-C once the text has begun; the rest of the output."""
+    begun = process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return begun + out, err.decode()
+
+
+def test_ctrl_c_flushes_the_text_and_prints_statistics(start, model):
+    process = start("run", model, *LONG, "--stats")
+    text, errors = interrupted(process)
+    assert process.returncode == 130
+    assert text.endswith(b"\n")
+    assert text.decode()
+    assert "Traceback" not in errors
+    assert "interrupted, seed 1" in errors
+    assert 1 <= int(errors.split("generated")[1].split()[0]) < 4000
+
+
+def test_ctrl_c_keeps_json_whole(start, model):
+    process = start("run", model, *LONG, "--json")
+    text, errors = interrupted(process)
+    assert (process.returncode, errors) == (130, "")
+    *pieces, end = map(json.loads, text.splitlines())
+    assert end["finish_reason"] == "interrupted"
+    assert end["statistics"]["generated_tokens"] == sum(
+        piece["token"] is not None for piece in pieces
+    )
+
+
+def test_a_closed_pipe_ends_quietly(start, model):
+    process = start("run", model, *LONG)
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+
+
+def test_a_pipe_that_closes_after_the_last_write_is_quiet_too(start, model):
+    process = start("inspect", model)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) == 141
+
+
+def test_output_that_the_terminal_cannot_write_is_replaced(start, model):
+    process = start("run", model, "-p", "\u20ac", "-n", "1", "--echo")
+    assert process.communicate(timeout=60)[0].startswith("\u20ac".encode())
+    command = [
+        sys.executable,
+        "-m",
+        "tercel.cli",
+        "run",
+        model,
+        "-p",
+        "\u20ac",
+        "-n",
+        "1",
+        "--echo",
+    ]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    assert result.stdout.startswith(b"?")
+
+
+def test_a_terminal_is_asked_line_by_line(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--seed", "5", "-n", "3", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"ab\n\nab\n\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert process.returncode == 0
+    first, second = out.decode().rstrip("\n").split("\n") if out.count(b"\n") == 2 else (1, 2)
+    assert first == second
+    assert err.decode().count("> ") == 4
+
+
+def test_a_terminal_cannot_have_json(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--json", stdin=theirs)
+    os.close(theirs)
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert (process.returncode, out) == (2, b"")
+    assert err.decode() == "error: --json needs a prompt: give --prompt or pipe one in\n"
+
+
+def test_help_and_run_load_no_outer_package(model):
+    code = f"""
+import sys
+from typer.testing import CliRunner
+from tercel.cli.app import app
+for arguments in (["--help"], ["quantize", "--help"], ["run", {model!r}, "-p", "a", "-n", "1"]):
+    assert CliRunner().invoke(app, arguments).exit_code == 0, arguments
+outer = {{"torch", "transformers", "amaranth", "cocotb"}} & set(sys.modules)
+assert not outer, outer
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_entry_point_is_installed():
+    script = os.path.join(os.path.dirname(sys.executable), "tercel")
+    result = subprocess.run([script, "--version"], capture_output=True, timeout=60, text=True)
+    assert result.stdout.startswith("tercel ")

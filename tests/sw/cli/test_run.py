@@ -1,0 +1,138 @@
+import json
+
+import pytest
+
+from tercel.config import PRESETS
+from tercel.device.emulator import EmulatorDevice
+from tercel.image import Image, random_image
+from tercel.runtime import GenerationConfig, Generator, SamplingConfig, TextTokenizer
+
+PROMPT = ("--prompt", "ab")
+
+
+def expected(model, prompt="ab", *, stop=(), max_tokens=20, **sampling):
+    """The text that the runtime gives with the command's defaults."""
+    image = Image.open(model)
+    generator = Generator(EmulatorDevice(image), TextTokenizer.of_image(image))
+    values = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "seed": 5, **sampling}
+    config = GenerationConfig(sampling=SamplingConfig(**values), max_tokens=max_tokens, stop=stop)
+    return "".join(piece.text for piece in generator.generate(prompt, config))
+
+
+def test_standard_output_is_the_text(tercel, model):
+    result = tercel("run", model, *PROMPT, "-n", "20", "--seed", "5")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == expected(model) + "\n"
+
+
+def test_options_reach_the_sampler(tercel, model):
+    options = ("--temperature", "1.5", "--top-k", "100", "--top-p", "0.7", "--min-p", "0.02")
+    result = tercel("run", model, *PROMPT, "-n", "20", "--seed", "6", *options)
+    text = expected(model, temperature=1.5, top_k=100, top_p=0.7, min_p=0.02, seed=6)
+    assert result.stdout == text + "\n" != expected(model) + "\n"
+
+
+def test_a_random_seed_is_told_and_repeats_the_text(tercel, model):
+    first = tercel("run", model, *PROMPT, "-n", "20", "--json", "--temperature", "2")
+    end = json.loads(first.stdout.splitlines()[-1])
+    again = tercel(
+        "run", model, *PROMPT, "-n", "20", "--temperature", "2", "--seed", str(end["seed"])
+    )
+    assert again.stdout == end["text"] + "\n"
+    other = tercel("run", model, *PROMPT, "-n", "20", "--json", "--temperature", "2")
+    assert json.loads(other.stdout.splitlines()[-1])["text"] != end["text"]
+
+
+def test_the_prompt_comes_from_a_pipe_without_its_last_newline(tercel, model):
+    options = ("run", model, "-n", "20", "--seed", "5")
+    assert tercel(*options, stdin="ab\n").stdout == expected(model) + "\n"
+    assert tercel(*options, stdin="ab\n\n").stdout == expected(model, "ab\n") + "\n"
+
+
+def test_stop_and_echo(tercel, model):
+    whole = expected(model)
+    stop = whole[4:7]
+    options = ("--stop", "never here", "--stop", stop, "--echo")
+    result = tercel("run", model, *PROMPT, "-n", "20", "--seed", "5", *options)
+    assert result.stdout == "ab" + whole[: whole.index(stop)] + "\n"
+
+
+def test_json_is_one_object_a_token_and_a_summary(tercel, model):
+    result = tercel("run", model, *PROMPT, "-n", "20", "--seed", "5", "--json")
+    *pieces, end = map(json.loads, result.stdout.splitlines())
+    assert len(pieces) == 20
+    assert "".join(piece["text"] for piece in pieces) == end["text"] == expected(model)
+    assert end["finish_reason"] == "length"
+    assert (end["model"], end["device"], end["seed"]) == ("bytes", "emulator", 5)
+    assert end["statistics"]["generated_tokens"] == 20
+    assert end["statistics"]["bytes_per_token"] > 0
+
+
+def test_statistics_go_to_standard_error(tercel, model):
+    result = tercel("run", model, "-p", "abcd", "-n", "20", "--seed", "5", "--stats")
+    assert result.stdout == expected(model, "abcd") + "\n"
+    lines = {line[:12].strip(): line[13:] for line in result.stderr.splitlines()}
+    assert lines["prompt"].startswith("4 tokens, 3 of them prefilled in ")
+    assert lines["generated"].startswith("20 tokens in ")
+    assert lines["generated"].endswith(" tokens/s)")
+    assert lines["first token"].startswith("after ")
+    assert lines["end"] == "length, seed 5"
+    assert lines["evidence"].startswith("emulator, measured on this machine")
+    image = Image.open(model)
+    tape = image.bytes_per_pass() / 1000
+    assert f"tape {tape:.3g} kB, KV cache " in lines["token reads"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prompt", ""), "the prompt is empty; give --prompt a text, or pipe one in"),
+        (("--prompt", "a" * 5000), "the prompt has 5000 tokens, but of the context's 4096"),
+        (("--prompt", "abcd", "--context", "3"), "of the context's 3 positions 3 are free"),
+        (("--prompt", "a\udcff"), "the text must be valid UTF-8"),
+        ((*PROMPT, "--device", "abacus"), "there is no device 'abacus'; the known ones are: "),
+        ((*PROMPT, "--context", "5000"), "context must be in 1..4096, the model's, not 5000"),
+        ((*PROMPT, "--nodes", "0"), "a device needs at least 1 node a pass, not 0"),
+        ((*PROMPT, "--temperature", "-1"), "temperature must be 0 or more, not -1.0"),
+        ((*PROMPT, "--top-p", "0"), "top_p must be above 0 and at most 1, not 0.0"),
+        ((*PROMPT, "--seed", "-1"), "seed must be in 0..2^64-1, not -1"),
+        ((*PROMPT, "--max-tokens", "0"), "max_tokens must be 1 or more, not 0"),
+        ((*PROMPT, "--stop", ""), "a stop string must have at least one character"),
+    ],
+    ids=lambda value: "_".join(value)[:30] if isinstance(value, tuple) else "",
+)
+def test_errors_are_one_message_and_status_2(tercel, model, options, message):
+    result = tercel("run", model, *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_empty_pipe_is_an_empty_prompt(tercel, model):
+    result = tercel("run", model, stdin="\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the prompt is empty" in result.stderr
+
+
+def test_a_pipe_of_other_bytes_is_refused(tercel, model):
+    result = tercel("run", model, stdin=b"\xff\xfe")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the prompt on standard input must be UTF-8" in result.stderr
+
+
+def test_files_that_are_no_image(tercel, tmp_path):
+    mute = tmp_path / "mute.tercel"
+    random_image(mute, PRESETS["tiny"])
+    noise = tmp_path / "noise.tercel"
+    noise.write_bytes(b"noise" * 100)
+    for path, message in (
+        (tmp_path / "absent.tercel", "it is neither an image file nor a shipped model"),
+        (tmp_path, "is a folder"),
+        (noise, str(noise)),
+        (mute, "has no tokenizer"),
+    ):
+        result = tercel("run", str(path), *PROMPT)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
