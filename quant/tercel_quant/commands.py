@@ -1,0 +1,169 @@
+"""The commands ``tercel quantize``, ``tercel train`` and ``tercel eval``.
+
+What needs the extra is imported when a command runs: ``tercel --help`` stays quick, and works
+without it.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.cli.options import ModelArgument
+from tercel.cli.units import format_bytes
+from tercel.errors import TercelError
+from tercel.image import LAYOUTS, Image
+from tercel.runtime import DEFAULT_MODEL, find_model
+
+__all__ = ["evaluate", "quantize", "train"]
+
+
+def _report(line: str) -> None:
+    """Progress goes to standard error."""
+    typer.echo(line, err=True)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TercelError(f"the text {path} cannot be read: {error}") from None
+
+
+def quantize(
+    source: Annotated[Path, typer.Argument(help="A Hugging Face folder or a GGUF file.")],
+    output: Annotated[Path, typer.Argument(help="The image to write, as small.tercel.")],
+    method: Annotated[
+        str | None,
+        typer.Option(help="absmean or calibrated; only for models that were not trained ternary."),
+    ] = None,
+    calibration_text: Annotated[
+        Path | None, typer.Option(help="Text of the kind that the model will meet.")
+    ] = None,
+    calibration_tokens: Annotated[int, typer.Option(help="Most tokens of it to use.")] = 16384,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="A tokenizer.json in place of the checkpoint's own.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name in the image.")] = None,
+    layout: Annotated[
+        str, typer.Option(help=f"Layout of the tape: {', '.join(LAYOUTS)}.")
+    ] = "kv260",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Make an image of a checkpoint.
+
+    A model that was trained ternary is imported as it is. Any other is ternarised: absmean rounds,
+    calibrated fits every layer to a text, which is slower and better.
+    """
+    if layout not in LAYOUTS:
+        raise TercelError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+    from tercel_quant.convert import convert
+
+    text = None if calibration_text is None else _read_text(calibration_text)
+    found = convert(
+        source,
+        output,
+        layout=LAYOUTS[layout],
+        method=method,
+        tokenizer=tokenizer,
+        name=name,
+        calibration_text=text,
+        calibration_tokens=calibration_tokens,
+        report=_report,
+    )
+    for matrix in found.all_zero:
+        _report(f"warning: all weights of {matrix} are 0")
+    bits = Image.open(output, verify=False).footprint.bits_per_weight
+    if as_json:
+        facts = {
+            "output": str(output),
+            "model": found.config.name,
+            "source": found.source,
+            "method": found.method,
+            "image_bytes": found.image_bytes,
+            "bits_per_weight": bits,
+            "all_zero": list(found.all_zero),
+        }
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        size = format_bytes(found.image_bytes)
+        typer.echo(f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight")
+
+
+train = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@train.command(
+    help="Train a ternary model, or its full-precision twin, from token files.",
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    },
+)
+def _train(context: typer.Context) -> None:
+    """Hand everything to the trainer's own command line, which ``torchrun`` starts as well."""
+    from tercel_quant.train import main
+
+    raise typer.Exit(main(context.args))
+
+
+def evaluate(
+    text: Annotated[
+        Path, typer.Option("--text", "-t", help="UTF-8 text to predict.", show_default=False)
+    ],
+    model: ModelArgument = DEFAULT_MODEL,
+    arithmetic: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="unquantised (the checkpoint's weights), reference (the image's, in float32) or "
+            "device (the device's arithmetic); may be given several times; by default the last two."
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="What the image is made of; for unquantised.")
+    ] = None,
+    context: Annotated[int, typer.Option(help="Tokens of a window.")] = 512,
+    tokens: Annotated[
+        int | None, typer.Option(help="Most tokens of all windows, spread over the text.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure a model's perplexity on a text, and what the device's arithmetic changes."""
+    image = Image.open(find_model(model))
+    content = _read_text(text)
+    from tercel_quant.evaluate import evaluate as measure
+
+    found = measure(
+        image,
+        content,
+        checkpoint=checkpoint,
+        arithmetics=tuple(arithmetic or ("reference", "device")),
+        context=context,
+        tokens=tokens,
+        report=_report,
+    )
+    rows = {
+        name: {
+            "perplexity": result.perplexity,
+            "loss": result.loss,
+            "bits_per_byte": found.bits_per_byte(name),
+            "tokens": result.tokens,
+        }
+        for name, result in found.results.items()
+    }
+    if as_json:
+        facts = {"model": image.config.name, "text": str(text), "context": context}
+        facts |= {"results": rows, "device_change": found.device_change}
+        facts["evidence"] = "measured on this machine; device: emulator, exact"
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    typer.echo(f"{'arithmetic':<12} {'perplexity':>11} {'bits/byte':>10} {'tokens':>8}")
+    for name, row in rows.items():
+        typer.echo(
+            f"{name:<12} {row['perplexity']:>11.4f} {row['bits_per_byte']:>10.4f} "
+            f"{row['tokens']:>8}"
+        )
+    if found.device_change is not None:
+        typer.echo(f"device over reference: {100 * found.device_change:+.3f} %")
