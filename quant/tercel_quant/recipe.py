@@ -42,12 +42,13 @@ class Recipe:
     output: Path
     model: ModelConfig = PRESETS["small"]
     trunk_steps: int = 1000
-    steps: int = 2400
+    steps: int = 3600
     """Updates of a branch, with the trunk's."""
-    decay: int = 900
+    decay: int = 1600
     long_length: int = 1024
     """Tokens in a window during the last ``long_steps`` updates."""
     long_steps: int = 400
+    warmup: int = 100
     batch_size: int = 32
     length: int = 256
     matrix_learning_rate: float = 6e-3
@@ -60,6 +61,7 @@ class Recipe:
         config = TrainingConfig(
             steps=self.trunk_steps,
             precision=precision,
+            warmup=self.warmup,
             batch_size=self.batch_size,
             length=self.length,
             matrix_learning_rate=self.matrix_learning_rate,
@@ -93,8 +95,13 @@ class Recipe:
             trainer.branch_from(self.output / "trunk" / "checkpoint.pt")
         trainer.run()
 
-    def run(self) -> None:
+    def run(self, threads: int | None = None) -> None:
         """Everything: trunk, both branches at once, evaluation; continues where it stopped.
+
+        Parameters
+        ----------
+        threads : int or None
+            Of the machine to use; ``None`` is all.
 
         Raises
         ------
@@ -103,7 +110,7 @@ class Recipe:
         KeyboardInterrupt
             After checkpoints, on SIGINT or SIGTERM.
         """
-        threads = os.cpu_count() or 1
+        threads = threads or os.cpu_count() or 1
         self.train("float", trunk=True, threads=threads)
         # One thread each is faster than one run after the other on all threads.
         share = max(1, threads // 2)
@@ -169,17 +176,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--output", type=Path, default=Path("build/small"))
     add("--model", choices=sorted(PRESETS), default="small")
     add("--compile", action=argparse.BooleanOptionalAction, default=Recipe.compile)
-    sizes = ("trunk_steps", "steps", "decay", "long_steps", "long_length", "batch_size", "length")
-    for name in sizes:
+    sizes = ("trunk_steps", "steps", "warmup", "decay", "long_steps")
+    for name in (*sizes, "batch_size", "length", "long_length"):
         add(f"--{name.replace('_', '-')}", type=int, default=getattr(Recipe, name))
     add("--stage", choices=("all", "trunk", "ternary", "float", "evaluate"), default="all")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="of a single stage")
+    add("--threads", type=int, default=os.cpu_count() or 1)
     options = vars(parser.parse_args(arguments))
     stage, threads = options.pop("stage"), options.pop("threads")
     recipe = Recipe(**{**options, "model": PRESETS[options["model"]]})
     try:
         if stage == "all":
-            recipe.run()
+            recipe.run(threads)
         elif stage == "evaluate":
             recipe.evaluate()
         elif stage == "trunk":
