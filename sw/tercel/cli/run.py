@@ -50,7 +50,7 @@ def run(
     ] = None,
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="End before this string; may be given several times."),
+        typer.Option(help="End before this string; may be given several times.", metavar="TEXT"),
     ] = None,
     ignore_eos: Annotated[
         bool, typer.Option("--ignore-eos", help="Go on after the model's end token.")
