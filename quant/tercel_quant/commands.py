@@ -33,7 +33,10 @@ def _read_text(path: Path) -> str:
 
 def quantize(
     source: Annotated[Path, typer.Argument(help="A Hugging Face folder or a GGUF file.")],
-    output: Annotated[Path, typer.Argument(help="The image to write, as small.tercel.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The image to write: *.tercel.", show_default=False),
+    ],
     method: Annotated[
         str | None,
         typer.Option(help="absmean or calibrated; only for models that were not trained ternary."),

@@ -86,14 +86,14 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def image(checkpoint, tmp_path_factory):
     path = tmp_path_factory.mktemp("image") / "model.tercel"
-    assert tercel("quantize", checkpoint, path, "--method", "absmean").exit_code == 0
+    assert tercel("quantize", checkpoint, "-o", path, "--method", "absmean").exit_code == 0
     return path
 
 
 def test_quantize_makes_an_image_that_runs(checkpoint, tmp_path):
     path = tmp_path / "model.tercel"
     options = ("--method", "absmean", "--layout", "kv260-index5", "--name", "mine")
-    result = tercel("quantize", checkpoint, path, *options)
+    result = tercel("quantize", checkpoint, "-o", path, *options)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith(f"{path}: mine, absmean, ")
     assert "layer 1 of 1" in result.stderr
@@ -105,7 +105,7 @@ def test_quantize_makes_an_image_that_runs(checkpoint, tmp_path):
 def test_quantize_calibrates_to_a_text(checkpoint, text, tmp_path):
     path = tmp_path / "model.tercel"
     options = ("--method", "calibrated", "--calibration-text", text, "--json")
-    result = tercel("quantize", checkpoint, path, *options)
+    result = tercel("quantize", checkpoint, "-o", path, *options)
     assert result.exit_code == 0, result.stderr
     facts = json.loads(result.stdout)
     assert facts["method"] == "calibrated"
@@ -125,7 +125,7 @@ def test_quantize_calibrates_to_a_text(checkpoint, text, tmp_path):
     ],
 )
 def test_quantize_refuses_in_one_line_and_writes_nothing(checkpoint, tmp_path, options, message):
-    result = tercel("quantize", checkpoint, tmp_path / "model.tercel", *options)
+    result = tercel("quantize", checkpoint, "--output", tmp_path / "model.tercel", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
