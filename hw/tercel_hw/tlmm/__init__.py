@@ -1,0 +1,21 @@
+"""The ternary table-lookup matmul engine."""
+
+from tercel_hw.tlmm.accumulator import Accumulator
+from tercel_hw.tlmm.adder_tree import AdderTree
+from tercel_hw.tlmm.decoder import CodeDecoder
+from tercel_hw.tlmm.engine import TlmmEngine
+from tercel_hw.tlmm.filler import TableFiller
+from tercel_hw.tlmm.generator import TableGenerator
+from tercel_hw.tlmm.issuer import RowIssuer
+from tercel_hw.tlmm.table_bank import TableBank
+
+__all__ = [
+    "Accumulator",
+    "AdderTree",
+    "CodeDecoder",
+    "RowIssuer",
+    "TableBank",
+    "TableFiller",
+    "TableGenerator",
+    "TlmmEngine",
+]

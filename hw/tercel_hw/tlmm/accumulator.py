@@ -1,0 +1,96 @@
+"""The partial sums of a block of rows."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from tercel_hw.config import SAME_ROW, TlmmConfig
+from tercel_hw.tlmm.layouts import sums_layout, tag_layout
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator(wiring.Component):
+    """Adds the totals of a row's chunks, for every row of a block and every node.
+
+    One total a cycle; the sum of a row leaves `LATENCY` cycles after its final total, without flow
+    control. Two totals of one row must be `SAME_ROW` cycles apart or more: read, add and write are
+    one cycle each and nothing is forwarded.
+
+    Parameters
+    ----------
+    config
+        The engine.
+
+    Members
+    -------
+    tag : In
+        The row that the total belongs to, and which of its chunks this is.
+    total : In
+        One total a node.
+    negated : In
+        They are to be subtracted.
+    valid : Out
+        A row is complete.
+    sums : Out
+        Its sums, and whether it is the matrix's last.
+    """
+
+    LATENCY = 2
+    SAME_ROW = SAME_ROW
+
+    tag: data.View
+    total: data.View
+    negated: Signal
+    valid: Signal
+    sums: data.View
+
+    def __init__(self, *, config: TlmmConfig):
+        self._config = config
+        width = bits_for(sum(config.peaks)) + 1
+        super().__init__(
+            {
+                "tag": In(tag_layout(config)),
+                "total": In(data.ArrayLayout(signed(width), config.nodes)),
+                "negated": In(1),
+                "valid": Out(1),
+                "sums": Out(sums_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        ram = memory.Memory(
+            shape=self.sums.sums.shape(),
+            depth=config.block_rows,
+            init=[],
+            attrs={"ram_style": "block"},
+        )
+        m.submodules.ram = ram
+        read, write = ram.read_port(), ram.write_port()
+        m.d.comb += read.addr.eq(self.tag.row)
+
+        tag, written = Signal(tag_layout(config)), Signal(tag_layout(config))
+        total, negated = Signal(self.total.shape()), Signal()
+        m.d.sync += [
+            tag.eq(self.tag),
+            total.eq(self.total),
+            negated.eq(self.negated),
+            written.eq(tag),
+        ]
+        for node in range(config.nodes):
+            before = Signal(signed(config.sum_bits), name=f"before_{node}")
+            m.d.comb += before.eq(Mux(tag.first, 0, read.data[node]))
+            m.d.sync += self.sums.sums[node].eq(
+                Mux(negated, before - total[node], before + total[node])
+            )
+        m.d.comb += [
+            write.en.eq(written.valid),
+            write.addr.eq(written.row),
+            write.data.eq(self.sums.sums),
+            self.valid.eq(written.valid & written.final),
+            self.sums.last.eq(written.last),
+        ]
+        return m

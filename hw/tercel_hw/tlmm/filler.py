@@ -1,0 +1,126 @@
+"""Activations to filled tables, a chunk ahead of their use."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.generator import TableGenerator
+from tercel_hw.tlmm.layouts import command_layout, entry_layout, group_layout, place_layout
+
+__all__ = ["TableFiller"]
+
+
+class TableFiller(wiring.Component):
+    """Deals the groups of activations to the generators, round robin from each chunk's first.
+
+    A chunk of n codes is full ``config.fill_cycles(n)`` cycles after its first group; the next
+    chunk, of the other bank, may follow ``entries * ceil(n / generators)`` cycles after it.
+
+    Parameters
+    ----------
+    config
+        The engine.
+
+    Members
+    -------
+    i_command : In, stream
+        A matrix.
+    i_groups : In, stream
+        For every block of the matrix, the groups of all its chunks.
+    full : In
+        Which banks are full, so that they must wait.
+    entries : Out
+        Of each part: the entry that each generator writes.
+    places : Out
+        Where the entries of each generator belong.
+    filled : Out
+        Which bank becomes full at the end of this cycle.
+    """
+
+    i_command: stream.Interface
+    i_groups: stream.Interface
+    full: Signal
+    entries: data.View
+    places: data.View
+    filled: Signal
+
+    def __init__(self, *, config: TlmmConfig):
+        self._config = config
+        count = config.generators
+        entries = {
+            str(p): data.ArrayLayout(entry_layout(config, p), count)
+            for p in range(len(config.parts))
+        }
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(command_layout(config))),
+                "i_groups": In(stream.Signature(group_layout(config))),
+                "full": In(2),
+                "entries": Out(data.StructLayout(entries)),
+                "places": Out(data.ArrayLayout(place_layout(config), count)),
+                "filled": Out(2),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        generators = [TableGenerator(config=config) for _ in range(config.generators)]
+
+        busy = Signal()
+        command = Signal(command_layout(config))
+        chunk = Signal.like(command.chunks)
+        code = Signal.like(command.codes)
+        bank = Signal()
+        slot = Signal(place_layout(config)["slot"].shape)
+        turn = Signal(ceil_log2(config.generators))
+        end_of_chunk, end_of_block = Signal(), Signal()
+        open_, take = Signal(), Signal()
+        m.d.comb += [
+            end_of_chunk.eq(code == command.codes - 1),
+            end_of_block.eq(end_of_chunk & (chunk == command.chunks - 1)),
+            open_.eq(busy & ~self.full.bit_select(bank, 1)),
+            take.eq(self.i_groups.valid & self.i_groups.ready),
+            self.i_command.ready.eq(~busy),
+        ]
+        for number, generator in enumerate(generators):
+            m.submodules[f"generator_{number}"] = generator
+            mine = Signal(name=f"mine_{number}")
+            place = generator.i.payload.place
+            m.d.comb += [
+                mine.eq(open_ & (turn == number)),
+                generator.i.valid.eq(mine & self.i_groups.valid),
+                generator.i.payload.group.eq(self.i_groups.payload),
+                place.slot.eq(slot),
+                place.bank.eq(bank),
+                place.last.eq(end_of_chunk),
+                self.places[number].eq(generator.place),
+            ]
+            with m.If(mine):
+                m.d.comb += self.i_groups.ready.eq(generator.i.ready)
+            with m.If(generator.done & generator.place.last):
+                m.d.comb += self.filled.bit_select(generator.place.bank, 1).eq(1)
+            for part in range(len(config.parts)):
+                ours = self.entries[str(part)][number]
+                m.d.comb += ours.eq(generator.entries[str(part)])
+
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += busy.eq(1)
+            m.d.sync += command.eq(self.i_command.payload)
+        with m.Elif(take & end_of_block):
+            m.d.sync += busy.eq(command.rows > config.block_rows)
+            m.d.sync += command.rows.eq(command.rows - config.block_rows)
+        with m.If(take):
+            m.d.sync += code.eq(code + 1)
+            m.d.sync += turn.eq(turn + 1)
+            with m.If(turn == config.generators - 1):
+                m.d.sync += turn.eq(0)
+                m.d.sync += slot.eq(slot + 1)
+            with m.If(end_of_chunk):
+                m.d.sync += [code.eq(0), turn.eq(0), slot.eq(0), bank.eq(~bank)]
+                m.d.sync += chunk.eq(chunk + 1)
+            with m.If(end_of_block):
+                m.d.sync += chunk.eq(0)
+        return m

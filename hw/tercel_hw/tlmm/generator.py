@@ -1,0 +1,147 @@
+"""The sums of one group of activations, entry by entry."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
+
+__all__ = ["TableGenerator", "half_path"]
+
+
+def _whole_path(trits: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Every pattern of so many trits, one step of one trit apart, from corner to corner."""
+    if not trits:
+        yield ()
+        return
+    *lower, top = trits
+    corner = tuple(lower)
+    for value in (top, 0, -top):
+        lower_path = list(_whole_path(corner))
+        yield from ((*pattern, value) for pattern in lower_path)
+        corner = lower_path[-1]
+
+
+def half_path(count: int) -> list[tuple[int, ...]]:
+    """The patterns whose highest trit other than 0 is 1, one step of one trit apart.
+
+    The first is ``(1, 0, ...)``; the last is a corner. Their balanced ternary numbers are 1 to
+    ``3**count // 2``.
+    """
+    if count == 1:
+        return [(1,)]
+    lower = half_path(count - 1)
+    return [(*p, 0) for p in lower] + [(*p, 1) for p in _whole_path(lower[-1])]
+
+
+class _Walk:
+    """The steps of a half path as tables over the number of the step."""
+
+    def __init__(self, trits: int):
+        path = half_path(trits)
+        moves = [
+            next((i, new[i] - old[i]) for i in range(trits) if new[i] != old[i])
+            for old, new in pairwise(path)
+        ]
+        self.index = [sum(t * 3**i for i, t in enumerate(pattern)) for pattern in path]
+        self.moved = [i for i, _ in moves] or [0]
+        self.down = [int(step < 0) for _, step in moves] or [0]
+
+
+class TableGenerator(wiring.Component):
+    """All signed sums of one group of activations, one entry of each part a cycle.
+
+    A part's entries come in an order in which one trit moves by one, so that each sum is the one
+    before plus or minus one activation. The part's table needs no entry of a negative pattern.
+
+    A group takes ``config.entries`` cycles, from the cycle after its transfer; the next may be
+    transferred in the last of them.
+
+    Parameters
+    ----------
+    config
+        The engine.
+
+    Members
+    -------
+    i : In, stream
+        ``group`` of activations in -127..127, and the ``place`` of its tables.
+    entries : Out
+        One entry a part, without flow control.
+    place : Out
+        Where the entries belong.
+    done : Out
+        In the cycle of a group's last entry.
+    """
+
+    i: stream.Interface
+    entries: data.View
+    place: data.View
+    done: Signal
+
+    def __init__(self, *, config: TlmmConfig):
+        self._config = config
+        place = place_layout(config)
+        payload = data.StructLayout({"group": group_layout(config), "place": place})
+        entries = {str(p): entry_layout(config, p) for p in range(len(config.parts))}
+        super().__init__(
+            {
+                "i": In(stream.Signature(payload)),
+                "entries": Out(data.StructLayout(entries)),
+                "place": Out(place),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        busy = Signal()
+        step = Signal(range(config.entries))
+        group = Signal(group_layout(config))
+        take = Signal()
+        m.d.comb += [
+            self.done.eq(busy & (step == config.entries - 1)),
+            self.i.ready.eq(~busy | self.done),
+            take.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(take):
+            m.d.sync += [
+                busy.eq(1),
+                step.eq(0),
+                group.eq(self.i.payload.group),
+                self.place.eq(self.i.payload.place),
+            ]
+        with m.Else():
+            m.d.sync += busy.eq(busy & ~self.done)
+            m.d.sync += step.eq(step + 1)
+
+        start = 0
+        for part, trits in enumerate(config.parts):
+            walk = _Walk(trits)
+            entry = self.entries[str(part)]
+            m.d.comb += entry.valid.eq(busy & (step < len(walk.index)))
+            m.d.comb += entry.index.eq(_at(walk.index, step))
+            moved = _at(walk.moved, step)
+            down = Signal(name=f"down_{part}")
+            m.d.comb += down.eq(_at(walk.down, step))
+            for node in range(config.nodes):
+                activations = [group[start + i][node] for i in range(trits)]
+                now = entry.sums[node]
+                activation = Signal(signed(8), name=f"activation_{part}_{node}")
+                m.d.comb += activation.eq(Array(activations)[moved])
+                after = Mux(down, now - activation, now + activation)
+                m.d.sync += now.eq(Mux(take, self.i.payload.group[start][node], after))
+            start += trits
+        return m
+
+
+def _at(values: list[int], step: Signal):
+    """The value of a step; past the last one, anything."""
+    width = max(values).bit_length() or 1
+    number = sum(value << width * place for place, value in enumerate(values))
+    return Const(number, width << len(step)).word_select(step, width)

@@ -1,0 +1,135 @@
+"""Row-chunks into the pipeline, in step with tables, accumulator and output."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.config import SAME_ROW, TlmmConfig
+from tercel_hw.tlmm.layouts import ROW_BITS, command_layout, tag_layout
+
+__all__ = ["RowIssuer"]
+
+
+class RowIssuer(wiring.Component):
+    """Decides in which cycle a row-chunk enters the pipeline, which then never stalls.
+
+    A row-chunk goes if the bank of its tables is full, if the accumulator has done with its row
+    (in blocks of fewer than `SAME_ROW` rows a chunk waits), and if it completes a row only with
+    room for the sum in the output queue. One a cycle, also across chunks, blocks and matrices.
+
+    Parameters
+    ----------
+    config
+        The engine.
+    credits
+        Sums that the output queue holds.
+
+    Members
+    -------
+    i_command : In, stream
+        A matrix; taken one ahead.
+    valid : In
+        A row-chunk is offered.
+    ready : Out
+        It would go; independent of `valid`.
+    full : In
+        Which banks are full.
+    released : Out
+        Which bank is looked up for the last time in the next cycle.
+    returned : In
+        A sum leaves the output queue.
+    bank : Out
+        The bank of this cycle's row-chunk.
+    active : Out
+        Which codes of a row-chunk the matrix uses.
+    tag : Out
+        Row and chunk; valid in the cycle of the transfer.
+    """
+
+    i_command: stream.Interface
+    valid: Signal
+    ready: Signal
+    full: Signal
+    released: Signal
+    returned: Signal
+    bank: Signal
+    active: Signal
+    tag: data.View
+
+    def __init__(self, *, config: TlmmConfig, credits: int):
+        if credits < 1:
+            raise ValueError(f"credits must be positive, not {credits!r}")
+        self._config = config
+        self._credits = credits
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(command_layout(config))),
+                "valid": In(1),
+                "ready": Out(1),
+                "full": In(2),
+                "released": Out(2),
+                "returned": In(1),
+                "bank": Out(1),
+                "active": Out(config.tables),
+                "tag": Out(tag_layout(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        tag = self.tag
+
+        waiting, pending = Signal(), Signal(command_layout(config))
+        busy, chunks = Signal(), Signal.like(pending.chunks)
+        rows_left = Signal(ROW_BITS)
+        last_row = Signal.like(tag.row)
+        chunk = Signal.like(chunks)
+        credit = Signal(range(self._credits + 1), init=self._credits)
+        pause = Signal(range(SAME_ROW))
+        end_of_chunk, end_of_block, end = Signal(), Signal(), Signal()
+        m.d.comb += [
+            tag.first.eq(chunk == 0),
+            tag.final.eq(chunk == chunks - 1),
+            tag.last.eq(end_of_chunk & (rows_left <= config.block_rows)),
+            self.ready.eq(
+                busy
+                & self.full.bit_select(self.bank, 1)
+                & (~tag.final | (credit != 0))
+                & ((tag.row != 0) | (pause == 0))
+            ),
+            tag.valid.eq(self.valid & self.ready),
+            end_of_chunk.eq(tag.row == last_row),
+            end_of_block.eq(tag.valid & end_of_chunk & tag.final),
+            end.eq(end_of_block & tag.last),
+            self.i_command.ready.eq(~waiting),
+        ]
+
+        with m.If(tag.valid & (tag.row == 0)):
+            m.d.sync += pause.eq(SAME_ROW - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+        m.d.sync += credit.eq(credit - (tag.valid & tag.final) + self.returned)
+
+        with m.If(tag.valid):
+            m.d.sync += tag.row.eq(tag.row + 1)
+            with m.If(end_of_chunk):
+                m.d.comb += self.released.bit_select(self.bank, 1).eq(1)
+                m.d.sync += [tag.row.eq(0), chunk.eq(chunk + 1), self.bank.eq(~self.bank)]
+        rows = Mux(end | ~busy, pending.rows, rows_left - config.block_rows)
+        with m.If(end_of_block | ~busy):
+            m.d.sync += [
+                chunk.eq(0),
+                rows_left.eq(rows),
+                last_row.eq(Mux(rows > config.block_rows, config.block_rows, rows) - 1),
+            ]
+        with m.If(end | ~busy):
+            m.d.sync += [
+                busy.eq(waiting),
+                chunks.eq(pending.chunks),
+                self.active.eq(Cat(pending.codes > code for code in range(config.tables))),
+                waiting.eq(0),
+            ]
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [waiting.eq(1), pending.eq(self.i_command.payload)]
+        return m
