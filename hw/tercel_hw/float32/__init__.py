@@ -1,0 +1,44 @@
+"""Float32 pipelines, equal bit for bit to ``tercel.numerics``.
+
+Round to nearest even; subnormal results become zeros of their sign, subnormal operands count as
+zeros; infinities as in IEEE 754. What is not a number is not supported: it never arises from the
+accelerator's finite operands, and what such an operation gives here is unspecified.
+"""
+
+from tercel_hw.float32.adder import Adder
+from tercel_hw.float32.bfloat16_up import Bfloat16Up
+from tercel_hw.float32.exp2 import Exp2
+from tercel_hw.float32.float_to_fixed import FloatToFixed
+from tercel_hw.float32.int_to_float import IntToFloat
+from tercel_hw.float32.magnitude_maximum import MagnitudeMaximum
+from tercel_hw.float32.multiplier import Multiplier
+from tercel_hw.float32.primitive import Primitive
+from tercel_hw.float32.reciprocal import Reciprocal
+from tercel_hw.float32.round_to_int8 import RoundToInt8
+from tercel_hw.float32.rsqrt import Rsqrt
+from tercel_hw.float32.segment_interpolator import SegmentInterpolator
+from tercel_hw.float32.sigmoid import Sigmoid
+from tercel_hw.float32.silu import Silu
+from tercel_hw.float32.squared_relu import SquaredRelu
+from tercel_hw.float32.stream_pipeline import StreamPipeline
+from tercel_hw.float32.sum_of_squares import SumOfSquares
+
+__all__ = [
+    "Adder",
+    "Bfloat16Up",
+    "Exp2",
+    "FloatToFixed",
+    "IntToFloat",
+    "MagnitudeMaximum",
+    "Multiplier",
+    "Primitive",
+    "Reciprocal",
+    "RoundToInt8",
+    "Rsqrt",
+    "SegmentInterpolator",
+    "Sigmoid",
+    "Silu",
+    "SquaredRelu",
+    "StreamPipeline",
+    "SumOfSquares",
+]

@@ -1,0 +1,58 @@
+"""What all pipelines without flow control have in common."""
+
+import abc
+from collections.abc import Mapping
+from typing import ClassVar
+
+from amaranth.hdl import Module, ShapeLike, Signal, Value
+from amaranth.lib import wiring
+
+__all__ = ["FLOAT32_BITS", "Primitive", "attach"]
+
+FLOAT32_BITS = 32
+"""Floats travel as their bits."""
+
+
+class Primitive(wiring.Component):
+    """Base of the pipelines: operands in, the result ``LATENCY`` cycles later, one a cycle.
+
+    Subclasses declare their operands' names and shapes and elaborate to a module whose registers
+    are all behind ``enable``; a cycle in which it is low does not count.
+
+    Members
+    -------
+    enable : In(1)
+    o : Out(result)
+        And one input for each operand.
+    """
+
+    LATENCY: ClassVar[int]
+    enable: Signal
+    o: Signal
+
+    def __init__(self, operands: Mapping[str, ShapeLike], result: ShapeLike):
+        self._operands = dict(operands)
+        self._result = result
+        members = {name: wiring.In(shape) for name, shape in operands.items()}
+        super().__init__({"enable": wiring.In(1), **members, "o": wiring.Out(result)})
+
+    @abc.abstractmethod
+    def elaborate(self, platform: object) -> Module: ...
+
+    @property
+    def operands(self) -> dict[str, ShapeLike]:
+        """Shapes by name."""
+        return dict(self._operands)
+
+    @property
+    def result(self) -> ShapeLike:
+        """The shape of ``o``."""
+        return self._result
+
+
+def attach(m: Module, name: str, primitive: Primitive, enable: Value, **operands: Value) -> Signal:
+    """Make ``primitive`` a submodule of ``m`` with these operands; return its output."""
+    m.submodules[name] = primitive
+    m.d.comb += primitive.enable.eq(enable)
+    m.d.comb += [getattr(primitive, port).eq(value) for port, value in operands.items()]
+    return primitive.o
