@@ -1,0 +1,42 @@
+"""The way of the weights from the memory ports to the engine, and of results back."""
+
+from tercel_hw.memory.axi import (
+    Axi4Interface,
+    Axi4LiteInterface,
+    Axi4LiteSignature,
+    Axi4Signature,
+    AxiConfig,
+    Response,
+)
+from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
+from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+from tercel_hw.memory.gearbox import Gearbox, GearboxConfig
+from tercel_hw.memory.ports import emit_verilog, flat_name, flat_ports
+from tercel_hw.memory.reader import AxiReader, ReaderConfig
+from tercel_hw.memory.striped import StripedConfig, StripedReader
+from tercel_hw.memory.writer import AxiWriter, WriterConfig
+
+__all__ = [
+    "Axi4Interface",
+    "Axi4LiteInterface",
+    "Axi4LiteSignature",
+    "Axi4Signature",
+    "AxiConfig",
+    "AxiReader",
+    "AxiWriter",
+    "BurstConfig",
+    "BurstSplitter",
+    "FifoConfig",
+    "Gearbox",
+    "GearboxConfig",
+    "ReaderConfig",
+    "Response",
+    "StreamFifo",
+    "StripedConfig",
+    "StripedReader",
+    "WriterConfig",
+    "bursts",
+    "emit_verilog",
+    "flat_name",
+    "flat_ports",
+]

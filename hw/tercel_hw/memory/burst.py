@@ -1,0 +1,146 @@
+"""Cutting a run of beats into bursts."""
+
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from tercel_hw.memory.axi import AxiConfig
+from tercel_hw.memory.checks import check_integer, check_power_of_two
+
+__all__ = ["BurstConfig", "BurstSplitter", "bursts"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstConfig:
+    """How runs of beats are cut.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    axi: AxiConfig = field(default_factory=AxiConfig)
+    max_beats: int = 256
+    """Longest burst: a power of two. Bursts also end at multiples of this many beats."""
+    count_width: int = 24
+    """Width of a command's number of beats."""
+
+    def __post_init__(self):
+        check_power_of_two("max_beats", self.max_beats, 2, self.axi.page_beats)
+        check_integer("count_width", self.count_width, 1, 40)
+
+    @property
+    def command(self) -> data.StructLayout:
+        """A run: ``address`` in beats and the number of ``beats``."""
+        return data.StructLayout(
+            {
+                "address": unsigned(self.axi.beat_address_width),
+                "beats": unsigned(self.count_width),
+            }
+        )
+
+    @property
+    def burst(self) -> data.StructLayout:
+        """A burst: ``address`` in bytes, ``length`` in beats less one, ``last`` of its run."""
+        return data.StructLayout(
+            {
+                "address": unsigned(self.axi.address_width),
+                "length": unsigned(8),
+                "last": unsigned(1),
+            }
+        )
+
+
+def bursts(config: BurstConfig, address: int, beats: int) -> list[tuple[int, int]]:
+    """Golden model: the bursts of a run as (address in bytes, beats)."""
+    cut = []
+    while beats:
+        length = min(beats, config.max_beats - address % config.max_beats)
+        cut.append((address * config.axi.beat_bytes, length))
+        address, beats = address + length, beats - length
+    return cut
+
+
+class BurstSplitter(wiring.Component):
+    """Cuts runs into bursts that never cross a multiple of ``max_beats`` beats, hence no page.
+
+    Throughput: one burst a cycle, also from one run to the next; a run of no beats takes one cycle
+    and gives no burst. Latency: ``LATENCY``.
+
+    Parameters
+    ----------
+    config
+        Widths and the longest burst.
+
+    Members
+    -------
+    i : stream of ``config.command``
+        Runs.
+    o : stream of ``config.burst``
+        Their bursts, in order.
+    busy : out
+        A run has been taken and not all of its bursts have.
+    """
+
+    LATENCY = 2
+    """Cycles from taking a run to offering its first burst."""
+
+    i: stream.Interface
+    o: stream.Interface
+    busy: Signal
+
+    def __init__(self, config: BurstConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(config.command)),
+                "o": Out(stream.Signature(config.burst)),
+                "busy": Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> BurstConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        limit, low_bits = config.max_beats, exact_log2(config.max_beats)
+        active = Signal()
+        address = Signal(config.axi.beat_address_width)
+        left = Signal(config.count_width)
+        room = Signal(range(limit + 1))
+        length = Signal(range(limit + 1))
+        last, advance = Signal(), Signal()
+        m.d.comb += [
+            room.eq(limit - address[:low_bits]),
+            last.eq(left <= room),
+            length.eq(Mux(last, left, room)),
+            advance.eq(active & (~self.o.valid | self.o.ready)),
+            self.i.ready.eq(~active | (advance & last)),
+            self.busy.eq(active | self.o.valid),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(advance):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.address.eq(Cat(Const(0, config.axi.beat_bits), address)),
+                self.o.payload.length.eq(length - 1),
+                self.o.payload.last.eq(last),
+                left.eq(left - length),
+                address.eq(Cat(Const(0, low_bits), address[low_bits:] + 1)),
+                active.eq(~last),
+            ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                address.eq(self.i.payload.address),
+                left.eq(self.i.payload.beats),
+                active.eq(self.i.payload.beats != 0),
+            ]
+        return m

@@ -1,0 +1,148 @@
+"""A FIFO in synchronous memory, one word in and one word out per cycle."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.memory.checks import check_integer
+
+__all__ = ["FifoConfig", "StreamFifo"]
+
+RAM_STYLES = (None, "block", "distributed", "ultra")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FifoConfig:
+    """Shape of a :class:`StreamFifo`.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    width: int
+    depth: int
+    """Words of the memory; any number, powers of two wrap most cheaply."""
+    read_latency: int = 1
+    """Cycles of a read; those beyond 1 are output registers, which large memories need."""
+    ram_style: str | None = None
+    """Attribute of the memory: ``block``, ``distributed``, ``ultra`` or none."""
+
+    def __post_init__(self):
+        check_integer("width", self.width, 1, 65536)
+        check_integer("depth", self.depth, 2, 1 << 24)
+        check_integer("read_latency", self.read_latency, 1, 6)
+        if self.ram_style not in RAM_STYLES:
+            names = ", ".join(repr(style) for style in RAM_STYLES)
+            raise ValueError(f"ram_style must be one of {names}, not {self.ram_style!r}")
+
+    @property
+    def queue_words(self) -> int:
+        """Words of the output queue: what a read and its credit take, as a power of two."""
+        return 1 << (self.read_latency + 1).bit_length()
+
+    @property
+    def capacity(self) -> int:
+        """Words that fit while nothing is taken out."""
+        return self.depth + self.queue_words
+
+    @property
+    def latency(self) -> int:
+        """Cycles from taking a word into the empty FIFO to offering it."""
+        return self.read_latency + 2
+
+
+class StreamFifo(wiring.Component):
+    """Words leave in the order in which they came.
+
+    The memory's read latency is hidden by a small queue in lookup tables. A read is issued when the
+    queue has room for it, so the memory's pipeline never stalls and no path leads from ``o.ready``
+    to the memory. Throughput: one word in and one word out per cycle. Latency: ``config.latency``.
+
+    Parameters
+    ----------
+    config
+        Width, depth and kind of the memory.
+
+    Members
+    -------
+    i : stream of ``width`` bits
+        Words in; ready while the memory has room.
+    o : stream of ``width`` bits
+        Words out.
+    level : out
+        Words inside, wherever they are.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    level: Signal
+
+    def __init__(self, config: FifoConfig):
+        self._config = config
+        words = stream.Signature(unsigned(config.width))
+        super().__init__(
+            {"i": In(words), "o": Out(words), "level": Out(range(config.capacity + 1))}
+        )
+
+    @property
+    def config(self) -> FifoConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
+        shape = unsigned(config.width)
+        m.submodules.store = store = memory.Memory(
+            shape=shape, depth=config.depth, init=[], attrs=attrs
+        )
+        m.submodules.queue = queue = memory.Memory(
+            shape=shape, depth=config.queue_words, init=[], attrs={"ram_style": "distributed"}
+        )
+        write, read = store.write_port(), store.read_port()
+        enter, leave = queue.write_port(), queue.read_port(domain="comb")
+
+        stored = Signal(range(config.depth + 1))
+        reserved = Signal(range(config.queue_words + 1))
+        queued = Signal(range(config.queue_words + 1))
+        taken, fetched, offered = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(stored != config.depth),
+            taken.eq(self.i.valid & self.i.ready),
+            fetched.eq((stored != 0) & (reserved != config.queue_words)),
+            self.o.valid.eq(queued != 0),
+            offered.eq(self.o.valid & self.o.ready),
+            self.level.eq(stored + reserved),
+        ]
+        m.d.sync += [
+            stored.eq(stored + taken - fetched),
+            reserved.eq(reserved + fetched - offered),
+        ]
+
+        def advance(pointer: Value) -> Value:
+            return Mux(pointer == config.depth - 1, 0, pointer + 1)
+
+        m.d.comb += [write.data.eq(self.i.payload), write.en.eq(taken), read.en.eq(fetched)]
+        with m.If(taken):
+            m.d.sync += write.addr.eq(advance(write.addr))
+        with m.If(fetched):
+            m.d.sync += read.addr.eq(advance(read.addr))
+
+        arrived, data = Signal(), read.data
+        m.d.sync += arrived.eq(fetched)
+        for stage in range(1, config.read_latency):
+            late, late_data = Signal(name=f"arrived{stage}"), Signal(shape, name=f"data{stage}")
+            m.d.sync += [late.eq(arrived), late_data.eq(data)]
+            arrived, data = late, late_data
+
+        m.d.comb += [enter.data.eq(data), enter.en.eq(arrived), self.o.payload.eq(leave.data)]
+        m.d.sync += [
+            queued.eq(queued + arrived - offered),
+            enter.addr.eq(enter.addr + arrived),
+            leave.addr.eq(leave.addr + offered),
+        ]
+        return m

@@ -1,0 +1,212 @@
+"""From words of a fixed size to row-chunks of any size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from tercel_hw.memory.checks import check_integer, check_power_of_two
+
+__all__ = ["Gearbox", "GearboxConfig"]
+
+WINDOW = 3
+"""Words of the window: a row-chunk of at most ``2 * word_bytes`` bytes spans at most these."""
+STEP_BITS = 2
+"""Bits of the offset that one stage of the shifter uses: a multiplexer of four, one LUT a bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GearboxConfig:
+    """Shape of a :class:`Gearbox`, and its golden model.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    word_bytes: int = 64
+    max_bytes: int = 80
+    """Longest row-chunk."""
+    count_width: int = 24
+    """Width of a segment's number of row-chunks."""
+
+    def __post_init__(self):
+        check_power_of_two("word_bytes", self.word_bytes, 4, 1024)
+        check_integer("max_bytes", self.max_bytes, 1, 2 * self.word_bytes)
+        check_integer("count_width", self.count_width, 1, 40)
+
+    @property
+    def segment(self) -> data.StructLayout:
+        """A segment: ``bytes`` of a row-chunk (1 to ``max_bytes``) and number of ``chunks``."""
+        return data.StructLayout(
+            {"bytes": range(self.max_bytes + 1), "chunks": unsigned(self.count_width)}
+        )
+
+    @property
+    def chunk(self) -> data.StructLayout:
+        """A row-chunk: ``data``, and whether it is the ``last`` of its segment."""
+        return data.StructLayout({"data": unsigned(8 * self.max_bytes), "last": unsigned(1)})
+
+    @property
+    def stages(self) -> int:
+        """Stages of the barrel shifter."""
+        return -(-exact_log2(self.word_bytes) // STEP_BITS)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from taking the word that completes a row-chunk to offering the row-chunk."""
+        return 1 + self.stages
+
+    def words(self, chunk_bytes: int, chunks: int) -> int:
+        """Words of a segment."""
+        return -(-chunk_bytes * chunks // self.word_bytes)
+
+    def cut(self, words: np.ndarray, chunk_bytes: int, chunks: int) -> np.ndarray:
+        """Golden model: the row-chunks ``[chunks, chunk_bytes]`` of a segment's words (uint8)."""
+        stream_bytes = words.reshape(-1)[: chunk_bytes * chunks]
+        return stream_bytes.reshape(chunks, chunk_bytes)
+
+
+class Gearbox(wiring.Component):
+    """Cuts the words of segments into row-chunks.
+
+    Row-chunks lie densely; a segment starts on a word; what remains of its last word is dropped.
+    Three words form a window; a row-chunk leaves when the window has all of it, through a barrel
+    shifter of ``config.stages`` stages. The whole pipeline stands while ``o`` is not taken.
+
+    Throughput: one row-chunk a cycle up to ``word_bytes`` bytes, one word a cycle beyond, also
+    from segment to segment. Latency: ``config.latency``.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+
+    Members
+    -------
+    i_segment : stream of ``config.segment``
+        What to cut. A segment of no row-chunks has no words and is skipped.
+    i : stream of ``8 * word_bytes`` bits
+        The words of all segments, one after the other, byte 0 lowest.
+    o : stream of ``config.chunk``
+        Row-chunks, byte 0 lowest; what lies beyond a row-chunk's bytes is undefined.
+    """
+
+    i_segment: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: GearboxConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_segment": In(stream.Signature(config.segment)),
+                "i": In(stream.Signature(unsigned(8 * config.word_bytes))),
+                "o": Out(stream.Signature(config.chunk)),
+            }
+        )
+
+    @property
+    def config(self) -> GearboxConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        enable = Signal()
+        m.d.comb += enable.eq(~self.o.valid | self.o.ready)
+        window, offset, cut, last = self._window(m, enable)
+        self._shifter(m, enable, window, offset, cut, last)
+        return m
+
+    def _window(self, m: Module, enable: Signal) -> tuple[Signal, Signal, Signal, Signal]:
+        """The window of words and when a row-chunk leaves it, from which offset."""
+        config, segment = self._config, self.i_segment
+        word_bytes, offset_bits = config.word_bytes, exact_log2(config.word_bytes)
+        word_width = 8 * word_bytes
+        window = Signal(WINDOW * word_width)
+        held = Signal(range(WINDOW + 1))
+        offset = Signal(offset_bits)
+        chunk_bytes = Signal(range(config.max_bytes + 1))
+        chunks = Signal(config.count_width)
+        end = Signal(range(WINDOW * word_bytes))
+        whole, dropped, kept = Signal(2), Signal(2), Signal(2)
+        part, active, last, cut, taken = Signal(), Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            active.eq(chunks != 0),
+            last.eq(chunks == 1),
+            whole.eq(end[offset_bits:]),
+            part.eq(end[:offset_bits].any()),
+            cut.eq(active & enable & (held >= whole + part)),
+            dropped.eq(Mux(cut, whole + (part & last), 0)),
+            kept.eq(held - dropped),
+            self.i.ready.eq(kept != WINDOW),
+            taken.eq(self.i.valid & self.i.ready),
+            segment.ready.eq(~active | (cut & last)),
+        ]
+        m.d.sync += held.eq(kept + taken)
+        words = [window.word_select(index, word_width) for index in range(WINDOW)]
+        for index, word in enumerate(words):
+            with m.If(taken & (kept == index)):
+                m.d.sync += word.eq(self.i.payload)
+            with m.Elif(dropped == 1):
+                m.d.sync += word.eq(words[min(index + 1, WINDOW - 1)])
+            with m.Elif(dropped == 2):
+                m.d.sync += word.eq(words[WINDOW - 1])
+        with m.If(cut):
+            m.d.sync += [
+                offset.eq(Mux(last, 0, end[:offset_bits])),
+                end.eq(end[:offset_bits] + chunk_bytes),
+                chunks.eq(chunks - 1),
+            ]
+        with m.If(segment.valid & segment.ready):
+            m.d.sync += [
+                end.eq(segment.payload.bytes),
+                chunk_bytes.eq(segment.payload.bytes),
+                chunks.eq(segment.payload.chunks),
+            ]
+        return window, offset, cut, last
+
+    def _shifter(
+        self,
+        m: Module,
+        enable: Signal,
+        window: Signal,
+        offset: Signal,
+        valid: Signal,
+        last: Signal,
+    ) -> None:
+        """A barrel shifter, coarse steps first, one stage a cycle."""
+        config = self._config
+        shifted, high = window, len(offset)
+        for stage in range(config.stages):
+            low = max(0, high - STEP_BITS)
+            reach = 8 * (config.max_bytes + (1 << low) - 1)
+            choices = Signal(reach, name=f"choices{stage}")
+            steps = 1 << (high - low)
+            with m.Switch(offset[low:high]):
+                for step in range(steps):
+                    start = 8 * (step << low)
+                    with m.Case(step):
+                        m.d.comb += choices.eq(shifted[start : start + reach])
+            next_offset = Signal(max(low, 1), name=f"offset{stage}")
+            next_shifted = Signal(reach, name=f"shifted{stage}")
+            next_valid = Signal(name=f"valid{stage}")
+            next_last = Signal(name=f"last{stage}")
+            with m.If(enable):
+                m.d.sync += [
+                    next_offset.eq(offset[:low]),
+                    next_shifted.eq(choices),
+                    next_valid.eq(valid),
+                    next_last.eq(last),
+                ]
+            shifted, offset, valid, last = next_shifted, next_offset, next_valid, next_last
+            high = low
+        m.d.comb += [
+            self.o.payload.data.eq(shifted),
+            self.o.payload.last.eq(last),
+            self.o.valid.eq(valid),
+        ]

@@ -1,0 +1,147 @@
+"""Reading runs of beats over one AXI4 port."""
+
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
+from tercel_hw.memory.burst import BurstConfig, BurstSplitter
+from tercel_hw.memory.checks import check_integer
+from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+
+__all__ = ["AxiReader", "ReaderConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderConfig:
+    """Shape of an :class:`AxiReader`.
+
+    The default reads at full rate from a memory that answers within ``buffer_beats - max_beats``
+    cycles (less a few for the reader's own stages).
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    burst: BurstConfig = field(default_factory=BurstConfig)
+    outstanding: int = 8
+    """Most bursts asked for and not wholly answered."""
+    buffer_beats: int = 512
+    """Beats of the data FIFO: what may be asked for and not yet taken from ``o``."""
+
+    def __post_init__(self):
+        check_integer("outstanding", self.outstanding, 1, 256)
+        check_integer("buffer_beats", self.buffer_beats, self.burst.max_beats, 1 << 16)
+
+
+class AxiReader(wiring.Component):
+    """Plays runs of beats, in order, as a stream.
+
+    A burst is asked for only when the data FIFO has space for all of it, so the memory is never
+    made to wait. All bursts have the same identifier: answers come in order. A beat with an error
+    is delivered like any other and its code kept in ``error``.
+
+    Throughput: one beat a cycle, sustained over bursts and runs. Latency: ``LATENCY`` cycles from
+    taking a run to its first request and ``DATA_LATENCY`` from a beat's arrival to its offer.
+
+    Parameters
+    ----------
+    config
+        Port, bursts and buffer.
+
+    Members
+    -------
+    i_command : stream of ``config.burst.command``
+        Runs: address in beats, number of beats.
+    o : stream of ``data_width`` bits
+        Their beats.
+    axi : AXI4 read channels
+    busy : out
+        Some beat of a run taken has not left by ``o``.
+    error : out (2)
+        Code of the first answer with an error (2 slave, 3 decode), else 0.
+    clear : in
+        Forgets the error.
+    """
+
+    LATENCY = BurstSplitter.LATENCY + 1
+    DATA_LATENCY = 3
+
+    i_command: stream.Interface
+    o: stream.Interface
+    axi: Axi4Interface
+    busy: Signal
+    error: Signal
+    clear: Signal
+
+    def __init__(self, config: ReaderConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(config.burst.command)),
+                "o": Out(stream.Signature(unsigned(config.burst.axi.data_width))),
+                "axi": Out(Axi4Signature(config.burst.axi, write=False)),
+                "busy": Out(1),
+                "error": Out(2),
+                "clear": In(1),
+            }
+        )
+
+    @property
+    def config(self) -> ReaderConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, axi = self._config, self.axi
+        width = config.burst.axi.data_width
+        m.submodules.splitter = splitter = BurstSplitter(config.burst)
+        m.submodules.beats = beats = StreamFifo(
+            FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
+        )
+        connect(m, flipped(self.i_command), splitter.i)
+        connect(m, beats.o, flipped(self.o))
+        drive_attributes(m, axi, "ar", config.burst.axi.beat_bits)
+
+        burst = splitter.o.payload
+        length = Signal(range(config.burst.max_beats + 1))
+        space = Signal(range(config.buffer_beats + 1), init=config.buffer_beats)
+        open_bursts = Signal(range(config.outstanding + 1))
+        issue, answered, left = Signal(), Signal(), Signal()
+        m.d.comb += [
+            length.eq(burst.length + 1),
+            issue.eq(
+                splitter.o.valid
+                & (space >= length)
+                & (open_bursts != config.outstanding)
+                & (~axi.arvalid | axi.arready)
+            ),
+            splitter.o.ready.eq(issue),
+            beats.i.payload.eq(axi.rdata),
+            beats.i.valid.eq(axi.rvalid),
+            axi.rready.eq(beats.i.ready),
+            answered.eq(axi.rvalid & axi.rready & axi.rlast),
+            left.eq(self.o.valid & self.o.ready),
+            self.busy.eq(splitter.busy | (space != config.buffer_beats)),
+        ]
+        with m.If(axi.arready):
+            m.d.sync += axi.arvalid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                axi.arvalid.eq(1),
+                axi.araddr.eq(burst.address),
+                axi.arlen.eq(burst.length),
+            ]
+        m.d.sync += [
+            space.eq(space + left - Mux(issue, length, Const(0))),
+            open_bursts.eq(open_bursts + issue - answered),
+        ]
+        with m.If(self.clear):
+            m.d.sync += self.error.eq(0)
+        with m.Elif(axi.rvalid & axi.rready & axi.rresp[1] & (self.error == 0)):
+            m.d.sync += self.error.eq(axi.rresp)
+        return m

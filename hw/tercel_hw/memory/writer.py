@@ -1,0 +1,161 @@
+"""Writing runs of beats over one AXI4 port."""
+
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
+from tercel_hw.memory.burst import BurstConfig, BurstSplitter
+from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+
+__all__ = ["AxiWriter", "WriterConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterConfig:
+    """Shape of an :class:`AxiWriter`.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    burst: BurstConfig = field(default_factory=lambda: BurstConfig(max_beats=64))
+    outstanding: int = 8
+    """Most bursts asked for and not confirmed: a power of two."""
+    buffer_beats: int = 128
+    """Beats of the data FIFO; a burst waits there until it is complete."""
+
+    def __post_init__(self):
+        check_power_of_two("outstanding", self.outstanding, 2, 256)
+        check_integer("buffer_beats", self.buffer_beats, self.burst.max_beats, 1 << 16)
+
+
+class AxiWriter(wiring.Component):
+    """Writes a stream of beats to runs of addresses, whole beats only.
+
+    A burst is announced once all of its beats are in the data FIFO, so a slow source never holds
+    up the memory. The beats of a run may come before, with or after its command.
+
+    Throughput: one beat a cycle, sustained over bursts and runs when ``buffer_beats`` is at least
+    twice the longest burst.
+
+    Parameters
+    ----------
+    config
+        Port, bursts and buffer.
+
+    Members
+    -------
+    i_command : stream of ``config.burst.command``
+        Runs: address in beats, number of beats.
+    i : stream of ``data_width`` bits
+        The beats of all runs, one after the other.
+    axi : AXI4 write channels
+    busy : out
+        Some beat of a run taken is not confirmed by the memory. A beat without a run does not
+        count.
+    error : out (2)
+        Code of the first answer with an error (2 slave, 3 decode), else 0.
+    clear : in
+        Forgets the error.
+    """
+
+    i_command: stream.Interface
+    i: stream.Interface
+    axi: Axi4Interface
+    busy: Signal
+    error: Signal
+    clear: Signal
+
+    def __init__(self, config: WriterConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(config.burst.command)),
+                "i": In(stream.Signature(unsigned(config.burst.axi.data_width))),
+                "axi": Out(Axi4Signature(config.burst.axi, read=False)),
+                "busy": Out(1),
+                "error": Out(2),
+                "clear": In(1),
+            }
+        )
+
+    @property
+    def config(self) -> WriterConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, axi = self._config, self.axi
+        width = config.burst.axi.data_width
+        m.submodules.splitter = splitter = BurstSplitter(config.burst)
+        m.submodules.beats = beats = StreamFifo(
+            FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
+        )
+        m.submodules.lengths = lengths = memory.Memory(
+            shape=unsigned(8), depth=config.outstanding, init=[]
+        )
+        enter, leave = lengths.write_port(), lengths.read_port(domain="comb")
+        connect(m, flipped(self.i_command), splitter.i)
+        connect(m, flipped(self.i), beats.i)
+        drive_attributes(m, axi, "aw", config.burst.axi.beat_bits)
+
+        burst = splitter.o.payload
+        length = Signal(range(config.burst.max_beats + 1))
+        complete = Signal(range(beats.config.capacity + 1))
+        unconfirmed = Signal(range(config.outstanding + 1))
+        unsent = Signal(range(config.outstanding + 1))
+        issue, taken, sent, confirmed = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            length.eq(burst.length + 1),
+            issue.eq(
+                splitter.o.valid
+                & (complete >= length)
+                & (unconfirmed != config.outstanding)
+                & (~axi.awvalid | axi.awready)
+            ),
+            splitter.o.ready.eq(issue),
+            taken.eq(self.i.valid & self.i.ready),
+            confirmed.eq(axi.bvalid & axi.bready),
+            axi.bready.eq(1),
+            self.busy.eq(splitter.busy | (unconfirmed != 0)),
+        ]
+        with m.If(axi.awready):
+            m.d.sync += axi.awvalid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                axi.awvalid.eq(1),
+                axi.awaddr.eq(burst.address),
+                axi.awlen.eq(burst.length),
+            ]
+        m.d.sync += [
+            complete.eq(complete + taken - Mux(issue, length, 0)),
+            unconfirmed.eq(unconfirmed + issue - confirmed),
+            unsent.eq(unsent + issue - sent),
+        ]
+
+        beat = Signal(8)
+        m.d.comb += [
+            enter.data.eq(burst.length),
+            enter.en.eq(issue),
+            axi.wvalid.eq(beats.o.valid & (unsent != 0)),
+            axi.wdata.eq(beats.o.payload),
+            axi.wstrb.eq(~0),
+            axi.wlast.eq(beat == leave.data),
+            beats.o.ready.eq(axi.wready & (unsent != 0)),
+            sent.eq(axi.wvalid & axi.wready & axi.wlast),
+        ]
+        m.d.sync += [enter.addr.eq(enter.addr + issue), leave.addr.eq(leave.addr + sent)]
+        with m.If(axi.wvalid & axi.wready):
+            m.d.sync += beat.eq(Mux(axi.wlast, 0, beat + 1))
+
+        with m.If(self.clear):
+            m.d.sync += self.error.eq(0)
+        with m.Elif(confirmed & axi.bresp[1] & (self.error == 0)):
+            m.d.sync += self.error.eq(axi.bresp)
+        return m

@@ -1,0 +1,104 @@
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from tercel_hw.memory import (
+    Axi4LiteSignature,
+    Axi4Signature,
+    AxiConfig,
+    AxiReader,
+    BurstConfig,
+    ReaderConfig,
+    StripedConfig,
+    StripedReader,
+    emit_verilog,
+    flat_name,
+)
+
+
+def test_signatures_compare_by_value():
+    config = AxiConfig(address_width=32)
+    assert Axi4Signature(config) == Axi4Signature(AxiConfig(address_width=32))
+    assert Axi4Signature(config) != Axi4Signature(config, write=False)
+    assert Axi4Signature(config).config == config
+    assert Axi4LiteSignature(address_width=8) == Axi4LiteSignature(address_width=8)
+    assert Axi4LiteSignature(address_width=8) != Axi4LiteSignature(address_width=9)
+    assert Axi4LiteSignature(address_width=8).address_width == 8
+    assert "read=True, write=False" in repr(Axi4Signature(config, write=False))
+    assert repr(Axi4LiteSignature(address_width=8)) == "Axi4LiteSignature(address_width=8)"
+
+
+def test_a_port_has_only_its_channels():
+    config = AxiConfig()
+    read, write = Axi4Signature(config, write=False), Axi4Signature(config, read=False)
+    assert not any(name.startswith(("aw", "w", "b")) for name in read.members)
+    assert not any(name.startswith(("ar", "r")) for name in write.members)
+    assert {*read.members, *write.members} == {*Axi4Signature(config).members}
+
+
+def test_pages_bound_bursts():
+    assert [AxiConfig(data_width=width).page_beats for width in (32, 128, 256, 1024)] == [
+        256,
+        256,
+        128,
+        32,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("address_width", 11, "address_width must be an integer in 12..64, not 11"),
+        ("data_width", 96, "data_width must be a power of two in 32..1024, not 96"),
+        ("data_width", 128.0, "data_width must be a power of two in 32..1024, not 128.0"),
+        ("id_width", True, "id_width must be an integer in 1..32, not True"),
+    ],
+)
+def test_a_broken_field_is_named(field, value, rule):
+    with pytest.raises(ValueError, match=rule):
+        AxiConfig(**{field: value})
+
+
+def test_a_port_without_channels_is_refused():
+    with pytest.raises(ValueError, match="must have read or write channels, not neither"):
+        Axi4Signature(AxiConfig(), read=False, write=False)
+
+
+def test_flat_names():
+    assert flat_name(("m_axi_mem", 0, "araddr")) == "m_axi_mem0_araddr"
+    assert flat_name(("i_command", "payload")) == "i_command_payload"
+
+
+def test_ports_of_an_array_are_numbered():
+    reader = ReaderConfig(burst=BurstConfig(max_beats=16), buffer_beats=32)
+    text = emit_verilog(StripedReader(StripedConfig(reader=reader, ports=2)), "striped")
+    ports = text[text.index("module striped(") :].split(";")[0]
+    for name in ("axi0_araddr", "axi1_rready", "i_command_payload", "errors", "base"):
+        assert f"{name}," in ports or f"{name})" in ports
+    assert "__" not in ports
+
+
+class Doubled(wiring.Component):
+    """Two members of one flat name."""
+
+    def __init__(self):
+        inner = wiring.Signature({"b": Out(1)})
+        super().__init__({"a": Out(inner), "a_b": Out(1)})
+
+    def elaborate(self, platform):
+        return Module()
+
+
+def test_two_ports_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two ports have the flat name a_b"):
+        emit_verilog(Doubled(), "doubled")
+
+
+def test_verilog_has_the_flat_names_and_repeats():
+    config = ReaderConfig(burst=BurstConfig(max_beats=16), buffer_beats=32)
+    text = emit_verilog(AxiReader(config), "reader")
+    assert "module reader(" in text
+    assert "output [39:0] axi_araddr;" in text
+    assert "input [127:0] axi_rdata;" in text
+    assert text == emit_verilog(AxiReader(config), "reader")
