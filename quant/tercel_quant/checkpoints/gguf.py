@@ -59,7 +59,7 @@ class GgufCheckpoint(Checkpoint):
         except (ValueError, IndexError, KeyError) as error:
             hint = (
                 "; I2_S exists only in bitnet.cpp, convert it to TQ2_0"
-                if "36" in str(error)
+                if "(36)" in str(error)
                 else ""
             )
             raise TercelError(f"{path} is no readable GGUF file: {error}{hint}") from None

@@ -38,6 +38,11 @@ def _eager():
 
 
 @pytest.fixture(scope="session")
+def text() -> str:
+    return TEXT
+
+
+@pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
     """Byte-level BPE of 300 ids."""
     tokenizer = Tokenizer(models.BPE())
