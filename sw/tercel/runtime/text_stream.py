@@ -37,9 +37,7 @@ class TextStream:
         """The stop string that ended the text, if one did."""
 
     def push(self, data: bytes) -> str:
-        """Add bytes; return the text that may be shown now."""
-        if self.stopped is not None:
-            return ""
+        """Add bytes; return the text that may be shown now, none after a stop string."""
         self._held += self._decoder.decode(data)
         found = [
             (start + len(stop), start, stop)
