@@ -8,11 +8,20 @@ from tercel_hw.memory.axi import (
     AxiConfig,
     Response,
 )
+from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 from tercel_hw.memory.gearbox import Gearbox, GearboxConfig
 from tercel_hw.memory.ports import emit_verilog, flat_name, flat_ports
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
+from tercel_hw.memory.sizing import (
+    Phase,
+    Playback,
+    play,
+    supply_rate,
+    tape_buffer_words,
+    tape_phases,
+)
 from tercel_hw.memory.striped import StripedConfig, StripedReader
 from tercel_hw.memory.writer import AxiWriter, WriterConfig
 
@@ -29,14 +38,22 @@ __all__ = [
     "FifoConfig",
     "Gearbox",
     "GearboxConfig",
+    "Phase",
+    "Playback",
     "ReaderConfig",
     "Response",
     "StreamFifo",
     "StripedConfig",
     "StripedReader",
+    "TapeBuffer",
+    "TapeBufferConfig",
     "WriterConfig",
     "bursts",
     "emit_verilog",
     "flat_name",
     "flat_ports",
+    "play",
+    "supply_rate",
+    "tape_buffer_words",
+    "tape_phases",
 ]
