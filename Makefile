@@ -38,8 +38,13 @@ bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
 
-train-small: setup ## train the shipped model from nothing
-	$(BIN)/tercel train --recipe small --output build/small
+SMALL := build/small
+
+train-small: setup ## train the shipped model from nothing; about two hours on 2 cores
+	$(BIN)/python -m tercel_quant.corpus --output build/corpus --tokenizer $(SMALL)/tokenizer.json
+	$(BIN)/python -m tercel_quant.recipe --corpus build/corpus --output $(SMALL)
+	$(BIN)/tercel quantize $(SMALL)/ternary.safetensors $(SMALL)/small.tercel --name small
+	$(BIN)/tercel eval $(SMALL)/small.tercel --text build/corpus/val.txt --context 1024
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist

@@ -64,21 +64,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def save_weights(path: Path, config: ModelConfig, state: dict[str, torch.Tensor]) -> None:
+def save_weights(
+    path: Path, config: ModelConfig, state: dict[str, torch.Tensor], *, precision: str
+) -> None:
     """Write latent weights as safetensors under canonical names, and ``config.json`` beside them.
 
     Parameters
     ----------
     path : Path
-        For instance ``build/small/ternary.safetensors``; the file's metadata holds the config too.
+        For instance ``build/small/ternary.safetensors``; the file's metadata holds the config
+        and the precision too.
     config : ModelConfig
     state : dict of str to Tensor, float
         ``state_dict()`` of a :class:`Transformer`.
+    precision : str
+        ``float`` or ``ternary``: in which the model was trained.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
-    metadata = {"config": config.to_json()}
+    metadata = {"config": config.to_json(), "precision": precision}
     write_whole(path, safetensors.torch.save(tensors, metadata=metadata))
     write_whole(path.parent / "config.json", (config.to_json() + "\n").encode())
 

@@ -157,7 +157,7 @@ class Recipe:
                 "training_tokens": self.steps * self.batch_size * self.length,
             }
             path = self.output / f"{precision}.safetensors"
-            save_weights(path, self.model, model.state_dict())
+            save_weights(path, self.model, model.state_dict(), precision=precision)
         write_whole(self.output / "result.json", (json.dumps(result, indent=1) + "\n").encode())
         return result
 

@@ -121,7 +121,7 @@ class Trainer:
         state = self.world.state(self.model, self.optimisers.parts)
         if self.world.leads:
             path = self.folder / "weights.safetensors"
-            save_weights(path, self.model.config, state["model"])
+            save_weights(path, self.model.config, state["model"], precision=self.config.precision)
 
     def _train(self, interruption: Interruption, bar: Progress, log: LossLog | None) -> None:
         saved = logged = time.monotonic()

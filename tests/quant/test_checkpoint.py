@@ -29,7 +29,7 @@ def model():
 
 def test_weights_round_trip(tmp_path, model):
     path = tmp_path / "new" / "weights.safetensors"
-    save_weights(path, TINY, model.state_dict())
+    save_weights(path, TINY, model.state_dict(), precision="ternary")
     assert ModelConfig.from_json((path.parent / "config.json").read_text()) == TINY
     for precision in ("float", "ternary"):
         loaded = load_weights(path, precision=precision)
@@ -79,6 +79,6 @@ def test_refuses_tensors_that_do_not_fit(tmp_path, model):
     path = tmp_path / "weights.safetensors"
     state = model.state_dict()
     del state["norm.weight"]
-    save_weights(path, TINY, state)
+    save_weights(path, TINY, state, precision="float")
     with pytest.raises(TercelError, match=r"do not fit their config: (.|\n)*norm.weight"):
         load_weights(path)

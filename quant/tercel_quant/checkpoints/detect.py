@@ -6,17 +6,18 @@ from tercel.errors import TercelError
 from tercel_quant.checkpoints.checkpoint import Checkpoint
 from tercel_quant.checkpoints.gguf import MAGIC, GgufCheckpoint
 from tercel_quant.checkpoints.huggingface import HuggingFaceCheckpoint
+from tercel_quant.checkpoints.trained import TrainedCheckpoint
 
 __all__ = ["open_checkpoint"]
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
-    """Open a Hugging Face checkpoint folder or a GGUF file.
+    """Open a Hugging Face checkpoint folder, a GGUF file or weights of tercel's trainer.
 
     Raises
     ------
     TercelError
-        If the path is neither, or the reader refuses what it finds.
+        If the path is none of these, or the reader refuses what it finds.
     """
     path = Path(path)
     if not path.exists():
@@ -29,7 +30,10 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
         magic = file.read(len(MAGIC))
     if magic == MAGIC:
         return GgufCheckpoint(path)
+    if path.suffix == ".safetensors":
+        return TrainedCheckpoint(path)
     raise TercelError(
         f"{path} is no GGUF file: it starts with {magic!r}; "
-        "give a GGUF file, or the folder that holds config.json and the safetensors"
+        "give a GGUF file, a .safetensors of tercel's trainer, "
+        "or the folder that holds config.json and the safetensors"
     )
