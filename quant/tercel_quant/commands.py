@@ -32,7 +32,10 @@ def _read_text(path: Path) -> str:
 
 
 def quantize(
-    source: Annotated[Path, typer.Argument(help="A Hugging Face folder or a GGUF file.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A Hugging Face folder, a GGUF file, or weights of `tercel train`."),
+    ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="The image to write: *.tercel.", show_default=False),

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
+from tercel.config import PRESETS
 from tercel.image import Image
 from tercel_quant.loss_log import read_losses
 
@@ -168,14 +169,17 @@ def test_eval_refuses_in_one_line(image, text, options, message):
     assert message in result.stderr
 
 
-def test_train_hands_its_options_to_the_trainer(tmp_path):
+def test_train_hands_its_options_to_the_trainer_and_its_weights_to_quantize(tmp_path):
     np.random.default_rng(0).integers(96, size=3000).astype("<u2").tofile(tmp_path / "tokens.u16")
     paths = ("--tokens", tmp_path / "tokens.u16", "--output", tmp_path / "run")
     sizes = ("--model", "tiny", "--batch-size", "2", "--length", "16", "--warmup", "1")
     result = tercel("train", *paths, *sizes, "--steps", "2", "--log-every", "1")
     assert result.exit_code == 0, result.output
     assert [record["step"] for record in read_losses(tmp_path / "run" / "log.jsonl")] == [1, 2]
-    assert (tmp_path / "run" / "weights.safetensors").is_file()
+    weights, image = tmp_path / "run" / "weights.safetensors", tmp_path / "trained.tercel"
+    result = tercel("quantize", weights, "-o", image)
+    assert result.exit_code == 0, result.stderr
+    assert Image.open(image).config == PRESETS["tiny"]
     refused = tercel("train", *paths, *sizes, "--steps", "2", "--length", "0")
     assert refused.exit_code == 2
     assert "length must be a positive integer, not 0" in refused.output
