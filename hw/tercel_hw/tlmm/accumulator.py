@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from tercel_hw.config import SAME_ROW, TlmmConfig
+from tercel_hw.tlmm.arithmetic import plus_or_minus
 from tercel_hw.tlmm.layouts import sums_layout, tag_layout
 
 __all__ = ["Accumulator"]
@@ -83,9 +84,8 @@ class Accumulator(wiring.Component):
         for node in range(config.nodes):
             before = Signal(signed(config.sum_bits), name=f"before_{node}")
             m.d.comb += before.eq(Mux(tag.first, 0, read.data[node]))
-            m.d.sync += self.sums.sums[node].eq(
-                Mux(negated, before - total[node], before + total[node])
-            )
+            after = plus_or_minus(negated, before, total[node])
+            m.d.sync += self.sums.sums[node].eq(after)
         m.d.comb += [
             write.en.eq(written.valid),
             write.addr.eq(written.row),

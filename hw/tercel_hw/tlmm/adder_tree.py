@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
+
+from tercel_hw.tlmm.arithmetic import plus_or_minus
 
 __all__ = ["AdderTree"]
 
@@ -97,7 +99,7 @@ class AdderTree(wiring.Component):
                 else:
                     _, right_sign, right = terms[1]
                     minus, a, b = left_sign ^ right_sign, left[node], right[node]
-                    m.d.sync += total.eq(Mux(minus, a - b, a + b))
+                    m.d.sync += total.eq(plus_or_minus(minus, a, b))
         return peak, sign, sums
 
 

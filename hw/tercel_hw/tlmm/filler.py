@@ -1,6 +1,6 @@
 """Activations to filled tables, a chunk ahead of their use."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -36,7 +36,8 @@ class TableFiller(wiring.Component):
     places : Out
         Where the entries of each generator belong.
     filled : Out
-        Which bank becomes full at the end of this cycle.
+        Which bank may be called full from the next cycle: its last entry is written then, a
+        row-chunk decoded.
     """
 
     i_command: stream.Interface
@@ -100,11 +101,12 @@ class TableFiller(wiring.Component):
             ]
             with m.If(mine):
                 m.d.comb += self.i_groups.ready.eq(generator.i.ready)
-            with m.If(generator.done & generator.place.last):
-                m.d.comb += self.filled.bit_select(generator.place.bank, 1).eq(1)
             for part in range(len(config.parts)):
                 ours = self.entries[str(part)][number]
                 m.d.comb += ours.eq(generator.entries[str(part)])
+
+        for bit in range(2):
+            m.d.comb += self.filled[bit].eq(Cat(g.filled[bit] for g in generators).any())
 
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += busy.eq(1)

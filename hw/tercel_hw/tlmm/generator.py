@@ -8,6 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.arithmetic import plus_or_minus
 from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
 
 __all__ = ["TableGenerator", "half_path"]
@@ -45,11 +46,11 @@ class _Walk:
         path = half_path(trits)
         moves = [
             next((i, new[i] - old[i]) for i in range(trits) if new[i] != old[i])
-            for old, new in pairwise(path)
+            for old, new in pairwise([(0,) * trits, *path])
         ]
         self.index = [sum(t * 3**i for i, t in enumerate(pattern)) for pattern in path]
-        self.moved = [i for i, _ in moves] or [0]
-        self.down = [int(step < 0) for _, step in moves] or [0]
+        self.moved = [i for i, _ in moves]
+        self.down = [int(step < 0) for _, step in moves]
 
 
 class TableGenerator(wiring.Component):
@@ -58,8 +59,8 @@ class TableGenerator(wiring.Component):
     A part's entries come in an order in which one trit moves by one, so that each sum is the one
     before plus or minus one activation. The part's table needs no entry of a negative pattern.
 
-    A group takes ``config.entries`` cycles, from the cycle after its transfer; the next may be
-    transferred in the last of them.
+    The first entry leaves two cycles after the transfer of the group, then one a cycle, in all
+    ``config.entries``; so often may a group be transferred.
 
     Parameters
     ----------
@@ -74,14 +75,14 @@ class TableGenerator(wiring.Component):
         One entry a part, without flow control.
     place : Out
         Where the entries belong.
-    done : Out
-        In the cycle of a group's last entry.
+    filled : Out
+        Of which bank the last entry of a chunk's last group leaves in the next cycle.
     """
 
     i: stream.Interface
     entries: data.View
     place: data.View
-    done: Signal
+    filled: Signal
 
     def __init__(self, *, config: TlmmConfig):
         self._config = config
@@ -93,49 +94,50 @@ class TableGenerator(wiring.Component):
                 "i": In(stream.Signature(payload)),
                 "entries": Out(data.StructLayout(entries)),
                 "place": Out(place),
-                "done": Out(1),
+                "filled": Out(2),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        busy = Signal()
+        busy, done = Signal(), Signal()
         step = Signal(range(config.entries))
         group = Signal(group_layout(config))
-        take = Signal()
+        place = Signal(place_layout(config))
         m.d.comb += [
-            self.done.eq(busy & (step == config.entries - 1)),
-            self.i.ready.eq(~busy | self.done),
-            take.eq(self.i.valid & self.i.ready),
+            done.eq(busy & (step == config.entries - 1)),
+            self.i.ready.eq(~busy | done),
+            self.filled.bit_select(place.bank, 1).eq(done & place.last),
         ]
-        with m.If(take):
+        m.d.sync += [
+            step.eq(step + 1),
+            busy.eq(busy & ~done),
+            self.place.eq(place),
+        ]
+        with m.If(self.i.valid & self.i.ready):
             m.d.sync += [
-                busy.eq(1),
                 step.eq(0),
+                busy.eq(1),
                 group.eq(self.i.payload.group),
-                self.place.eq(self.i.payload.place),
+                place.eq(self.i.payload.place),
             ]
-        with m.Else():
-            m.d.sync += busy.eq(busy & ~self.done)
-            m.d.sync += step.eq(step + 1)
 
         start = 0
         for part, trits in enumerate(config.parts):
             walk = _Walk(trits)
             entry = self.entries[str(part)]
-            m.d.comb += entry.valid.eq(busy & (step < len(walk.index)))
-            m.d.comb += entry.index.eq(_at(walk.index, step))
+            m.d.sync += entry.valid.eq(busy & (step < len(walk.index)))
+            m.d.sync += entry.index.eq(_at(walk.index, step))
             moved = _at(walk.moved, step)
-            down = Signal(name=f"down_{part}")
-            m.d.comb += down.eq(_at(walk.down, step))
+            down = _at(walk.down, step)
             for node in range(config.nodes):
-                activations = [group[start + i][node] for i in range(trits)]
-                now = entry.sums[node]
+                before = Signal.like(entry.sums[node], name=f"before_{part}_{node}")
                 activation = Signal(signed(8), name=f"activation_{part}_{node}")
+                activations = [group[start + i][node] for i in range(trits)]
+                m.d.comb += before.eq(Mux(step == 0, 0, entry.sums[node]))
                 m.d.comb += activation.eq(Array(activations)[moved])
-                after = Mux(down, now - activation, now + activation)
-                m.d.sync += now.eq(Mux(take, self.i.payload.group[start][node], after))
+                m.d.sync += entry.sums[node].eq(plus_or_minus(down, before, activation))
             start += trits
         return m
 
