@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -85,7 +84,10 @@ def run(
     tokenizer = TextTokenizer.of_image(image)
     opened = open_device(device, image, nodes=nodes, context=context)
     generator = Generator(opened, tokenizer)
-    for text in _prompts(prompt, as_json):
+    interactive = prompt is None and sys.stdin.isatty()
+    if interactive and as_json:
+        raise TercelError("--json needs a prompt: give --prompt or pipe one in")
+    for text in interactive_prompts() if interactive else _one_prompt(prompt):
         if not text:
             raise TercelError("the prompt is empty; give --prompt a text, or pipe one in")
         generator.reset()
@@ -109,15 +111,9 @@ def run(
             end = f"{generator.finish_reason}, seed {seed}"
             evidence = f"{device}, measured on this machine"
             print_statistics(generator.statistics, end=end, evidence=evidence)
-    if generator.finish_reason == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+        if generator.finish_reason == "interrupted" and not interactive:
+            raise typer.Exit(INTERRUPTED)
 
 
-def _prompts(prompt: str | None, as_json: bool) -> Iterable[str]:
-    if prompt is not None:
-        return [prompt]
-    if not sys.stdin.isatty():
-        return [piped_prompt()]
-    if as_json:
-        raise TercelError("--json needs a prompt: give --prompt or pipe one in")
-    return interactive_prompts()
+def _one_prompt(prompt: str | None) -> tuple[str]:
+    return (piped_prompt() if prompt is None else prompt,)

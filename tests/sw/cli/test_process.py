@@ -88,6 +88,19 @@ def test_a_terminal_is_asked_line_by_line(start, model):
     assert err.decode().count("> ") == 4
 
 
+def test_ctrl_c_at_a_terminal_ends_the_text_alone(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--ignore-eos", "-n", "4000", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"ab\n")
+    process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    os.write(own, b"\x04")
+    process.communicate(timeout=60)
+    os.close(own)
+    assert process.returncode == 0
+
+
 def test_a_terminal_cannot_have_json(start, model):
     own, theirs = pty.openpty()
     process = start("run", model, "--json", stdin=theirs)
