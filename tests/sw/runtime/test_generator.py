@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from tercel.config import PRESETS
@@ -7,7 +8,7 @@ from tercel.device import Counters
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
-from tercel.runtime import GenerationConfig, Generator, SamplingConfig
+from tercel.runtime import GenerationConfig, Generator, SamplingConfig, gumbel
 
 EOS = 256
 
@@ -123,6 +124,16 @@ def test_text_depends_on_seed_and_position_only(make_device, tokenizer, top_k):
     assert [piece.token for piece in halves] == tokens()
 
 
+def test_noise_is_keyed_by_the_position_of_the_root(make_device, tokenizer):
+    """With equal logits the noise alone decides."""
+    device = make_device()
+    device._logits = lambda sequence: np.zeros(257, np.float32)
+    sampling = SamplingConfig(temperature=1.0, seed=3)
+    config = GenerationConfig(sampling=sampling, max_tokens=8, ignore_eos=True)
+    tokens = [piece.token for piece in Generator(device, tokenizer).generate("abc", config)]
+    assert tokens == [np.argmax(gumbel(3, 2 + step, np.arange(257))) for step in range(8)]
+
+
 def test_a_second_turn_appends(make_device, tokenizer):
     device = scripted(make_device, "ask: yes. why? so.")
     generator = Generator(device, tokenizer)
@@ -164,6 +175,7 @@ def test_interrupt_ends_a_prefill(make_device, tokenizer):
     pieces = generator.generate("abcdefg")
     generator.interrupt()
     assert list(pieces) == []
+    assert device.sequence == []
     assert generator.finish_reason == "interrupted"
     assert generator.statistics.first_token_seconds is None
     assert text_of(generator.generate("")) == "hij"
