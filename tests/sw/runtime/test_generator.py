@@ -8,7 +8,7 @@ from tercel.device import Counters
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
-from tercel.runtime import GenerationConfig, Generator, SamplingConfig, gumbel
+from tercel.runtime import GenerationConfig, Generator, SamplingConfig, TextTokenizer, gumbel
 
 EOS = 256
 
@@ -145,6 +145,20 @@ def test_a_second_turn_appends(make_device, tokenizer):
     generator.reset()
     assert device.sequence == []
     assert text_of(generator.generate("ask:", stop)) == " yes"
+
+
+def test_the_models_first_token_comes_once_a_sequence(make_device, byte_tokenizer):
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, bos_token=1)
+    tokenizer = TextTokenizer(byte_tokenizer, config=config)
+    device = make_device(script=[1, *b"ab.cd."])
+    generator = Generator(device, tokenizer)
+    stop = GenerationConfig(stop=(".",))
+    list(generator.generate("a", stop))
+    list(generator.generate("c", stop))
+    assert device.sequence == [1, *b"ab.cd"]
+    generator.reset()
+    list(generator.generate("a", stop))
+    assert device.sequence == [1, *b"ab"]
 
 
 def test_a_left_generation_ends_when_the_next_starts(make_device, tokenizer):
