@@ -33,7 +33,7 @@ class CalibrationConfig:
     """
 
     rounding: RoundingConfig = field(default_factory=RoundingConfig)
-    compensation: float = 0.5
+    compensation: float = 1.0
     """How far the weights are refitted to the quantised inputs, 0 to 1."""
     windows: int = 4
     """Windows of text that pass through a layer together; bounds the memory."""
