@@ -19,8 +19,10 @@ def flat_name(path: tuple[str | int, ...]) -> str:
     return name
 
 
-def flat_ports(component: wiring.Component) -> dict[str, tuple[Signal, PortDirection]]:
-    """Ports of a component by flat name, for ``convert(ports=...)``.
+def flat_ports(
+    interface: wiring.Component | wiring.PureInterface,
+) -> dict[str, tuple[Signal, PortDirection]]:
+    """Ports of a component or interface by flat name, for ``convert(ports=...)``.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def flat_ports(component: wiring.Component) -> dict[str, tuple[Signal, PortDirec
         If two members get the same name.
     """
     ports = {}
-    for path, member, value in component.signature.flatten(component):
+    for path, member, value in interface.signature.flatten(interface):
         name = flat_name(path)
         if name in ports:
             raise ValueError(f"two ports have the flat name {name}")

@@ -1,0 +1,74 @@
+"""Long counters without long adders."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.memory.checks import check_integer
+
+__all__ = ["Counter", "CounterConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterConfig:
+    """Widths of a :class:`Counter`.
+
+    Raises
+    ------
+    ValueError
+        If a width breaks its rule.
+    """
+
+    step_width: int = 1
+    half_width: int = 32
+    """Half the width of the value, at least that of a step."""
+
+    def __post_init__(self):
+        check_integer("half_width", self.half_width, 1, 64)
+        check_integer("step_width", self.step_width, 1, self.half_width)
+
+
+class Counter(wiring.Component):
+    """Adds a step every cycle in two halves; the carry between them is a cycle late inside only.
+
+    Latency: ``LATENCY`` from a step to a value that has it.
+
+    Parameters
+    ----------
+    config
+        Widths.
+
+    Members
+    -------
+    step : in
+        What to add.
+    clear : in
+        Zero the value, whatever the step.
+    value : out
+        The sum of the steps.
+    """
+
+    LATENCY = 1
+
+    step: Signal
+    clear: Signal
+    value: Signal
+
+    def __init__(self, config: CounterConfig):
+        self._config = config
+        super().__init__(
+            {"step": In(config.step_width), "clear": In(1), "value": Out(2 * config.half_width)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        half = self._config.half_width
+        low, high = Signal(half + 1), Signal(half)
+        carry = low[half]
+        m.d.sync += [low.eq(low[:half] + self.step), high.eq(high + carry)]
+        with m.If(self.clear):
+            m.d.sync += [low.eq(0), high.eq(0)]
+        m.d.comb += self.value.eq(Cat(low[:half], Mux(carry, high + 1, high)))
+        return m
