@@ -43,7 +43,7 @@ SMALL := build/small
 train-small: setup ## train the shipped model from nothing; about two hours on 2 cores
 	$(BIN)/python -m tercel_quant.corpus --output build/corpus --tokenizer $(SMALL)/tokenizer.json
 	$(BIN)/python -m tercel_quant.recipe --corpus build/corpus --output $(SMALL)
-	$(BIN)/tercel quantize $(SMALL)/ternary.safetensors $(SMALL)/small.tercel --name small
+	$(BIN)/tercel quantize $(SMALL)/ternary.safetensors -o $(SMALL)/small.tercel --name small
 	$(BIN)/tercel eval $(SMALL)/small.tercel --text build/corpus/val.txt --context 1024
 
 clean: ## remove what was built
