@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel import numerics
+from tercel_hw.float32 import Adder
+
+normal_bits = st.builds(
+    lambda sign, exponent, mantissa: sign << 31 | exponent << 23 | mantissa,
+    st.integers(0, 1),
+    st.integers(1, 254),
+    st.integers(0, (1 << 23) - 1),
+)
+
+
+@pytest.mark.parametrize(
+    "exponents",
+    [(1, 254), (100, 130), (1, 30), (225, 254)],
+    ids=["all", "near", "flush", "overflow"],
+)
+def test_random_operands(check, floats, exponents):
+    a, b = floats.random(1, 1000, exponents), floats.random(2, 1000, exponents)
+    check(Adder(), numerics.add(a, b), a=a, b=b)
+
+
+def test_every_difference_of_exponents(check, floats):
+    exponent = np.repeat(np.arange(-254, 255), 2)
+    a = floats.random(3, len(exponent), (1, 1)).view(np.uint32)
+    b = floats.random(4, len(exponent), (1, 1)).view(np.uint32)
+    a = floats.of_bits(a + (np.clip(exponent, 1, 254) - 1 << 23))
+    b = floats.of_bits(b + (np.clip(-exponent, 1, 254) - 1 << 23))
+    check(Adder(), numerics.add(a, b), a=a, b=b)
+
+
+def test_cancellation(check, floats):
+    a = floats.random(5, 1000)
+    last_bits = np.random.default_rng(6).integers(0, 1 << 24, 1000) >> np.arange(1000) % 24
+    near = (a.view(np.uint32) ^ np.uint32(1 << 31)) ^ last_bits.astype(np.uint32)
+    near = floats.of_bits(np.where(near & 0x7F800000, near, 0))
+    near = np.where(np.isfinite(near), near, np.float32(0))
+    check(Adder(), numerics.add(a, near), a=a, b=near)
+
+
+def test_ties_go_to_even(check, floats):
+    """Odd and even significands, and half of their last bit, a little more and a little less."""
+    significands = np.float32([2**23, 2**23 + 1, 2**24 - 1, 2**24 - 2])
+    halves = np.float32([0.5, 0.5 + 2**-24, 0.5 - 2**-25, 0.25, 0.75, 1.5, 1.5 - 2**-23])
+    a, b = (x.ravel() for x in np.meshgrid(significands, halves))
+    a, b = np.concatenate([a, a, -a, -a]), np.concatenate([b, -b, b, -b])
+    check(Adder(), numerics.add(a, b), a=a, b=b)
+
+
+def test_corners(check, floats):
+    a, b = floats.pairs(floats.corners)
+    numbers = ~(np.isinf(a) & np.isinf(b) & (a != b))
+    a, b = a[numbers], b[numbers]
+    check(Adder(), numerics.add(a, b), a=a, b=b)
+
+
+def test_subnormal_operands_are_zeros(evaluate, floats):
+    tiny = floats.of_bits([1, 0x007FFFFF, 0x80000001, 0x807FFFFF])
+    assert evaluate(Adder(), a=tiny, b=np.float32([1, -1, 2**-126, 0])) == [
+        0x3F800000,
+        0xBF800000,
+        0x00800000,
+        0x00000000,
+    ]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(normal_bits, normal_bits), min_size=10, max_size=60))
+def test_any_operands(check, floats, pairs):
+    a, b = floats.of_bits(pairs).T
+    check(Adder(), numerics.add(a, b), a=a, b=b)

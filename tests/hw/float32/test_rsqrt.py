@@ -1,0 +1,10 @@
+import numpy as np
+
+from tercel import numerics
+from tercel_hw.float32 import Rsqrt
+
+
+def test_random_operands_and_every_exponent(check, floats):
+    x = np.concatenate([floats.random(1, 1000), floats.each_exponent(2), floats.corners])
+    x = np.append(np.abs(x), np.float32(-0.0))
+    check(Rsqrt(), numerics.rsqrt(x), x=x)
