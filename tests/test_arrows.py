@@ -8,7 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
-    "tercel": (ROOT / "sw/tercel", {"numpy", "safetensors", "tokenizers", "typer", "rich"}),
+    "tercel": (
+        ROOT / "sw/tercel",
+        {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"},
+    ),
     "tercel_hw": (ROOT / "hw/tercel_hw", {"tercel", "numpy", "amaranth"}),
     "tercel_sim": (
         ROOT / "sim/tercel_sim",

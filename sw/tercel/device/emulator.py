@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from tercel import numerics
 from tercel.config import ModelConfig
@@ -52,6 +53,7 @@ class EmulatorDevice(Device):
         self._cache = KVCache(config=config, positions=context)
         self._length = 0
         self._counters = Counters()
+        self._blas = ThreadpoolController()
         self._pending: list[int] | None = None
         """Parents of the pass that may be committed."""
 
@@ -85,21 +87,20 @@ class EmulatorDevice(Device):
         ask: Ask = Ask(),
     ) -> PassResult:
         parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
-        tree = _Tree(parents)
-        mask = ask.layer_mask or ((True, True),) * self._config.layers
         if embedding_rows is None:
             stream = self._weights.embed(np.asarray(tokens, np.int64))
         else:
             stream = numerics.flush(np.asarray(embedding_rows, np.float32))
-        for layer, (attention, mlp) in enumerate(mask):
-            if attention:
-                stream = self._attention(layer, stream, tree)
-            if mlp:
-                stream = self._mlp(layer, stream)
+        mask = ask.layer_mask or ((True, True),) * self._config.layers
         counters = self._count(len(parents), mask, ask)
+        self._pending = None  # an interrupted pass leaves nothing to commit
+        # BLAS threads that wait for each other by spinning are ruinous on a busy machine.
+        with self._blas.limit(limits=1, user_api="blas"):
+            stream = self._layers(stream, _Tree(parents), mask)
+            result = self._answer(stream, ask, counters)
         self._counters += counters
         self._pending = parents if all(attention for attention, _ in mask) else None
-        return self._answer(stream, ask, counters)
+        return result
 
     def commit(self, path: Sequence[int]) -> None:
         path = self.check_path(path, self._pending)
@@ -107,6 +108,14 @@ class EmulatorDevice(Device):
             self._cache.gather(self._length, path)
         self._length += len(path)
         self._pending = None
+
+    def _layers(self, stream: Float32, tree: "_Tree", mask: Sequence[tuple[bool, bool]]) -> Float32:
+        for layer, (attention, mlp) in enumerate(mask):
+            if attention:
+                stream = self._attention(layer, stream, tree)
+            if mlp:
+                stream = self._mlp(layer, stream)
+        return stream
 
     def _attention(self, layer: int, stream: Float32, tree: "_Tree") -> Float32:
         config, weights = self._config, self._weights
