@@ -10,9 +10,10 @@ from tercel_hw.float32.bfloat16_up import Bfloat16Up
 from tercel_hw.float32.exp2 import Exp2
 from tercel_hw.float32.float_to_fixed import FloatToFixed
 from tercel_hw.float32.int_to_float import IntToFloat
+from tercel_hw.float32.lanes import Lanes
 from tercel_hw.float32.magnitude_maximum import MagnitudeMaximum
 from tercel_hw.float32.multiplier import Multiplier
-from tercel_hw.float32.primitive import Primitive
+from tercel_hw.float32.primitive import Primitive, attach
 from tercel_hw.float32.reciprocal import Reciprocal
 from tercel_hw.float32.round_to_int8 import RoundToInt8
 from tercel_hw.float32.rsqrt import Rsqrt
@@ -20,6 +21,7 @@ from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.sigmoid import Sigmoid
 from tercel_hw.float32.silu import Silu
 from tercel_hw.float32.squared_relu import SquaredRelu
+from tercel_hw.float32.stages import Stages
 from tercel_hw.float32.stream_pipeline import StreamPipeline
 from tercel_hw.float32.sum_of_squares import SumOfSquares
 
@@ -29,6 +31,7 @@ __all__ = [
     "Exp2",
     "FloatToFixed",
     "IntToFloat",
+    "Lanes",
     "MagnitudeMaximum",
     "Multiplier",
     "Primitive",
@@ -39,6 +42,8 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "SquaredRelu",
+    "Stages",
     "StreamPipeline",
     "SumOfSquares",
+    "attach",
 ]

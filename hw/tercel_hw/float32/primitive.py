@@ -45,6 +45,11 @@ class Primitive(wiring.Component):
         return dict(self._operands)
 
     @property
+    def latency(self) -> int:
+        """Enabled cycles from operands to their result."""
+        return self.LATENCY
+
+    @property
     def result(self) -> ShapeLike:
         """The shape of ``o``."""
         return self._result

@@ -58,7 +58,7 @@ class StreamPipeline(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from an operand's transfer to its result's offer, without stalls."""
-        return self._primitive.LATENCY
+        return self._primitive.latency
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
