@@ -1,10 +1,10 @@
 """The shape of a ternary decoder-only language model."""
 
-import dataclasses
-import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tercel.errors import TercelError
+from tercel.record import Record
 
 __all__ = ["PRESETS", "ModelConfig"]
 
@@ -12,7 +12,7 @@ ACTIVATIONS = ("silu", "relu2")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Record):
     """A decoder-only transformer with ternary linears, RMSNorm, RoPE and a gated MLP.
 
     Raises
@@ -20,6 +20,8 @@ class ModelConfig:
     TercelError
         If a field breaks its rule; the message quotes the field and its value.
     """
+
+    WHAT: ClassVar[str] = "model config"
 
     name: str
     layers: int
@@ -120,37 +122,6 @@ class ModelConfig:
     def ternary_weights(self) -> int:
         """Number of ternary weights in the whole model."""
         return self.layers * sum(rows * columns for rows, columns in self.linears().values())
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "ModelConfig":
-        """Inverse of :meth:`to_json`.
-
-        Raises
-        ------
-        TercelError
-            If the text is no JSON object or has a missing or unknown field.
-        """
-        try:
-            fields = json.loads(text)
-        except ValueError as error:
-            raise TercelError(f"the model config is not valid JSON: {error}") from None
-        if not isinstance(fields, dict):
-            raise TercelError(
-                f"the model config must be a JSON object, not {type(fields).__name__}"
-            )
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - set(known)):
-            raise TercelError(
-                f"the model config has unknown fields: {', '.join(unknown)}; "
-                "a newer tercel may know them"
-            )
-        required = {name for name, field in known.items() if field.default is dataclasses.MISSING}
-        if missing := sorted(required - set(fields)):
-            raise TercelError(f"the model config lacks the fields: {', '.join(missing)}")
-        return cls(**fields)
 
 
 PRESETS = {

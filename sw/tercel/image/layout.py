@@ -1,13 +1,13 @@
 """How the tape lies in the memory of a board."""
 
-import dataclasses
-import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from tercel.errors import TercelError
 from tercel.image.code import CODES, INDEX5, WeightCode
+from tercel.record import Record
 
 __all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout"]
 
@@ -30,7 +30,7 @@ class Chunks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TapeLayout:
+class TapeLayout(Record):
     """The parameters of a tape; the defaults are those of the kv260.
 
     Raises
@@ -38,6 +38,8 @@ class TapeLayout:
     TercelError
         If a field breaks its rule; the message quotes the field and its value.
     """
+
+    WHAT: ClassVar[str] = "tape layout"
 
     code: str = "base3"
     """Weight code: ``base3`` or ``index5``."""
@@ -97,29 +99,6 @@ class TapeLayout:
                 "itemsize": scale_bytes + ROW_BLOCK * row_bytes,
             }
         )
-
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "TapeLayout":
-        """Inverse of :meth:`to_json`; every field must be given.
-
-        Raises
-        ------
-        TercelError
-            If the text is no JSON object or has a missing or unknown field.
-        """
-        try:
-            fields = json.loads(text)
-        except ValueError as error:
-            raise TercelError(f"the tape layout is not valid JSON: {error}") from None
-        names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(fields, dict) or sorted(fields) != sorted(names):
-            raise TercelError(
-                f"the tape layout must be a JSON object of {', '.join(names)}, not {text}"
-            )
-        return cls(**fields)
 
 
 LAYOUTS = {

@@ -36,12 +36,9 @@ def test_a_broken_field_is_named(field, value, rule):
         TapeLayout(**{field: value})
 
 
-@pytest.mark.parametrize("change", [{"lanes": 4}, {"code": None}])
-def test_json_with_other_fields_is_refused(change):
-    fields = json.loads(TapeLayout().to_json()) | change
-    if change.get("code", "") is None:
-        del fields["code"]
-    with pytest.raises(TercelError, match="the tape layout must be a JSON object of code, tables"):
+def test_json_with_other_fields_is_refused():
+    fields = json.loads(TapeLayout().to_json()) | {"lanes": 4}
+    with pytest.raises(TercelError, match="the tape layout has unknown fields: lanes"):
         TapeLayout.from_json(json.dumps(fields))
 
 
