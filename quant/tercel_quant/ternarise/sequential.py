@@ -36,7 +36,7 @@ class CalibrationConfig:
     compensation: float = 1.0
     """How far the weights are refitted to the quantised inputs, 0 to 1."""
     windows: int = 4
-    """Windows of text that pass through a layer together; bounds the memory."""
+    """Windows of text that pass through a linear together."""
 
     def __post_init__(self):
         if not 0 <= self.compensation <= 1:
@@ -51,6 +51,8 @@ class _Pair:
 
     quantised: Tensor
     original: Tensor
+    weight: Tensor | float = 1.0
+    """Of each token in the moments."""
 
     def error(self) -> float:
         """Mean over the tokens of the squared difference over the squared original."""
@@ -72,6 +74,9 @@ def calibrated_layers(
     report: Callable[[str], None],
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Ternarise the layers of a checkpoint without sub-norms.
+
+    Besides a layer's weights, the streams and the widest linear's inputs of all tokens are in
+    memory: ``16 * (hidden_size + ffn_size)`` bytes a token at most.
 
     Parameters
     ----------
@@ -134,44 +139,53 @@ class _Layer:
     def run(self, stream: _Pair, table: tuple[Tensor, Tensor]) -> None:
         """Ternarise all linears and move the streams through the layer, in place."""
         model = self._model
-        self._round("qkv", stream, lambda pair: self._normed(pair, "attention_norm"))
-
-        def mixed(pair: _Pair) -> _Pair:
-            normed = self._normed(pair, "attention_norm")
-            heads = [self._apply(name, normed) for name in "qkv"]
-            return _Pair(
-                attend(model, [head.quantised for head in heads], table),
-                attend(model, [head.original for head in heads], table),
+        parts = list(stream.split(self._config.windows))
+        normed = [self._normed(part, "attention_norm") for part in parts]
+        self._round("qkv", normed)
+        heads = ([self._apply(name, pair) for name in "qkv"] for pair in normed)
+        mixed = [
+            _Pair(
+                attend(model, [head.quantised for head in qkv], table),
+                attend(model, [head.original for head in qkv], table),
             )
-
-        self._round("o", stream, mixed)
-        self._advance("o", stream, mixed)
-        self._round(("gate", "up"), stream, lambda pair: self._normed(pair, "mlp_norm"))
-
-        def inner(pair: _Pair) -> _Pair:
-            normed = self._normed(pair, "mlp_norm")
-            gate, up = self._apply("gate", normed), self._apply("up", normed)
-            return _Pair(
+            for qkv in heads
+        ]
+        self._write("o", mixed, parts)
+        normed = [self._normed(part, "mlp_norm") for part in parts]
+        self._round(("gate", "up"), normed)
+        gates = ((self._apply("gate", pair), self._apply("up", pair)) for pair in normed)
+        inner = [
+            _Pair(
                 activate(model, gate.quantised, up.quantised),
                 activate(model, gate.original, up.original),
             )
+            for gate, up in gates
+        ]
+        self._write("down", inner, parts)
 
-        self._round(("down",), stream, inner)
-        self._advance("down", stream, inner)
+    def _write(self, name: str, pairs: list[_Pair], parts: list[_Pair]) -> None:
+        """Ternarise a linear and add its output to both residual streams."""
+        for part, pair in zip(parts, pairs, strict=True):
+            part.original += self._plain(name)(pair.original)
+        # An error matters relative to the stream that it joins, for a norm follows. But the few
+        # tokens with a stream hundreds of times larger than the others', such as the first, are
+        # those to which later tokens attend most: half the exponent keeps them in sight.
+        self._round(
+            (name,),
+            [
+                _Pair(pair.quantised, pair.original, weight=_inverse_rms(part.original).sqrt())
+                for part, pair in zip(parts, pairs, strict=True)
+            ],
+        )
+        for part, pair in zip(parts, pairs, strict=True):
+            part.quantised += self._linears[name](pair.quantised)
 
-    def _round(
-        self, names: str | tuple[str, ...], stream: _Pair, input_of: Callable[[_Pair], _Pair]
-    ) -> None:
+    def _round(self, names: str | tuple[str, ...], pairs: list[_Pair]) -> None:
         """Ternarise linears that share their input."""
         moments = Moments(self._weights[names[0]].shape[1])
-        for part in stream.split(self._config.windows):
-            pair = input_of(part)
+        for pair in pairs:
             integers, unit = quantise_activations(pair.quantised)
-            # What goes to the residual stream matters relative to what is there: a norm follows.
-            # So the first token, whose stream is far larger than the others', does not rule.
-            rms = part.original.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-15)
-            weight = 1.0 if names[0] in ("q", "gate") else rms.reciprocal()
-            moments.add(integers * (unit * weight), pair.original * weight)
+            moments.add(integers * (unit * pair.weight), pair.original * pair.weight)
         for name in names:
             ternary = self._stored[name]
             if not isinstance(ternary, Ternary):
@@ -185,19 +199,19 @@ class _Layer:
             self.tensors[name] = ternary
             self._linears[name] = Linear(weight=ternary.trits.float(), scale=ternary.scale)
 
-    def _advance(self, name: str, stream: _Pair, input_of: Callable[[_Pair], _Pair]) -> None:
-        """Add a linear's output to both residual streams."""
-        for part in stream.split(self._config.windows):
-            output = self._apply(name, input_of(part))
-            part.quantised += output.quantised
-            part.original += output.original
-
     def _normed(self, pair: _Pair, norm: str) -> _Pair:
         gain, epsilon = self._gains[norm], self._model.norm_epsilon
         return _Pair(
             rms_norm(pair.quantised, gain, epsilon), rms_norm(pair.original, gain, epsilon)
         )
 
+    def _plain(self, name: str) -> Linear:
+        return Linear(weight=self._weights[name], scale=None)
+
     def _apply(self, name: str, pair: _Pair) -> _Pair:
-        plain = Linear(weight=self._weights[name], scale=None)
-        return _Pair(self._linears[name](pair.quantised), plain(pair.original))
+        return _Pair(self._linears[name](pair.quantised), self._plain(name)(pair.original))
+
+
+def _inverse_rms(stream: Tensor) -> Tensor:
+    """One over the root mean square of every token, shape (windows, time, 1)."""
+    return stream.square().mean(-1, keepdim=True).clamp_min(1e-30).rsqrt()
