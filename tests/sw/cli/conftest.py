@@ -43,7 +43,7 @@ def start():
         process = subprocess.Popen(
             [sys.executable, "-m", "tercel.cli", *arguments],
             bufsize=0,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "", "OPENBLAS_NUM_THREADS": "1"},
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs},
         )
         processes.append(process)
