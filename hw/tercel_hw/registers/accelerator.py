@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tercel.image import LAYOUTS, TapeLayout
-from tercel.image.code import CODES
+from tercel.image import CODES, LAYOUTS, TapeLayout
 from tercel_hw.memory.checks import check_integer
 from tercel_hw.registers.map import RegisterMap
 from tercel_hw.registers.register import Access, Field, Register, check_name
