@@ -55,6 +55,27 @@ def test_a_pipe_that_closes_after_the_last_write_is_quiet_too(start, model):
     assert process.wait(timeout=60) == 141
 
 
+def test_a_command_of_another_package_may_leave_its_output_in_the_buffer():
+    code = """
+import typer
+from tercel.cli.group import CommandGroup
+app = typer.Typer(cls=CommandGroup)
+app.callback()(lambda: None)
+app.command("talk")(lambda: print("x"))
+app()
+"""
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "talk"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 141
+
+
 def test_output_that_the_terminal_cannot_write_is_replaced(start, model):
     process = start("run", model, "-p", "\u20ac", "-n", "1", "--echo")
     assert process.communicate(timeout=60)[0].startswith("\u20ac".encode())
