@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
+
+
+def bits_of(x):
+    return np.ascontiguousarray(x, np.float32).view(np.uint32)
+
+
+def logit_payloads(unscaled):
+    """``[nodes, rows]`` float32 as the rows of one walk."""
+    rows = bits_of(unscaled).T
+    return [
+        {"values": values.tolist(), "row": row, "last": row == len(rows) - 1}
+        for row, values in enumerate(rows)
+    ]
+
+
+def through(dut, payloads, count, idle, back_pressure, max_cycles=6000):
+    """Put payloads into ``i``; take ``count`` from ``o``."""
+
+    async def source(ctx):
+        await put_all(ctx, dut.i, payloads, idle)
+
+    async def sink(ctx):
+        return await get_all(ctx, dut.o, count, back_pressure)
+
+    return run(dut, source, sink, max_cycles=max_cycles)[1]
+
+
+@pytest.fixture
+def bits():
+    return bits_of
+
+
+@pytest.fixture
+def payloads_of():
+    return logit_payloads
+
+
+@pytest.fixture(name="through")
+def through_fixture():
+    return through
+
+
+@pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])
+def idle(request):
+    return random_gaps(request.param) if request.param else every_cycle
+
+
+@pytest.fixture(params=[None, 12], ids=["taking", "pausing"])
+def back_pressure(request):
+    return random_gaps(request.param, 0.4) if request.param else every_cycle
