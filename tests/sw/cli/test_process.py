@@ -26,7 +26,7 @@ def test_ctrl_c_flushes_the_text_and_prints_statistics(start, model):
     assert text.decode()
     assert "Traceback" not in errors
     assert "interrupted, seed 1" in errors
-    assert 1 <= int(errors.split("generated")[1].split()[0]) < 4000
+    assert 1 <= int(errors.split("generated")[1].split()[0]) < 2000, "the text came late"
 
 
 def test_ctrl_c_keeps_json_whole(start, model):
