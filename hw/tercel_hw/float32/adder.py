@@ -59,13 +59,14 @@ class Adder(Primitive):
             subtract=a.sign ^ b.sign,
         )
         coarse = ordered.distance[FINE_BITS : FINE_BITS + 2]
+        # So far below, what is lost is less than a quarter of the last bit: it may be zero.
         far = ordered.distance[FINE_BITS + 2 :].any()
         small = Cat(Const(0, ROUNDING_BITS), ordered.small)
         shifted, lost = shift_right(small, coarse, COARSE)
         coarsely = stages(
             big=ordered.big,
             small=shifted & (~far).replicate(len(shifted)),
-            sticky=lost | (far & ordered.small.any()),
+            sticky=lost,
             fine=ordered.distance[:FINE_BITS],
             exponent=ordered.exponent,
             infinite=ordered.exponent == INFINITE,

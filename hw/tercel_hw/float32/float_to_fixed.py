@@ -90,10 +90,11 @@ class FloatToFixed(Primitive):
         room = max(width - SIGNIFICAND_BITS, 0)
         value = Cat(Const(0, room), placed.value)
         shifted, lost = shift_right(value, placed.distance[FINE_BITS : FINE_BITS + 2], COARSE)
+        # So far below, it rounds to zero, sticky or not.
         far = placed.distance[FINE_BITS + 2 :].any()
         coarsely = stages(
             value=shifted & (~far).replicate(len(value)),
-            sticky=lost | (far & placed.value.any()),
+            sticky=lost,
             fine=placed.distance[:FINE_BITS],
             saturated=placed.saturated,
             sign=placed.sign,

@@ -62,8 +62,8 @@ class IntToFloat(Primitive):
             value=(flipped.as_unsigned() + negative)[: self._width],
             sign=negative,
         )
-        # Room for the guard and a sticky bit.
-        room = max(SIGNIFICAND_BITS + 2 - self._width, 0)
+        # Room for the guard bit.
+        room = max(SIGNIFICAND_BITS + 1 - self._width, 0)
         value = Cat(Const(0, room), magnitude.value)
         zeros = leading_zeros(value, COARSE, (len(value) - 1) // COARSE)
         by_bytes = stages(value=shift_left(value, zeros, COARSE), zeros=zeros, sign=magnitude.sign)

@@ -37,7 +37,7 @@ def test_the_constructor_checks_the_primitives():
         Lanes([])
     with pytest.raises(TypeError, match="every lane must be a Primitive, not 1"):
         Lanes([Adder(), 1])
-    with pytest.raises(ValueError, match=r"all lanes must be alike, not .*Adder.* and .*Multiplier"):
+    with pytest.raises(ValueError, match=r"all lanes must be alike, not .*Adder.* and "):
         Lanes([Adder(), Multiplier()])
     with pytest.raises(ValueError, match="all lanes must be alike"):
         Lanes([FloatToFixed(fraction_bits=9, width=width) for width in (18, 19)])

@@ -62,6 +62,7 @@ def test_subnormal_operands_are_zeros(evaluate, floats):
     tiny = floats.of_bits([1, 0x007FFFFF, 0x80000001, 0x807FFFFF])
     huge = np.full(4, 2.0**127, np.float32)
     assert evaluate(Multiplier(), a=tiny, b=huge) == [0, 0, 1 << 31, 1 << 31]
+    assert evaluate(Multiplier(), a=huge, b=tiny) == [0, 0, 1 << 31, 1 << 31]
 
 
 def test_zero_times_infinity_is_zero(evaluate):
