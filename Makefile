@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 PROMPT ?= The people of the United States
 
 run: setup ## continue PROMPT with the shipped model
-	$(BIN)/tercel run --prompt "$(PROMPT)" --max-tokens 120 --stats
+	$(BIN)/tercel run --echo --prompt "$(PROMPT)" --max-tokens 120 --stats
 
 test: setup ## the whole test suite but what takes minutes
 	$(BIN)/python -m pytest

@@ -85,9 +85,7 @@ def _model_config(name: str) -> ModelConfig:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tercel_quant.train", description=__doc__, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="tercel train", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--tokens", type=Path, required=True, help="flat uint16 token file to train on")
     add("--output", type=Path, required=True, help="folder of checkpoint, log and weights")

@@ -41,7 +41,7 @@ def start():
 
     def popen(*arguments, **kwargs):
         process = subprocess.Popen(
-            [sys.executable, "-m", "tercel.cli", *arguments],
+            [sys.executable, "-m", "tercel", *arguments],
             bufsize=0,
             env={**os.environ, "PYTHONUNBUFFERED": "", "OPENBLAS_NUM_THREADS": "1"},
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs},

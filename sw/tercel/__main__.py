@@ -1,4 +1,4 @@
-"""``python -m tercel.cli``."""
+"""``python -m tercel``."""
 
 from tercel.cli.app import main
 
