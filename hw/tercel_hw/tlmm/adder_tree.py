@@ -1,6 +1,7 @@
 """Many signed terms to one sum."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
@@ -73,34 +74,47 @@ class AdderTree(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        level = [
-            (peak, self.negative[i], [self.terms[i][node] for node in range(self._nodes)])
+        # A level is its terms, each (peak, nodes), and their signs. Where two terms meet, what
+        # counts is whether their signs differ: known and registered a level ahead.
+        terms = [
+            (peak, [self.terms[i][node] for node in range(self._nodes)])
             for i, peak in enumerate(self._peaks)
         ]
+        signs = [self.negative[i] for i in range(len(terms))]
+        differ = [left ^ right for left, right in zip(signs[::2], signs[1::2], strict=False)]
         for depth in range(self.latency):
-            pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
-            level = [self._add(m, f"{depth}_{i}", pair) for i, pair in enumerate(pairs)]
-        ((_, sign, sums),) = level
-        m.d.comb += self.negated.eq(sign)
+            signs = signs[::2]
+            next_differ = [
+                left ^ right for left, right in zip(signs[::2], signs[1::2], strict=False)
+            ]
+            pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
+            terms = [
+                self._add(m, f"sum_{depth}_{i}", pair, minus)
+                for i, (pair, minus) in enumerate(zip_longest(pairs, differ))
+            ]
+            signs = self._register(m, f"sign_{depth}", signs)
+            differ = self._register(m, f"differ_{depth}", next_differ)
+        ((_, sums),) = terms
+        m.d.comb += self.negated.eq(signs[0])
         m.d.comb += [self.total[node].eq(total) for node, total in enumerate(sums)]
         return m
 
-    def _add(self, m: Module, name: str, terms: list) -> tuple:
-        """The register behind the sum of one pair, or behind a term without a partner."""
-        peak = sum(peak for peak, _, _ in terms)
-        _, left_sign, left = terms[0]
-        sign = Signal(name=f"sign_{name}")
-        sums = [Signal(signed(_width(peak)), name=f"sum_{name}_{n}") for n in range(self._nodes)]
+    def _register(self, m: Module, name: str, bits: list) -> list:
+        registers = [Signal(name=f"{name}_{i}") for i in range(len(bits))]
         with m.If(self.enable):
-            m.d.sync += sign.eq(left_sign)
+            m.d.sync += [register.eq(bit) for register, bit in zip(registers, bits, strict=True)]
+        return registers
+
+    def _add(self, m: Module, name: str, pair: list, minus) -> tuple:
+        """The registers behind the sums of a pair, or behind a term without a partner."""
+        peak = sum(peak for peak, _ in pair)
+        sums = [Signal(signed(_width(peak)), name=f"{name}_{node}") for node in range(self._nodes)]
+        with m.If(self.enable):
             for node, total in enumerate(sums):
-                if len(terms) == 1:
-                    m.d.sync += total.eq(left[node])
-                else:
-                    _, right_sign, right = terms[1]
-                    minus, a, b = left_sign ^ right_sign, left[node], right[node]
-                    m.d.sync += total.eq(plus_or_minus(minus, a, b))
-        return peak, sign, sums
+                values = [nodes[node] for _, nodes in pair]
+                after = values[0] if len(pair) == 1 else plus_or_minus(minus, *values)
+                m.d.sync += total.eq(after)
+        return peak, sums
 
 
 def _width(peak: int) -> int:

@@ -7,4 +7,4 @@ __all__ = ["plus_or_minus"]
 
 def plus_or_minus(minus: Value, a: Value, b: Value) -> Value:
     """``a - b`` if ``minus``, else ``a + b``, as one carry chain with ``minus`` as its carry in."""
-    return a + Mux(minus, ~b, b) + minus
+    return minus + a + Mux(minus, ~b, b)

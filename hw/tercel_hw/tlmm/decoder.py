@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,16 +59,22 @@ class CodeDecoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         code = self._config.weight_code
-        values = balanced_parts(code, self._config.parts)
+        # A code and its mirror image hold negated trits: only the lower half needs tables.
+        mirrored, lower = Signal(), Signal(range(code.size // 2 + 1))
+        m.d.comb += [
+            mirrored.eq(self.code > code.size // 2),
+            lower.eq(Mux(mirrored, ~self.code, self.code) + Mux(mirrored, code.size, 0)),
+            self.corrupt.eq(self.code >= code.size),
+        ]
+        values = balanced_parts(code, self._config.parts)[: code.size // 2 + 1]
 
         def table(bits, width):
             number = sum(int(bit) << width * place for place, bit in enumerate(bits))
-            return Const(number, width << code.bits).word_select(self.code, width)
+            return Const(number, width << len(lower)).word_select(lower, width)
 
         for part in range(len(self._config.parts)):
             lookup = self.lookups[part]
-            width = len(lookup.index)
-            m.d.comb += lookup.index.eq(table(abs(values[:, part]), width))
-            m.d.comb += lookup.negative.eq(table(values[:, part] < 0, 1))
-        m.d.comb += self.corrupt.eq(self.code >= code.size)
+            magnitude, sign = abs(values[:, part]), values[:, part] < 0
+            m.d.comb += lookup.index.eq(table(magnitude, len(lookup.index)))
+            m.d.comb += lookup.negative.eq(mirrored ^ table(sign, 1))
         return m

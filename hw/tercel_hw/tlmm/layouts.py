@@ -79,7 +79,7 @@ def tag_layout(config: TlmmConfig) -> data.StructLayout:
     """What travels beside a row-chunk through the pipeline.
 
     ``row`` within its block; ``first`` chunk of the row: the accumulator starts at zero; ``final``
-    chunk: the sum is complete; ``last``: it is the matrix's last.
+    chunk: the sum is complete; ``last`` row of the matrix.
     """
     return data.StructLayout(
         {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from amaranth.hdl import ClockDomain, Module
 
 from tercel.image import Part, Segment
 from tercel.image.matrix import place_matrix
@@ -152,16 +153,29 @@ def check(matrices, played):
         np.testing.assert_array_equal(sums, ternary_linear(weights, x))
 
 
-@pytest.fixture(name="play")
+@pytest.fixture(scope="session", name="play")
 def play_fixture():
     return play
 
 
-@pytest.fixture(name="random_matrix")
+@pytest.fixture(scope="session", name="random_matrix")
 def random_matrix_fixture():
     return random_matrix
 
 
-@pytest.fixture(name="check")
+@pytest.fixture(scope="session", name="check")
 def check_fixture():
     return check
+
+
+@pytest.fixture(scope="session", name="clocked")
+def clocked_fixture():
+    """Gives a clock to a component that has no register."""
+
+    def clocked(dut):
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.submodules.dut = dut
+        return m
+
+    return clocked

@@ -1,0 +1,52 @@
+import random
+
+import pytest
+
+from tercel_hw.config import TLMM
+from tercel_hw.tlmm import Accumulator
+from tercel_sim.testbench import run
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sums_of_rows_at_least_three_cycles_apart(seed):
+    config = TLMM["tiny"]
+    dut = Accumulator(config=config)
+    choose = random.Random(seed)
+    peak = sum(config.peaks)
+    events, expected = [], []
+    sums = [None] * config.block_rows
+    recent = [None] * (Accumulator.SAME_ROW - 1)
+    for cycle in range(300):
+        row = choose.choice([row for row in range(config.block_rows) if row not in recent])
+        valid = choose.random() < 0.8
+        first = sums[row] is None
+        final, last, negated = (choose.random() < 0.4 for _ in range(3))
+        total = [choose.choice((-peak, peak, 7)) for _ in range(config.nodes)]
+        tag = {"valid": valid, "row": row, "first": first, "final": final, "last": last}
+        events.append((tag, total, negated))
+        recent = [*recent[1:], row if valid else None]
+        if valid:
+            sign = -1 if negated else 1
+            before = [0] * config.nodes if first else sums[row]
+            sums[row] = [a + sign * b for a, b in zip(before, total, strict=True)]
+            if final:
+                expected.append((cycle + Accumulator.LATENCY, sums[row], last))
+                sums[row] = None
+
+    async def bench(ctx):
+        results = []
+        for cycle in range(len(events) + Accumulator.LATENCY):
+            if cycle < len(events):
+                tag, total, negated = events[cycle]
+                ctx.set(dut.tag, tag)
+                ctx.set(dut.total, total)
+                ctx.set(dut.negated, negated)
+            else:
+                ctx.set(dut.tag.valid, 0)
+            if ctx.get(dut.valid):
+                result = ctx.get(dut.sums)
+                results.append((cycle, list(result.sums), bool(result.last)))
+            await ctx.tick()
+        assert results == expected
+
+    run(dut, bench, max_cycles=400)
