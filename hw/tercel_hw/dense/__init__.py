@@ -1,7 +1,7 @@
 """The dense engine: int8 rows against int8 vectors (dot), weights against int8 rows (axpy)."""
 
 from tercel_hw.dense.config import TOTAL_BITS, WEIGHT_BITS, DenseConfig
-from tercel_hw.dense.engine import DenseEngine
+from tercel_hw.dense.engine import DenseEngine, dense_latency
 from tercel_hw.dense.row_aligner import RowAligner
 
-__all__ = ["TOTAL_BITS", "WEIGHT_BITS", "DenseConfig", "DenseEngine", "RowAligner"]
+__all__ = ["TOTAL_BITS", "WEIGHT_BITS", "DenseConfig", "DenseEngine", "RowAligner", "dense_latency"]

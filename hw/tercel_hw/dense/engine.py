@@ -12,12 +12,17 @@ from tercel_hw.dense.sequencer import Sequencer
 from tercel_hw.dense.total_reader import TotalReader
 from tercel_hw.float32.stages import Stages
 
-__all__ = ["DenseEngine"]
+__all__ = ["DenseEngine", "dense_latency"]
 
 QUEUE_DEPTH = 16
 """Dot sums between issue and output; above the latency, so that one-beat rows flow freely."""
 MULTIPLIED = 1 + MultiplierColumn.LATENCY
 """Cycles from issue to products."""
+
+
+def dense_latency(config: DenseConfig) -> int:
+    """Cycles from a row's last beat to its sums: 7 for 64 bytes a beat, 8 if packed."""
+    return MULTIPLIED + reducer_latency(config) + 1
 
 
 class DenseEngine(wiring.Component):
@@ -83,8 +88,7 @@ class DenseEngine(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from a row's last beat to its sums: 7 for 64 bytes a beat, 8 if packed."""
-        return MULTIPLIED + reducer_latency(self._config) + 1
+        return dense_latency(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

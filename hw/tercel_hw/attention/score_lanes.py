@@ -1,0 +1,69 @@
+"""Integer scores to fixed point."""
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import data
+
+from tercel.numerics.attention import SCORE_BITS
+from tercel.numerics.functions import EXP2_FRACTION_BITS
+from tercel_hw.attention.config import BFLOAT16_BITS, AttentionConfig
+from tercel_hw.float32 import FloatToFixed, IntToFloat, Multiplier, Primitive, Stages, attach
+
+__all__ = ["ScoreLanes"]
+
+SUM_BITS = 32
+
+
+class ScoreLanes(Primitive):
+    """``fixed(float32(sum) * (query_scale * key_scale), 9, 18)`` in K lanes; latency 19.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    sums : In(config.dense.sums)
+    query_scales : In(config.floats)
+    key_scale : In(16)
+        bfloat16.
+    o : Out(config.scores)
+    """
+
+    LATENCY = 2 * Multiplier.LATENCY + FloatToFixed.LATENCY
+
+    sums: data.View
+    query_scales: data.View
+    key_scale: Signal
+    o: data.View
+
+    def __init__(self, config: AttentionConfig):
+        self._config = config
+        operands = {
+            "sums": config.dense.sums,
+            "query_scales": config.floats,
+            "key_scale": BFLOAT16_BITS,
+        }
+        super().__init__(operands, config.scores)
+
+    @property
+    def config(self) -> AttentionConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        enable = self.enable
+        stages = Stages(m, enable)
+        key_scale = Cat(Const(0, 16), self.key_scale)
+        wait = Multiplier.LATENCY - IntToFloat.LATENCY
+        for lane in range(self._config.nodes):
+            x = attach(m, f"float{lane}", IntToFloat(width=SUM_BITS), enable, x=self.sums[lane])
+            scale = attach(
+                m, f"scale{lane}", Multiplier(), enable, a=self.query_scales[lane], b=key_scale
+            )
+            late = stages.delay(x, wait, f"late{lane}")
+            scaled = attach(m, f"scaled{lane}", Multiplier(), enable, a=late, b=scale)
+            converter = FloatToFixed(fraction_bits=EXP2_FRACTION_BITS, width=SCORE_BITS)
+            score = attach(m, f"fixed{lane}", converter, enable, x=scaled)
+            m.d.comb += self.o[lane].eq(score)
+        return m

@@ -1,0 +1,123 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+
+from tercel_hw.attention import Attention, AttentionConfig
+from tercel_hw.dense import DenseConfig
+from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
+
+
+def words_of(rows, macs):
+    flat = rows.reshape(-1)
+    return np.pad(flat, (0, -len(flat) % macs)).reshape(-1, macs).tolist()
+
+
+def vector_writes(config, head):
+    """The queries' beats; lanes without a node keep what they have."""
+    nodes, group, size = head.q.values.shape
+    missing = -size % config.dense.macs
+    beats = np.pad(head.q.values, ((0, 0), (0, 0), (0, missing)))
+    beats = beats.reshape(nodes, group, -1, config.dense.macs)
+    return [
+        {"lane": lane, "address": beat * group + turn, "beat": beats[lane, turn, beat].tolist()}
+        for lane in range(nodes)
+        for turn in range(group)
+        for beat in range(beats.shape[2])
+    ]
+
+
+def play(config, heads, idle=every_cycle, back_pressure=every_cycle):
+    """Float32 bits ``[N, group, head size]`` of every head."""
+    dut = Attention(config)
+    columns, halves = config.dense.columns, config.dense.halves
+
+    async def control(ctx):
+        for index, head in enumerate(heads):
+            if index:
+                await ctx.tick().until(dut.scored)
+            await put_all(ctx, dut.i_vector, vector_writes(config, head))
+            scales = np.ascontiguousarray(head.query_scales()).view(np.uint32)
+            writes = [
+                {"turn": turn, "lane": lane, "value": int(value)}
+                for (lane, turn), value in np.ndenumerate(scales)
+            ]
+            await put_all(ctx, dut.i_query_scale, writes)
+            await put_all(ctx, dut.i_command, [head.command(config.nodes)])
+
+    async def rows(ctx):
+        for head in heads:
+            for part in head.cache.keys, head.cache.values:
+                await put_all(ctx, dut.i_word, words_of(part, config.dense.macs), idle)
+
+    async def scales(ctx):
+        for head in heads:
+            pairs = zip(head.cache.key_scales[0], head.cache.value_scales[0], strict=True)
+            payloads = [{"key": int(key), "value": int(value)} for key, value in pairs]
+            await put_all(ctx, dut.i_scales, payloads, idle)
+
+    async def sink(ctx):
+        outputs = []
+        for head in heads:
+            nodes, group, size = head.q.values.shape
+            taken = await get_all(ctx, dut.o, group * halves * size, back_pressure)
+            assert [p.last for p in taken] == [0] * (len(taken) - 1) + [1]
+            values = np.array(list(chain.from_iterable(p["values"] for p in taken)), np.uint32)
+            values = values.reshape(group, halves, size, columns).transpose(1, 3, 0, 2)
+            outputs.append(values.reshape(-1, group, size)[:nodes])
+        return outputs
+
+    return run(dut, control, rows, scales, sink, max_cycles=20000)[3]
+
+
+@pytest.mark.parametrize(("packed", "gaps"), [(False, True), (True, False)])
+def test_it_equals_attend(packed, gaps, shape_of, random_head, bits):
+    config, rng = shape_of(packed=packed, nodes=4), np.random.default_rng(2)
+    heads = [
+        random_head(rng, size=16, group=2, past=13, parents=[-1, 0, 0, 1]),
+        random_head(rng, size=96, group=1, past=5, parents=[-1, 0, 1]),
+        random_head(rng, size=128, group=2, past=2, parents=[-1]),
+        random_head(rng, size=16, group=1, past=0, parents=[-1, 0, 0, 0]),
+    ]
+    patterns = (random_gaps(3), random_gaps(4)) if gaps else (every_cycle, every_cycle)
+    outputs = play(config, heads, *patterns)
+    for head, output in zip(heads, outputs, strict=True):
+        assert (bits(head.golden()) == output).all()
+
+
+def test_beats_longer_than_rows(shape_of, random_head, bits):
+    config = shape_of(macs=32)
+    head = random_head(np.random.default_rng(3), size=48, group=1, past=8, parents=[-1, 0])
+    (output,) = play(config, [head])
+    assert (bits(head.golden()) == output).all()
+
+
+def test_cycles_of_a_head(config, random_head):
+    dut = Attention(config)
+    head = random_head(np.random.default_rng(4), size=32, group=1, past=19, parents=[-1])
+    beats = 2 * 20
+
+    async def control(ctx):
+        await put_all(ctx, dut.i_command, [head.command(2)])
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.i_scales.valid, 1)
+        ctx.set(dut.i_word.valid, 1)
+        taken, cycle = [], 0
+        while len(taken) < 2 * beats:
+            _, _, ready = await ctx.tick().sample(dut.i_word.ready)
+            taken += [cycle] if ready else []
+            cycle += 1
+        ctx.set(dut.i_word.valid, 0)
+        return taken
+
+    taken = np.array(run(dut, control, max_cycles=600)[0])
+    assert (np.diff(taken[:beats]) == 1).all()
+    # The aligner holds two words; its third is taken when the first has met its weights.
+    assert (np.diff(taken[beats + 3 :]) == 1).all()
+    assert taken[beats + 2] - taken[beats - 1] == dut.overhead + 2
+
+
+@pytest.mark.slow
+def test_the_kv260_shape_converts():
+    assert "module" in rtlil.convert(Attention(AttentionConfig(dense=DenseConfig(packed=True))))

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+
+from tercel.numerics import reciprocal
+from tercel.numerics.float32 import flush, multiply
+from tercel_hw.attention import OutputScale
+from tercel_hw.attention.inverse import Inverse
+from tercel_sim.testbench import get_all, put_all, run
+
+
+def factors(sums, exponents):
+    with np.errstate(over="ignore", under="ignore"):
+        inverse = reciprocal(sums.astype(np.float32))
+        return flush(np.ldexp(inverse, exponents.astype(np.int32) - 127 + 3))
+
+
+def test_inverses_equal_the_golden_model(bits):
+    dut, rng = Inverse(), np.random.default_rng(5)
+    sums = np.concatenate([[0, 1, 1 << 19, (1 << 32) - 1, 1], rng.integers(1, 1 << 32, 60)])
+    exponents = np.concatenate([[120, 1, 130, 255, 254], rng.integers(0, 160, 60)])
+    # The table's largest significand, 24 ones, and exponents that leave it just below 2^-126.
+    sums = np.concatenate([sums, np.repeat(np.arange(1, 40), 2)])
+    exponents = np.concatenate([exponents, np.tile([0, 1], 39)])
+    expected = bits(factors(sums, exponents)).tolist()
+
+    async def bench(ctx):
+        ctx.set(dut.enable, 1)
+        results = []
+        for index in range(len(sums) + dut.LATENCY):
+            if index < len(sums):
+                ctx.set(dut.sum, int(sums[index]))
+                ctx.set(dut.exponent, int(exponents[index]))
+            if index >= dut.LATENCY:
+                results.append(ctx.get(dut.o))
+            await ctx.tick()
+        assert results == expected
+
+    run(dut, bench, max_cycles=400)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_it_equals_the_golden_model(packed, shape_of, idle, back_pressure, bits):
+    rng, config = np.random.default_rng(7), shape_of(packed=packed)
+    columns, halves = config.dense.columns, config.dense.halves
+    dut = OutputScale(config)
+    denominators, totals, expected = [], [], []
+    for turns, elements in (2, 6), (1, 9), (2, 1):
+        sums = rng.integers(1 << 19, 1 << 25, (turns, 2))
+        exponents = rng.integers(100, 135, 2)
+        outputs = rng.integers(-(1 << 38), 1 << 38, (turns, halves, elements, columns))
+        outputs >>= rng.integers(0, 38, outputs.shape)
+        scales = factors(sums, exponents).reshape(turns, halves, 1, columns)
+        values = bits(multiply(outputs.astype(np.float32), scales))
+        for turn in range(turns):
+            denominators.append(
+                {
+                    "sums": sums[turn].tolist(),
+                    "exponents": exponents.tolist(),
+                    "last": turn == turns - 1,
+                }
+            )
+        for index in range(turns * halves):
+            for element in range(elements):
+                last = index == turns * halves - 1 and element == elements - 1
+                turn, half = divmod(index, halves)
+                lanes = outputs[turn, half, element].tolist()
+                totals.append({"sums": lanes, "set": index, "last": last})
+                expected.append((values[turn, half, element].tolist(), index, last))
+
+    async def feed_denominators(ctx):
+        await put_all(ctx, dut.i_denominator, denominators, idle)
+
+    async def feed_totals(ctx):
+        await put_all(ctx, dut.i_total, totals, idle)
+
+    async def sink(ctx):
+        taken = await get_all(ctx, dut.o, len(totals), back_pressure)
+        return [(list(p["values"]), p.set, bool(p.last)) for p in taken]
+
+    benches = feed_denominators, feed_totals, sink
+    assert run(dut, *benches, max_cycles=1000)[2] == expected
+
+
+def test_latency_and_one_element_a_cycle(config):
+    dut = OutputScale(config)
+    lanes = 2
+
+    async def bench(ctx):
+        ctx.set(
+            dut.i_denominator.payload, {"sums": [1 << 19] * 2, "exponents": [124] * 2, "last": 1}
+        )
+        ctx.set(dut.i_denominator.valid, 1)
+        ctx.set(dut.i_total.valid, 1)
+        ctx.set(dut.i_total.payload, {"sums": [1 << 20, -(1 << 19)], "set": 0, "last": 0})
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(dut.PREPARE + lanes + dut.LATENCY + 8):
+            assert ctx.get(dut.i_total.ready) == (cycle >= dut.PREPARE + lanes)
+            assert ctx.get(dut.o.valid) == (cycle >= dut.PREPARE + lanes + dut.LATENCY)
+            if cycle == lanes - 1:
+                assert ctx.get(dut.i_denominator.ready)
+            await ctx.tick()
+            if cycle == lanes - 1:
+                ctx.set(dut.i_denominator.valid, 0)
+
+    run(dut, bench, max_cycles=200)
+
+
+def test_it_converts(config):
+    assert "module" in rtlil.convert(OutputScale(config))
