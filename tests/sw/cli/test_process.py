@@ -82,7 +82,7 @@ def test_output_that_the_terminal_cannot_write_is_replaced(start, model):
     command = [
         sys.executable,
         "-m",
-        "tercel.cli",
+        "tercel",
         "run",
         model,
         "-p",
