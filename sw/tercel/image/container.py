@@ -70,9 +70,7 @@ def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) ->
     return len(text).to_bytes(8, "little") + text
 
 
-def write_container(
-    path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Stream]
-) -> None:
+def write_container(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Stream]) -> None:
     """Write a sealed container; on any failure ``path`` is as before and nothing else is left.
 
     The file is written under a temporary name in the same folder, flushed to the disk and
