@@ -128,47 +128,63 @@ class Gearbox(wiring.Component):
         word_bytes, offset_bits = config.word_bytes, exact_log2(config.word_bytes)
         word_width = 8 * word_bytes
         window = Signal(WINDOW * word_width)
-        held = Signal(range(WINDOW + 1))
-        offset = Signal(offset_bits)
-        chunk_bytes = Signal(range(config.max_bytes + 1))
-        chunks = Signal(config.count_width)
-        end = Signal(range(WINDOW * word_bytes))
-        whole, dropped, kept = Signal(2), Signal(2), Signal(2)
-        part, active, last, cut, taken = Signal(), Signal(), Signal(), Signal(), Signal()
+        held, kept = Signal(range(WINDOW + 1)), Signal(range(WINDOW + 1))
+        need, drop = Signal(2), Signal(2)
+        offset, end = Signal(offset_bits), Signal(offset_bits)
+        active, last, cut, taken, loaded = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            active.eq(chunks != 0),
-            last.eq(chunks == 1),
-            whole.eq(end[offset_bits:]),
-            part.eq(end[:offset_bits].any()),
-            cut.eq(active & enable & (held >= whole + part)),
-            dropped.eq(Mux(cut, whole + (part & last), 0)),
-            kept.eq(held - dropped),
+            cut.eq(active & enable & (held >= need)),
+            kept.eq(held - Mux(cut, drop, 0)),
             self.i.ready.eq(kept != WINDOW),
             taken.eq(self.i.valid & self.i.ready),
             segment.ready.eq(~active | (cut & last)),
+            loaded.eq(segment.valid & segment.ready),
         ]
         m.d.sync += held.eq(kept + taken)
         words = [window.word_select(index, word_width) for index in range(WINDOW)]
         for index, word in enumerate(words):
             with m.If(taken & (kept == index)):
                 m.d.sync += word.eq(self.i.payload)
-            with m.Elif(dropped == 1):
+            with m.Elif(cut & (drop == 1)):
                 m.d.sync += word.eq(words[min(index + 1, WINDOW - 1)])
-            with m.Elif(dropped == 2):
+            with m.Elif(cut & (drop == 2)):
                 m.d.sync += word.eq(words[WINDOW - 1])
         with m.If(cut):
-            m.d.sync += [
-                offset.eq(Mux(last, 0, end[:offset_bits])),
-                end.eq(end[:offset_bits] + chunk_bytes),
-                chunks.eq(chunks - 1),
-            ]
-        with m.If(segment.valid & segment.ready):
-            m.d.sync += [
-                end.eq(segment.payload.bytes),
-                chunk_bytes.eq(segment.payload.bytes),
-                chunks.eq(segment.payload.chunks),
-            ]
+            m.d.sync += [offset.eq(Mux(last, 0, end)), active.eq(~last)]
+        with m.If(loaded):
+            m.d.sync += active.eq(segment.payload.chunks != 0)
+        self._next_chunk(m, cut, loaded, (end, need, drop, last))
         return window, offset, cut, last
+
+    def _next_chunk(
+        self, m: Module, cut: Signal, loaded: Signal, following: tuple[Signal, ...]
+    ) -> None:
+        """Where the next row-chunk ends, the words it needs and those that go with it.
+
+        Known a cycle ahead, for the window's multiplexers hang on them.
+        """
+        config, segment = self._config, self.i_segment.payload
+        end, need, drop, last = following
+        chunk_bytes = Signal(range(config.max_bytes + 1))
+        chunks = Signal(config.count_width)
+        next_end = Signal(range(WINDOW * config.word_bytes))
+        next_last, part, whole = Signal(), Signal(), Signal(2)
+        m.d.comb += [
+            next_end.eq(Mux(loaded, segment.bytes, end + chunk_bytes)),
+            next_last.eq(Mux(loaded, segment.chunks == 1, chunks == 2)),
+            part.eq(next_end[: len(end)].any()),
+            whole.eq(next_end[len(end) :]),
+        ]
+        with m.If(cut | loaded):
+            m.d.sync += [
+                end.eq(next_end),
+                last.eq(next_last),
+                need.eq(whole + part),
+                drop.eq(whole + (part & next_last)),
+                chunks.eq(Mux(loaded, segment.chunks, chunks - 1)),
+            ]
+        with m.If(loaded):
+            m.d.sync += chunk_bytes.eq(segment.bytes)
 
     def _shifter(
         self,

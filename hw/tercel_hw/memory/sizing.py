@@ -14,8 +14,8 @@ from tercel.image import Segment, TapeLayout
 
 __all__ = ["Phase", "Playback", "play", "supply_rate", "tape_buffer_words", "tape_phases"]
 
-TINY = 1e-9
-"""Words or cycles that are none."""
+TINY = 1e-6
+"""Words or cycles that are none: above the rounding of a pass of millions of words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class _Buffer:
             cycles -= moved
 
     def take(self, words: float, rate: float) -> None:
-        while words > TINY:
+        while words > TINY and (self.rest > TINY or self.level > TINY):
             full = words / rate if self.level > TINY else words / min(rate, self.supply)
             moved, taken = self.step(1.0, rate, full)
             words -= moved * taken

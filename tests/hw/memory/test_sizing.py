@@ -115,6 +115,23 @@ def test_phases_of_a_model():
 
 
 @pytest.mark.parametrize(
+    ("gigabytes", "attention", "words"),
+    [(13.3, 1000, 832), (15.0, 1000, 938), (15.0, 4000, 3750), (16.0, 1000, 43500)],
+)
+def test_the_buffer_of_the_kv260(gigabytes, attention, words):
+    """The figures of docs/accelerator.md. At 16 GB/s the engine never catches up."""
+    layout = LAYOUTS["kv260"]
+    idle = {"qkv.vector": 200, "o.vector": attention, "gate_up.vector": 200, "down.vector": 400}
+    table = segments(PRESETS["0.7b"], layout)
+    phases = tape_phases(table, layout, idle_cycles=idle | {"head.vector": 300})
+    supply = supply_rate(layout, bytes_per_second=gigabytes * 1e9, clock_hz=250e6)
+    assert tape_buffer_words(phases, supply=supply) == words
+    total = sum(phase.words for phase in phases)
+    if gigabytes < 16:
+        assert play(phases, supply=supply).cycles == pytest.approx(total / supply)
+
+
+@pytest.mark.parametrize(
     ("fields", "rule"),
     [
         ({"words": -1}, "words must not be negative, not -1"),
