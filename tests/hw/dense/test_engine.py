@@ -124,6 +124,23 @@ def test_axpy_takes_a_beat_in_turns_times_halves_cycles(config, walk_of):
     run(engine, rows, weights, max_cycles=400)
 
 
+def test_rows_wait_while_nobody_takes_sums(walk_of, vectors_of):
+    engine, rng = DenseEngine(PLAIN), np.random.default_rng(6)
+    walk = walk_of(rows=int8(rng, 40, 8), vectors=int8(rng, 1, 2, 8))
+
+    async def control(ctx):
+        await put_all(ctx, engine.i_vector, vectors_of(PLAIN, walk.vectors))
+        await put_all(ctx, engine.i_command, [walk.command])
+        await ctx.tick().repeat(60)
+        assert not ctx.get(engine.i_row.ready)
+        return [list(sums) for sums in await get_all(ctx, engine.o_sum, 40)]
+
+    async def rows(ctx):
+        await put_all(ctx, engine.i_row, walk.rows.tolist())
+
+    assert run(engine, control, rows, max_cycles=400)[0] == walk.sums()
+
+
 def test_dot_runs_while_totals_wait(walk_of, vectors_of):
     engine, rng = DenseEngine(PLAIN), np.random.default_rng(2)
     axpy = walk_of(rows=int8(rng, 2, 32), weights=weights17(rng, 2, 1, 2))
