@@ -1,8 +1,8 @@
 """Float32 pipelines, equal bit for bit to ``tercel.numerics``.
 
 Round to nearest even; subnormal results become zeros of their sign, subnormal operands count as
-zeros; infinities as in IEEE 754. What is not a number is not supported: it never arises from the
-accelerator's finite operands, and what such an operation gives here is unspecified.
+zeros; infinities as in IEEE 754. What is not a number is not supported: where an operation would
+give it, the result here is some number.
 """
 
 from tercel_hw.float32.adder import Adder
