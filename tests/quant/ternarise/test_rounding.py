@@ -47,6 +47,8 @@ def test_error_feedback_beats_rounding_alone_and_sweeps_improve_it():
         for n in (0, 1, 4)
     ]
     assert errors == sorted(errors, reverse=True)
+    assert errors[1] < 0.8 * errors[0]
+    assert errors[3] < 0.9 * errors[1]
 
 
 def test_small_problem_is_solved_nearly_as_well_as_by_trying_all():
