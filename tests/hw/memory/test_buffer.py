@@ -1,8 +1,9 @@
 import random
 
 import pytest
+from amaranth.back import rtlil
 
-from tercel_hw.memory import TapeBuffer, TapeBufferConfig, emit_verilog
+from tercel_hw.memory import TapeBuffer, TapeBufferConfig, flat_ports
 from tercel_sim.testbench import get_all, put_all, run
 
 
@@ -70,7 +71,8 @@ def test_blocks_and_attribute():
     small = TapeBufferConfig(words=512)
     assert (small.uram_blocks, small.fifo.ram_style) == (0, "block")
     tiny = TapeBufferConfig(word_bytes=8, words=16, ultra_words=16)
-    assert 'ram_style = "ultra"' in emit_verilog(TapeBuffer(tiny), "buffer")
+    buffer = TapeBuffer(tiny)
+    assert 'attribute \\ram_style "ultra"' in rtlil.convert(buffer, ports=flat_ports(buffer))
 
 
 @pytest.mark.parametrize(

@@ -39,14 +39,14 @@ CONFIG = ModelConfig(
     vocab_size=20,
     context=4,
 )
-BURST = BurstConfig(axi=AxiConfig(data_width=32), max_beats=16, count_width=16)
+BURST = BurstConfig(axi=AxiConfig(data_width=32), max_beats=8, count_width=16)
 
 
 class TapePath(wiring.Component):
     """The blocks in a row."""
 
     def __init__(self, buffer_words):
-        reader = ReaderConfig(burst=BURST, buffer_beats=32, outstanding=4)
+        reader = ReaderConfig(burst=BURST, buffer_beats=24, outstanding=4)
         self.reader = StripedReader(StripedConfig(reader=reader, ports=LAYOUT.ports))
         config = TapeBufferConfig(word_bytes=LAYOUT.word_bytes, words=buffer_words, ultra_words=1)
         self.buffer = TapeBuffer(config)
@@ -114,7 +114,7 @@ def test_the_row_chunks_of_an_image_arrive(read_memory, simulate, tmp_path):
     assert [data[: len(row)] for data, row in zip(got, wanted, strict=True)] == wanted
 
 
-PHASES = [Phase(words=150, idle_cycles=160), Phase(words=300, idle_cycles=160), Phase(words=90)]
+PHASES = [Phase(words=80, idle_cycles=110), Phase(words=120, idle_cycles=110), Phase(words=60)]
 
 
 def play_phases(read_memory, simulate, buffer_words):
@@ -149,7 +149,7 @@ def play_phases(read_memory, simulate, buffer_words):
 def test_the_buffer_of_the_rule_keeps_the_memory_busy(read_memory, simulate, part, waits):
     """The same phases through the rule and through the hardware."""
     words = tape_buffer_words(PHASES, supply=0.75)
-    assert words > 160
+    assert words > 110
     cycles, total = play_phases(read_memory, simulate, int(words * part))
     streaming = (total - 1) + (total - 1) // 3
     if waits:
