@@ -59,3 +59,10 @@ def test_a_matrix_of_the_kv260_is_a_row_chunk_a_cycle():
     rows, columns = 4608, 1536
     assert config.latency == 13
     assert config.cycles(rows, columns) == 1 + 261 + 4 * rows - 1 + 13
+
+
+def test_matrices_follow_each_other_without_a_gap():
+    config = TlmmConfig()
+    first, second = config.finish_cycles([(1024, 1536), (512, 4096)])
+    assert first == config.cycles(1024, 1536)
+    assert second == first + 11 * 512

@@ -107,6 +107,9 @@ def play(config, matrices, patterns=(every_cycle,) * 4, max_cycles=20000, spoil=
             await ctx.tick()
             assert not ctx.get(dut.o_sums.valid)
         played.error = ctx.get(dut.error)
+        ctx.set(dut.clear, 1)
+        await ctx.tick()
+        assert not ctx.get(dut.error)
         return taken
 
     async def watch(ctx):

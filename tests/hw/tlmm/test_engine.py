@@ -24,7 +24,7 @@ def engines(draw):
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     config=engines(),
     shapes=st.lists(st.tuples(st.integers(1, 16), st.integers(1, 60)), min_size=1, max_size=2),
@@ -73,17 +73,20 @@ def test_codes_that_come_late_find_both_banks_full(play, check, random_matrix):
         check(matrices, played)
 
 
-def test_a_block_is_one_row_chunk_a_cycle_while_fills_are_hidden(play, random_matrix):
-    config = TlmmConfig(tables=4, nodes=1, block_rows=40, generators=2, max_columns=256)
-    rows, columns = 80, 60
-    chunks = config.chunks(columns)
-    assert config.fill_cycles(chunks.codes) <= config.block_rows
-    fill, latency = config.fill_cycles(chunks.codes), config.latency
-    played = play(config, [random_matrix(config, rows, columns)])
-    assert played.ends[0] == 1 + fill + rows * chunks.count - 1 + latency
-    assert config.cycles(rows, columns) == played.ends[0]
-    # Within the last chunk a sum leaves every cycle.
-    assert played.outputs[-40:] == list(range(played.ends[0] - 39, played.ends[0] + 1))
+def test_a_row_chunk_a_cycle_while_fills_are_hidden(play, check, random_matrix):
+    config = TlmmConfig(tables=3, nodes=1, block_rows=32, generators=2, max_columns=256)
+    shapes = [(64, 30), (32, 45)]  # Two chunks of three codes, then three.
+    fill, latency = config.fill_cycles(3), config.latency
+    assert fill == 27
+    matrices = [random_matrix(config, *shape) for shape in shapes]
+    played = play(config, matrices)
+    check(matrices, played)
+    start = played.commands[0]
+    first = start + fill + 64 * 2 + latency
+    assert played.ends == [first, first + 32 * 3]
+    assert [end - start for end in played.ends] == config.finish_cycles(shapes)
+    # Within a block's last chunk a sum leaves every cycle.
+    assert played.outputs[-32:] == list(range(played.ends[1] - 31, played.ends[1] + 1))
 
 
 @pytest.mark.parametrize(("rows", "bubbles"), [(27, 1), (28, 0), (29, 0)])
