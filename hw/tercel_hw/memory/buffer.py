@@ -88,7 +88,7 @@ class TapeBuffer(wiring.Component):
     level: Signal
     starved: Signal
 
-    def __init__(self, config: TapeBufferConfig):
+    def __init__(self, *, config: TapeBufferConfig):
         self._config = config
         words = stream.Signature(unsigned(8 * config.word_bytes))
         super().__init__(
@@ -106,7 +106,7 @@ class TapeBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.fifo = fifo = StreamFifo(self._config.fifo)
+        m.submodules.fifo = fifo = StreamFifo(config=self._config.fifo)
         connect(m, flipped(self.i), fifo.i)
         connect(m, fifo.o, flipped(self.o))
         m.d.comb += [

@@ -93,7 +93,7 @@ class BurstSplitter(wiring.Component):
     o: stream.Interface
     busy: Signal
 
-    def __init__(self, config: BurstConfig):
+    def __init__(self, *, config: BurstConfig):
         self._config = config
         super().__init__(
             {

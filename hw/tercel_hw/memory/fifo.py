@@ -81,7 +81,7 @@ class StreamFifo(wiring.Component):
     o: stream.Interface
     level: Signal
 
-    def __init__(self, config: FifoConfig):
+    def __init__(self, *, config: FifoConfig):
         self._config = config
         words = stream.Signature(unsigned(config.width))
         super().__init__(

@@ -100,7 +100,7 @@ class Gearbox(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, config: GearboxConfig):
+    def __init__(self, *, config: GearboxConfig):
         self._config = config
         super().__init__(
             {

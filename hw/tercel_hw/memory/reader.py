@@ -78,7 +78,7 @@ class AxiReader(wiring.Component):
     error: Signal
     clear: Signal
 
-    def __init__(self, config: ReaderConfig):
+    def __init__(self, *, config: ReaderConfig):
         self._config = config
         super().__init__(
             {
@@ -99,9 +99,9 @@ class AxiReader(wiring.Component):
         m = Module()
         config, axi = self._config, self.axi
         width = config.burst.axi.data_width
-        m.submodules.splitter = splitter = BurstSplitter(config.burst)
+        m.submodules.splitter = splitter = BurstSplitter(config=config.burst)
         m.submodules.beats = beats = StreamFifo(
-            FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
+            config=FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
         )
         connect(m, flipped(self.i_command), splitter.i)
         connect(m, beats.o, flipped(self.o))

@@ -83,7 +83,7 @@ class StripedReader(wiring.Component):
     errors: data.View
     clear: Signal
 
-    def __init__(self, config: StripedConfig):
+    def __init__(self, *, config: StripedConfig):
         self._config = config
         burst = config.reader.burst
         super().__init__(
@@ -105,7 +105,7 @@ class StripedReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, command = self._config, self.i_command
-        readers = [AxiReader(config.reader) for _ in range(config.ports)]
+        readers = [AxiReader(config=config.reader) for _ in range(config.ports)]
         pending = Signal(config.ports)
         m.d.comb += command.ready.eq(pending == 0)
         for port, reader in enumerate(readers):

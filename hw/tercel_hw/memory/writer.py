@@ -72,7 +72,7 @@ class AxiWriter(wiring.Component):
     error: Signal
     clear: Signal
 
-    def __init__(self, config: WriterConfig):
+    def __init__(self, *, config: WriterConfig):
         self._config = config
         super().__init__(
             {
@@ -93,9 +93,9 @@ class AxiWriter(wiring.Component):
         m = Module()
         config, axi = self._config, self.axi
         width = config.burst.axi.data_width
-        m.submodules.splitter = splitter = BurstSplitter(config.burst)
+        m.submodules.splitter = splitter = BurstSplitter(config=config.burst)
         m.submodules.beats = beats = StreamFifo(
-            FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
+            config=FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
         )
         m.submodules.lengths = lengths = memory.Memory(
             shape=unsigned(8), depth=config.outstanding, init=[]

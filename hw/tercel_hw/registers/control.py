@@ -72,7 +72,7 @@ class AcceleratorControl(wiring.Component):
     program_address: Signal
     tape_base: data.View
 
-    def __init__(self, config: ControlConfig):
+    def __init__(self, *, config: ControlConfig):
         self._config = config
         self._registers = accelerator_registers(config)
         address = unsigned(config.address_width)
@@ -97,7 +97,7 @@ class AcceleratorControl(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        file: Any = RegisterFile(self._registers)
+        file: Any = RegisterFile(registers=self._registers)
         m.submodules.file = file
         connect(m, flipped(self.bus), file.bus)
         expired = Signal()
@@ -148,7 +148,7 @@ class AcceleratorControl(wiring.Component):
 
     def _count(self, m: Module, file: Any) -> None:
         for name in COUNTERS:
-            counter = Counter(CounterConfig(step_width=_step_width(name)))
+            counter = Counter(config=CounterConfig(step_width=_step_width(name)))
             m.submodules[f"count_{name}"] = counter
             m.d.comb += [
                 counter.step.eq(self.busy if name == "cycles" else self.events[name]),

@@ -56,7 +56,7 @@ class Counter(wiring.Component):
     clear: Signal
     value: Signal
 
-    def __init__(self, config: CounterConfig):
+    def __init__(self, *, config: CounterConfig):
         self._config = config
         super().__init__(
             {"step": In(config.step_width), "clear": In(1), "value": Out(2 * config.half_width)}

@@ -59,7 +59,7 @@ class RegisterFile(wiring.Component):
 
     bus: Axi4LiteInterface
 
-    def __init__(self, registers: RegisterMap):
+    def __init__(self, *, registers: RegisterMap):
         self._registers = registers
         members = {"bus": In(Axi4LiteSignature(address_width=registers.address_width))}
         for register in registers.registers:

@@ -74,7 +74,7 @@ def test_flat_names():
 
 def test_ports_of_an_array_are_numbered():
     reader = ReaderConfig(burst=BurstConfig(max_beats=16), buffer_beats=32)
-    striped = StripedReader(StripedConfig(reader=reader, ports=2))
+    striped = StripedReader(config=StripedConfig(reader=reader, ports=2))
     ports = flat_ports(striped)
     rtlil.convert(striped, ports=ports)
     assert {"axi0_araddr", "axi1_rready", "i_command_payload", "errors", "base"} <= {*ports}
@@ -93,8 +93,8 @@ def test_two_ports_of_one_name_are_refused():
 
 def test_verilog_has_the_flat_names_and_repeats():
     config = ReaderConfig(burst=BurstConfig(max_beats=16), buffer_beats=32)
-    text = emit_verilog(AxiReader(config), "reader")
+    text = emit_verilog(AxiReader(config=config), "reader")
     assert "module reader(" in text
     assert "output [39:0] axi_araddr;" in text
     assert "input [127:0] axi_rdata;" in text
-    assert text == emit_verilog(AxiReader(config), "reader")
+    assert text == emit_verilog(AxiReader(config=config), "reader")

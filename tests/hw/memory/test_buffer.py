@@ -14,7 +14,7 @@ def words(count):
 
 @pytest.mark.parametrize("ultra_words", [1, 100], ids=["ultra", "block"])
 def test_words_leave_in_order(ultra_words, idle, back_pressure):
-    buffer = TapeBuffer(TapeBufferConfig(word_bytes=8, words=24, ultra_words=ultra_words))
+    buffer = TapeBuffer(config=TapeBufferConfig(word_bytes=8, words=24, ultra_words=ultra_words))
     sent = words(100)
 
     async def source(ctx):
@@ -28,7 +28,7 @@ def test_words_leave_in_order(ultra_words, idle, back_pressure):
 
 def test_prefetch_then_catch_up_at_a_word_a_cycle():
     config = TapeBufferConfig(word_bytes=8, words=64, ultra_words=1)
-    buffer, sent = TapeBuffer(config), words(300)
+    buffer, sent = TapeBuffer(config=config), words(300)
 
     async def source(ctx):
         await put_all(ctx, buffer.i, sent)
@@ -49,7 +49,7 @@ def test_prefetch_then_catch_up_at_a_word_a_cycle():
 @pytest.mark.parametrize("ultra_words", [1, 100], ids=["ultra", "block"])
 def test_latency(ultra_words):
     config = TapeBufferConfig(word_bytes=8, words=24, ultra_words=ultra_words)
-    buffer = TapeBuffer(config)
+    buffer = TapeBuffer(config=config)
 
     async def bench(ctx):
         ctx.set(buffer.o.ready, 1)
@@ -71,7 +71,7 @@ def test_blocks_and_attribute():
     small = TapeBufferConfig(words=512)
     assert (small.uram_blocks, small.fifo.ram_style) == (0, "block")
     tiny = TapeBufferConfig(word_bytes=8, words=16, ultra_words=16)
-    buffer = TapeBuffer(tiny)
+    buffer = TapeBuffer(config=tiny)
     assert 'attribute \\ram_style "ultra"' in rtlil.convert(buffer, ports=flat_ports(buffer))
 
 

@@ -43,7 +43,7 @@ def test_the_model_cuts_without_gaps_at_pages(config):
 
 @pytest.mark.parametrize("config", SHAPES, ids=NAMES)
 def test_bursts_equal_the_model(config, idle, back_pressure):
-    splitter, commands = BurstSplitter(config), runs(config, 20, 2)
+    splitter, commands = BurstSplitter(config=config), runs(config, 20, 2)
     wanted = list(expected(config, commands))
 
     async def source(ctx):
@@ -60,7 +60,7 @@ def test_bursts_equal_the_model(config, idle, back_pressure):
 
 def test_latency_and_one_burst_a_cycle():
     config = BurstConfig(max_beats=16)
-    splitter, commands = BurstSplitter(config), [(8, 40), (3, 5), (0, 64)]
+    splitter, commands = BurstSplitter(config=config), [(8, 40), (3, 5), (0, 64)]
     wanted = list(expected(config, commands))
 
     async def source(ctx):

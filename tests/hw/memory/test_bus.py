@@ -52,9 +52,9 @@ def simulate(tmp_path, monkeypatch, component, name):
 def test_a_striped_reader(tmp_path, monkeypatch):
     burst = BurstConfig(axi=AxiConfig(address_width=32), max_beats=64, count_width=12)
     reader = ReaderConfig(burst=burst, buffer_beats=128, outstanding=4)
-    component = StripedReader(StripedConfig(reader=reader, ports=2))
+    component = StripedReader(config=StripedConfig(reader=reader, ports=2))
     simulate(tmp_path, monkeypatch, component, "striped")
 
 
 def test_a_writer(tmp_path, monkeypatch):
-    simulate(tmp_path, monkeypatch, AxiWriter(WriterConfig()), "writer")
+    simulate(tmp_path, monkeypatch, AxiWriter(config=WriterConfig()), "writer")

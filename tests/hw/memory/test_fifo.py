@@ -20,7 +20,7 @@ def numbers(count, seed=7):
 
 @pytest.mark.parametrize("config", SHAPES, ids=lambda c: f"{c.depth}x{c.read_latency}")
 def test_words_leave_in_order(config, idle, back_pressure):
-    fifo, words = StreamFifo(config), numbers(120)
+    fifo, words = StreamFifo(config=config), numbers(120)
 
     async def source(ctx):
         await put_all(ctx, fifo.i, words, idle)
@@ -34,7 +34,7 @@ def test_words_leave_in_order(config, idle, back_pressure):
 @pytest.mark.parametrize("read_latency", [1, 2, 3, 4, 5, 6])
 def test_latency_and_one_word_a_cycle(read_latency):
     config = FifoConfig(width=16, depth=16, read_latency=read_latency)
-    fifo, words = StreamFifo(config), numbers(100)
+    fifo, words = StreamFifo(config=config), numbers(100)
 
     async def source(ctx):
         ctx.set(fifo.i.valid, 1)
@@ -56,7 +56,7 @@ def test_latency_and_one_word_a_cycle(read_latency):
 
 @pytest.mark.parametrize("config", SHAPES, ids=lambda c: f"{c.depth}x{c.read_latency}")
 def test_it_holds_its_capacity(config):
-    fifo = StreamFifo(config)
+    fifo = StreamFifo(config=config)
 
     async def bench(ctx):
         ctx.set(fifo.i.valid, 1)

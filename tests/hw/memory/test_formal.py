@@ -78,7 +78,7 @@ def patient(m, stream, claim):
 def fifo_bench(read_latency, broken):
     m = bench()
     config = FifoConfig(width=2, depth=3, read_latency=read_latency)
-    m.submodules.fifo = fifo = StreamFifo(config)
+    m.submodules.fifo = fifo = StreamFifo(config=config)
     pick = Signal(3)
     steady(m, pick)
     entered, left, kept = Signal(4), Signal(4), Signal(2)
@@ -108,7 +108,7 @@ def splitter_bench(broken):
     m = bench()
     axi = AxiConfig(address_width=12, data_width=1024)
     m.submodules.splitter = splitter = BurstSplitter(
-        BurstConfig(axi=axi, max_beats=4, count_width=4)
+        config=BurstConfig(axi=axi, max_beats=4, count_width=4)
     )
     run, burst = splitter.i.payload, splitter.o.payload
     patient(m, splitter.o, Assert)
@@ -156,7 +156,7 @@ def reader_bench(broken):
     m = bench()
     burst = BurstConfig(axi=AxiConfig(address_width=12, data_width=32), max_beats=2, count_width=3)
     config = ReaderConfig(burst=burst, outstanding=2, buffer_beats=4)
-    m.submodules.reader = reader = AxiReader(config)
+    m.submodules.reader = reader = AxiReader(config=config)
     axi = reader.axi
     owed = Signal(5)
     asked, answered = Signal(), Signal()

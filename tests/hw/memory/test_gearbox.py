@@ -51,7 +51,7 @@ def assert_equal(taken, chunks):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_row_chunks_equal_the_model(shape, idle, back_pressure):
     config, segments = SHAPES[shape]
-    gearbox = Gearbox(config)
+    gearbox = Gearbox(config=config)
     words, chunks = tape(config, segments)
     taken = run(
         gearbox, *benches(gearbox, segments, words, chunks, idle, back_pressure), max_cycles=2000
@@ -64,7 +64,7 @@ def test_a_row_chunk_or_a_word_a_cycle(chunk_bytes):
     """Two segments without a bubble between: cycles are row-chunks or words, whichever are more."""
     config = GearboxConfig()
     segments = [(chunk_bytes, 64), (chunk_bytes, 96)]
-    gearbox = Gearbox(config)
+    gearbox = Gearbox(config=config)
     words, chunks = tape(config, segments)
 
     async def clock(ctx):

@@ -39,7 +39,7 @@ def read(reader, memory, runs, simulate, idle=None, take=None, max_cycles=3000):
 
 @pytest.mark.parametrize("latency", [1, 30])
 def test_runs_arrive_in_order(read_memory, simulate, idle, back_pressure, latency):
-    reader, beats = AxiReader(SMALL), content()
+    reader, beats = AxiReader(config=SMALL), content()
     gaps = random_gaps(8)
     memory = read_memory(reader.axi, beats, latency=latency, ask=gaps, answer=gaps)
     assert read(reader, memory, RUNS, simulate, idle, back_pressure) == wanted(beats, RUNS)
@@ -49,7 +49,7 @@ def test_one_beat_a_cycle_over_bursts_and_runs(read_memory, simulate):
     config = ReaderConfig(
         burst=BurstConfig(axi=AxiConfig(data_width=32), max_beats=64), buffer_beats=128
     )
-    reader, beats = AxiReader(config), content(5000)
+    reader, beats = AxiReader(config=config), content(5000)
     memory = read_memory(reader.axi, beats, latency=40)
     runs = [(10, 1500), (2000, 2500), (0, 96)]
     assert read(reader, memory, runs, simulate, max_cycles=4300) == wanted(beats, runs)
@@ -60,7 +60,7 @@ def test_one_beat_a_cycle_over_bursts_and_runs(read_memory, simulate):
 
 
 def test_latencies(read_memory, simulate):
-    reader, beats = AxiReader(SMALL), content()
+    reader, beats = AxiReader(config=SMALL), content()
     memory = read_memory(reader.axi, beats, latency=10)
 
     async def bench(ctx):
@@ -79,7 +79,7 @@ def test_latencies(read_memory, simulate):
 
 
 def test_requests_stay_within_the_limits(read_memory, simulate):
-    reader, beats = AxiReader(SMALL), content()
+    reader, beats = AxiReader(config=SMALL), content()
     memory = read_memory(reader.axi, beats, latency=60)
 
     async def source(ctx):
@@ -93,7 +93,9 @@ def test_requests_stay_within_the_limits(read_memory, simulate):
     assert memory.most_open == 2
 
     reader = AxiReader(
-        ReaderConfig(burst=SMALL.burst, outstanding=3, buffer_beats=16 * SMALL.outstanding * 2)
+        config=ReaderConfig(
+            burst=SMALL.burst, outstanding=3, buffer_beats=16 * SMALL.outstanding * 2
+        )
     )
     memory = read_memory(reader.axi, beats, latency=60)
     runs = [(0, 200)]
@@ -102,7 +104,7 @@ def test_requests_stay_within_the_limits(read_memory, simulate):
 
 
 def test_memory_is_never_made_to_wait(read_memory, simulate):
-    reader, beats = AxiReader(SMALL), content()
+    reader, beats = AxiReader(config=SMALL), content()
     memory = read_memory(reader.axi, beats, latency=5)
 
     async def watch(ctx):
@@ -121,7 +123,7 @@ def test_memory_is_never_made_to_wait(read_memory, simulate):
 
 @pytest.mark.parametrize("code", [2, 3])
 def test_the_first_error_stays_until_cleared(read_memory, simulate, code):
-    reader, beats = AxiReader(SMALL), content()
+    reader, beats = AxiReader(config=SMALL), content()
     memory = read_memory(reader.axi, beats, errors={20: code, 25: 5 - code})
     assert read(reader, memory, [(0, 40)], simulate) == beats[:40]
 
@@ -139,7 +141,7 @@ def test_the_first_error_stays_until_cleared(read_memory, simulate, code):
 
 
 def test_busy_while_the_memory_is_silent(read_memory, simulate):
-    reader = AxiReader(SMALL)
+    reader = AxiReader(config=SMALL)
 
     async def bench(ctx):
         assert not ctx.get(reader.busy)

@@ -13,7 +13,7 @@ RUNS = [(0, 5), (100, 0), (40, 40), (3, 1)]
 
 
 def setup(read_memory, config, latencies, answers):
-    reader, generator = StripedReader(config), random.Random(3)
+    reader, generator = StripedReader(config=config), random.Random(3)
     beats = [[generator.getrandbits(32) for _ in range(4096)] for _ in range(config.ports)]
     memories = [
         read_memory(reader.axi[port], beats[port], latency=latency, answer=answer)

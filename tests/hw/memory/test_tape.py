@@ -47,10 +47,10 @@ class TapePath(wiring.Component):
 
     def __init__(self, buffer_words):
         reader = ReaderConfig(burst=BURST, buffer_beats=24, outstanding=4)
-        self.reader = StripedReader(StripedConfig(reader=reader, ports=LAYOUT.ports))
+        self.reader = StripedReader(config=StripedConfig(reader=reader, ports=LAYOUT.ports))
         config = TapeBufferConfig(word_bytes=LAYOUT.word_bytes, words=buffer_words, ultra_words=1)
-        self.buffer = TapeBuffer(config)
-        self.gearbox = Gearbox(GearboxConfig(word_bytes=LAYOUT.word_bytes, max_bytes=9))
+        self.buffer = TapeBuffer(config=config)
+        self.gearbox = Gearbox(config=GearboxConfig(word_bytes=LAYOUT.word_bytes, max_bytes=9))
         super().__init__(
             {
                 "axi": Out(Axi4Signature(BURST.axi, write=False)).array(LAYOUT.ports),

@@ -40,7 +40,7 @@ def write(writer, runs, beats, idle=None):
 
 @pytest.mark.parametrize("latency", [1, 25])
 def test_runs_are_written(write_memory, simulate, idle, back_pressure, latency):
-    writer, beats = AxiWriter(SMALL), content(RUNS)
+    writer, beats = AxiWriter(config=SMALL), content(RUNS)
     memory = write_memory(writer.axi, latency=latency, ask=random_gaps(9), take=back_pressure)
     benches = write(writer, RUNS, beats, idle)
     simulate(writer, *benches, memories=[memory], max_cycles=3000)
@@ -48,7 +48,7 @@ def test_runs_are_written(write_memory, simulate, idle, back_pressure, latency):
 
 
 def test_one_beat_a_cycle(write_memory, simulate):
-    writer, runs = AxiWriter(SMALL), [(0, 300), (512, 212)]
+    writer, runs = AxiWriter(config=SMALL), [(0, 300), (512, 212)]
     beats = content(runs)
     memory = write_memory(writer.axi, latency=20)
     simulate(writer, *write(writer, runs, beats), memories=[memory], max_cycles=700)
@@ -58,7 +58,7 @@ def test_one_beat_a_cycle(write_memory, simulate):
 
 
 def test_a_burst_waits_until_it_is_complete(write_memory, simulate):
-    writer, memory = AxiWriter(SMALL), None
+    writer, memory = AxiWriter(config=SMALL), None
     memory = write_memory(writer.axi)
 
     async def bench(ctx):
@@ -77,7 +77,7 @@ def test_a_burst_waits_until_it_is_complete(write_memory, simulate):
 
 @pytest.mark.parametrize("code", [2, 3])
 def test_the_first_error_stays_until_cleared(write_memory, simulate, code):
-    writer, beats = AxiWriter(SMALL), content([(0, 64)])
+    writer, beats = AxiWriter(config=SMALL), content([(0, 64)])
     memory = write_memory(writer.axi, errors={16: code, 32: 5 - code})
     commands, source = write(writer, [(0, 64)], beats)
 

@@ -27,7 +27,7 @@ def test_the_control_registers(tmp_path, monkeypatch):
 
     monkeypatch.syspath_prepend(BENCHES)
     source = tmp_path / "control.v"
-    source.write_text(emit_verilog(AcceleratorControl(ControlConfig()), "control"))
+    source.write_text(emit_verilog(AcceleratorControl(config=ControlConfig()), "control"))
     runner = get_runner("icarus")
     runner.build(
         sources=[source],

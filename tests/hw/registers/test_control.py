@@ -17,7 +17,7 @@ def test_offsets_are_stable():
 
 
 def test_identity(driver):
-    control = AcceleratorControl(CONFIG)
+    control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
 
     async def bench(ctx):
@@ -30,7 +30,7 @@ def test_identity(driver):
 
 
 def test_a_pass(driver):
-    control = AcceleratorControl(CONFIG)
+    control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
 
     async def bench(ctx):
@@ -78,7 +78,7 @@ def test_a_pass(driver):
 
 
 def test_a_start_while_busy_is_ignored(driver):
-    control = AcceleratorControl(CONFIG)
+    control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
 
     async def bench(ctx):
@@ -96,7 +96,7 @@ def test_a_start_while_busy_is_ignored(driver):
 
 
 def test_every_error_has_its_name(driver):
-    control = AcceleratorControl(CONFIG)
+    control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
 
     async def bench(ctx):
@@ -122,7 +122,7 @@ def test_every_error_has_its_name(driver):
 
 @pytest.mark.parametrize("limit", [0, 20])
 def test_the_watchdog(driver, limit):
-    control = AcceleratorControl(CONFIG)
+    control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
     mask = REGISTERS["ERROR_WATCHDOG_MASK"]
 

@@ -9,7 +9,7 @@ from tercel_sim.testbench import run
 @pytest.mark.parametrize(("step_width", "half_width"), [(1, 1), (2, 3), (4, 4), (3, 6)])
 def test_every_value_is_the_sum(step_width, half_width):
     config = CounterConfig(step_width=step_width, half_width=half_width)
-    counter, generator = Counter(config), random.Random(1)
+    counter, generator = Counter(config=config), random.Random(1)
 
     async def bench(ctx):
         total = 0

@@ -12,7 +12,7 @@ def gap(request):
 
 
 def test_constants_and_shown_values(small_map, driver, gap):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus, gap)
 
     async def bench(ctx):
@@ -28,7 +28,7 @@ def test_constants_and_shown_values(small_map, driver, gap):
 
 
 def test_kept_values_with_strobes(small_map, driver, gap):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus, gap)
 
     async def bench(ctx):
@@ -49,7 +49,7 @@ def test_kept_values_with_strobes(small_map, driver, gap):
 
 
 def test_sticky_bits_and_setting_wins(small_map, driver):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus)
 
     async def bench(ctx):
@@ -70,7 +70,7 @@ def test_sticky_bits_and_setting_wins(small_map, driver):
 
 
 def test_a_pulse_lasts_one_cycle(small_map, driver, gap):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus, gap)
 
     async def bench(ctx):
@@ -90,7 +90,7 @@ def test_a_pulse_lasts_one_cycle(small_map, driver, gap):
 
 
 def test_both_halves_of_a_long_register_belong_together(small_map, driver):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus)
 
     async def bench(ctx):
@@ -106,7 +106,7 @@ def test_both_halves_of_a_long_register_belong_together(small_map, driver):
 
 
 def test_addresses_without_a_register(small_map, driver):
-    file = RegisterFile(small_map)
+    file = RegisterFile(registers=small_map)
     bus = driver(file.bus)
 
     async def bench(ctx):
@@ -119,7 +119,7 @@ def test_addresses_without_a_register(small_map, driver):
 
 
 def test_an_access_every_cycle(small_map):
-    file, bus = RegisterFile(small_map), None
+    file, bus = RegisterFile(registers=small_map), None
     bus = file.bus
 
     async def bench(ctx):
