@@ -40,7 +40,7 @@ bench: setup ## the figures of docs/results.md, on this machine
 
 SMALL := build/small
 
-train-small: setup ## train the shipped model from nothing; about two hours on 2 cores
+train-small: setup ## train the shipped model from nothing; about an hour on 2 cores, needs g++
 	$(BIN)/python -m tercel_quant.corpus --output build/corpus --tokenizer $(SMALL)/tokenizer.json
 	$(BIN)/python -m tercel_quant.recipe --corpus build/corpus --output $(SMALL)
 	$(BIN)/tercel quantize $(SMALL)/ternary.safetensors -o $(SMALL)/small.tercel --name small

@@ -33,6 +33,8 @@ class Recipe:
     the same learning rates, which decay to 0; only the precision differs. So the twin's loss is
     what full precision gives for the tokens that the ternary model has seen.
 
+    The defaults are those of the shipped model; more steps make a better one.
+
     The outputs are ``ternary.safetensors``, ``float.safetensors``, ``config.json`` and
     ``result.json``; each run keeps its checkpoint and loss log in a folder of its own.
     """
@@ -41,13 +43,13 @@ class Recipe:
     """Folder with ``train.u16``, ``val.u16`` and ``val.txt``."""
     output: Path
     model: ModelConfig = PRESETS["small"]
-    trunk_steps: int = 1000
-    steps: int = 3600
+    trunk_steps: int = 174
+    steps: int = 1531
     """Updates of a branch, with the trunk's."""
-    decay: int = 1600
+    decay: int = 556
     long_length: int = 1024
     """Tokens in a window during the last ``long_steps`` updates."""
-    long_steps: int = 400
+    long_steps: int = 183
     warmup: int = 100
     batch_size: int = 32
     length: int = 256
