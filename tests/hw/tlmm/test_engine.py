@@ -73,6 +73,14 @@ def test_codes_that_come_late_find_both_banks_full(play, check, random_matrix):
         check(matrices, played)
 
 
+def test_a_taker_that_sleeps_loses_nothing(play, check, random_matrix):
+    config = TlmmConfig(tables=2, nodes=1, block_rows=32, generators=2, max_columns=64)
+    matrices = [random_matrix(config, 30, 10)]
+    awake = iter([False] * 70)
+    played = play(config, matrices, (every_cycle,) * 3 + (lambda: next(awake, True),))
+    check(matrices, played)
+
+
 def test_a_row_chunk_a_cycle_while_fills_are_hidden(play, check, random_matrix):
     config = TlmmConfig(tables=3, nodes=1, block_rows=32, generators=2, max_columns=256)
     shapes = [(64, 30), (32, 45)]  # Two chunks of three codes, then three.
