@@ -21,7 +21,7 @@ class OutputLanes(Primitive):
 
     Members
     -------
-    sums : In(columns * signed(40))
+    sums : In(columns * signed(37))
     scales : In(columns * 32)
     o : Out(columns * 32)
     """

@@ -29,7 +29,7 @@ class AccumulatorColumn(wiring.Component):
         Overwrite it instead.
     slot : In(range(total_words))
     index : In(range(macs))
-    o : Out(signed(40))
+    o : Out(signed(37))
         The sum ``index`` of the word ``slot``, without a register.
     """
 

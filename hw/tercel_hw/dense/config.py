@@ -16,8 +16,8 @@ SUM_BITS = 32
 """Of a dot product's sum."""
 WEIGHT_BITS = 17
 """Of an axpy weight, unsigned."""
-TOTAL_BITS = 40
-"""Of an axpy sum: 2^17 * 127 * positions fits for up to 33026 positions."""
+TOTAL_BITS = 37
+"""Of an axpy sum: (2^17 - 1) * 127 * rows is below 2^36 for up to 4128 rows."""
 
 FACTOR_BITS = 18
 """Of a cell's first operand: a weight and its sign; the second is a byte."""

@@ -49,7 +49,8 @@ class DenseEngine(wiring.Component):
     i_vector : In(stream.Signature(config.vector))
         Writes a vector memory, always ready; not while a dot walk reads that address.
     i_command : In(stream.Signature(config.command))
-        ``elements``, ``rows`` and ``turns`` at least 1 and within the capacities.
+        ``elements``, ``rows`` and ``turns`` at least 1 and within the capacities; axpy: at most
+        4128 rows, for which the totals are exact.
     i_row : In(stream.Signature(config.beat))
     i_weight : In(stream.Signature(config.weights))
         Axpy: one for each row and turn.

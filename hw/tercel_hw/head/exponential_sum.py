@@ -6,13 +6,12 @@ from amaranth.lib import data, stream, wiring
 from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel.numerics.head import WINDOW
 from tercel_hw.head.config import HeadConfig
-from tercel_hw.head.octave_histogram import BIN_BITS, OCTAVE_BITS, OctaveHistogram
+from tercel_hw.head.octave_histogram import OCTAVE_BITS, OctaveHistogram
 
 __all__ = ["ExponentialSum"]
 
 TOTAL_BITS = 64
 BINS = 1 << OCTAVE_BITS
-LOWEST = -(BINS // 2)
 
 
 class ExponentialSum(wiring.Component):
@@ -100,16 +99,15 @@ class ExponentialSum(wiring.Component):
             t = self.i.payload.exponents[lane]
             octave = t[EXP2_FRACTION_BITS:].as_signed()
             highest = Signal(signed(OCTAVE_BITS), name=f"highest{lane}")
-            bin_octave = Signal(signed(OCTAVE_BITS + 1), name=f"octave{lane}")
-            inside = Signal(name=f"inside{lane}")
+            bin_octave = Signal(signed(OCTAVE_BITS), name=f"octave{lane}")
             total = Signal(TOTAL_BITS, name=f"total{lane}")
             with m.If(taken & (first | (octave > highest))):
                 m.d.sync += highest.eq(octave)
-            m.d.sync += inside.eq(bin_octave >= LOWEST)
             m.d.comb += [
                 histogram.valid.eq(taken),
                 histogram.t.eq(t),
                 histogram.clear.eq(clear),
+                # Below the lowest octave this wraps to one above the highest, which is empty.
                 bin_octave.eq(highest - depth),
                 histogram.octave.eq(Mux(clear, place, bin_octave)),
                 self.o.payload.octaves[lane].eq(highest),
@@ -118,6 +116,5 @@ class ExponentialSum(wiring.Component):
             with m.If(restart):
                 m.d.sync += total.eq(0)
             with m.Elif(adds):
-                term = Mux(inside, histogram.bin, 0)[:BIN_BITS]
-                m.d.sync += total.eq((total << 1) + term)
+                m.d.sync += total.eq((total << 1) + histogram.bin)
         return m

@@ -48,8 +48,8 @@ def test_it_equals_the_golden_model(packed, shape_of, idle, back_pressure, bits)
     for turns, elements in (2, 6), (1, 9), (2, 1):
         sums = rng.integers(1 << 19, 1 << 25, (turns, 2))
         exponents = rng.integers(100, 135, 2)
-        outputs = rng.integers(-(1 << 38), 1 << 38, (turns, halves, elements, columns))
-        outputs >>= rng.integers(0, 38, outputs.shape)
+        outputs = rng.integers(-(1 << 36), 1 << 36, (turns, halves, elements, columns))
+        outputs >>= rng.integers(0, 36, outputs.shape)
         scales = factors(sums, exponents).reshape(turns, halves, 1, columns)
         values = bits(multiply(outputs.astype(np.float32), scales))
         for turn in range(turns):

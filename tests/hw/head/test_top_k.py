@@ -15,7 +15,7 @@ def walks():
     yield rng.choice(np.array([0.0, -0.0, 1.0, -1.0, 2.5], np.float32), (2, 40))
     yield np.arange(24, dtype=np.float32).reshape(2, 12)
     yield -np.arange(24, dtype=np.float32).reshape(2, 12)
-    yield np.zeros((2, 5), np.float32)
+    yield np.array([[-0.0, 0.0] * 5, [0.0, -0.0] * 5], np.float32)
 
 
 def test_it_equals_the_golden_model(idle, back_pressure, through, payloads_of):
