@@ -42,7 +42,7 @@ class TapeBufferConfig:
 
     @property
     def uram_blocks(self) -> int:
-        """Blocks of UltraRAM: 72 bits by 4096 words each, so 64-byte words leave 11 % unused."""
+        """Most blocks of UltraRAM, 72 bits by 4096 words each: 64-byte words leave 11 % unused."""
         if not self.ultra:
             return 0
         return -(-8 * self.word_bytes // URAM_WIDTH) * -(-self.words // URAM_DEPTH)

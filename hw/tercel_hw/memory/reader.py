@@ -13,13 +13,15 @@ from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 
 __all__ = ["AxiReader", "ReaderConfig"]
 
+ANSWERED, LEFT = 1, 4
+"""Cycles from a burst's last beat, and from a beat, to the request that takes their place."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
     """Shape of an :class:`AxiReader`.
 
-    The default reads at full rate from a memory that answers within ``buffer_beats - max_beats``
-    cycles (less a few for the reader's own stages).
+    The reader runs at full rate on a memory that answers within :attr:`full_rate_latency` cycles.
 
     Raises
     ------
@@ -36,6 +38,17 @@ class ReaderConfig:
     def __post_init__(self):
         check_integer("outstanding", self.outstanding, 1, 256)
         check_integer("buffer_beats", self.buffer_beats, self.burst.max_beats, 1 << 16)
+
+    @property
+    def full_rate_latency(self) -> int:
+        """Most cycles from a request to its first beat at which the port never idles.
+
+        Either all that may be open is open, or the next burst waits for the space of beats that
+        have left.
+        """
+        open_beats = (self.outstanding - 1) * self.burst.max_beats
+        space = self.buffer_beats - self.burst.max_beats
+        return max(0, min(open_beats - ANSWERED, space - LEFT))
 
 
 class AxiReader(wiring.Component):

@@ -59,6 +59,19 @@ def test_one_beat_a_cycle_over_bursts_and_runs(read_memory, simulate):
     assert memory.arrivals[0] == first_request + 40
 
 
+@pytest.mark.parametrize(("outstanding", "buffer_beats"), [(8, 48), (3, 200)])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_latency_up_to_which_the_port_never_idles(
+    read_memory, simulate, outstanding, buffer_beats, beyond
+):
+    config = ReaderConfig(burst=SMALL.burst, outstanding=outstanding, buffer_beats=buffer_beats)
+    reader, beats = AxiReader(config=config), content()
+    memory = read_memory(reader.axi, beats, latency=config.full_rate_latency + beyond)
+    read(reader, memory, [(0, 160)], simulate)
+    idle = memory.arrivals[-1] - memory.arrivals[0] - 159
+    assert (idle > 0) == bool(beyond)
+
+
 def test_latencies(read_memory, simulate):
     reader, beats = AxiReader(config=SMALL), content()
     memory = read_memory(reader.axi, beats, latency=10)
