@@ -47,18 +47,19 @@ def test_the_latency_and_one_beat_a_cycle(elements):
     async def bench(ctx):
         ctx.set(dut.o.ready, 1)
         seen = []
-        for cycle in range(dut.latency + 6):
-            ctx.set(dut.i.valid, cycle < 4)
-            beat = [cycle + 1] * elements
-            ctx.set(dut.i.payload, {"x": beat, "last": cycle % 2})
+        for cycle in range(dut.latency + 8):
+            valid = cycle in (2, 3, 4, 5)
+            ctx.set(dut.i.valid, valid)
+            beat = [cycle if valid else 99] * elements
+            ctx.set(dut.i.payload, {"x": beat, "last": cycle in (0, 3, 5, 6)})
             assert ctx.get(dut.i.ready)
             seen.append(ctx.get(dut.o.payload) if ctx.get(dut.o.valid) else None)
             await ctx.tick()
         return seen
 
     assert dut.latency == np.log2(elements) + 1
-    expected = [None] * (dut.latency + 6)
-    expected[1 + dut.latency], expected[3 + dut.latency] = 2, 4
+    expected = [None] * (dut.latency + 8)
+    expected[3 + dut.latency], expected[5 + dut.latency] = 3, 5
     assert run(dut, bench, max_cycles=50)[0] == expected
 
 
