@@ -12,8 +12,9 @@ from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 from tercel_hw.memory.gearbox import Gearbox, GearboxConfig
-from tercel_hw.memory.ports import emit_verilog, flat_name, flat_ports
+from tercel_hw.memory.ports import connect_channels, emit_verilog, flat_name, flat_ports
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
+from tercel_hw.memory.router import RoutedConfig, RoutedReader
 from tercel_hw.memory.sizing import (
     Phase,
     Playback,
@@ -42,6 +43,8 @@ __all__ = [
     "Playback",
     "ReaderConfig",
     "Response",
+    "RoutedConfig",
+    "RoutedReader",
     "StreamFifo",
     "StripedConfig",
     "StripedReader",
@@ -49,6 +52,7 @@ __all__ = [
     "TapeBufferConfig",
     "WriterConfig",
     "bursts",
+    "connect_channels",
     "emit_verilog",
     "flat_name",
     "flat_ports",

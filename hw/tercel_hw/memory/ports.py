@@ -1,11 +1,13 @@
 """Flat port names for emission, as Vivado and the bus models expect them."""
 
 from amaranth.back import verilog
-from amaranth.hdl import Signal, Value, ValueCastable
+from amaranth.hdl import Module, Signal, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
-__all__ = ["emit_verilog", "flat_name", "flat_ports"]
+from tercel_hw.memory.axi import Axi4Interface
+
+__all__ = ["connect_channels", "emit_verilog", "flat_name", "flat_ports"]
 
 
 def flat_name(path: tuple[str | int, ...]) -> str:
@@ -38,6 +40,26 @@ def flat_ports(
         incoming = member.flow == wiring.In
         ports[name] = (signal, PortDirection.Input if incoming else PortDirection.Output)
     return ports
+
+
+def connect_channels(m: Module, port: Axi4Interface, *parts: Axi4Interface) -> None:
+    """Connect a port of the design to the blocks inside that drive its channels.
+
+    A reader and a writer share an AXI4 port so, for its read and write channels are independent.
+
+    Raises
+    ------
+    ValueError
+        If the port's channels are not those of the parts together, each once.
+    """
+    names = [name for part in parts for name in part.signature.members]
+    if sorted(names) != sorted(port.signature.members):
+        raise ValueError("the parts must have the channels of the port, each once")
+    for part in parts:
+        for name, member in part.signature.members.items():
+            inside, outside = getattr(part, name), getattr(port, name)
+            outwards = member.flow == wiring.Out
+            m.d.comb += outside.eq(inside) if outwards else inside.eq(outside)
 
 
 def emit_verilog(component: wiring.Component, name: str) -> str:

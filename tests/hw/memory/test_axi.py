@@ -1,5 +1,6 @@
 import pytest
 from amaranth.back import rtlil
+from amaranth.hdl import Fragment, Module
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -9,10 +10,13 @@ from tercel_hw.memory import (
     Axi4Signature,
     AxiConfig,
     AxiReader,
+    AxiWriter,
     BurstConfig,
     ReaderConfig,
     StripedConfig,
     StripedReader,
+    WriterConfig,
+    connect_channels,
     emit_verilog,
     flat_name,
     flat_ports,
@@ -82,6 +86,32 @@ def test_ports_of_an_array_are_numbered():
     assert ports["axi0_araddr"][1] is PortDirection.Output
     assert ports["axi1_rready"][1] is PortDirection.Output
     assert ports["axi1_rdata"][1] is PortDirection.Input
+
+
+class Shared(wiring.Component):
+    """A reader and a writer on one port."""
+
+    def __init__(self, parts):
+        self.parts = parts
+        super().__init__({"m_axi_mem": Out(Axi4Signature(AxiConfig()))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules += self.parts
+        connect_channels(m, self.m_axi_mem, *(part.axi for part in self.parts))
+        return m
+
+
+def test_a_reader_and_a_writer_share_a_port():
+    shared = Shared([AxiReader(config=ReaderConfig()), AxiWriter(config=WriterConfig())])
+    text = rtlil.convert(shared, ports=flat_ports(shared))
+    assert "m_axi_mem_araddr" in text
+    assert "m_axi_mem_wdata" in text
+    read, both = Axi4Signature(AxiConfig(), write=False), Axi4Signature(AxiConfig())
+    m = Module()
+    with pytest.raises(ValueError, match="must have the channels of the port, each once"):
+        connect_channels(m, both.create(), read.create())
+    Fragment.get(m, None)  # used, or it warns
 
 
 def test_two_ports_of_one_name_are_refused():

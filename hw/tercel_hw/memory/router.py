@@ -1,0 +1,161 @@
+"""Runs of words to several destinations over the same ports."""
+
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import bits_for
+
+from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
+from tercel_hw.memory.checks import check_integer
+from tercel_hw.memory.striped import StripedConfig, StripedReader
+
+__all__ = ["RoutedConfig", "RoutedReader"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutedConfig:
+    """Shape of a :class:`RoutedReader`.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    striped: StripedConfig = field(default_factory=StripedConfig)
+    destinations: int = 2
+    runs: int = 8
+    """Most runs taken whose words have not all left."""
+
+    def __post_init__(self):
+        check_integer("destinations", self.destinations, 1, 16)
+        check_integer("runs", self.runs, 2, 256)
+
+    @property
+    def command(self) -> data.StructLayout:
+        """A run: ``address`` in words, number of words as ``beats``, and its ``destination``."""
+        burst = self.striped.reader.burst
+        return data.StructLayout(
+            {
+                "address": unsigned(burst.axi.beat_address_width),
+                "beats": unsigned(burst.count_width),
+                "destination": self._destination,
+            }
+        )
+
+    @property
+    def route(self) -> data.StructLayout:
+        """What is remembered of a run."""
+        return data.StructLayout(
+            {
+                "beats": unsigned(self.striped.reader.burst.count_width),
+                "destination": self._destination,
+            }
+        )
+
+    @property
+    def _destination(self):
+        return unsigned(bits_for(self.destinations - 1))
+
+
+class RoutedReader(wiring.Component):
+    """A :class:`StripedReader` whose runs have destinations: tape buffer, KV cache, program.
+
+    Words come in the order of the runs; a destination that does not take its words holds up all
+    that come behind. So a run for a destination must be asked for only when the destination will
+    take it whatever becomes of the others.
+
+    Throughput: one word a cycle, also from one destination to another. Latency: that of the
+    striped reader.
+
+    Parameters
+    ----------
+    config
+        The reader and its destinations.
+
+    Members
+    -------
+    i_command : stream of ``config.command``
+        Runs. Runs of no words are dropped.
+    o : array of streams of words, one a destination
+    axi, base, busy, errors, clear
+        Those of the striped reader.
+    """
+
+    i_command: stream.Interface
+    o: list[stream.Interface]
+    axi: list[Axi4Interface]
+    base: data.View
+    busy: Signal
+    errors: data.View
+    clear: Signal
+
+    def __init__(self, *, config: RoutedConfig):
+        self._config = config
+        striped = config.striped
+        words = stream.Signature(unsigned(striped.word_width))
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(config.command)),
+                "o": Out(words).array(config.destinations),
+                "axi": Out(Axi4Signature(striped.reader.burst.axi, write=False)).array(
+                    striped.ports
+                ),
+                "base": In(striped.base),
+                "busy": Out(1),
+                "errors": Out(data.ArrayLayout(unsigned(2), striped.ports)),
+                "clear": In(1),
+            }
+        )
+
+    @property
+    def config(self) -> RoutedConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, command = self._config, self.i_command
+        m.submodules.reader = reader = StripedReader(config=config.striped)
+        m.submodules.routes = routes = fifo.SyncFIFOBuffered(
+            width=config.route.size, depth=config.runs
+        )
+        for port in range(config.striped.ports):
+            connect(m, reader.axi[port], flipped(self.axi[port]))
+        run, empty = reader.i_command, Signal()
+        taken = data.View(config.route, routes.w_data)
+        m.d.comb += [
+            empty.eq(command.payload.beats == 0),
+            run.payload.address.eq(command.payload.address),
+            run.payload.beats.eq(command.payload.beats),
+            run.valid.eq(command.valid & routes.w_rdy & ~empty),
+            command.ready.eq(empty | (run.ready & routes.w_rdy)),
+            taken.beats.eq(command.payload.beats),
+            taken.destination.eq(command.payload.destination),
+            routes.w_en.eq(run.valid & run.ready),
+            reader.base.eq(self.base),
+            reader.clear.eq(self.clear),
+            self.errors.eq(reader.errors),
+            self.busy.eq(reader.busy),
+        ]
+        self._route(m, reader.o, routes)
+        return m
+
+    def _route(self, m: Module, words: stream.Interface, routes: fifo.SyncFIFOBuffered) -> None:
+        """Send the words of the first run to its destination; count them."""
+        route = data.View(self._config.route, routes.r_data)
+        sent = Signal(self._config.striped.reader.burst.count_width)
+        gone = Signal()
+        last = sent == route.beats - 1
+        for index, output in enumerate(self.o):
+            chosen = routes.r_rdy & (route.destination == index)
+            m.d.comb += [
+                output.payload.eq(words.payload),
+                output.valid.eq(words.valid & chosen),
+            ]
+            with m.If(chosen):
+                m.d.comb += words.ready.eq(output.ready)
+        m.d.comb += [gone.eq(words.valid & words.ready), routes.r_en.eq(gone & last)]
+        with m.If(gone):
+            m.d.sync += sent.eq(Mux(last, 0, sent + 1))
