@@ -41,7 +41,7 @@ def fetch() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calibration-text", type=Path, required=True)
-    parser.add_argument("--calibration-tokens", type=int, default=16384)
+    parser.add_argument("--calibration-tokens", type=int, default=32768)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--tokens", type=int, default=8192, help="of the text, at most")
     parser.add_argument("--method", choices=METHODS, action="append", help="default: all")

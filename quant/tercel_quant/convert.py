@@ -44,7 +44,7 @@ def convert(
     tokenizer: Path | str | None = None,
     name: str | None = None,
     calibration_text: str | None = None,
-    calibration_tokens: int = 16384,
+    calibration_tokens: int = 32768,
     calibration: CalibrationConfig | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
@@ -67,7 +67,7 @@ def convert(
     calibration_text : str, optional
         Needed for ``calibrated``; text of the kind that the model will meet.
     calibration_tokens : int
-        Most tokens of it to use.
+        Most tokens of it to use, spread evenly over it; more of them serve unseen text better.
     calibration : CalibrationConfig, optional
     report : callable
         Told what is being done, a line at a time.
