@@ -50,12 +50,11 @@ class Inverse(Primitive):
             mantissa=fields(inverse).mantissa,
             zero=~fields(inverse).exponent.any(),
         )
-        # Gradual underflow rounds a significand of 24 ones below 2^-126 up to it.
-        up = (shifted.exponent == 0) & shifted.mantissa.all()
+        # Gradual underflow would round 24 ones below 2^-126 up to it; the table has none.
         bits = compose(
             sign=Const(0, 1),
-            exponent=shifted.exponent + up,
-            mantissa=(shifted.mantissa + up)[:23],
+            exponent=shifted.exponent,
+            mantissa=shifted.mantissa,
             zero=shifted.zero,
             infinite=Const(0, 1),
         )

@@ -4,6 +4,7 @@ from amaranth.back import rtlil
 
 from tercel.numerics import reciprocal
 from tercel.numerics.float32 import flush, multiply
+from tercel.numerics.functions import reciprocal_table
 from tercel_hw.attention import OutputScale
 from tercel_hw.attention.inverse import Inverse
 from tercel_sim.testbench import get_all, put_all, run
@@ -15,11 +16,15 @@ def factors(sums, exponents):
         return flush(np.ldexp(inverse, exponents.astype(np.int32) - 127 + 3))
 
 
+def test_no_reciprocal_rounds_up_to_the_smallest_normal():
+    assert reciprocal_table().values.max() < (1 << 24) - 1
+
+
 def test_inverses_equal_the_golden_model(bits):
     dut, rng = Inverse(), np.random.default_rng(5)
     sums = np.concatenate([[0, 1, 1 << 19, (1 << 32) - 1, 1], rng.integers(1, 1 << 32, 60)])
     exponents = np.concatenate([[120, 1, 130, 255, 254], rng.integers(0, 160, 60)])
-    # The table's largest significand, 24 ones, and exponents that leave it just below 2^-126.
+    # Exponents that leave the result around 2^-126.
     sums = np.concatenate([sums, np.repeat(np.arange(1, 40), 2)])
     exponents = np.concatenate([exponents, np.tile([0, 1], 39)])
     expected = bits(factors(sums, exponents)).tolist()
