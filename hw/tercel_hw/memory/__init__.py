@@ -12,7 +12,9 @@ from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 from tercel_hw.memory.gearbox import Gearbox, GearboxConfig
+from tercel_hw.memory.merge import CommandMerge
 from tercel_hw.memory.ports import connect_channels, emit_verilog, flat_name, flat_ports
+from tercel_hw.memory.prefetch import PrefetchConfig, TapePrefetcher
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
 from tercel_hw.memory.router import RoutedConfig, RoutedReader
 from tercel_hw.memory.sizing import (
@@ -36,11 +38,13 @@ __all__ = [
     "AxiWriter",
     "BurstConfig",
     "BurstSplitter",
+    "CommandMerge",
     "FifoConfig",
     "Gearbox",
     "GearboxConfig",
     "Phase",
     "Playback",
+    "PrefetchConfig",
     "ReaderConfig",
     "Response",
     "RoutedConfig",
@@ -50,6 +54,7 @@ __all__ = [
     "StripedReader",
     "TapeBuffer",
     "TapeBufferConfig",
+    "TapePrefetcher",
     "WriterConfig",
     "bursts",
     "connect_channels",

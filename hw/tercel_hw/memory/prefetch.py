@@ -1,0 +1,99 @@
+"""Asking for tape only as far as the tape buffer has room."""
+
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from tercel_hw.memory.burst import BurstConfig, BurstSplitter
+from tercel_hw.memory.checks import check_integer
+
+__all__ = ["PrefetchConfig", "TapePrefetcher"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefetchConfig:
+    """Shape of a :class:`TapePrefetcher`.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    burst: BurstConfig = field(default_factory=BurstConfig)
+    """That of the readers: a step is a burst on every port."""
+    buffer_words: int = 7 * 4096
+    """Words that the tape buffer takes while none leaves."""
+
+    def __post_init__(self):
+        check_integer("buffer_words", self.buffer_words, self.burst.max_beats, 1 << 20)
+
+
+class TapePrefetcher(wiring.Component):
+    """Cuts runs of tape into steps and lets a step go when the buffer has room for all of it.
+
+    So tape never stands in the way of what shares its ports, however long the engine takes none.
+
+    Throughput: one step a cycle. Latency: ``LATENCY`` from taking a run to offering its first step.
+
+    Parameters
+    ----------
+    config
+        Steps and buffer.
+
+    Members
+    -------
+    i_command : stream of ``config.burst.command``
+        Runs of tape: address in words, number of words.
+    o_command : stream of ``config.burst.command``
+        Steps.
+    left : in
+        A word leaves the tape buffer.
+    busy : out
+        Some step of a run taken has not been taken.
+    """
+
+    LATENCY = BurstSplitter.LATENCY + 1
+
+    i_command: stream.Interface
+    o_command: stream.Interface
+    left: Signal
+    busy: Signal
+
+    def __init__(self, *, config: PrefetchConfig):
+        self._config = config
+        runs = stream.Signature(config.burst.command)
+        super().__init__(
+            {"i_command": In(runs), "o_command": Out(runs), "left": In(1), "busy": Out(1)}
+        )
+
+    @property
+    def config(self) -> PrefetchConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, step = self._config, self.o_command
+        m.submodules.splitter = splitter = BurstSplitter(config=config.burst)
+        connect(m, flipped(self.i_command), splitter.i)
+        words = Signal(range(config.burst.max_beats + 1))
+        space = Signal(range(config.buffer_words + 1), init=config.buffer_words)
+        issue = Signal()
+        m.d.comb += [
+            words.eq(splitter.o.payload.length + 1),
+            issue.eq(splitter.o.valid & (space >= words) & (~step.valid | step.ready)),
+            splitter.o.ready.eq(issue),
+            self.busy.eq(splitter.busy | step.valid),
+        ]
+        with m.If(step.ready):
+            m.d.sync += step.valid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                step.valid.eq(1),
+                step.payload.address.eq(splitter.o.payload.address[config.burst.axi.beat_bits :]),
+                step.payload.beats.eq(words),
+            ]
+        m.d.sync += space.eq(space + self.left - Mux(issue, words, 0))
+        return m
