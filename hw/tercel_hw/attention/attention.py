@@ -19,8 +19,9 @@ class Attention(wiring.Component):
     order of the cache and without gaps between rows (:class:`RowAligner`). The next head's command
     may be given at once: its keys are read while this head's totals leave.
 
-    A head takes ``positions * ceil(head size / macs) * turns`` cycles for the keys, as many times
-    ``halves`` for the values, and ``overhead`` cycles between last score and first weight.
+    From head to head, if nothing waits, ``positions * ceil(head size / macs) * turns`` cycles for
+    the keys, ``halves`` times as many for the values, ``overhead`` and one (packed: up to three
+    more). With fewer positions than about ``macs`` the totals' read-out takes longer than that.
 
     Parameters
     ----------

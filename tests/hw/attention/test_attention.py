@@ -118,6 +118,25 @@ def test_cycles_of_a_head(config, random_head):
     assert taken[beats + 2] - taken[beats - 1] == dut.overhead + 2
 
 
+def test_cycles_between_heads(config, random_head):
+    dut = Attention(config)
+    head = random_head(np.random.default_rng(4), size=32, group=1, past=19, parents=[-1])
+
+    async def control(ctx):
+        ctx.set(dut.i_command.payload, head.command(2))
+        for port in dut.i_command, dut.i_scales, dut.i_word:
+            ctx.set(port.valid, 1)
+        ctx.set(dut.o.ready, 1)
+        scored, cycle = [], 0
+        while len(scored) < 3:
+            _, _, now = await ctx.tick().sample(dut.scored)
+            scored += [cycle] if now else []
+            cycle += 1
+        return np.diff(scored).tolist()
+
+    assert run(dut, control, max_cycles=600)[0] == [2 * 2 * 20 + dut.overhead + 1] * 2
+
+
 @pytest.mark.slow
 def test_the_kv260_shape_converts():
     assert "module" in rtlil.convert(Attention(AttentionConfig(dense=DenseConfig(packed=True))))
