@@ -45,6 +45,16 @@ def test_walks_equal_the_golden_model(config, idle, back_pressure, play, walk_of
     assert totals == list(chain.from_iterable(walk.totals(config) for walk in axpys))
 
 
+def test_the_smallest_engine(play, walk_of):
+    config = DenseConfig(nodes=1, macs=8, turns=1, vector_beats=2, total_words=2, rows=4)
+    rng = np.random.default_rng(8)
+    dot = walk_of(rows=int8(rng, 4, 16), vectors=int8(rng, 1, 1, 16))
+    axpy = walk_of(rows=int8(rng, 4, 16), weights=weights17(rng, 4, 1, 1))
+    sums, totals = play(config, [dot, axpy])
+    assert sums == dot.sums()
+    assert totals == axpy.totals(config)
+
+
 @by_name
 def test_extremes_keep_their_signs(config, play, walk_of):
     rows = np.repeat(np.array([[127], [-127]], np.int8), 24, axis=1)
