@@ -6,7 +6,6 @@ from tercel_hw.memory.axi import (
     Axi4LiteSignature,
     Axi4Signature,
     AxiConfig,
-    Response,
 )
 from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
@@ -46,7 +45,6 @@ __all__ = [
     "Playback",
     "PrefetchConfig",
     "ReaderConfig",
-    "Response",
     "RoutedConfig",
     "RoutedReader",
     "StreamFifo",

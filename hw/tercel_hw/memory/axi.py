@@ -16,7 +16,6 @@ __all__ = [
     "Axi4LiteSignature",
     "Axi4Signature",
     "AxiConfig",
-    "Response",
     "drive_attributes",
 ]
 
@@ -26,16 +25,9 @@ CACHE = 0b0011
 """Normal memory, not cached, bufferable: what the memory ports of a Zynq expect."""
 
 
-class Response(enum.Enum, shape=2):
-    """How a transfer ended."""
-
-    OKAY = 0
-    EXOKAY = 1
-    SLVERR = 2
-    DECERR = 3
-
-
 class BurstKind(enum.Enum, shape=2):
+    """How the addresses of a burst run."""
+
     FIXED = 0
     INCR = 1
     WRAP = 2

@@ -55,6 +55,16 @@ def test_words_join_the_ports(read_memory, simulate, idle, back_pressure, ports)
     assert simulate(reader, *benches, memories=memories, max_cycles=3000)[1] == words
 
 
+def test_a_port_that_takes_requests_late_loses_none(read_memory, simulate):
+    config = StripedConfig(reader=READER, ports=2)
+    reader, beats, memories = setup(read_memory, config, [1, 1], [every_cycle] * 2)
+    memories[1].ask = random_gaps(6, 0.1)
+    runs = [(7 * index, 1 + index % 3) for index in range(30)]
+    words = wanted(config, beats, runs)
+    benches = read(reader, config, runs, len(words), every_cycle, every_cycle)
+    assert simulate(reader, *benches, memories=memories, max_cycles=2000)[1] == words
+
+
 def test_one_word_a_cycle(read_memory, simulate):
     config = StripedConfig(reader=READER, ports=2)
     reader, beats, memories = setup(read_memory, config, [10, 18], [every_cycle] * 2)

@@ -61,10 +61,19 @@ def test_sticky_bits_and_setting_wins(small_map, driver):
         assert await bus.read(ctx, 12) == 0x1004
         await bus.write(ctx, 12, 0xFFFF, strobes=0b1100)
         assert await bus.read(ctx, 12) == 0x1004
-        ctx.set(file.sticky.set, {"low": 0b0100, "high": 0})
-        await bus.write(ctx, 12, 0xFFFFFFFF)
-        assert await bus.read(ctx, 12) == 0x0004
-        assert ctx.get(file.sticky.value.low) == 4
+        ctx.set(file.sticky.set, {"low": 0b0110, "high": 0})
+        for signal, value in ((file.bus.awaddr, 12), (file.bus.wdata, 0xFFFF)):
+            ctx.set(signal, value)
+        for signal in (file.bus.awvalid, file.bus.wvalid, file.bus.bready):
+            ctx.set(signal, 1)
+        ctx.set(file.bus.wstrb, 0xF)
+        await ctx.tick()
+        ctx.set(file.sticky.set, {"low": 0, "high": 0})
+        ctx.set(file.bus.awvalid, 0)
+        ctx.set(file.bus.wvalid, 0)
+        await ctx.tick()
+        assert await bus.read(ctx, 12) == 0x0006
+        assert ctx.get(file.sticky.value.low) == 6
 
     run(file, bench, max_cycles=200)
 
