@@ -116,7 +116,14 @@ def test_phases_of_a_model():
 
 @pytest.mark.parametrize(
     ("gigabytes", "attention", "words"),
-    [(13.3, 1000, 832), (15.0, 1000, 938), (15.0, 4000, 3750), (16.0, 1000, 43500)],
+    [
+        (13.3, 1000, 832),
+        (13.3, 4000, 3325),
+        (15.0, 1000, 938),
+        (15.0, 4000, 3750),
+        (16.0, 1000, 43500),
+        (16.0, 4000, 135000),
+    ],
 )
 def test_the_buffer_of_the_kv260(gigabytes, attention, words):
     """The figures of docs/accelerator.md. At 16 GB/s the engine never catches up."""
