@@ -122,7 +122,7 @@ def test_phases_of_a_model():
         (15.0, 1000, 938),
         (15.0, 4000, 3750),
         (16.0, 1000, 43500),
-        (16.0, 4000, 135000),
+        (16.0, 4000, 115500),
     ],
 )
 def test_the_buffer_of_the_kv260(gigabytes, attention, words):
