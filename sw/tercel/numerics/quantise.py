@@ -71,7 +71,8 @@ def sum_of_squares(x: Float32) -> Float32:
 def quantise(x: Float32) -> Quantised:
     """Absmax int8 over the last axis; a row of zeros has the scale 0."""
     largest = np.abs(x).max(axis=-1)
-    unit = multiply(reciprocal(largest), LIMIT)
+    # Saturated, so that rows of the tiniest magnitudes do not meet infinity times zero.
+    unit = np.minimum(multiply(reciprocal(largest), LIMIT), np.finfo(np.float32).max)
     return Quantised(values=_round(x, unit[..., None]), scale=multiply(largest, INVERSE_LIMIT))
 
 

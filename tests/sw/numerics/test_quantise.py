@@ -51,6 +51,13 @@ def test_zero_rows_quantise_to_zero():
     assert not scales.any()
 
 
+def test_the_tiniest_rows_stay_finite():
+    x = np.float32([[0, 2.0**-126, -(2.0**-125), 2.0**-124]])
+    row = numerics.quantise(x)
+    assert row.values.tolist() == [[0, 4, -8, 16]]
+    assert np.isfinite(row.scale).all()
+
+
 def test_norm_quantise_is_rms_norm():
     rng = np.random.default_rng(5)
     x = rng.normal(0, 7, (6, 1536)).astype(np.float32)

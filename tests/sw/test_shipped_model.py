@@ -1,0 +1,53 @@
+"""The model in the package: it is there, it fits, and its text is the same bits everywhere."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tercel.config import PRESETS
+from tercel.device.emulator import EmulatorDevice
+from tercel.image import Image
+from tercel.runtime import (
+    DEFAULT_MODEL,
+    GenerationConfig,
+    Generator,
+    TextTokenizer,
+    find_model,
+)
+
+GOLDEN = (
+    " of the United States.\n\nThe United States has been informed by the United States and the "
+    "United States, and the United States has been established by the United States and the United "
+    "States. The United States has been established by the United"
+)
+"""Greedy continuation of the prompt; recorded from this model, equal on every device."""
+PROMPT = "The first duty of a government"
+
+
+@pytest.fixture(scope="module")
+def image():
+    return Image.open(find_model(DEFAULT_MODEL))
+
+
+def test_it_is_the_small_preset_with_its_tokenizer(image):
+    assert image.config == PRESETS["small"]
+    assert image.tokenizer is not None
+    assert image.path.stat().st_size <= 16 << 20
+
+
+@pytest.mark.parametrize("nodes", [1, 8])
+def test_its_greedy_text_is_recorded(image, nodes):
+    generator = Generator(EmulatorDevice(image, nodes=nodes), TextTokenizer.of_image(image))
+    pieces = generator.generate(PROMPT, GenerationConfig(max_tokens=48))
+    assert "".join(piece.text for piece in pieces) == GOLDEN
+
+
+def test_the_command_line_runs_it_by_default():
+    command = [sys.executable, "-m", "tercel", "run", "-p", PROMPT, "-n", "8"]
+    command += ["--temperature", "0", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["text"]
+    assert GOLDEN.startswith(last["text"])
