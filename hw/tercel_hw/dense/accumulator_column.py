@@ -1,6 +1,6 @@
 """The exact axpy sums of a column."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, memory, wiring
 
 from tercel_hw.dense.config import TOTAL_BITS, DenseConfig
@@ -12,8 +12,8 @@ class AccumulatorColumn(wiring.Component):
     """``macs`` sums in each word of a memory; a word a cycle is added to.
 
     A DSP's adder, with its result register as the sum: the memory, read without a register, feeds
-    the C input; the sum is written a cycle later, so the same word in the next cycle takes the
-    result register instead.
+    the C input and nothing else does, so that the adder needs no lookup tables. The sum is written
+    a cycle later; hence a word must not be named in two cycles running.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class AccumulatorColumn(wiring.Component):
     -------
     products : In(config.products)
     valid : In(1)
-        Add the products to the word ``slot``; it is up to date for reading two cycles later.
-    first : In(1)
-        Overwrite it instead.
+        Add the products to the word ``slot``; it is up to date two cycles later.
+    clear : In(1)
+        Make it zero, likewise.
     slot : In(range(total_words))
     index : In(range(macs))
     o : Out(signed(37))
@@ -35,7 +35,7 @@ class AccumulatorColumn(wiring.Component):
 
     products: data.View
     valid: Signal
-    first: Signal
+    clear: Signal
     slot: Signal
     index: Signal
     o: Signal
@@ -46,7 +46,7 @@ class AccumulatorColumn(wiring.Component):
             {
                 "products": wiring.In(config.products),
                 "valid": wiring.In(1),
-                "first": wiring.In(1),
+                "clear": wiring.In(1),
                 "slot": wiring.In(range(config.total_words)),
                 "index": wiring.In(range(config.macs)),
                 "o": wiring.Out(signed(TOTAL_BITS)),
@@ -67,20 +67,20 @@ class AccumulatorColumn(wiring.Component):
             attrs={"ram_style": "distributed"},
         )
         write, read = sums.write_port(), sums.read_port(domain="comb")
-        written, repeated = Signal(), Signal()
+        written = Signal()
         m.d.comb += [
-            repeated.eq(written & (write.addr == self.slot)),
             read.addr.eq(self.slot),
             write.en.eq(written),
             self.o.eq(read.data[self.index]),
         ]
-        m.d.sync += [written.eq(self.valid), write.addr.eq(self.slot)]
+        m.d.sync += [written.eq(self.valid | self.clear), write.addr.eq(self.slot)]
         totals = []
         for index in range(config.macs):
             total = Signal(signed(TOTAL_BITS), name=f"total{index}", reset_less=True)
-            held = Mux(repeated, total, read.data[index])
-            with m.If(self.valid):
-                m.d.sync += total.eq(self.products[index] + Mux(self.first, 0, held))
+            with m.If(self.clear):
+                m.d.sync += total.eq(0)
+            with m.Elif(self.valid):
+                m.d.sync += total.eq(self.products[index] + read.data[index])
             totals.append(total)
         m.d.comb += write.data.eq(Cat(totals))
         return m

@@ -33,11 +33,11 @@ class DenseEngine(wiring.Component):
     one of both must be zero. For each row, dot gives K sums a turn; axpy gives
     ``sum_row weight[turn][lane] * row[element]`` after the walk, while the next dot walk may run.
 
-    Throughput: dot, ``turns`` cycles a beat; axpy, ``turns * halves`` cycles a beat; between two
-    walks one cycle for the command. With a row's last beat taken in cycle 0, its last sums are
-    offered in cycle ``latency``; with a walk's last beat taken in cycle 0, totals are offered from
-    cycle ``TOTALS_LATENCY`` on, an element of one set of lanes a cycle. The pipeline has no stall:
-    a row's last beat waits until the output queue has room.
+    Throughput: dot, ``turns`` cycles a beat; axpy, ``turns * halves`` cycles a beat and at least 2
+    a row; between two walks one cycle for the command. With a row's last beat taken in cycle 0, its
+    last sums are offered in cycle ``latency``; with a walk's last beat taken in cycle 0, totals are
+    offered from cycle ``TOTALS_LATENCY`` on, an element of one set of lanes a cycle. The pipeline
+    has no stall: a row's last beat waits until the output queue has room.
 
     Parameters
     ----------
@@ -112,7 +112,6 @@ class DenseEngine(wiring.Component):
             columns,
             valid=valid[MULTIPLIED],
             axpy=stages.delay(issued.axpy, MULTIPLIED, "axpy"),
-            first=stages.delay(issued.first, MULTIPLIED, "axpy_first"),
             last=stages.delay(issued.last, MULTIPLIED, "axpy_last"),
             slot=stages.delay(issued.slot, MULTIPLIED, "axpy_slot"),
         )
@@ -156,7 +155,7 @@ class DenseEngine(wiring.Component):
             ]
         return columns
 
-    def _axpy(self, m, sequencer, multipliers, *, valid, axpy, first, last, slot) -> None:
+    def _axpy(self, m, sequencer, multipliers, *, valid, axpy, last, slot) -> None:
         """Add products to the sums; read these out after the walk."""
         config = self._config
         m.submodules.reader = reader = TotalReader(config)
@@ -184,8 +183,8 @@ class DenseEngine(wiring.Component):
             m.d.comb += [
                 sums.products.eq(column.o),
                 sums.valid.eq(adds),
-                sums.first.eq(first),
-                sums.slot.eq(Mux(reader.valid, reader.slot, slot)),
+                sums.clear.eq(reader.clear),
+                sums.slot.eq(Mux(reader.busy, reader.slot, slot)),
                 sums.index.eq(reader.index),
             ]
             with m.If(reader.step):

@@ -18,8 +18,9 @@ def step_layout(config: DenseConfig) -> data.StructLayout:
             # Address of the vectors, or of the axpy sums.
             "slot": range(max(config.vector_beats, config.total_words)),
             "turn": range(config.turns),
-            # Dot: of the row. Axpy: of the walk.
+            # Of the row.
             "first": 1,
+            # Dot: of the row. Axpy: of the walk.
             "last": 1,
         }
     )
@@ -104,7 +105,12 @@ class Sequencer(wiring.Component):
 
         fresh = Signal()
         issued = self.o.valid
-        ready = Mux(command.axpy, ~fresh | self.i_weight.valid, ~last_beat | self.room)
+        # Sums are written a cycle late: one and the same word takes every second cycle.
+        recent, single = Signal(), Signal()
+        m.d.sync += recent.eq(issued)
+        m.d.comb += single.eq((slot == 0) & last_beat & last_turn & last_half)
+        weighed = (~fresh | self.i_weight.valid) & ~(recent & single)
+        ready = Mux(command.axpy, weighed, ~last_beat | self.room)
         m.d.comb += [
             fresh.eq(beat == 0),
             issued.eq(running & self.i_row.valid & ready),
@@ -139,7 +145,7 @@ class Sequencer(wiring.Component):
             step.axpy.eq(command.axpy),
             step.slot.eq(slot),
             step.turn.eq(turn),
-            step.first.eq(Mux(command.axpy, row == 0, fresh)),
+            step.first.eq(fresh),
             step.last.eq(last_beat & (~command.axpy | (last_row & last_turn & last_half))),
         ]
         for lane in range(config.columns):

@@ -3,6 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 from amaranth.back import rtlil
+from amaranth.hdl import ResetInserter, Signal
 
 from tercel.numerics import integer_linear
 from tercel_hw.dense import DenseConfig, DenseEngine
@@ -149,6 +150,48 @@ def test_rows_wait_while_nobody_takes_sums(walk_of, vectors_of):
         await put_all(ctx, engine.i_row, walk.rows.tolist())
 
     assert run(engine, control, rows, max_cycles=400)[0] == walk.sums()
+
+
+def test_one_word_takes_two_cycles_a_row(walk_of):
+    engine, rng = DenseEngine(PLAIN), np.random.default_rng(3)
+    walk = walk_of(rows=int8(rng, 9, 8), weights=weights17(rng, 9, 1, 2))
+
+    async def rows(ctx):
+        await put_all(ctx, engine.i_command, [walk.command])
+        ctx.set(engine.i_row.valid, 1)
+        ctx.set(engine.i_weight.valid, 1)
+        for row, weights in zip(walk.rows.tolist(), walk.weights[:, 0].tolist(), strict=True):
+            ctx.set(engine.i_row.payload, row)
+            ctx.set(engine.i_weight.payload, weights)
+            assert ctx.get(engine.i_row.ready)
+            await ctx.tick()
+            assert not ctx.get(engine.i_row.ready)
+            await ctx.tick()
+        return [list(total.sums) for total in await get_all(ctx, engine.o_total, 8)]
+
+    assert run(engine, rows, max_cycles=200)[0] == [sums for sums, _, _ in walk.totals(PLAIN)]
+
+
+def test_reset_forgets_a_walk(walk_of):
+    engine, rng = DenseEngine(PLAIN), np.random.default_rng(7)
+    walk = walk_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 1, 2))
+    reset = ResetInserter(reset_line := Signal())(engine)
+
+    async def bench(ctx):
+        for rows in 2, 3:
+            await put_all(ctx, engine.i_command, [walk.command])
+            ctx.set(engine.i_weight.valid, 1)
+            for row, weights in zip(walk.rows[:rows], walk.weights[:rows, 0], strict=True):
+                ctx.set(engine.i_weight.payload, weights.tolist())
+                await put_all(ctx, engine.i_row, row.reshape(-1, 8).tolist())
+            ctx.set(engine.i_weight.valid, 0)
+            if rows == 2:
+                ctx.set(reset_line, 1)
+                await ctx.tick()
+                ctx.set(reset_line, 0)
+        return [list(total.sums) for total in await get_all(ctx, engine.o_total, 32)]
+
+    assert run(reset, bench, max_cycles=300)[0] == [sums for sums, _, _ in walk.totals(PLAIN)]
 
 
 def test_dot_runs_while_totals_wait(walk_of, vectors_of):
