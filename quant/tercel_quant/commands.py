@@ -162,6 +162,7 @@ def evaluate(
     if as_json:
         facts = {"model": image.config.name, "text": str(text), "context": context}
         facts |= {"results": rows, "device_change": found.device_change}
+        facts |= {"device_change_standard_error": found.device_error}
         facts["evidence"] = "measured on this machine; device: emulator, exact"
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -171,5 +172,6 @@ def evaluate(
             f"{name:<12} {row['perplexity']:>11.4f} {row['bits_per_byte']:>10.4f} "
             f"{row['tokens']:>8}"
         )
-    if found.device_change is not None:
-        typer.echo(f"device over reference: {100 * found.device_change:+.3f} %")
+    if found.device_change is not None and found.device_error is not None:
+        change, error = 100 * found.device_change, 100 * found.device_error
+        typer.echo(f"device over reference: {change:+.3f} % (standard error {error:.3f} %)")

@@ -36,6 +36,8 @@ class Evaluation:
     """One of :data:`ARITHMETICS` to its perplexity, all over the same tokens."""
     text_bytes: int
     """Of the tokens that are predicted."""
+    device_error: float | None = None
+    """Standard error of :attr:`device_change`, from the tokens' paired differences."""
 
     @property
     def device_change(self) -> float | None:
@@ -93,7 +95,7 @@ def evaluate(
     if not 2 <= context <= image.config.context:
         raise TercelError(f"context must be in 2..{image.config.context}, not {context}")
     windows = text_windows(text, image.tokenizer, context=context, tokens=tokens)
-    results = {}
+    results, all_losses = {}, {}
     for name in arithmetics:
         if name == "unquantised":
             losses = token_losses(_original(image, checkpoint), windows)
@@ -101,9 +103,18 @@ def evaluate(
             losses = token_losses(ImageWeights(image), windows)
         else:
             losses = device_losses(EmulatorDevice(image, nodes=NODES, context=context), windows)
+        all_losses[name] = losses.double().flatten()
         results[name] = Perplexity(tokens=losses.numel(), loss=float(losses.double().mean()))
         report(f"{name}: perplexity {results[name].perplexity:.4f} over {losses.numel()} tokens")
-    return Evaluation(results=results, text_bytes=_predicted_bytes(image.tokenizer, windows))
+    error = None
+    if {"reference", "device"} <= set(all_losses):
+        difference = all_losses["device"] - all_losses["reference"]
+        error = float(difference.std() / len(difference) ** 0.5)
+    return Evaluation(
+        results=results,
+        text_bytes=_predicted_bytes(image.tokenizer, windows),
+        device_error=error,
+    )
 
 
 def device_losses(device: Device, windows: Tensor) -> Tensor:

@@ -45,6 +45,10 @@ def test_device_arithmetic_is_near_the_reference(image, text):
     change = evaluation.device_change
     assert change is not None
     assert 0 < abs(change) < 0.03
+    windows = text_windows(text, image.tokenizer, context=48, tokens=200)
+    device = device_losses(EmulatorDevice(image, nodes=64), windows).double()
+    difference = (device - token_losses(ImageWeights(image), windows)).flatten()
+    assert evaluation.device_error == pytest.approx(float(difference.std()) / 188**0.5)
     assert re.fullmatch(r"device: perplexity \d+\.\d{4} over 188 tokens", lines[1])
 
 
@@ -68,6 +72,7 @@ def test_bits_per_byte_count_the_predicted_text(image, text):
     bits = loss * 58 / math.log(2) / predicted
     assert evaluation.bits_per_byte("reference") == pytest.approx(bits)
     assert evaluation.device_change is None
+    assert evaluation.device_error is None
 
 
 @pytest.mark.parametrize(
