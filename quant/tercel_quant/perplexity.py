@@ -30,9 +30,7 @@ class Perplexity:
         return self.loss / math.log(2) / bytes_per_token
 
 
-def measure_perplexity(
-    model: Transformer, windows: Tensor, *, batch_size: int = 8
-) -> Perplexity:
+def measure_perplexity(model: Transformer, windows: Tensor, *, batch_size: int = 8) -> Perplexity:
     """Evaluate in float32 with the weights and activations of the model's precision.
 
     Every window starts with an empty context.

@@ -31,9 +31,7 @@ def make(config: ModelConfig, precision: str = "float") -> Transformer:
 
 
 def tokens_of(config: ModelConfig, length: int = 20) -> torch.Tensor:
-    return torch.randint(
-        config.vocab_size, (2, length), generator=torch.Generator().manual_seed(3)
-    )
+    return torch.randint(config.vocab_size, (2, length), generator=torch.Generator().manual_seed(3))
 
 
 def llama_of(model: Transformer) -> transformers.LlamaForCausalLM:

@@ -48,9 +48,7 @@ def test_take_inverts_place(layout, columns, rows, interleaved, seed):
         ]
     else:
         starts = np.cumsum([0, *rows]).tolist()
-        parts = [
-            Part(name=f"p{i}", start=starts[i], rows=count) for i, count in enumerate(rows)
-        ]
+        parts = [Part(name=f"p{i}", start=starts[i], rows=count) for i, count in enumerate(rows)]
     segment = ternary_segment(layout, columns, parts)
     content = np.zeros(segment.words * layout.word_bytes, np.uint8)
     matrix = rng.integers(-1, 2, (segment.rows, columns), np.int8)

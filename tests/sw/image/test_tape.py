@@ -35,9 +35,7 @@ class SlowTape:
     def byte(self, address):
         word, inside = divmod(address, self.word)
         port, lane = divmod(inside, self.layout.port_bytes)
-        return self.file[
-            self.start + port * self.port_size + word * self.layout.port_bytes + lane
-        ]
+        return self.file[self.start + port * self.port_size + word * self.layout.port_bytes + lane]
 
     def bytes(self, count):
         data = bytes(self.byte(self.cursor + i) for i in range(count))
