@@ -47,7 +47,7 @@ def quantize(
     calibration_text: Annotated[
         Path | None, typer.Option(help="Text of the kind that the model will meet.")
     ] = None,
-    calibration_tokens: Annotated[int, typer.Option(help="Most tokens of it to use.")] = 16384,
+    calibration_tokens: Annotated[int, typer.Option(help="Most tokens of it to use.")] = 32768,
     tokenizer: Annotated[
         Path | None, typer.Option(help="A tokenizer.json in place of the checkpoint's own.")
     ] = None,
