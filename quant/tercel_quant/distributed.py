@@ -69,6 +69,8 @@ class World:
         trace: TracebackType | None,
     ) -> None:
         if self._launched:
+            if error is None:
+                dist.barrier()  # nobody leaves while another still needs the group
             dist.destroy_process_group()
 
     @property

@@ -2,11 +2,13 @@
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
+from torch import distributed as dist
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
@@ -109,4 +111,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    status = main()
+    if dist.is_available() and dist.is_torchelastic_launched():
+        # The interpreter's teardown races with gloo's threads and may abort a finished process.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    raise SystemExit(status)
