@@ -14,7 +14,7 @@ from tercel_quant.checkpoints.checkpoint import Checkpoint, Ternary, check_finit
 from tercel_quant.checkpoints.exact import exact_ternary
 from tercel_quant.checkpoints.gguf_config import read_config
 from tercel_quant.checkpoints.gguf_tokenizer import tokenizer_json
-from tercel_quant.checkpoints.names import check_tensors
+from tercel_quant.checkpoints.names import canonical_shapes, check_tensors
 
 __all__ = ["MAGIC", "GgufCheckpoint"]
 
@@ -126,18 +126,8 @@ class GgufCheckpoint(Checkpoint):
         return f"blk.{layer}.{PARTS[part]}.weight"
 
     def _expected(self) -> dict[str, tuple[int, ...]]:
-        config = self.config
-        table = (config.vocab_size, config.hidden_size)
-        expected: dict[str, tuple[int, ...]] = {self._source("embedding"): table}
-        if not config.tied_head:
-            expected[self._source("head")] = table
-        expected[self._source("norm")] = (config.hidden_size,)
-        for layer in range(config.layers):
-            for part, width in config.norms().items():
-                expected[self._source(f"layers.{layer}.{part}")] = (width,)
-            for part, shape in config.linears().items():
-                expected[self._source(f"layers.{layer}.{part}")] = shape
-        return expected
+        shapes = canonical_shapes(self.config)
+        return {self._source(name): shape for name, shape in shapes.items()}
 
     def _read(self, source: str) -> Tensor:
         tensor = self._tensors[source]

@@ -10,7 +10,7 @@ from tercel.errors import TercelError
 from tercel_quant.checkpoints.checkpoint import Checkpoint, Ternary, check_finite
 from tercel_quant.checkpoints.exact import exact_ternary
 from tercel_quant.checkpoints.huggingface_config import read_config
-from tercel_quant.checkpoints.names import check_tensors
+from tercel_quant.checkpoints.names import canonical_shapes, check_tensors
 from tercel_quant.checkpoints.packed import PER_BYTE, unpack
 from tercel_quant.checkpoints.safetensors_store import SafetensorsStore
 
@@ -113,25 +113,16 @@ class HuggingFaceCheckpoint(Checkpoint):
         return f"model.layers.{layer}.{within}.weight"
 
     def _expected(self) -> dict[str, tuple[int, ...]]:
-        config = self.config
-        table = (config.vocab_size, config.hidden_size)
-        expected: dict[str, tuple[int, ...]] = {self._source("embedding"): table}
-        if not config.tied_head:
-            expected[self._source("head")] = table
-        expected[self._source("norm")] = (config.hidden_size,)
-        for layer in range(config.layers):
-            for part, width in config.norms().items():
-                expected[self._source(f"layers.{layer}.{part}")] = (width,)
-            for part, (rows, columns) in config.linears().items():
-                source = self._source(f"layers.{layer}.{part}")
-                if self._packed:
-                    if rows % PER_BYTE:
-                        raise TercelError(
-                            f"{source}: packed rows must be a multiple of 4, not {rows}"
-                        )
-                    expected[_scale_name(source)] = (1,)
-                    rows //= PER_BYTE
-                expected[source] = (rows, columns)
+        expected = {}
+        for name, shape in canonical_shapes(self.config).items():
+            source = self._source(name)
+            if self._packed and name.rpartition(".")[2] in self.config.linears():
+                rows, columns = shape
+                if rows % PER_BYTE:
+                    raise TercelError(f"{source}: packed rows must be a multiple of 4, not {rows}")
+                expected[_scale_name(source)] = (1,)
+                shape = (rows // PER_BYTE, columns)
+            expected[source] = shape
         return expected
 
     @staticmethod

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from tercel.config import ModelConfig
 from tercel.errors import TercelError
 
-__all__ = ["check_tensors"]
+__all__ = ["canonical_shapes", "check_tensors"]
 
 SHOWN = 5
 
@@ -19,6 +20,21 @@ PARTS = {
     "post_feedforward": "norms after the MLP",
 }
 """Part of a tensor's name to what it belongs to."""
+
+
+def canonical_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a model under its canonical name, with its shape."""
+    table = (config.vocab_size, config.hidden_size)
+    shapes: dict[str, tuple[int, ...]] = {"embedding": table}
+    if not config.tied_head:
+        shapes["head"] = table
+    shapes["norm"] = (config.hidden_size,)
+    for layer in range(config.layers):
+        for part, width in config.norms().items():
+            shapes[f"layers.{layer}.{part}"] = (width,)
+        for part, shape in config.linears().items():
+            shapes[f"layers.{layer}.{part}"] = shape
+    return shapes
 
 
 def check_tensors(

@@ -8,7 +8,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.checkpoints.checkpoint import Checkpoint, check_finite
-from tercel_quant.checkpoints.names import check_tensors
+from tercel_quant.checkpoints.names import canonical_shapes, check_tensors
 
 __all__ = ["TrainedCheckpoint"]
 
@@ -45,7 +45,8 @@ class TrainedCheckpoint(Checkpoint):
             )
         self._config = ModelConfig.from_json(metadata["config"])
         self._precision = metadata["precision"]
-        check_tensors(shapes, self._expected())
+        expected = canonical_shapes(self._config)
+        check_tensors(shapes, {f"{name}.weight": shape for name, shape in expected.items()})
 
     @property
     def config(self) -> ModelConfig:
@@ -77,15 +78,3 @@ class TrainedCheckpoint(Checkpoint):
         source = f"{name}.weight"
         with safe_open(self._path, framework="pt") as file:
             return check_finite(file.get_tensor(source).float(), source)
-
-    def _expected(self) -> dict[str, tuple[int, ...]]:
-        config = self._config
-        rows = ("embedding",) if config.tied_head else ("embedding", "head")
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-            rows, (config.vocab_size, config.hidden_size)
-        )
-        shapes["norm"] = (config.hidden_size,)
-        for layer in range(config.layers):
-            parts = config.linears() | {name: (n,) for name, n in config.norms().items()}
-            shapes |= {f"layers.{layer}.{name}": shape for name, shape in parts.items()}
-        return {f"{name}.weight": shape for name, shape in shapes.items()}
