@@ -1,6 +1,5 @@
 """Files of a training run: resumable checkpoints and finished weights."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +10,15 @@ from safetensors import SafetensorError
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.model import Transformer
+from tercel_quant.whole_file import whole_file, write_whole
 
-__all__ = ["load_checkpoint", "load_weights", "save_checkpoint", "save_weights", "write_whole"]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that its name only ever shows whole content, also after a crash.
-
-    The content goes to a temporary neighbour, reaches the disk, and is renamed.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-    _publish(temporary, path)
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+__all__ = ["load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write the nested dictionaries of tensors and plain values from which a run continues."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(state, temporary)
-    _publish(temporary, path)
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

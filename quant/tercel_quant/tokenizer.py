@@ -1,6 +1,5 @@
 """The model's tokenizer: a byte-level BPE trained on the corpus, and the corpus as token ids."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tercel.errors import TercelError
 from tercel_quant.corpus.build import END_OF_TEXT
+from tercel_quant.whole_file import whole_file, write_whole
 
 __all__ = [
     "TokenizerConfig",
@@ -93,9 +93,7 @@ def train_tokenizer(
             f"not {config.vocab_size}; use a smaller vocabulary or more text"
         )
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    part.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
-    os.replace(part, output)
+    write_whole(output, (tokenizer.to_str(pretty=True) + "\n").encode())
     return tokenizer
 
 
@@ -196,9 +194,8 @@ def encode_corpus(
             f"tokenizer must have at most {_UINT16_IDS} ids, not {tokenizer.get_vocab_size()}"
         )
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     total = 0
-    try:
+    with whole_file(output) as part:
         with part.open("wb") as file:
             for batch in _batches(text_files):
                 encoded = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
@@ -210,9 +207,6 @@ def encode_corpus(
                     on_tokens(total)
         if not total:
             raise TercelError("text files must hold at least one document, but hold none")
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
     return total
 
 

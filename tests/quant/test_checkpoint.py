@@ -13,9 +13,9 @@ from tercel_quant.checkpoint import (
     load_weights,
     save_checkpoint,
     save_weights,
-    write_whole,
 )
 from tercel_quant.model import Transformer
+from tercel_quant.whole_file import write_whole
 
 TINY = dataclasses.replace(PRESETS["tiny"], layers=1)
 
