@@ -10,7 +10,6 @@ from tercel.numerics.float32 import multiply
 from tercel.numerics.functions import LOG2_E, exp2_significands
 from tercel_hw.attention import AttentionConfig
 from tercel_hw.dense import DenseConfig
-from tercel_sim.testbench import every_cycle, random_gaps
 
 
 def bits_of(x):
@@ -185,13 +184,3 @@ def softmax_of():
 @pytest.fixture
 def tree_of():
     return tree
-
-
-@pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])
-def idle(request):
-    return random_gaps(request.param) if request.param else every_cycle
-
-
-@pytest.fixture(params=[None, 12], ids=["taking", "pausing"])
-def back_pressure(request):
-    return random_gaps(request.param, 0.4) if request.param else every_cycle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel_hw.dense import DenseEngine
-from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
+from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
 
 def in_beats(config, rows):
@@ -122,13 +122,3 @@ def walk_of():
 @pytest.fixture(name="play")
 def play_fixture():
     return play
-
-
-@pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])
-def idle(request):
-    return random_gaps(request.param) if request.param else every_cycle
-
-
-@pytest.fixture(params=[None, 12], ids=["taking", "pausing"])
-def back_pressure(request):
-    return random_gaps(request.param, 0.4) if request.param else every_cycle

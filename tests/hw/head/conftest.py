@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
+from tercel_sim.testbench import get_all, put_all, run
 
 
 def bits_of(x):
@@ -42,13 +42,3 @@ def payloads_of():
 @pytest.fixture(name="through")
 def through_fixture():
     return through
-
-
-@pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])
-def idle(request):
-    return random_gaps(request.param) if request.param else every_cycle
-
-
-@pytest.fixture(params=[None, 12], ids=["taking", "pausing"])
-def back_pressure(request):
-    return random_gaps(request.param, 0.4) if request.param else every_cycle
