@@ -23,7 +23,7 @@ PACKAGES = {
         | {"typer", "rich", "rdata"},
     ),
 }
-LAYERS = ["errors", "record", "config", "numerics", "image", "device", "runtime", "cli", "__main__"]
+LAYERS = ["errors", "record", "config", "numerics", "image", "program", "device", "runtime", "cli", "__main__"]
 """Inside ``tercel`` a package imports only those before it."""
 
 

@@ -1,0 +1,169 @@
+"""The commands of a pass program: what each unit of the accelerator can be told.
+
+A program is a list of commands of 64 bytes each: the unit's number in the first byte, three bytes
+of zeros, then the unit's fields, packed from the lowest bit without gaps. Addresses count words;
+floats are bit patterns. The driver encodes from this table and the hardware slices by it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["ABSENT", "COMMANDS", "COMMAND_BYTES", "HEADER_BITS", "Command"]
+
+COMMAND_BYTES = 64
+HEADER_BITS = 32
+ABSENT = (1 << 20) - 1
+"""Row number of a part that a linear does not have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A kind of command.
+
+    Raises
+    ------
+    ValueError
+        If the fields do not fit.
+    """
+
+    name: str
+    number: int
+    fields: Mapping[str, int]
+    """Name to width in bits, lowest first."""
+
+    def __post_init__(self):
+        if self.bits > 8 * COMMAND_BYTES - HEADER_BITS:
+            raise ValueError(f"the fields of {self.name} take {self.bits} bits")
+
+    @property
+    def bits(self) -> int:
+        """Bits of all fields."""
+        return sum(self.fields.values())
+
+    def encode(self, **values: int) -> bytes:
+        """The command's bytes.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing, unknown or out of range.
+        """
+        if set(values) != set(self.fields):
+            wrong = ", ".join(sorted(set(values) ^ set(self.fields)))
+            raise ValueError(f"command {self.name} has missing or unknown fields: {wrong}")
+        packed, shift = self.number, HEADER_BITS
+        for name, width in self.fields.items():
+            value = int(values[name])
+            if not 0 <= value < 1 << width:
+                raise ValueError(f"{name} of {self.name} must fit {width} bits, but is {value}")
+            packed |= value << shift
+            shift += width
+        return packed.to_bytes(COMMAND_BYTES, "little")
+
+    def decode(self, data: bytes) -> dict[str, int]:
+        """The fields of an encoded command."""
+        packed = int.from_bytes(data, "little") >> HEADER_BITS
+        values = {}
+        for name, width in self.fields.items():
+            values[name] = packed & ((1 << width) - 1)
+            packed >>= width
+        return values
+
+
+WORD = 32
+"""Bits of a word address."""
+FLOAT = 32
+ROW = 20
+"""Bits of a number of rows."""
+WIDTH = 16
+"""Bits of a row's number of elements."""
+
+TABLE = {
+    # What the program was made for: registers `caps` and `shape`.
+    "begin": {"caps": 32, "shape": 32},
+    # Fetch a row: 0 int8 embedding with a scale, 1 float32 embedding, 2 cosines and sines.
+    "rows": {
+        "kind": 2,
+        "lane": 8,
+        "elements": WIDTH,
+        "words": 16,
+        "address": WORD,
+        "scale_address": WORD,
+        "scale_index": 8,
+    },
+    # The residual stream: 0 add a linear's output, 1 replay; to 0 norm or 1 dump.
+    "residual": {"operation": 1, "target": 1, "width": WIDTH},
+    # Norm and quantise a row from 0 residual, 1 gate, 2 attention for 0 engine, 1 head.
+    "norm": {
+        "source": 2,
+        "target": 1,
+        "normed": 1,
+        "width": WIDTH,
+        "inverse_width": FLOAT,
+        "epsilon": FLOAT,
+        "address": WORD,
+        "words": 16,
+    },
+    # Play tape to 0 engine, 1 head.
+    "tape": {"target": 1, "address": WORD, "words": 32},
+    # Multiply a ternary matrix.
+    "engine": {
+        "rows": ROW,
+        "chunks": 8,
+        "codes": 8,
+        "bytes": 8,
+        "row_chunks": 24,
+        "groups": 16,
+        "blocks": 16,
+    },
+    # Scale the sums and send them to 0 rotary, 1 residual, 2 gate.
+    "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW},
+    # Rotate and quantise heads, write keys and values.
+    "heads": {
+        "query_heads": 8,
+        "kv_heads": 8,
+        "head_size": WIDTH,
+        "nodes": 8,
+        "base": 24,
+        "cache": WORD,
+        "row_words": 24,
+        "head_stride": WORD,
+    },
+    # Activation of 0 silu, 1 relu2 times up.
+    "gate": {"activation": 1, "width": WIDTH},
+    # Attention over all KV heads; bit `16 i + j` of ancestors: node i sees node j.
+    "attention": {
+        "kv_heads": 8,
+        "turns": 8,
+        "head_size": WIDTH,
+        "nodes": 8,
+        "past": 24,
+        "factor": FLOAT,
+        "cache": WORD,
+        "row_words": 24,
+        "head_stride": WORD,
+        "ancestors": 256,
+    },
+    # Play the head and write what was asked for; best 0 is no top-k.
+    "head": {
+        "rows": ROW,
+        "limit": ROW,
+        "elements": WIDTH,
+        "best": 8,
+        "argmax": 1,
+        "sums": 1,
+        "logits": 1,
+        "logits_address": WORD,
+        "summary_address": WORD,
+    },
+    # Write rows that a unit dumps.
+    "dump": {"address": WORD, "width": WIDTH},
+    # The pass ends when all units are idle.
+    "end": {},
+}
+
+COMMANDS = {
+    name: Command(name=name, number=number, fields=fields)
+    for number, (name, fields) in enumerate(TABLE.items(), 1)
+}
+"""All commands by name; numbers start from 1, so that empty memory is no command."""
