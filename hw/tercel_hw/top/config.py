@@ -1,0 +1,198 @@
+"""The parameters of a whole accelerator, from which those of its blocks follow."""
+
+from dataclasses import dataclass, field, fields
+
+from tercel.image import TapeLayout
+from tercel_hw.attention import AttentionConfig
+from tercel_hw.config import TLMM, TlmmConfig
+from tercel_hw.dense import DenseConfig
+from tercel_hw.head import HeadConfig
+from tercel_hw.memory import (
+    AxiConfig,
+    BurstConfig,
+    GearboxConfig,
+    ReaderConfig,
+    RoutedConfig,
+    StripedConfig,
+)
+from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.registers import ControlConfig
+from tercel_hw.vector import VectorConfig
+
+__all__ = ["ACCELERATORS", "CHANNELS", "AcceleratorConfig"]
+
+CHANNELS = ("program", "rows", "vector", "cache", "tape")
+"""What is read, the most urgent first."""
+COLUMNS = 8192
+"""Widest row of the kv260's accelerators: two banks of UltraRAM."""
+SCORE_ULTRA = 4096
+"""From this many words on the score memory is UltraRAM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorConfig:
+    """A whole accelerator; the defaults are those of the kv260.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    tlmm: TlmmConfig = field(default_factory=lambda: TlmmConfig(max_columns=COLUMNS))
+    """The ternary engine; its lanes are the machine's, its widest matrix the widest row."""
+    ports: int = 4
+    """Memory ports."""
+    port_bytes: int = 16
+    """Bytes of a beat of a port."""
+    hidden: int = 4096
+    """Widest residual stream."""
+    head_size: int = 128
+    """Largest head."""
+    heads: int = 32
+    """Most query heads."""
+    turns: int = 4
+    """Most query heads of a KV head."""
+    positions: int = 4096
+    """Most positions of the cache."""
+    score_words: int = 1 << 14
+    """Scores kept: ``positions * turns`` of a walk."""
+    rows: int = 1 << 17
+    """Largest vocabulary."""
+    best: int = 64
+    """Largest top-k."""
+    tape_words: int = 4 * 4096
+    """Words of the tape buffer."""
+    burst_beats: int = 64
+    """Longest burst."""
+    address_width: int = 40
+    """Bits of a byte address."""
+
+    def __post_init__(self):
+        if not isinstance(self.tlmm, TlmmConfig):
+            raise TypeError(f"tlmm must be a TlmmConfig, not {self.tlmm!r}")
+        check_power_of_two("port_bytes", self.port_bytes, 4, 16)
+        check_integer("heads", self.heads, 1, 255)
+        check_integer("tape_words", self.tape_words, 2 * self.burst_beats, 1 << 20)
+        word = self.ports * self.port_bytes
+        check_power_of_two("bytes of a word", word, 16, 64)
+        if self.heads * self.head_size > self.tlmm.max_columns:
+            raise ValueError(
+                f"heads * head_size must not exceed max_columns ({self.tlmm.max_columns}), "
+                f"but is {self.heads * self.head_size}"
+            )
+        # The configurations of the blocks check what remains.
+        for name in ("vector", "attention", "head", "routed", "gearbox", "control"):
+            getattr(self, name)
+
+    @property
+    def nodes(self) -> int:
+        """Lanes, K."""
+        return self.tlmm.nodes
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word, over all ports."""
+        return self.ports * self.port_bytes
+
+    @property
+    def layout(self) -> TapeLayout:
+        """The tape that this accelerator plays."""
+        return TapeLayout(
+            code=self.tlmm.code,
+            tables=self.tlmm.tables,
+            ports=self.ports,
+            port_bytes=self.port_bytes,
+            block_rows=self.tlmm.block_rows,
+        )
+
+    @property
+    def vector(self) -> VectorConfig:
+        return VectorConfig(
+            nodes=self.nodes,
+            columns=self.tlmm.max_columns,
+            hidden=self.hidden,
+            head_size=self.head_size,
+            word_bytes=self.word_bytes,
+            sum_bits=self.tlmm.sum_bits,
+            group=self.tlmm.weight_code.group,
+        )
+
+    @property
+    def dense(self) -> DenseConfig:
+        beats = -(-self.head_size // self.word_bytes)
+        return DenseConfig(
+            nodes=self.nodes,
+            macs=self.word_bytes,
+            turns=self.turns,
+            vector_beats=max(2, -(-self.hidden // self.word_bytes), beats * self.turns),
+            total_words=max(2, beats * self.turns),
+            rows=max(self.rows, self.positions),
+        )
+
+    @property
+    def attention(self) -> AttentionConfig:
+        return AttentionConfig(
+            dense=self.dense,
+            positions=self.positions,
+            score_words=self.score_words,
+            ram_style="ultra" if self.score_words >= SCORE_ULTRA else "block",
+        )
+
+    @property
+    def head(self) -> HeadConfig:
+        return HeadConfig(nodes=self.nodes, rows=self.rows, best=self.best)
+
+    @property
+    def routed(self) -> RoutedConfig:
+        axi = AxiConfig(address_width=self.address_width, data_width=8 * self.port_bytes)
+        burst = BurstConfig(axi=axi, max_beats=self.burst_beats)
+        reader = ReaderConfig(burst=burst, buffer_beats=8 * self.burst_beats)
+        striped = StripedConfig(reader=reader, ports=self.ports)
+        return RoutedConfig(striped=striped, destinations=len(CHANNELS))
+
+    @property
+    def gearbox(self) -> GearboxConfig:
+        code = self.tlmm.weight_code
+        return GearboxConfig(
+            word_bytes=self.word_bytes, max_bytes=code.packed_bytes(self.tlmm.tables)
+        )
+
+    @property
+    def control(self) -> ControlConfig:
+        return ControlConfig(
+            nodes=self.nodes,
+            layout=self.layout,
+            address_width=self.address_width,
+            streams=tuple(f"write{port}" for port in range(self.ports)),
+        )
+
+    def parameters(self) -> dict[str, int | dict]:
+        """All fields by name, for a sidecar."""
+        values = {name.name: getattr(self, name.name) for name in fields(self)}
+        values["tlmm"] = {name.name: getattr(self.tlmm, name.name) for name in fields(self.tlmm)}
+        return values
+
+
+ACCELERATORS = {
+    "tiny": AcceleratorConfig(
+        tlmm=TLMM["tiny"],
+        ports=2,
+        port_bytes=8,
+        hidden=128,
+        head_size=48,
+        heads=4,
+        turns=2,
+        positions=64,
+        score_words=128,
+        rows=256,
+        best=8,
+        tape_words=256,
+        burst_beats=16,
+        address_width=32,
+    ),
+    "kv260": AcceleratorConfig(),
+    "kv260-index5": AcceleratorConfig(
+        tlmm=TlmmConfig(code="index5", tables=128, max_columns=COLUMNS)
+    ),
+}

@@ -1,0 +1,70 @@
+"""Rows of one of several sources to one of several takers."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.vector import command_layout
+
+__all__ = ["RowSwitch"]
+
+
+class RowSwitch(wiring.Component):
+    """Lets one row pass for every norm command, from its source to its target; no latency.
+
+    Between two rows a cycle passes for the command.
+
+    Parameters
+    ----------
+    layout
+        Of an element; ``last`` ends a row.
+    field
+        The command's field that chooses: ``source`` or ``target``.
+    count
+        Sources or targets.
+
+    Members
+    -------
+    i_command : In(stream.Signature(command_layout("norm")))
+    i : array of In(stream.Signature(layout))
+        The sources; one if ``field`` is ``target``.
+    o : array of Out(stream.Signature(layout))
+        The targets; one if ``field`` is ``source``.
+    """
+
+    i_command: stream.Interface
+    i: Sequence[stream.Interface]
+    o: Sequence[stream.Interface]
+
+    def __init__(self, *, layout: data.StructLayout, field: str, count: int):
+        self._field = field
+        sources, targets = (count, 1) if field == "source" else (1, count)
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(command_layout("norm"))),
+                "i": In(stream.Signature(layout)).array(sources),
+                "o": Out(stream.Signature(layout)).array(targets),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        choice = Signal.like(self.i_command.payload[self._field])
+        open_, ended = Signal(), Signal()
+        m.d.comb += self.i_command.ready.eq(~open_)
+        with m.If(self.i_command.valid & ~open_):
+            m.d.sync += [open_.eq(1), choice.eq(self.i_command.payload[self._field])]
+        with m.Elif(ended):
+            m.d.sync += open_.eq(0)
+        pairs = [(source, target) for source in self.i for target in self.o]
+        for index, (source, target) in enumerate(pairs):
+            with m.If(open_ & (choice == index)):
+                m.d.comb += [
+                    target.valid.eq(source.valid),
+                    target.payload.eq(source.payload),
+                    source.ready.eq(target.ready),
+                    ended.eq(source.valid & target.ready & source.payload.last),
+                ]
+        return m

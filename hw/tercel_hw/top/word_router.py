@@ -1,0 +1,63 @@
+"""Runs of words to one of several takers."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["WordRouter"]
+
+
+class WordRouter(wiring.Component):
+    """Sends the words of each run to the run's target; one word a cycle, no latency.
+
+    Between two runs a cycle passes for the command.
+
+    Parameters
+    ----------
+    width
+        Bits of a word.
+    targets
+        How many takers.
+    command
+        Layout of a run: it has at least ``target`` and ``words``, not zero.
+
+    Members
+    -------
+    i_command : In(stream.Signature(command))
+    i : In(stream.Signature(width))
+    o : array of Out(stream.Signature(width))
+    """
+
+    i_command: stream.Interface
+    i: stream.Interface
+    o: list[stream.Interface]
+
+    def __init__(self, *, width: int, targets: int, command: data.StructLayout):
+        words = stream.Signature(unsigned(width))
+        super().__init__(
+            {
+                "i_command": In(stream.Signature(command)),
+                "i": In(words),
+                "o": Out(words).array(targets),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        command = self.i_command.payload
+        target, left = Signal.like(command.target), Signal.like(command.words)
+        gone = Signal()
+        m.d.comb += [self.i_command.ready.eq(left == 0), gone.eq(self.i.valid & self.i.ready)]
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [target.eq(command.target), left.eq(command.words)]
+        with m.Else():
+            m.d.sync += left.eq(Mux(gone, left - 1, left))
+        for index, output in enumerate(self.o):
+            chosen = (left != 0) & (target == index)
+            m.d.comb += [
+                output.payload.eq(self.i.payload),
+                output.valid.eq(self.i.valid & chosen),
+            ]
+            with m.If(chosen):
+                m.d.comb += self.i.ready.eq(output.ready)
+        return m
