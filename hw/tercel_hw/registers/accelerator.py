@@ -199,10 +199,16 @@ def _control(config: ControlConfig) -> list[Register]:
             offset=0x28,
             access=Access.RW,
             width=64,
-            description="Byte address of the pass program.",
+            description="Word address of the pass program.",
             fields=(
-                Field(name="address", bit=0, width=config.address_width, description="In bytes."),
+                Field(name="address", bit=0, width=config.address_width, description="In words."),
             ),
+        ),
+        Register(
+            name="program_length",
+            offset=0x30,
+            access=Access.RW,
+            description="Number of commands of the pass program.",
         ),
     ]
 

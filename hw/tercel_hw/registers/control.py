@@ -57,6 +57,9 @@ class AcceleratorControl(wiring.Component):
     events : in, :func:`event_layout`
         What to count.
     program_address : out
+        Word address of the pass program.
+    program_length : out
+        Its number of commands.
     tape_base : out, array
         Byte addresses.
     """
@@ -70,6 +73,7 @@ class AcceleratorControl(wiring.Component):
     errors: data.View
     events: data.View
     program_address: Signal
+    program_length: Signal
     tape_base: data.View
 
     def __init__(self, *, config: ControlConfig):
@@ -87,6 +91,7 @@ class AcceleratorControl(wiring.Component):
                 "errors": In(data.StructLayout(dict.fromkeys(config.errors, unsigned(1)))),
                 "events": In(event_layout()),
                 "program_address": Out(address),
+                "program_length": Out(32),
                 "tape_base": Out(data.ArrayLayout(address, config.layout.ports)),
             }
         )
@@ -111,6 +116,7 @@ class AcceleratorControl(wiring.Component):
             errors.set.watchdog.eq(self.errors.watchdog | expired),
             self.reset.eq(file.control.reset),
             self.program_address.eq(file.program_address.address),
+            self.program_length.eq(file.program_length),
         ]
         for port in range(self._config.layout.ports):
             m.d.comb += self.tape_base[port].eq(getattr(file, f"tape_base{port}").address)

@@ -11,9 +11,10 @@ REGISTERS = accelerator_registers(CONFIG).constants()
 def test_offsets_are_stable():
     """Drivers in the field hold these."""
     names = ["ID", "VERSION", "CAPS", "SHAPE", "CONTROL", "STATUS", "ERROR", "IRQ_STATUS"]
-    names += ["IRQ_ENABLE", "WATCHDOG", "PROGRAM_ADDRESS", "CYCLES", "BYTES_WRITTEN", "TAPE_BASE0"]
+    names += ["IRQ_ENABLE", "WATCHDOG", "PROGRAM_ADDRESS", "PROGRAM_LENGTH", "CYCLES"]
+    names += ["BYTES_WRITTEN", "TAPE_BASE0"]
     offsets = [REGISTERS[name] for name in names]
-    assert offsets == [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 0x40, 0x70, 0x80]
+    assert offsets == [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 0x40, 0x70, 0x80]
 
 
 def test_identity(driver):
@@ -37,7 +38,9 @@ def test_a_pass(driver):
         await bus.write(ctx, REGISTERS["IRQ_ENABLE"], 1)
         await bus.write(ctx, REGISTERS["PROGRAM_ADDRESS"], 0x89ABCDE0)
         await bus.write(ctx, REGISTERS["PROGRAM_ADDRESS"] + 4, 0xF12)
+        await bus.write(ctx, REGISTERS["PROGRAM_LENGTH"], 0x12345)
         await bus.write(ctx, REGISTERS["TAPE_BASE0"] + 8 * 2, 0x1000)
+        assert ctx.get(control.program_length) == 0x12345
         assert ctx.get(control.program_address) == 0x1289ABCDE0
         assert ctx.get(control.tape_base[2]) == 0x1000
         ctx.set(control.events, {"bytes_read": 64})

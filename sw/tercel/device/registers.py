@@ -1,0 +1,37 @@
+"""The accelerator's registers as the driver uses them: byte offsets, and fields in place.
+
+The hardware generator owns the map; a test compares the two.
+"""
+
+__all__ = ["IDENTITY", "MAJOR", "REGISTERS", "error_names"]
+
+IDENTITY = int.from_bytes(b"TRCL", "big")
+"""What the register ``id`` shows."""
+MAJOR = 0
+"""Major version of the contract that this driver keeps."""
+
+REGISTERS = {
+    "ID": 0x00,
+    "VERSION": 0x04,
+    "VERSION_MAJOR_SHIFT": 16,
+    "CAPS": 0x08,
+    "SHAPE": 0x0C,
+    "CONTROL": 0x10,
+    "CONTROL_START_MASK": 1,
+    "CONTROL_RESET_MASK": 2,
+    "STATUS": 0x14,
+    "STATUS_BUSY_MASK": 1,
+    "STATUS_DONE_MASK": 2,
+    "STATUS_ERROR_MASK": 4,
+    "ERROR": 0x18,
+    "PROGRAM_ADDRESS": 0x28,
+    "PROGRAM_LENGTH": 0x30,
+    "TAPE_BASE0": 0x80,
+}
+
+
+def error_names(ports: int) -> tuple[str, ...]:
+    """Names of the bits of the register ``error``, lowest first."""
+    reads = (f"tape{port}" for port in range(ports))
+    writes = (f"write{port}" for port in range(ports))
+    return (*reads, "code", "sequencer", "watchdog", *writes)
