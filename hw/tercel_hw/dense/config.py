@@ -138,11 +138,11 @@ class DenseConfig:
 
     @property
     def vector(self) -> data.StructLayout:
-        """A beat of a lane's vector; ``address`` is ``beat * turns + turn``."""
+        """An element of every lane's vector: ``byte`` of the beat at ``beat * turns + turn``."""
         return data.StructLayout(
             {
-                "lane": range(self.nodes),
                 "address": range(self.vector_beats),
-                "beat": self.beat,
+                "byte": range(self.macs),
+                "values": data.ArrayLayout(signed(8), self.nodes),
             }
         )

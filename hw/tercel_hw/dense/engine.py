@@ -47,7 +47,8 @@ class DenseEngine(wiring.Component):
     Members
     -------
     i_vector : In(stream.Signature(config.vector))
-        Writes a vector memory, always ready; not while a dot walk reads that address.
+        Writes a byte of every lane's vector memory, always ready; not while a dot walk reads that
+        address.
     i_command : In(stream.Signature(config.command))
         ``elements``, ``rows`` and ``turns`` at least 1 and within the capacities; axpy: at most
         4128 rows, for which the totals are exact.
@@ -140,16 +141,17 @@ class DenseEngine(wiring.Component):
                 column.axpy.eq(step.axpy),
             ]
             columns.append(column)
+        element = self.i_vector.payload
         m.d.comb += self.i_vector.ready.eq(1)
         for lane in range(config.nodes):
             store = memory.Memory(shape=config.beat, depth=config.vector_beats, init=[])
             m.submodules[f"vector{lane}"] = store
-            write, read = store.write_port(), store.read_port()
+            write, read = store.write_port(granularity=1), store.read_port()
             half, column = divmod(lane, config.columns)
             m.d.comb += [
-                write.addr.eq(self.i_vector.payload.address),
-                write.data.eq(self.i_vector.payload.beat),
-                write.en.eq(self.i_vector.valid & (self.i_vector.payload.lane == lane)),
+                write.addr.eq(element.address),
+                write.en.eq(self.i_vector.valid << element.byte),
+                *(write.data[byte].eq(element.values[lane]) for byte in range(config.macs)),
                 read.addr.eq(issued.slot),
                 columns[column].vectors[half].eq(read.data),
             ]

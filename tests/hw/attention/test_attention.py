@@ -15,16 +15,17 @@ def words_of(rows, macs):
 
 
 def vector_writes(config, head):
-    """The queries' beats; lanes without a node keep what they have."""
+    """The queries' elements; lanes without a node are zero."""
     nodes, group, size = head.q.values.shape
-    missing = -size % config.dense.macs
-    beats = np.pad(head.q.values, ((0, 0), (0, 0), (0, missing)))
-    beats = beats.reshape(nodes, group, -1, config.dense.macs)
+    values = np.pad(head.q.values, ((0, config.nodes - nodes), (0, 0), (0, 0)))
     return [
-        {"lane": lane, "address": beat * group + turn, "beat": beats[lane, turn, beat].tolist()}
-        for lane in range(nodes)
+        {
+            "address": element // config.dense.macs * group + turn,
+            "byte": element % config.dense.macs,
+            "values": values[:, turn, element].tolist(),
+        }
         for turn in range(group)
-        for beat in range(beats.shape[2])
+        for element in range(size)
     ]
 
 

@@ -18,13 +18,15 @@ def in_beats(config, rows):
 
 def vector_writes(config, vectors):
     """Writes of ``[turns, nodes, elements]`` vectors."""
-    beats = in_beats(config, vectors)
-    turns, nodes, count, _ = beats.shape
+    turns, _, elements = vectors.shape
     return [
-        {"lane": lane, "address": beat * turns + turn, "beat": beats[turn, lane, beat].tolist()}
+        {
+            "address": element // config.macs * turns + turn,
+            "byte": element % config.macs,
+            "values": vectors[turn, :, element].tolist(),
+        }
         for turn in range(turns)
-        for lane in range(nodes)
-        for beat in range(count)
+        for element in range(elements)
     ]
 
 
