@@ -1,0 +1,178 @@
+"""Rotary position embedding of queries and keys."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel_hw.float32 import Lanes, StreamPipeline
+from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.config import VectorConfig, command_layout
+from tercel_hw.vector.loads import table_layout
+from tercel_hw.vector.pair_buffer import PairBuffer
+from tercel_hw.vector.rotation import Rotation
+
+__all__ = ["Rotary"]
+
+ONE = BIAS << (SIGNIFICAND_BITS - 1)
+MINUS_ZERO = 1 << (FLOAT32_BITS - 1)
+
+
+class Rotary(wiring.Component):
+    """``numerics.rotate`` of query and key heads; value heads pass unchanged.
+
+    An element is ``x*cosine + y*sine`` of itself and the other of its pair, in the lower half with
+    y negated; in a value head it is ``x*1 + -0*0``.
+
+    Throughput: one element a cycle, heads back to back; between rows no element is taken for half a
+    head's and ``GAP`` cycles. Latency: ``LATENCY`` cycles from element j + half to element j.
+
+    Parameters
+    ----------
+    config
+        The vector unit's shape.
+
+    Members
+    -------
+    i_command : In(stream.Signature(command_layout("heads")))
+        One a row of heads; ``head_size`` a multiple of 16 up to ``config.head_size``.
+    i_loaded : In(1)
+        A command starts only while it is high.
+    i_table : In(stream.Signature(table_layout(config)))
+        Writes cosines and sines; taken unless a command is under way.
+    i : In(stream.Signature(config.row))
+        ``last`` on the row's last element.
+    o : Out(stream.Signature(config.row))
+        In the order of ``i``, with ``last`` on each head's last element.
+    """
+
+    LATENCY = PairBuffer.LATENCY + 1 + Rotation.LATENCY
+    GAP = PairBuffer.LATENCY + 1
+
+    i_command: stream.Interface
+    i_loaded: Signal
+    i_table: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: VectorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": wiring.In(stream.Signature(command_layout("heads"))),
+                "i_loaded": wiring.In(1),
+                "i_table": wiring.In(stream.Signature(table_layout(config))),
+                "i": wiring.In(stream.Signature(config.row)),
+                "o": wiring.Out(stream.Signature(config.row)),
+            }
+        )
+
+    @property
+    def config(self) -> VectorConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.pairs = pairs = PairBuffer(config)
+        m.submodules.lanes = lanes = StreamPipeline(
+            Lanes([Rotation() for _ in range(config.nodes)]), tag_bits=1
+        )
+        command = self.i_command.payload
+        # Under way; elements of its row are still to come; heads left, of which to be rotated.
+        active, taking = Signal(), Signal()
+        heads, rotated = Signal(range(3 << 8)), Signal(range(2 << 8))
+        half = Signal(range(config.head_size // 2 + 1))
+        rotates, last, enable, left = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i_command.ready.eq(~active & self.i_loaded),
+            pairs.half.eq(half),
+            pairs.i.payload.eq(self.i.payload.values),
+            pairs.i.valid.eq(self.i.valid & taking),
+            self.i.ready.eq(pairs.i.ready & taking),
+            rotates.eq(rotated != 0),
+            last.eq(pairs.o.payload.upper & (pairs.o.payload.index + 1 == half)),
+            enable.eq(lanes.i.ready),
+            pairs.o.ready.eq(enable),
+            left.eq(pairs.o.valid & enable & last),
+        ]
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [
+                active.eq(1),
+                taking.eq(1),
+                half.eq(command.head_size >> 1),
+                rotated.eq(command.query_heads + command.kv_heads),
+                heads.eq(command.query_heads + (command.kv_heads << 1)),
+            ]
+        with m.If(self.i.valid & self.i.ready & self.i.payload.last):
+            m.d.sync += taking.eq(0)
+        with m.If(left):
+            m.d.sync += [rotated.eq(rotated - rotates), heads.eq(heads - 1)]
+            with m.If(heads == 1):
+                m.d.sync += active.eq(0)
+
+        # The table is read while the pair is put in order.
+        cosines, sines = self._table(m, active, pairs.o.payload.index, enable)
+        fetched = Signal(
+            data.StructLayout(
+                {"own": config.floats, "other": config.floats, "rotates": 1, "last": 1}
+            ),
+            reset_less=True,
+        )
+        valid = Signal()
+        pair = pairs.o.payload
+        with m.If(enable):
+            m.d.sync += [
+                valid.eq(pairs.o.valid),
+                fetched.rotates.eq(rotates),
+                fetched.last.eq(last),
+            ]
+            for lane in range(config.nodes):
+                other = Mux(pair.upper, pair.low[lane], pair.high[lane])
+                sign = other[-1] ^ ~pair.upper
+                m.d.sync += [
+                    fetched.own[lane].eq(Mux(pair.upper, pair.high[lane], pair.low[lane])),
+                    fetched.other[lane].eq(Mux(rotates, Cat(other[:-1], sign), MINUS_ZERO)),
+                ]
+        m.d.comb += [
+            lanes.i.valid.eq(valid),
+            lanes.i.payload.tag.eq(fetched.last),
+            lanes.i.payload.x.eq(fetched.own),
+            lanes.i.payload.y.eq(fetched.other),
+            self.o.valid.eq(lanes.o.valid),
+            self.o.payload.values.eq(lanes.o.payload.value),
+            self.o.payload.last.eq(lanes.o.payload.tag),
+            lanes.o.ready.eq(self.o.ready),
+        ]
+        for lane in range(config.nodes):
+            m.d.comb += [
+                lanes.i.payload.cosine[lane].eq(Mux(fetched.rotates, cosines[lane], ONE)),
+                lanes.i.payload.sine[lane].eq(Mux(fetched.rotates, sines[lane], Const(0))),
+            ]
+        return m
+
+    def _table(self, m: Module, active: Signal, index: Signal, enable: Signal):
+        """The memory of cosines and sines; what it has for each lane, a cycle after ``index``."""
+        config = self._config
+        nodes = config.nodes
+        m.submodules.table = table = memory.Memory(
+            shape=data.ArrayLayout(FLOAT32_BITS, 2 * nodes), depth=config.head_size // 2, init=[]
+        )
+        write, read = table.write_port(granularity=1), table.read_port()
+        written = self.i_table.payload
+        m.d.comb += [
+            self.i_table.ready.eq(~active),
+            write.addr.eq(written.index),
+            read.addr.eq(index),
+            read.en.eq(enable),
+        ]
+        for position in range(2 * nodes):
+            sine, lane = divmod(position, nodes)
+            mine = (written.sine == sine) & (written.lane == lane)
+            m.d.comb += [
+                write.data[position].eq(written.value),
+                write.en[position].eq(self.i_table.valid & self.i_table.ready & mine),
+            ]
+        return (
+            [read.data[lane] for lane in range(nodes)],
+            [read.data[nodes + lane] for lane in range(nodes)],
+        )
