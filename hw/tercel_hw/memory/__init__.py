@@ -9,10 +9,11 @@ from tercel_hw.memory.axi import (
 )
 from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
+from tercel_hw.memory.fetch import FetchChannel, FetchConfig
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 from tercel_hw.memory.gearbox import Gearbox, GearboxConfig
 from tercel_hw.memory.merge import CommandMerge
-from tercel_hw.memory.ports import connect_channels, emit_verilog, flat_name, flat_ports
+from tercel_hw.memory.ports import connect_channels, flat_name, flat_ports
 from tercel_hw.memory.prefetch import PrefetchConfig, TapePrefetcher
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
 from tercel_hw.memory.router import RoutedConfig, RoutedReader
@@ -25,6 +26,8 @@ from tercel_hw.memory.sizing import (
     tape_phases,
 )
 from tercel_hw.memory.striped import StripedConfig, StripedReader
+from tercel_hw.memory.striped_writer import StripedWriter, StripedWriterConfig
+from tercel_hw.memory.write_merge import WriteMerge
 from tercel_hw.memory.writer import AxiWriter, WriterConfig
 
 __all__ = [
@@ -38,6 +41,8 @@ __all__ = [
     "BurstConfig",
     "BurstSplitter",
     "CommandMerge",
+    "FetchChannel",
+    "FetchConfig",
     "FifoConfig",
     "Gearbox",
     "GearboxConfig",
@@ -50,13 +55,15 @@ __all__ = [
     "StreamFifo",
     "StripedConfig",
     "StripedReader",
+    "StripedWriter",
+    "StripedWriterConfig",
     "TapeBuffer",
     "TapeBufferConfig",
     "TapePrefetcher",
+    "WriteMerge",
     "WriterConfig",
     "bursts",
     "connect_channels",
-    "emit_verilog",
     "flat_name",
     "flat_ports",
     "play",

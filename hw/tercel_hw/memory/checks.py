@@ -1,6 +1,8 @@
 """Checks of constructor arguments, one wording for all."""
 
-__all__ = ["check_integer", "check_power_of_two"]
+__all__ = ["check_integer", "check_power_of_two", "check_ram_style"]
+
+RAM_STYLES = (None, "block", "distributed", "ultra")
 
 
 def check_integer(name: str, value: int, low: int, high: int) -> None:
@@ -26,3 +28,16 @@ def check_power_of_two(name: str, value: int, low: int, high: int) -> None:
     integer = isinstance(value, int) and not isinstance(value, bool)
     if not integer or not low <= value <= high or value & (value - 1):
         raise ValueError(f"{name} must be a power of two in {low}..{high}, not {value!r}")
+
+
+def check_ram_style(ram_style: str | None) -> None:
+    """Refuse anything but an attribute of a memory or none.
+
+    Raises
+    ------
+    ValueError
+        Quotes the rule and the value.
+    """
+    if ram_style not in RAM_STYLES:
+        names = ", ".join(repr(style) for style in RAM_STYLES)
+        raise ValueError(f"ram_style must be one of {names}, not {ram_style!r}")

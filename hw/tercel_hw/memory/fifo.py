@@ -6,11 +6,9 @@ from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.memory.checks import check_integer
+from tercel_hw.memory.checks import check_integer, check_ram_style
 
 __all__ = ["FifoConfig", "StreamFifo"]
-
-RAM_STYLES = (None, "block", "distributed", "ultra")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +33,7 @@ class FifoConfig:
         check_integer("width", self.width, 1, 65536)
         check_integer("depth", self.depth, 2, 1 << 24)
         check_integer("read_latency", self.read_latency, 1, 6)
-        if self.ram_style not in RAM_STYLES:
-            names = ", ".join(repr(style) for style in RAM_STYLES)
-            raise ValueError(f"ram_style must be one of {names}, not {self.ram_style!r}")
+        check_ram_style(self.ram_style)
 
     @property
     def queue_words(self) -> int:

@@ -53,6 +53,8 @@ class TapePrefetcher(wiring.Component):
         A word leaves the tape buffer.
     busy : out
         Some step of a run taken has not been taken.
+    held : out
+        Some word asked for has not left the buffer.
     """
 
     LATENCY = BurstSplitter.LATENCY + 1
@@ -61,12 +63,19 @@ class TapePrefetcher(wiring.Component):
     o_command: stream.Interface
     left: Signal
     busy: Signal
+    held: Signal
 
     def __init__(self, *, config: PrefetchConfig):
         self._config = config
         runs = stream.Signature(config.burst.command)
         super().__init__(
-            {"i_command": In(runs), "o_command": Out(runs), "left": In(1), "busy": Out(1)}
+            {
+                "i_command": In(runs),
+                "o_command": Out(runs),
+                "left": In(1),
+                "busy": Out(1),
+                "held": Out(1),
+            }
         )
 
     @property
@@ -86,6 +95,7 @@ class TapePrefetcher(wiring.Component):
             issue.eq(splitter.o.valid & (space >= words) & (~step.valid | step.ready)),
             splitter.o.ready.eq(issue),
             self.busy.eq(splitter.busy | step.valid),
+            self.held.eq(space != config.buffer_words),
         ]
         with m.If(step.ready):
             m.d.sync += step.valid.eq(0)

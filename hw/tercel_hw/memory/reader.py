@@ -75,6 +75,8 @@ class AxiReader(wiring.Component):
     axi : AXI4 read channels
     busy : out
         Some beat of a run taken has not left by ``o``.
+    outstanding : out
+        Some beat of a burst asked for, whether or not the request has been taken, has not arrived.
     error : out (2)
         Code of the first answer with an error (2 slave, 3 decode), else 0.
     clear : in
@@ -88,6 +90,7 @@ class AxiReader(wiring.Component):
     o: stream.Interface
     axi: Axi4Interface
     busy: Signal
+    outstanding: Signal
     error: Signal
     clear: Signal
 
@@ -99,6 +102,7 @@ class AxiReader(wiring.Component):
                 "o": Out(stream.Signature(unsigned(config.burst.axi.data_width))),
                 "axi": Out(Axi4Signature(config.burst.axi, write=False)),
                 "busy": Out(1),
+                "outstanding": Out(1),
                 "error": Out(2),
                 "clear": In(1),
             }
@@ -139,6 +143,7 @@ class AxiReader(wiring.Component):
             axi.rready.eq(beats.i.ready),
             answered.eq(axi.rvalid & axi.rready & axi.rlast),
             left.eq(self.o.valid & self.o.ready),
+            self.outstanding.eq(open_bursts != 0),
             self.busy.eq(splitter.busy | (space != config.buffer_beats)),
         ]
         with m.If(axi.arready):

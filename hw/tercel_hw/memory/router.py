@@ -80,7 +80,7 @@ class RoutedReader(wiring.Component):
     i_command : stream of ``config.command``
         Runs. Runs of no words are dropped.
     o : array of streams of words, one a destination
-    axi, base, busy, errors, clear
+    axi, base, busy, outstanding, errors, clear
         Those of the striped reader.
     """
 
@@ -89,6 +89,7 @@ class RoutedReader(wiring.Component):
     axi: list[Axi4Interface]
     base: data.View
     busy: Signal
+    outstanding: Signal
     errors: data.View
     clear: Signal
 
@@ -105,6 +106,7 @@ class RoutedReader(wiring.Component):
                 ),
                 "base": In(striped.base),
                 "busy": Out(1),
+                "outstanding": Out(1),
                 "errors": Out(data.ArrayLayout(unsigned(2), striped.ports)),
                 "clear": In(1),
             }
@@ -138,6 +140,7 @@ class RoutedReader(wiring.Component):
             reader.clear.eq(self.clear),
             self.errors.eq(reader.errors),
             self.busy.eq(reader.busy),
+            self.outstanding.eq(reader.outstanding),
         ]
         self._route(m, reader.o, routes)
         return m

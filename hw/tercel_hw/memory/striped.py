@@ -66,6 +66,8 @@ class StripedReader(wiring.Component):
         Start of each port's region in beats; must not change while ``busy``.
     busy : out
         Some word of a run taken has not left by ``o``.
+    outstanding : out
+        Some port has asked for a beat that has not arrived.
     errors : out, array of 2 bits
         First error code of each port, else 0.
     clear : in
@@ -80,6 +82,7 @@ class StripedReader(wiring.Component):
     axi: list[Axi4Interface]
     base: data.View
     busy: Signal
+    outstanding: Signal
     errors: data.View
     clear: Signal
 
@@ -93,6 +96,7 @@ class StripedReader(wiring.Component):
                 "axi": Out(Axi4Signature(burst.axi, write=False)).array(config.ports),
                 "base": In(config.base),
                 "busy": Out(1),
+                "outstanding": Out(1),
                 "errors": Out(data.ArrayLayout(unsigned(2), config.ports)),
                 "clear": In(1),
             }
@@ -131,6 +135,7 @@ class StripedReader(wiring.Component):
             self.o.valid.eq(joined),
             self.o.payload.eq(Cat(reader.o.payload for reader in readers)),
             self.busy.eq(pending.any() | Cat(reader.busy for reader in readers).any()),
+            self.outstanding.eq(Cat(reader.outstanding for reader in readers).any()),
         ]
         m.d.comb += [reader.o.ready.eq(joined & self.o.ready) for reader in readers]
         return m

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
@@ -20,7 +20,7 @@ class WriterConfig:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If a field breaks its rule.
     """
 
@@ -29,14 +29,26 @@ class WriterConfig:
     """Most bursts asked for and not confirmed: a power of two."""
     buffer_beats: int = 128
     """Beats of the data FIFO; a burst waits there until it is complete."""
+    strobes: bool = False
+    """Whether a beat says which of its bytes are written; else all are."""
 
     def __post_init__(self):
         check_power_of_two("outstanding", self.outstanding, 2, 256)
         check_integer("buffer_beats", self.buffer_beats, self.burst.max_beats, 1 << 16)
+        if not isinstance(self.strobes, bool):
+            raise TypeError(f"strobes must be a bool, not {self.strobes!r}")
+
+    @property
+    def beat(self) -> Shape | data.StructLayout:
+        """A beat: its bits, or with strobes ``data`` and ``strobe``, a bit a byte."""
+        width = self.burst.axi.data_width
+        if not self.strobes:
+            return unsigned(width)
+        return data.StructLayout({"data": unsigned(width), "strobe": unsigned(width // 8)})
 
 
 class AxiWriter(wiring.Component):
-    """Writes a stream of beats to runs of addresses, whole beats only.
+    """Writes a stream of beats to runs of addresses.
 
     A burst is announced once all of its beats are in the data FIFO, so a slow source never holds
     up the memory. The beats of a run may come before, with or after its command.
@@ -53,12 +65,14 @@ class AxiWriter(wiring.Component):
     -------
     i_command : stream of ``config.burst.command``
         Runs: address in beats, number of beats.
-    i : stream of ``data_width`` bits
+    i : stream of ``config.beat``
         The beats of all runs, one after the other.
     axi : AXI4 write channels
     busy : out
         Some beat of a run taken is not confirmed by the memory. A beat without a run does not
         count.
+    outstanding : out
+        Some burst announced, whether or not its announcement has been taken, is not confirmed.
     error : out (2)
         Code of the first answer with an error (2 slave, 3 decode), else 0.
     clear : in
@@ -69,6 +83,7 @@ class AxiWriter(wiring.Component):
     i: stream.Interface
     axi: Axi4Interface
     busy: Signal
+    outstanding: Signal
     error: Signal
     clear: Signal
 
@@ -77,9 +92,10 @@ class AxiWriter(wiring.Component):
         super().__init__(
             {
                 "i_command": In(stream.Signature(config.burst.command)),
-                "i": In(stream.Signature(unsigned(config.burst.axi.data_width))),
+                "i": In(stream.Signature(config.beat)),
                 "axi": Out(Axi4Signature(config.burst.axi, read=False)),
                 "busy": Out(1),
+                "outstanding": Out(1),
                 "error": Out(2),
                 "clear": In(1),
             }
@@ -92,7 +108,7 @@ class AxiWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, axi = self._config, self.axi
-        width = config.burst.axi.data_width
+        width = Shape.cast(config.beat).width
         m.submodules.splitter = splitter = BurstSplitter(config=config.burst)
         m.submodules.beats = beats = StreamFifo(
             config=FifoConfig(width=width, depth=config.buffer_beats, ram_style="block")
@@ -102,7 +118,11 @@ class AxiWriter(wiring.Component):
         )
         enter, leave = lengths.write_port(), lengths.read_port(domain="comb")
         connect(m, flipped(self.i_command), splitter.i)
-        connect(m, flipped(self.i), beats.i)
+        m.d.comb += [
+            beats.i.payload.eq(Value.cast(self.i.payload)),
+            beats.i.valid.eq(self.i.valid),
+            self.i.ready.eq(beats.i.ready),
+        ]
         drive_attributes(m, axi, "aw", config.burst.axi.beat_bits)
 
         burst = splitter.o.payload
@@ -123,7 +143,8 @@ class AxiWriter(wiring.Component):
             taken.eq(self.i.valid & self.i.ready),
             confirmed.eq(axi.bvalid & axi.bready),
             axi.bready.eq(1),
-            self.busy.eq(splitter.busy | (unconfirmed != 0)),
+            self.outstanding.eq(unconfirmed != 0),
+            self.busy.eq(splitter.busy | self.outstanding),
         ]
         with m.If(axi.awready):
             m.d.sync += axi.awvalid.eq(0)
@@ -144,8 +165,8 @@ class AxiWriter(wiring.Component):
             enter.data.eq(burst.length),
             enter.en.eq(issue),
             axi.wvalid.eq(beats.o.valid & (unsent != 0)),
-            axi.wdata.eq(beats.o.payload),
-            axi.wstrb.eq(~0),
+            axi.wdata.eq(beats.o.payload[: len(axi.wdata)]),
+            axi.wstrb.eq(beats.o.payload[len(axi.wdata) :] if config.strobes else ~0),
             axi.wlast.eq(beat == leave.data),
             beats.o.ready.eq(axi.wready & (unsent != 0)),
             sent.eq(axi.wvalid & axi.wready & axi.wlast),

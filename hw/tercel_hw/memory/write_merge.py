@@ -1,0 +1,92 @@
+"""Several writers of granules on their way to one striped writer."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.memory.striped_writer import StripedWriter, StripedWriterConfig
+
+__all__ = ["WriteMerge"]
+
+
+class WriteMerge(wiring.Component):
+    """Lets two askers write run by run: the first that asks is served, of both the lower one.
+
+    The granules of a run pass once its command has been taken from the asker, those of the other
+    wait. They pass in the cycle in which they are offered, so a granule that has been taken here is
+    the striped writer's.
+
+    Throughput: one granule a cycle, ``GAP`` cycles from run to run, the striped writer's included.
+    Latency: ``LATENCY`` of commands, none of granules.
+
+    Parameters
+    ----------
+    config
+        That of the :class:`StripedWriter` behind.
+
+    Members
+    -------
+    i_command : array of 2 streams of ``config.command``
+    i : array of 2 streams of ``config.granule``
+    o_command, o
+        Those of the striped writer.
+    busy : out
+        Some granule of a run taken has not been.
+    """
+
+    ASKERS = 2
+    LATENCY = 1
+    GAP = StripedWriter.GAP + LATENCY
+
+    i_command: list[stream.Interface]
+    i: list[stream.Interface]
+    o_command: stream.Interface
+    o: stream.Interface
+    busy: Signal
+
+    def __init__(self, *, config: StripedWriterConfig):
+        self._config = config
+        runs, granules = stream.Signature(config.command), stream.Signature(config.granule)
+        super().__init__(
+            {
+                "i_command": In(runs).array(self.ASKERS),
+                "i": In(granules).array(self.ASKERS),
+                "o_command": Out(runs),
+                "o": Out(granules),
+                "busy": Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> StripedWriterConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        run = self.o_command
+        owner = Signal(range(self.ASKERS))
+        left = Signal(self._config.writer.burst.count_width)
+        active = Signal()
+        m.d.comb += self.busy.eq(active | run.valid)
+        with m.If(run.ready):
+            m.d.sync += run.valid.eq(0)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [left.eq(left - 1), active.eq(left != 1)]
+        for index, (command, granules) in enumerate(zip(self.i_command, self.i, strict=True)):
+            earlier = self.i_command[0].valid if index else 0
+            m.d.comb += command.ready.eq(~self.busy & ~earlier)
+            with m.If(command.valid & command.ready):
+                m.d.sync += [
+                    run.payload.eq(command.payload),
+                    run.valid.eq(1),
+                    left.eq(command.payload.granules),
+                    active.eq(command.payload.granules != 0),
+                    owner.eq(index),
+                ]
+            with m.If(active & (owner == index)):
+                m.d.comb += [
+                    self.o.payload.eq(granules.payload),
+                    self.o.valid.eq(granules.valid),
+                    granules.ready.eq(self.o.ready),
+                ]
+        return m

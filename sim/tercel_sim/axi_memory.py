@@ -1,0 +1,176 @@
+"""AXI4 memories for benches of single blocks; they check the protocol as they serve."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from tercel_sim.testbench import every_cycle
+
+__all__ = ["ReadMemory", "WriteMemory"]
+
+
+class ReadMemory:
+    """An AXI4 memory that answers reads in order.
+
+    Parameters
+    ----------
+    axi
+        The manager's read channels.
+    beats
+        The content, by beat address.
+    latency
+        Cycles from a request to its first beat.
+    ask, answer
+        When it takes a request and offers a beat.
+    errors
+        Codes of bad beats, by beat address.
+
+    Attributes
+    ----------
+    requests : list of (cycle, address in bytes, beats)
+    arrivals : list of cycles
+        When beats passed.
+    most_open : int
+        Most requests not wholly answered.
+    running : bool
+        To be set False when the bench ends.
+    """
+
+    def __init__(
+        self,
+        axi,
+        beats: Sequence[int],
+        *,
+        latency: int = 1,
+        ask: Callable[[], bool] = every_cycle,
+        answer: Callable[[], bool] = every_cycle,
+        errors: Mapping[int, int] | None = None,
+    ):
+        self.axi, self.beats, self.latency = axi, beats, latency
+        self.ask, self.answer, self.errors = ask, answer, errors or {}
+        self.requests, self.arrivals = [], []
+        self.most_open = 0
+        self.running = True
+
+    def accept(self, cycle, address, length, size, burst, data_width):
+        beat_bytes = data_width // 8
+        assert (burst, 1 << size) == (1, beat_bytes)
+        assert address % beat_bytes == 0
+        end = address + (length + 1) * beat_bytes - 1
+        assert address // 4096 == end // 4096, "a burst crosses a page"
+        self.requests.append((cycle, address, length + 1))
+
+    async def serve(self, ctx):
+        axi, queue = self.axi, deque()
+        width = len(axi.rdata)
+        open_bursts, offered = 0, None
+        for cycle in itertools.count():
+            if not self.running:
+                return
+            ctx.set(axi.arready, self.ask())
+            if offered is None and queue and queue[0][0] <= cycle and self.answer():
+                offered = queue.popleft()
+                _, beat, last = offered
+                ctx.set(axi.rdata, self.beats[beat])
+                ctx.set(axi.rresp, self.errors.get(beat, 0))
+                ctx.set(axi.rlast, last)
+            ctx.set(axi.rvalid, offered is not None)
+            sampled = (axi.arvalid, axi.arready, axi.araddr, axi.arlen, axi.arsize, axi.arburst)
+            *_, valid, ready, address, length, size, burst, taken = await ctx.tick().sample(
+                *sampled, axi.rready
+            )
+            if offered is not None and taken:
+                self.arrivals.append(cycle)
+                open_bursts -= offered[2]
+                offered = None
+            if valid and ready:
+                self.accept(cycle, address, length, size, burst, width)
+                first = address // (width // 8)
+                open_bursts += 1
+                self.most_open = max(self.most_open, open_bursts)
+                for index in range(length + 1):
+                    queue.append((cycle + self.latency, first + index, index == length))
+
+
+class WriteMemory(ReadMemory):
+    """An AXI4 memory that takes writes and confirms each ``latency`` cycles after its last beat.
+
+    Parameters
+    ----------
+    take
+        When it takes a beat.
+    strobes
+        Whether beats may be written in part.
+
+    Attributes
+    ----------
+    written : dict
+        Content by beat address; what is not there reads 0.
+    """
+
+    def __init__(
+        self,
+        axi,
+        *,
+        latency: int = 1,
+        ask: Callable[[], bool] = every_cycle,
+        take: Callable[[], bool] = every_cycle,
+        errors: Mapping[int, int] | None = None,
+        strobes: bool = False,
+    ):
+        super().__init__(axi, (), latency=latency, ask=ask, errors=errors)
+        self.take, self.strobes = take, strobes
+        self.written: dict[int, int] = {}
+
+    def store(self, beat: int, data: int, strobe: int, width: int) -> None:
+        mask = sum(255 << 8 * byte for byte in range(width // 8) if strobe >> byte & 1)
+        assert self.strobes or mask == (1 << width) - 1
+        self.written[beat] = self.written.get(beat, 0) & ~mask | data & mask
+
+    async def serve(self, ctx):
+        axi, announced, answers = self.axi, deque(), deque()
+        width = len(axi.wdata)
+        open_bursts, offered, index = 0, None, 0
+        for cycle in itertools.count():
+            if not self.running:
+                return
+            ctx.set(axi.awready, self.ask())
+            ctx.set(axi.wready, bool(announced) and self.take())
+            if offered is None and answers and answers[0][0] <= cycle:
+                offered = answers.popleft()
+                ctx.set(axi.bresp, offered[1])
+            ctx.set(axi.bvalid, offered is not None)
+            sampled = (axi.awvalid, axi.awready, axi.awaddr, axi.awlen, axi.awsize, axi.awburst)
+            beat = (axi.wvalid, axi.wready, axi.wdata, axi.wstrb, axi.wlast)
+            (
+                *_,
+                valid,
+                ready,
+                address,
+                length,
+                size,
+                burst,
+                wv,
+                wr,
+                data,
+                strobe,
+                last,
+                taken,
+            ) = await ctx.tick().sample(*sampled, *beat, axi.bready)
+            if offered is not None and taken:
+                offered, open_bursts = None, open_bursts - 1
+            if wv and wr:
+                first, beats = announced[0]
+                assert last == (index == beats - 1)
+                self.store(first + index, data, strobe, width)
+                self.arrivals.append(cycle)
+                index += 1
+                if last:
+                    announced.popleft()
+                    answers.append((cycle + self.latency, self.errors.get(first, 0)))
+                    index = 0
+            if valid and ready:
+                self.accept(cycle, address, length, size, burst, width)
+                announced.append((address // (width // 8), length + 1))
+                open_bursts += 1
+                self.most_open = max(self.most_open, open_bursts)
