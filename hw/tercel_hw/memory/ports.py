@@ -1,13 +1,12 @@
 """Flat port names for emission, as Vivado and the bus models expect them."""
 
-from amaranth.back import verilog
 from amaranth.hdl import Module, Signal, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from tercel_hw.memory.axi import Axi4Interface
 
-__all__ = ["connect_channels", "emit_verilog", "flat_name", "flat_ports"]
+__all__ = ["connect_channels", "flat_name", "flat_ports"]
 
 
 def flat_name(path: tuple[str | int, ...]) -> str:
@@ -60,9 +59,3 @@ def connect_channels(m: Module, port: Axi4Interface, *parts: Axi4Interface) -> N
             inside, outside = getattr(part, name), getattr(port, name)
             outwards = member.flow == wiring.Out
             m.d.comb += outside.eq(inside) if outwards else inside.eq(outside)
-
-
-def emit_verilog(component: wiring.Component, name: str) -> str:
-    """Verilog of a component whose ports have flat names, without paths of source files."""
-    ports = flat_ports(component)
-    return verilog.convert(component, name=name, ports=ports, emit_src=False)

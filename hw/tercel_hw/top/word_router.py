@@ -26,11 +26,14 @@ class WordRouter(wiring.Component):
     i_command : In(stream.Signature(command))
     i : In(stream.Signature(width))
     o : array of Out(stream.Signature(width))
+    active : Out(targets)
+        To whom the words of a run are on their way.
     """
 
     i_command: stream.Interface
     i: stream.Interface
     o: list[stream.Interface]
+    active: Signal
 
     def __init__(self, *, width: int, targets: int, command: data.StructLayout):
         words = stream.Signature(unsigned(width))
@@ -39,6 +42,7 @@ class WordRouter(wiring.Component):
                 "i_command": In(stream.Signature(command)),
                 "i": In(words),
                 "o": Out(words).array(targets),
+                "active": Out(targets),
             }
         )
 
@@ -53,8 +57,9 @@ class WordRouter(wiring.Component):
         with m.Else():
             m.d.sync += left.eq(Mux(gone, left - 1, left))
         for index, output in enumerate(self.o):
-            chosen = (left != 0) & (target == index)
+            chosen = self.active[index]
             m.d.comb += [
+                chosen.eq((left != 0) & (target == index)),
                 output.payload.eq(self.i.payload),
                 output.valid.eq(self.i.valid & chosen),
             ]

@@ -5,6 +5,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
+from tercel_hw.emission import emit_verilog
 from tercel_hw.memory import (
     Axi4LiteSignature,
     Axi4Signature,
@@ -17,7 +18,6 @@ from tercel_hw.memory import (
     StripedReader,
     WriterConfig,
     connect_channels,
-    emit_verilog,
     flat_name,
     flat_ports,
 )

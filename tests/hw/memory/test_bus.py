@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tercel_hw.emission import emit_verilog
 from tercel_hw.memory import (
     AxiConfig,
     AxiWriter,
@@ -14,7 +15,6 @@ from tercel_hw.memory import (
     StripedConfig,
     StripedReader,
     WriterConfig,
-    emit_verilog,
 )
 
 pytestmark = [

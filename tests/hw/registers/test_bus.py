@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel_hw.memory import emit_verilog
+from tercel_hw.emission import emit_verilog
 from tercel_hw.registers import AcceleratorControl, ControlConfig
 
 pytestmark = [

@@ -1,0 +1,48 @@
+"""Verilog and RTLIL of components with flat port names, the same text in every run."""
+
+import re
+
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from tercel_hw.memory.ports import flat_ports
+
+__all__ = ["emit_rtlil", "emit_verilog"]
+
+MODULE = re.compile(r"^module .*?^end$", re.MULTILINE | re.DOTALL)
+ULTRA = re.compile(r'^  attribute \\ram_style "ultra"\n  memory [^\n]* \\(\S+)$', re.MULTILINE)
+INIT = re.compile(
+    r'^  cell \$meminit_v2 [^\n]*\n    parameter \\MEMID "\\\\(\S+)"\n.*?^  end\n',
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def emit_rtlil(component: wiring.Component, name: str) -> str:
+    """RTLIL of a component, without paths of source files.
+
+    UltraRAM cannot be initialised, and nothing reads a word of it before it was written, so the
+    zeros with which Amaranth fills memories are left out there.
+    """
+    text = rtlil.convert(component, name=name, ports=flat_ports(component), emit_src=False)
+    return MODULE.sub(lambda match: _without_ultra_inits(match[0]), text)
+
+
+def _without_ultra_inits(module: str) -> str:
+    names = set(ULTRA.findall(module))
+    if not names:
+        return module
+    return INIT.sub(lambda match: "" if match[1] in names else match[0], module)
+
+
+def emit_verilog(component: wiring.Component, name: str) -> str:
+    """One self-contained Verilog file of a component (the script of ``amaranth.back.verilog``)."""
+    script = [
+        f"read_rtlil <<rtlil\n{emit_rtlil(component, name)}\nrtlil",
+        "proc -nomux -norom",
+        "memory_collect",
+        "write_verilog -norename",
+    ]
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    # Yosys warns of processes that Verilog cannot say; Amaranth emits none of them.
+    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
