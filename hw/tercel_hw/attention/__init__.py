@@ -1,9 +1,27 @@
-"""Softmax attention of one KV head: scores to integer weights, exact sums to floats."""
+"""Softmax attention: scores to integer weights, exact sums to floats; the cache in memory."""
 
 from tercel_hw.attention.attention import Attention
+from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.output_scale import OutputScale
+from tercel_hw.attention.query_store import QueryStore
+from tercel_hw.attention.scale_queue import ScaleQueue
 from tercel_hw.attention.score_scale import ScoreScale
 from tercel_hw.attention.softmax_weights import SoftmaxWeights
+from tercel_hw.attention.unit import AttentionUnit
+from tercel_hw.attention.unit_config import AttentionUnitConfig
+from tercel_hw.attention.word_sorter import WordSorter
 
-__all__ = ["Attention", "AttentionConfig", "OutputScale", "ScoreScale", "SoftmaxWeights"]
+__all__ = [
+    "Attention",
+    "AttentionConfig",
+    "AttentionUnit",
+    "AttentionUnitConfig",
+    "CacheReader",
+    "OutputScale",
+    "QueryStore",
+    "ScaleQueue",
+    "ScoreScale",
+    "SoftmaxWeights",
+    "WordSorter",
+]

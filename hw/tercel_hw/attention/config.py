@@ -89,6 +89,12 @@ class AttentionConfig:
         )
 
     @property
+    def head_command(self) -> data.StructLayout:
+        """A walk of the model's head over ``rows`` of ``elements`` with the dense engine."""
+        members = self.dense.command.members
+        return data.StructLayout({"elements": members["elements"], "rows": members["rows"]})
+
+    @property
     def row_scales(self) -> data.StructLayout:
         """The scales of a position, bfloat16."""
         return data.StructLayout({"key": BFLOAT16_BITS, "value": BFLOAT16_BITS})

@@ -1,4 +1,4 @@
-"""The integers of ``numerics.attend``, and attention of one KV head with random contents."""
+"""The integers of ``numerics.attend``, and random contents for a KV head and for a layer."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import pytest
 from tercel.numerics import CacheView, Quantised, attend
 from tercel.numerics.float32 import multiply
 from tercel.numerics.functions import LOG2_E, exp2_significands
-from tercel_hw.attention import AttentionConfig
+from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.dense import DenseConfig
 
 
@@ -132,6 +132,92 @@ class Head:
         return attend(self.q, self.cache, self.ancestors).reshape(self.q.values.shape)
 
 
+@dataclass
+class Layer:
+    """All heads of a layer, and its cache as words of memory from ``address`` on."""
+
+    q: Quantised
+    cache: CacheView
+    ancestors: np.ndarray
+
+    @classmethod
+    def random(cls, rng, *, kv_heads, turns, size, past, parents):
+        nodes = len(parents)
+        heads, positions = kv_heads * turns, past + nodes
+        q = Quantised(
+            values=rng.integers(-127, 128, (nodes, heads, size)).astype(np.int8),
+            scale=(rng.random((nodes, heads)) * 0.05).astype(np.float32),
+        )
+        rows = (2, kv_heads, positions, size)
+        keys, values = rng.integers(-127, 128, rows).astype(np.int8)
+        cache = CacheView(
+            keys=keys,
+            key_scales=bfloat16(rng, (kv_heads, positions)),
+            values=values,
+            value_scales=bfloat16(rng, (kv_heads, positions)),
+        )
+        return cls(q, cache, tree(parents))
+
+    @property
+    def heads(self):
+        return self.q.values.shape[1]
+
+    @property
+    def positions(self):
+        return self.cache.keys.shape[1]
+
+    def command(self, word_bytes, address):
+        """Strides with some words to spare."""
+        kv_heads, positions, size = self.cache.keys.shape
+        row_words = -(-positions * size // word_bytes) + 1
+        factor = bits_of(LOG2_E / np.sqrt(np.float32(size)))
+        return {
+            "kv_heads": kv_heads,
+            "turns": self.heads // kv_heads,
+            "head_size": size,
+            "nodes": len(self.ancestors),
+            "past": positions - len(self.ancestors),
+            "factor": int(factor.item()),
+            "cache": address,
+            "row_words": row_words,
+            "head_stride": 2 * row_words + -(-4 * positions // word_bytes) + 2,
+            "ancestors": sum(
+                mask << 16 * node for node, mask in enumerate(masks(self.ancestors, 0))
+            ),
+        }
+
+    def store(self, memory, address):
+        """Put the cache into ``memory``, uint8 ``[words, word bytes]``."""
+        command = self.command(memory.shape[1], address)
+        scales = np.stack([self.cache.key_scales, self.cache.value_scales], axis=-1)
+        flat = memory.reshape(-1)
+        for head in range(command["kv_heads"]):
+            block = address + head * command["head_stride"]
+            for index, part in enumerate((self.cache.keys, self.cache.values, scales)):
+                data = part[head].view(np.uint8).reshape(-1)
+                start = (block + index * command["row_words"]) * memory.shape[1]
+                flat[start : start + len(data)] = data
+
+    def columns(self, lanes):
+        """The queries' columns; lanes without a node hold something."""
+        nodes, heads, size = self.q.values.shape
+        values = np.pad(self.q.values, ((0, lanes - nodes), (0, 0), (0, 0)), constant_values=99)
+        return [
+            {"values": values[:, head, element].tolist(), "last": element == size - 1}
+            for head in range(heads)
+            for element in range(size)
+        ]
+
+    def query_scales(self, lanes):
+        """Bits of the queries' scales, for each head."""
+        scales = np.pad(self.q.scale, ((0, lanes - len(self.q.scale)), (0, 0)))
+        return bits_of(scales.T).tolist()
+
+    def golden(self):
+        """Bits ``[heads * head size, N]``."""
+        return bits_of(attend(self.q, self.cache, self.ancestors).T)
+
+
 def masks(ancestors, lanes):
     """A mask for each lane, those without a node empty."""
     rows = [sum(1 << j for j in np.flatnonzero(row)) for row in ancestors]
@@ -151,6 +237,14 @@ def shape(*, packed=False, nodes=2, macs=16):
     return AttentionConfig(dense=dense, positions=32, score_words=64, ram_style=None)
 
 
+def unit_shape(*, nodes=2, macs=16, turns=2, tile=8):
+    dense = DenseConfig(
+        nodes=nodes, macs=macs, turns=turns, vector_beats=16, total_words=16, rows=64
+    )
+    attention = AttentionConfig(dense=dense, positions=64, score_words=128, ram_style=None)
+    return AttentionUnitConfig(attention=attention, query_columns=200, query_heads=8, tile=tile)
+
+
 @pytest.fixture
 def config():
     return shape()
@@ -159,6 +253,16 @@ def config():
 @pytest.fixture
 def shape_of():
     return shape
+
+
+@pytest.fixture
+def unit_shape_of():
+    return unit_shape
+
+
+@pytest.fixture
+def random_layer():
+    return Layer.random
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""Scales from words to positions."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+
+from tercel_hw.attention.unit_config import AttentionUnitConfig
+
+__all__ = ["ScaleQueue"]
+
+TILES = 2
+
+
+class ScaleQueue(wiring.Component):
+    """Keeps two tiles of words of scales and gives them out position by position.
+
+    A KV head's scales start on a word; what remains of their last word is dropped. Throughput: a
+    position a cycle. Latency from a word to its first position: ``LATENCY``.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    positions : In(range(config.attention.positions + 1))
+        Of a KV head; changes only while nothing is inside.
+    i : In(stream.Signature(8 * word_bytes))
+    o : Out(stream.Signature(config.attention.row_scales))
+    """
+
+    LATENCY = 2
+
+    positions: Signal
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: AttentionUnitConfig):
+        self._config = config
+        super().__init__(
+            {
+                "positions": wiring.In(range(config.attention.positions + 1)),
+                "i": wiring.In(stream.Signature(unsigned(8 * config.word_bytes))),
+                "o": wiring.Out(stream.Signature(config.attention.row_scales)),
+            }
+        )
+
+    @property
+    def config(self) -> AttentionUnitConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        depth = TILES * config.tile_scale_words
+        m.submodules.words = words = SyncFIFO(width=8 * config.word_bytes, depth=depth)
+        m.d.comb += [
+            self.i.ready.eq(words.w_rdy),
+            words.w_en.eq(self.i.valid),
+            words.w_data.eq(self.i.payload),
+        ]
+        word = Signal(data.ArrayLayout(config.attention.row_scales, config.word_positions))
+        place = Signal(range(config.word_positions))
+        position = Signal(range(config.attention.positions))
+        taken, last = Signal(), Signal()
+        m.d.comb += [
+            word.eq(words.r_data),
+            last.eq(position + 1 == self.positions),
+            taken.eq(words.r_rdy & (~self.o.valid | self.o.ready)),
+            words.r_en.eq(taken & (last | (place == config.word_positions - 1))),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.eq(word[place]),
+                place.eq(Mux(words.r_en, 0, place + 1)),
+                position.eq(Mux(last, 0, position + 1)),
+            ]
+        return m
