@@ -1,0 +1,254 @@
+"""The driver of the accelerator."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel import numerics
+from tercel.config import ModelConfig
+from tercel.device.board import Board
+from tercel.device.cache import KVCache
+from tercel.device.interface import Ask, Counters, Device, Limits, PassResult
+from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.program import (
+    Arena,
+    Machine,
+    PassBuilder,
+    Request,
+    memory_map,
+    read_hidden,
+    read_logits,
+    read_summary,
+    summary_lines,
+)
+
+__all__ = ["AcceleratorDevice"]
+
+WORD_MASK = 0xFFFFFFFF
+CYCLE_LIMIT = 1 << 30
+"""Four seconds at 250 MHz: far beyond any pass."""
+
+
+class AcceleratorDevice(Device):
+    """A model on an accelerator.
+
+    Opening it resets the accelerator and writes the tape into its memory. A pass that fails leaves
+    the committed positions as they are; the accelerator is reset.
+
+    Parameters
+    ----------
+    image
+        The model.
+    board
+        The accelerator and its memory.
+    machine
+        What it was built with.
+    context
+        KV positions to hold; ``None`` is as many as the model and the accelerator have.
+    cycle_limit
+        Cycles after which a pass counts as stuck.
+
+    Raises
+    ------
+    TercelError
+        If the accelerator is another one than ``machine`` says or cannot run the model.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        board: Board,
+        *,
+        machine: Machine,
+        context: int | None = None,
+        cycle_limit: int = CYCLE_LIMIT,
+    ):
+        config = image.config
+        machine.check(config, image.layout)
+        if context is None:
+            context = min(config.context, machine.positions)
+        self._map = memory_map(config=config, machine=machine, context=context)
+        self._image = image
+        self._board = board
+        self._machine = machine
+        self._cycle_limit = cycle_limit
+        self._limits = Limits(
+            nodes=machine.nodes, context=context, top_k=min(machine.best, config.vocab_size)
+        )
+        self._builder = PassBuilder(config=config, machine=machine, memory_map=self._map)
+        self._arena = Arena(board, self._map)
+        self._length = 0
+        self._counters = Counters()
+        self._pending: tuple[int, ...] | None = None
+        """Parents of the pass that may be committed."""
+        self._identify()
+        self._prepare()
+        self._arena.load(image)
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._image.config
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    @property
+    def counters(self) -> Counters:
+        return self._counters
+
+    def reset(self) -> None:
+        self._length = 0
+        self._pending = None
+
+    def run_pass(
+        self,
+        tokens: Sequence[int] | None = None,
+        *,
+        embedding_rows: npt.NDArray[np.float32] | None = None,
+        parents: Sequence[int] | None = None,
+        base: int | None = None,
+        ask: Ask = Ask(),
+    ) -> PassResult:
+        parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
+        request = self._request(tokens, parents, ask)
+        self._pending = None  # an interrupted pass leaves nothing to commit
+        if embedding_rows is not None:
+            rows = numerics.flush(np.asarray(embedding_rows, np.float32))
+            self._arena.write_rows(rows)
+        self._run(self._builder.build(request))
+        result = self._answer(request, ask)
+        self._counters += result.counters
+        if all(attention for attention, _ in request.layer_mask):
+            self._pending = request.parents
+        return result
+
+    def commit(self, path: Sequence[int]) -> None:
+        path = self.check_path(path, self._pending)
+        if path != list(range(len(path))):
+            self._arena.move(self._length, path)
+        self._length += len(path)
+        self._pending = None
+
+    def _request(self, tokens: Sequence[int] | None, parents: list[int], ask: Ask) -> Request:
+        rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows
+        return Request(
+            tokens=None if tokens is None else tuple(int(token) for token in tokens),
+            parents=tuple(parents),
+            base=self._length,
+            layer_mask=ask.layer_mask or ((True, True),) * self.config.layers,
+            head_rows=rows if ask.needs_head else 0,
+            argmax=ask.argmax,
+            best=ask.top_k,
+            logits=bool(ask.logits),
+            hidden=bool(ask.hidden),
+        )
+
+    def _identify(self) -> None:
+        """Compare the accelerator's first registers with the machine."""
+        found = self._read("ID")
+        if found != IDENTITY:
+            raise TercelError(
+                f"the register id must be {IDENTITY:#x}, but is {found:#x}: "
+                "there is no tercel accelerator; load its bitstream first"
+            )
+        major = self._read("VERSION") >> REGISTERS["VERSION_MAJOR_SHIFT"]
+        if major != MAJOR:
+            raise TercelError(
+                f"the accelerator's version must be {MAJOR}.x, but is {major}.x; "
+                "use the tercel that it was built with"
+            )
+        for name, expected in (("CAPS", self._machine.caps), ("SHAPE", self._machine.shape)):
+            if (found := self._read(name)) != expected:
+                raise TercelError(
+                    f"the register {name.lower()} must be {expected:#010x}, but is {found:#010x}: "
+                    "the accelerator was not built as its description says; "
+                    "take the one that came with it"
+                )
+
+    def _prepare(self) -> None:
+        self._board.reset()
+        for port, base in enumerate(self._board.bases):
+            self._write_long(REGISTERS["TAPE_BASE0"] + 8 * port, base)
+
+    def _run(self, program: list[bytes]) -> None:
+        """Run a program to its end.
+
+        Raises
+        ------
+        TercelError
+            If the accelerator reports an error or does not come to the end.
+        """
+        self._arena.write_program(program)
+        self._write_long(REGISTERS["PROGRAM_ADDRESS"], self._map.program.first_word)
+        self._board.write_register(REGISTERS["PROGRAM_LENGTH"], len(program))
+        self._board.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
+        stuck = None
+        try:
+            self._board.wait(self._cycle_limit)
+        except TercelError as error:
+            stuck = error
+        reported = self._read("ERROR")
+        if not reported and stuck is None:
+            return
+        self._prepare()
+        if not reported and stuck is not None:
+            raise stuck
+        names = error_names(self._machine.layout.ports)
+        found = [name for bit, name in enumerate(names) if reported >> bit & 1]
+        raise TercelError(
+            f"the accelerator reported the errors {', '.join(found)} and was reset; "
+            "the cache is as before the pass, so it may be run again"
+        ) from stuck
+
+    def _answer(self, request: Request, ask: Ask) -> PassResult:
+        counters = self._count(request)
+        hidden = {}
+        if ask.hidden:
+            lines = self._arena.read_lines(self._map.hidden, self.config.hidden_size)
+            hidden = read_hidden(lines, ask.hidden)
+        if not request.head_rows:
+            return PassResult(hidden=hidden, counters=counters)
+        lines = self._arena.read_lines(self._map.summary, summary_lines(request))
+        summary = read_summary(lines, request)
+        logits = {}
+        if ask.logits:
+            lines = self._arena.read_lines(self._map.logits, request.head_rows)
+            logits = read_logits(lines, summary.scale, ask.logits)
+        return PassResult(
+            argmax=summary.argmax,
+            top_ids=summary.top_ids,
+            top_logits=summary.top_logits,
+            logsumexp=summary.logsumexp,
+            logits=logits,
+            hidden=hidden,
+            counters=counters,
+        )
+
+    def _count(self, request: Request) -> Counters:
+        """What the model asks of the memory: played segments, the cache, the rows it fetches."""
+        attentions = sum(attention for attention, _ in request.layer_mask)
+        row = attentions * KVCache.position_bytes(self.config)
+        return Counters(
+            passes=1,
+            nodes=request.nodes,
+            tape_bytes_read=self._image.bytes_per_pass(
+                nodes=request.nodes, layer_mask=request.layer_mask, head_rows=request.head_rows
+            ),
+            kv_bytes_read=request.base * row,
+            kv_bytes_written=request.nodes * row,
+        )
+
+    def _read(self, name: str) -> int:
+        return self._board.read_register(REGISTERS[name])
+
+    def _write_long(self, offset: int, value: int) -> None:
+        self._board.write_register(offset, value & WORD_MASK)
+        self._board.write_register(offset + 4, value >> 32)

@@ -1,0 +1,253 @@
+"""From what a pass is asked to the commands that tell the accelerator so."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tercel.config import ModelConfig
+from tercel.image import segments
+from tercel.image.layout import ROW_BLOCK, SCALARS
+from tercel.numerics.functions import LOG2_E
+from tercel.program.command import ABSENT, COMMANDS
+from tercel.program.machine import Machine
+from tercel.program.memory_map import MemoryMap
+from tercel.program.request import Request
+
+__all__ = ["PassBuilder"]
+
+INT8_ROW, FLOAT_ROW, ROPE_ROW, ZERO_ROWS = range(4)
+ADD, REPLAY = range(2)
+TO_NORM, TO_DUMP = range(2)
+FROM_RESIDUAL, FROM_GATE, FROM_ATTENTION = range(3)
+ENGINE, HEAD = range(2)
+TO_ROTARY, TO_RESIDUAL, TO_GATE = range(3)
+ACTIVATIONS = ("silu", "relu2")
+MOST_NODES = 16
+"""Bits of a node's ancestors."""
+
+
+def _bits(value: float | np.float32) -> int:
+    return int(np.float32(value).view(np.uint32))
+
+
+def _encode(name: str, **fields: int) -> bytes:
+    return COMMANDS[name].encode(**fields)
+
+
+class PassBuilder:
+    """Writes the programs of one model on one accelerator.
+
+    The dispatcher hands out commands in order and units wait for each other's streams, so a
+    command must come before anything that its unit's partners could be stuck behind: what takes a
+    row is told right after what gives it, and every row that is given is taken.
+
+    Parameters
+    ----------
+    config
+        The model, which the machine must be able to run.
+    machine
+    memory_map
+        Where its tape, cache and results lie.
+    """
+
+    def __init__(self, *, config: ModelConfig, machine: Machine, memory_map: MemoryMap):
+        self._config = config
+        self._machine = machine
+        self._layout = machine.layout
+        self._map = memory_map
+        self._segments = {segment.name: segment for segment in segments(config, machine.layout)}
+
+    def build(self, request: Request) -> list[bytes]:
+        """The program of a pass, encoded.
+
+        The first tape is called for before the rows are loaded, so that it comes meanwhile.
+        """
+        operations = list(self._operations(request))
+        number = COMMANDS["tape"].number
+        first = [command for command in operations if command[0] == number][:1]
+        for command in first:
+            operations.remove(command)
+        begin = _encode("begin", caps=self._machine.caps, shape=self._machine.shape)
+        return [begin, *first, *self._rows(request), *operations, _encode("end")]
+
+    def _rows(self, request: Request) -> Iterator[bytes]:
+        """Load the residual stream, lanes without a node with zeros, and the rotations."""
+        width = self._config.hidden_size
+        if request.nodes < self._machine.nodes:
+            yield self._row(ZERO_ROWS, lane=0, elements=width)
+        for lane in range(request.nodes):
+            if request.tokens is None:
+                words = self._map.given_row_words
+                address = self._map.rows.first_word + lane * words
+                yield self._row(FLOAT_ROW, lane=lane, elements=width, words=words, address=address)
+            else:
+                yield self._token(lane, request.tokens[lane])
+        words = self._layout.words(4 * self._config.head_size)
+        table = self._segments["rope"].first_word
+        for lane, position in enumerate(request.positions()):
+            yield self._row(
+                ROPE_ROW,
+                lane=lane,
+                elements=self._config.head_size,
+                words=words,
+                address=table + position * words,
+            )
+
+    def _token(self, lane: int, token: int) -> bytes:
+        """Load a row of the embedding."""
+        width = self._config.hidden_size
+        segment = self._segments["head" if self._config.tied_head else "embedding"]
+        scale_words, words = self._layout.words(4 * ROW_BLOCK), self._layout.words(width)
+        block, row = divmod(token, ROW_BLOCK)
+        first = segment.first_word + block * (scale_words + ROW_BLOCK * words)
+        scale_word, scale_byte = divmod(4 * row, self._layout.word_bytes)
+        return self._row(
+            INT8_ROW,
+            lane=lane,
+            elements=width,
+            words=words,
+            address=first + scale_words + row * words,
+            scale_address=first + scale_word,
+            scale_index=scale_byte // 4,
+        )
+
+    @staticmethod
+    def _row(
+        kind: int,
+        *,
+        lane: int,
+        elements: int,
+        words: int = 0,
+        address: int = 0,
+        scale_address: int = 0,
+        scale_index: int = 0,
+    ) -> bytes:
+        return _encode(
+            "rows",
+            kind=kind,
+            lane=lane,
+            elements=elements,
+            words=words,
+            address=address,
+            scale_address=scale_address,
+            scale_index=scale_index,
+        )
+
+    def _operations(self, request: Request) -> Iterator[bytes]:
+        parts = [
+            (layer, part)
+            for layer, mask in enumerate(request.layer_mask)
+            for part, played in zip((self._attention, self._mlp), mask, strict=True)
+            if played
+        ]
+        head = request.head_rows > 0
+        takers = len(parts) + head
+        if takers:
+            yield self._residual(REPLAY, TO_NORM)
+        for index, (layer, part) in enumerate(parts, 1):
+            yield from part(layer, request)
+            yield self._residual(ADD, TO_NORM if index < takers else TO_DUMP)
+        if head:
+            yield self._norm("head", FROM_RESIDUAL, HEAD)
+        if request.hidden and (head or not parts):
+            yield self._residual(REPLAY, TO_DUMP)
+        if request.hidden or (parts and not head):
+            # Without a taker the last sums are dumped, even if nobody reads them.
+            width = self._config.hidden_size
+            yield _encode("dump", address=self._map.hidden.first_word, width=width)
+        if head:
+            yield from self._head(request)
+
+    def _attention(self, layer: int, request: Request) -> Iterator[bytes]:
+        config = self._config
+        prefix = f"layers.{layer}."
+        yield from self._linear(f"{prefix}qkv", FROM_RESIDUAL, TO_ROTARY)
+        shape = {
+            "kv_heads": config.kv_heads,
+            "head_size": config.head_size,
+            "nodes": request.nodes,
+            "cache": self._map.block(layer),
+            "row_words": self._map.cache_row_words,
+            "head_stride": self._map.head_stride,
+        }
+        yield _encode("heads", query_heads=config.heads, base=request.base, **shape)
+        rows, columns = np.nonzero(request.ancestors())
+        ancestors = sum(
+            1 << MOST_NODES * int(row) + int(column)
+            for row, column in zip(rows, columns, strict=True)
+        )
+        yield _encode(
+            "attention",
+            turns=config.heads // config.kv_heads,
+            past=request.base,
+            factor=_bits(LOG2_E / np.sqrt(np.float32(config.head_size))),
+            ancestors=ancestors,
+            **shape,
+        )
+        yield from self._linear(f"{prefix}o", FROM_ATTENTION, TO_RESIDUAL)
+
+    def _mlp(self, layer: int, request: Request) -> Iterator[bytes]:
+        prefix = f"layers.{layer}."
+        activation = ACTIVATIONS.index(self._config.activation)
+        yield from self._linear(f"{prefix}gate_up", FROM_RESIDUAL, TO_GATE)
+        yield _encode("gate", activation=activation, width=self._config.ffn_size)
+        yield from self._linear(f"{prefix}down", FROM_GATE, TO_RESIDUAL)
+
+    def _linear(self, name: str, source: int, target: int) -> Iterator[bytes]:
+        """Quantise a row, multiply it with a matrix and send the result on."""
+        segment = self._segments[name]
+        chunks = self._layout.chunks(segment.columns)
+        starts = [part.start for part in segment.parts]
+        interleaved = segment.parts[0].step > 1
+        second, third = (ABSENT, ABSENT) if interleaved else [*starts, ABSENT, ABSENT][1:3]
+        yield self._norm(name, source, ENGINE)
+        yield _encode("tape", target=ENGINE, address=segment.first_word, words=segment.words)
+        yield _encode(
+            "engine",
+            rows=segment.rows,
+            chunks=chunks.count,
+            codes=chunks.codes,
+            bytes=chunks.bytes,
+            row_chunks=segment.rows * chunks.count,
+            groups=chunks.count * chunks.codes,
+            blocks=-(-segment.rows // self._layout.block_rows),
+        )
+        yield _encode(
+            "dequantise", target=target, interleaved=interleaved, second=second, third=third
+        )
+
+    def _norm(self, name: str, source: int, target: int) -> bytes:
+        vector, width = self._segments[f"{name}.vector"], self._segments[name].columns
+        return _encode(
+            "norm",
+            source=source,
+            target=target,
+            normed=vector.rows > SCALARS,
+            width=width,
+            inverse_width=_bits(1 / width),
+            epsilon=_bits(self._config.norm_epsilon),
+            address=vector.first_word,
+            words=vector.words,
+        )
+
+    def _residual(self, operation: int, target: int) -> bytes:
+        width = self._config.hidden_size
+        return _encode("residual", operation=operation, target=target, width=width)
+
+    def _head(self, request: Request) -> Iterator[bytes]:
+        segment = self._segments["head"]
+        blocks = -(-request.head_rows // ROW_BLOCK)
+        words = segment.words // -(-segment.rows // ROW_BLOCK) * blocks
+        yield _encode("tape", target=HEAD, address=segment.first_word, words=words)
+        yield _encode(
+            "head",
+            rows=blocks * ROW_BLOCK,
+            limit=request.head_rows,
+            elements=segment.columns,
+            best=request.best,
+            argmax=request.argmax,
+            sums=request.best > 0,
+            logits=request.logits,
+            logits_address=self._map.logits.first_word,
+            summary_address=self._map.summary.first_word,
+        )

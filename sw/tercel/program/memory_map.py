@@ -1,0 +1,117 @@
+"""What lies where in the accelerator's memory."""
+
+from dataclasses import dataclass
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel.image import TapeLayout, segments
+from tercel.program.command import COMMAND_BYTES
+from tercel.program.machine import Machine
+
+__all__ = ["Area", "MemoryMap", "memory_map", "most_commands"]
+
+SUMMARY_LINES = 6
+"""Result lines of the head besides the best rows: scales, argmax, sums."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A run of words."""
+
+    first_word: int
+    words: int
+
+    @property
+    def end_word(self) -> int:
+        return self.first_word + self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryMap:
+    """Areas one after the other, from word 0 on; made by :func:`memory_map`."""
+
+    layout: TapeLayout
+    line_bytes: int
+    """Bytes of a result line."""
+    config: ModelConfig
+    context: int
+    """Positions of the cache."""
+    tape: Area
+    cache: Area
+    """Of each layer and KV head a block: keys, values, scales, each from the start of a word."""
+    rows: Area
+    """Float32 rows that the host gives instead of tokens, one a node."""
+    program: Area
+    summary: Area
+    logits: Area
+    """A line of unscaled logits a row of the head."""
+    hidden: Area
+    """A line of the residual stream an element."""
+
+    @property
+    def words(self) -> int:
+        """Words of all areas."""
+        return self.hidden.end_word
+
+    @property
+    def cache_row_words(self) -> int:
+        """Words of all keys, or of all values, of a KV head."""
+        return self.layout.words(self.context * self.config.head_size)
+
+    @property
+    def head_stride(self) -> int:
+        """Words of a block of the cache."""
+        return 2 * self.cache_row_words + self.layout.words(4 * self.context)
+
+    @property
+    def given_row_words(self) -> int:
+        """Words of a row of the area ``rows``."""
+        return self.layout.words(4 * self.config.hidden_size)
+
+    def block(self, layer: int, head: int = 0) -> int:
+        """First word of a block of the cache."""
+        return self.cache.first_word + (layer * self.config.kv_heads + head) * self.head_stride
+
+
+def most_commands(config: ModelConfig, machine: Machine) -> int:
+    """Commands of the longest program: 11 an attention, 10 an MLP, 2 a node, 9 others."""
+    return 21 * config.layers + 2 * machine.nodes + 9
+
+
+def memory_map(*, config: ModelConfig, machine: Machine, context: int) -> MemoryMap:
+    """Lay out the memory for a model on an accelerator.
+
+    Parameters
+    ----------
+    context
+        Positions of the cache.
+
+    Raises
+    ------
+    TercelError
+        If ``context`` is more than the model or the accelerator has.
+    """
+    most = min(config.context, machine.positions)
+    if not 1 <= context <= most:
+        raise TercelError(
+            f"context must be in 1..{most}, the model's and the accelerator's, not {context}"
+        )
+    layout = machine.layout
+    scales = layout.words(4 * context)
+    block = 2 * layout.words(context * config.head_size) + scales
+    sizes = {
+        "tape": segments(config, layout)[-1].end_word,
+        "cache": config.layers * config.kv_heads * block,
+        "rows": machine.nodes * layout.words(4 * config.hidden_size),
+        "program": layout.words(COMMAND_BYTES * most_commands(config, machine)),
+        "summary": layout.words((SUMMARY_LINES + 2 * machine.best) * machine.line_bytes),
+        "logits": layout.words(config.vocab_size * machine.line_bytes),
+        "hidden": layout.words(config.hidden_size * machine.line_bytes),
+    }
+    areas, first = {}, 0
+    for name, words in sizes.items():
+        areas[name] = Area(first_word=first, words=words)
+        first += words
+    return MemoryMap(
+        layout=layout, line_bytes=machine.line_bytes, config=config, context=context, **areas
+    )

@@ -1,0 +1,69 @@
+"""From the lines that an accelerator writes to numbers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel import numerics
+from tercel.numerics.float32 import Float32, Int32
+from tercel.numerics.head import ExponentialSum
+from tercel.program.request import Request
+
+__all__ = ["Summary", "read_hidden", "read_logits", "read_summary", "summary_lines"]
+
+Lines = npt.NDArray[np.uint32]
+"""``[lines, lanes]``; lanes without a node mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the head found, for N nodes; ``None`` where it was not asked."""
+
+    scale: Float32
+    """``[N]``: logits are unscaled ones times this."""
+    argmax: Int32 | None
+    top_ids: Int32 | None
+    top_logits: Float32 | None
+    logsumexp: npt.NDArray[np.float64] | None
+
+
+def _ranks(request: Request) -> int:
+    return min(request.best, request.head_rows)
+
+
+def summary_lines(request: Request) -> int:
+    """Lines of the summary of a pass with a head."""
+    return 1 + 2 * request.argmax + (3 if request.best else 0) + 2 * _ranks(request)
+
+
+def read_summary(lines: Lines, request: Request) -> Summary:
+    """The summary in its :func:`summary_lines` lines."""
+    lines = np.ascontiguousarray(lines[:, : request.nodes])
+    scale, rest = lines[0].view(np.float32), lines[1:]
+    argmax = top_ids = top_logits = logsumexp = None
+    if request.argmax:
+        argmax, rest = rest[0].view(np.int32), rest[2:]
+    if request.best:
+        octave, low, high = rest[:3]
+        total = high.astype(np.uint64) << np.uint64(32) | low
+        logsumexp = ExponentialSum(octave=octave.view(np.int32), total=total).log()
+        ranks = rest[3:].reshape(_ranks(request), 2, request.nodes)
+        top_ids = np.ascontiguousarray(ranks[:, 0].T).view(np.int32)
+        unscaled = np.ascontiguousarray(ranks[:, 1].T).view(np.float32)
+        top_logits = numerics.logits(unscaled, scale)
+    return Summary(
+        scale=scale, argmax=argmax, top_ids=top_ids, top_logits=top_logits, logsumexp=logsumexp
+    )
+
+
+def read_logits(lines: Lines, scale: Float32, nodes: Iterable[int]) -> dict[int, Float32]:
+    """Node to logits, float32 ``[rows]``, from a line of unscaled ones a row."""
+    unscaled = lines.view(np.float32)
+    return {node: numerics.multiply(unscaled[:, node], scale[node]) for node in nodes}
+
+
+def read_hidden(lines: Lines, nodes: Iterable[int]) -> dict[int, Float32]:
+    """Node to residual stream, float32 ``[hidden_size]``, from a line an element."""
+    return {node: lines.view(np.float32)[:, node].copy() for node in nodes}
