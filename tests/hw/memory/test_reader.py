@@ -153,6 +153,27 @@ def test_the_first_error_stays_until_cleared(read_memory, simulate, code):
     simulate(reader, bench, memories=[memory], max_cycles=400)
 
 
+def test_outstanding_until_the_last_beat_has_arrived(read_memory, simulate):
+    """Whether or not the beats are taken."""
+    reader, answers = AxiReader(config=SMALL), [False]
+    memory = read_memory(reader.axi, content(), answer=lambda: answers[0])
+
+    async def bench(ctx):
+        await put_all(ctx, reader.i_command, [{"address": 0, "beats": 20}])
+        assert not ctx.get(reader.outstanding)
+        await ctx.tick().repeat(30)
+        assert ctx.get(reader.outstanding)
+        answers[0] = True
+        while ctx.get(reader.outstanding):
+            assert len(memory.arrivals) < 20
+            await ctx.tick()
+        await ctx.tick()
+        assert len(memory.arrivals) == 20
+        assert ctx.get(reader.busy)
+
+    simulate(reader, bench, memories=[memory], max_cycles=100)
+
+
 def test_busy_while_the_memory_is_silent(read_memory, simulate):
     reader = AxiReader(config=SMALL)
 

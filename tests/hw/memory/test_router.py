@@ -62,8 +62,11 @@ def test_a_destination_that_does_not_take_holds_up_the_rest(read_memory, simulat
     async def bench(ctx):
         values = [{"address": 0, "beats": 4, "destination": d} for d in (0, 1)]
         await put_all(ctx, reader.i_command, values)
+        await ctx.tick().repeat(4)
+        assert ctx.get(reader.outstanding)
         ctx.set(reader.o[1].ready, 1)
         await ctx.tick().repeat(40)
+        assert not ctx.get(reader.outstanding)
         assert ctx.get(reader.o[0].valid)
         assert not ctx.get(reader.o[1].valid)
         assert ctx.get(reader.busy)

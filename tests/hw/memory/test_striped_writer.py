@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -101,7 +102,7 @@ def test_a_granule_a_cycle_and_when_bursts_are_announced(write_memory, simulate)
     benches = write(writer, runs, granules)
     simulate(writer, *benches, watch, memories=served, max_cycles=300)
     assert served[0].written == places[0]
-    gaps = [after - before for before, after in zip(taken, taken[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(taken)]
     ends = {39: writer.GAP, 71: writer.GAP}
     assert gaps == [1 + ends.get(index, 0) for index in range(len(gaps))]
     announced = [cycle for cycle, *_ in served[0].requests]

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,44 @@ def test_runs_are_written(write_memory, simulate, idle, back_pressure, latency):
     benches = write(writer, RUNS, beats, idle)
     simulate(writer, *benches, memories=[memory], max_cycles=3000)
     assert memory.written == placed(RUNS, beats)
+
+
+@pytest.mark.parametrize("latency", [1, 25])
+def test_only_the_bytes_of_a_strobe_are_written(write_memory, simulate, back_pressure, latency):
+    writer, generator = AxiWriter(config=replace(SMALL, strobes=True)), random.Random(2)
+    beats, strobes = content(RUNS), [generator.getrandbits(4) for _ in range(95)]
+    memory = write_memory(writer.axi, latency=latency, take=back_pressure, strobes=True)
+    places = placed(RUNS, beats)
+    memory.written = dict.fromkeys(places, 0x5A5A5A5A)
+    parts = [{"data": data, "strobe": strobe} for data, strobe in zip(beats, strobes, strict=True)]
+    simulate(writer, *write(writer, RUNS, parts), memories=[memory], max_cycles=3000)
+    for place, strobe in zip(places, strobes, strict=True):
+        for byte in range(4):
+            data = places[place] if strobe >> byte & 1 else 0x5A5A5A5A
+            assert (memory.written[place] ^ data) >> 8 * byte & 255 == 0
+
+
+def test_outstanding_from_the_announcement_to_the_confirmation(write_memory, simulate):
+    writer, asks = AxiWriter(config=SMALL), [False]
+    memory = write_memory(writer.axi, latency=9, ask=lambda: asks[0])
+
+    async def bench(ctx):
+        await put_all(ctx, writer.i_command, [{"address": 0, "beats": 2}])
+        await put_all(ctx, writer.i, [5])
+        await ctx.tick().repeat(10)
+        assert not ctx.get(writer.outstanding)
+        await put_all(ctx, writer.i, [6])
+        await ctx.tick().repeat(10)
+        assert ctx.get(writer.axi.awvalid)
+        assert ctx.get(writer.outstanding)
+        asks[0] = True
+        while ctx.get(writer.outstanding):
+            assert memory.written.keys() != {0, 1} or ctx.get(writer.busy)
+            await ctx.tick()
+        assert not ctx.get(writer.busy)
+        assert memory.written == {0: 5, 1: 6}
+
+    simulate(writer, bench, memories=[memory], max_cycles=100)
 
 
 def test_one_beat_a_cycle(write_memory, simulate):
@@ -102,3 +141,8 @@ def test_the_first_error_stays_until_cleared(write_memory, simulate, code):
 def test_a_broken_field_is_named(fields, rule):
     with pytest.raises(ValueError, match=rule):
         WriterConfig(**fields)
+
+
+def test_strobes_are_a_bool():
+    with pytest.raises(TypeError, match="strobes must be a bool, not 1"):
+        WriterConfig(strobes=1)
