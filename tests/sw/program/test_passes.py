@@ -1,0 +1,135 @@
+"""A program on an interpreted accelerator gives the emulator's bits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tercel.device import Ask
+from tercel.device.accelerator import AcceleratorDevice
+from tercel.device.emulator import EmulatorDevice
+
+TOKENS = [5, 17, 3, 88, 41, 2, 60, 9, 33, 71, 12, 80]
+TREE = [-1, 0, 0, 1, 1, 2, 4]
+
+
+@pytest.fixture
+def devices(image, machine, board):
+    """The accelerator and the emulator, for as many nodes and positions."""
+
+    def make(**fields):
+        built = machine(image, **fields)
+        accelerator = AcceleratorDevice(image, board(built), machine=built, context=48)
+        return accelerator, EmulatorDevice(image, nodes=built.nodes, context=48)
+
+    return make
+
+
+def all_of(nodes, **fields):
+    return Ask(top_k=5, logits=tuple(range(nodes)), hidden=tuple(range(nodes)), **fields)
+
+
+def assert_same(pair, *args, commit=None, **kwargs):
+    """Run a pass on both, compare all they say, and commit a path."""
+    mine, golden = (device.run_pass(*args, **kwargs) for device in pair)
+    for field in dataclasses.fields(golden):
+        a, b = getattr(mine, field.name), getattr(golden, field.name)
+        if isinstance(b, dict):
+            assert a.keys() == b.keys(), field.name
+            assert all(np.array_equal(a[node], b[node]) for node in b), field.name
+            assert all(a[node].dtype == b[node].dtype for node in b), field.name
+        elif isinstance(b, np.ndarray):
+            assert np.array_equal(a, b), field.name
+            assert a.dtype == b.dtype, field.name
+        else:
+            assert a == b, field.name
+    if commit is not None:
+        for device in pair:
+            device.commit(commit)
+        assert pair[0].length == pair[1].length
+    assert pair[0].counters == pair[1].counters
+
+
+def test_prefill_then_decode(devices):
+    pair = devices()
+    for device in pair:
+        device.prefill(TOKENS)
+    for token in (1, 50):
+        assert_same(pair, [token], ask=all_of(1), commit=[0])
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 16])
+def test_any_number_of_lanes(devices, nodes):
+    pair = devices(nodes=nodes)
+    for count in (1, nodes):
+        assert_same(pair, TOKENS[:count], ask=all_of(min(count, 12)), commit=range(min(count, 12)))
+
+
+@pytest.mark.parametrize("path", [[0], [0, 1], [0, 2, 5], [0, 1, 4, 6]])
+def test_trees_and_their_paths(devices, path):
+    pair = devices()
+    assert_same(pair, TOKENS[:3], commit=[0, 1, 2])
+    assert_same(pair, TOKENS[:7], parents=TREE, ask=all_of(7), commit=path)
+    assert_same(pair, TOKENS[7:10], ask=all_of(3), commit=[0])
+    assert_same(pair, TOKENS[:7], parents=TREE, ask=all_of(7), commit=path)
+    assert_same(pair, [4], ask=all_of(1))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Ask(),
+        Ask(argmax=False),
+        Ask(argmax=False, hidden=(1,)),
+        Ask(argmax=False, logits=(2, 0)),
+        Ask(argmax=False, top_k=3),
+        Ask(hidden=(2,)),
+        Ask(top_k=8, head_rows=8, logits=(1,)),
+        Ask(top_k=1, head_rows=33),
+        Ask(argmax=True, head_rows=1),
+    ],
+)
+def test_every_ask(devices, ask):
+    pair = devices()
+    assert_same(pair, TOKENS[:3], ask=ask, commit=[0, 1])
+    assert_same(pair, TOKENS[3:6], ask=ask, parents=[-1, 0, 0])
+
+
+@pytest.mark.parametrize("head", [True, False])
+@pytest.mark.parametrize("hidden", [(), (0, 1)])
+@pytest.mark.parametrize("last", [(True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("first", [(True, True), (False, True), (False, False)])
+def test_layer_masks(devices, first, last, hidden, head):
+    pair = devices()
+    layers = pair[0].config.layers
+    mask = (first, *((True, True),) * (layers - 2), last)
+    assert_same(pair, TOKENS[:5], commit=[0, 1, 2])
+    assert_same(pair, TOKENS[5:7], ask=Ask(argmax=head, hidden=hidden, layer_mask=mask))
+
+
+def test_rows_instead_of_tokens(devices):
+    pair = devices()
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(3, pair[0].config.hidden_size)).astype(np.float32)
+    rows[1, :5] = [1e-40, -1e-40, 0.0, -0.0, 1e30]
+    assert_same(pair, embedding_rows=rows, ask=all_of(3), commit=[0, 1])
+    assert_same(pair, embedding_rows=rows[:1].astype(np.float64), ask=all_of(1))
+
+
+def test_a_full_cache(devices):
+    pair = devices()
+    for start in range(0, 48, 8):
+        assert_same(pair, [(start + i) % 90 for i in range(8)], ask=all_of(8), commit=range(8))
+    for device in pair:
+        device.reset()
+    assert_same(pair, TOKENS[:2], ask=all_of(2))
+
+
+def test_the_first_tape_comes_while_rows_are_loaded(image, machine, board):
+    """And the program in memory is as long as the register says."""
+    built = machine(image)
+    mine = board(built)
+    AcceleratorDevice(image, mine, machine=built).run_pass(TOKENS[:2])
+    (program,) = mine.programs
+    assert program[:3, 0].tolist() == [1, 5, 2]
+    assert program[-1, 0] == 13
