@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.memory.checks import check_integer
 
@@ -13,6 +14,7 @@ __all__ = ["EXPONENT_BITS", "HeadConfig"]
 EXPONENT_BITS = 18
 """Of a base-2 logit, nine of them fraction."""
 SUM_BITS = 32
+TOTAL_BITS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +62,14 @@ class HeadConfig:
         """A row and its unscaled logit for each lane."""
         rows = data.ArrayLayout(range(self.rows), self.nodes)
         return data.StructLayout({"values": self.floats, "rows": rows, "last": 1})
+
+    @property
+    def totals(self) -> data.StructLayout:
+        """Sums of exponentials: a lane's is ``total * 2^(octave - 43)``."""
+        octave = signed(EXPONENT_BITS - EXP2_FRACTION_BITS)
+        return data.StructLayout(
+            {
+                "octaves": data.ArrayLayout(octave, self.nodes),
+                "totals": data.ArrayLayout(TOTAL_BITS, self.nodes),
+            }
+        )

@@ -5,12 +5,11 @@ from amaranth.lib import data, stream, wiring
 
 from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel.numerics.head import WINDOW
-from tercel_hw.head.config import HeadConfig
+from tercel_hw.head.config import TOTAL_BITS, HeadConfig
 from tercel_hw.head.octave_histogram import OCTAVE_BITS, OctaveHistogram
 
 __all__ = ["ExponentialSum"]
 
-TOTAL_BITS = 64
 BINS = 1 << OCTAVE_BITS
 
 
@@ -29,8 +28,7 @@ class ExponentialSum(wiring.Component):
     -------
     i : In(stream.Signature(StructLayout({"exponents": config.exponents, "last": 1})))
         Signed, 9 fraction bits.
-    o : Out(stream.Signature(StructLayout({"octaves": nodes * signed(9), "totals": nodes * 64})))
-        The sum of a lane is ``total * 2^(octave - 43)``.
+    o : Out(stream.Signature(config.totals))
     """
 
     LATENCY = WINDOW + 4
@@ -42,16 +40,10 @@ class ExponentialSum(wiring.Component):
     def __init__(self, config: HeadConfig):
         self._config = config
         walk = data.StructLayout({"exponents": config.exponents, "last": 1})
-        result = data.StructLayout(
-            {
-                "octaves": data.ArrayLayout(signed(OCTAVE_BITS), config.nodes),
-                "totals": data.ArrayLayout(TOTAL_BITS, config.nodes),
-            }
-        )
         super().__init__(
             {
                 "i": wiring.In(stream.Signature(walk)),
-                "o": wiring.Out(stream.Signature(result)),
+                "o": wiring.Out(stream.Signature(config.totals)),
             }
         )
 

@@ -1,0 +1,110 @@
+"""The head's tape, taken apart."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.head.unit_config import BLOCK_ROWS, HeadUnitConfig
+
+__all__ = ["BlockReader"]
+
+BLOCKS = 4
+"""Whose scales are kept: a block may begin while rows of those before are in the engine."""
+
+
+class BlockReader(wiring.Component):
+    """Blocks of 16 rows: the words of row scales to a queue, those of rows on to the engine.
+
+    One word a cycle; a row's word passes in the cycle in which it comes. A scale is offered 1 cycle
+    after its word was taken.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i_command : In(stream.Signature(config.walk))
+        ``rows`` is a multiple of 16.
+    i : In(stream.Signature(config.word))
+    o_row : Out(stream.Signature(config.dense.beat))
+    o_scale : Out(stream.Signature(32))
+        One for each row.
+    """
+
+    i_command: stream.Interface
+    i: stream.Interface
+    o_row: stream.Interface
+    o_scale: stream.Interface
+
+    def __init__(self, config: HeadUnitConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": wiring.In(stream.Signature(config.walk)),
+                "i": wiring.In(stream.Signature(unsigned(config.word))),
+                "o_row": wiring.Out(stream.Signature(config.dense.beat)),
+                "o_scale": wiring.Out(stream.Signature(FLOAT32_BITS)),
+            }
+        )
+
+    @property
+    def config(self) -> HeadUnitConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.queue = queue = SyncFIFO(
+            width=config.word_scales * FLOAT32_BITS, depth=BLOCKS * config.scale_words
+        )
+        running, taken, last_place = Signal(), Signal(), Signal()
+        scales = Signal(init=1)
+        place = Signal(range(max(config.dense.vector_beats, config.scale_words)))
+        last_beat = Signal.like(place)
+        row = Signal(range(BLOCK_ROWS))
+        blocks = Signal(range(config.dense.rows // BLOCK_ROWS + 1))
+        m.d.comb += [
+            self.i_command.ready.eq(~running),
+            self.i.ready.eq(running & Mux(scales, queue.w_rdy, self.o_row.ready)),
+            taken.eq(self.i.valid & self.i.ready),
+            queue.w_data.eq(self.i.payload),
+            queue.w_en.eq(taken & scales),
+            self.o_row.valid.eq(running & ~scales & self.i.valid),
+            self.o_row.payload.eq(self.i.payload),
+            last_place.eq(place == Mux(scales, config.scale_words - 1, last_beat)),
+        ]
+        with m.If(taken):
+            m.d.sync += place.eq(Mux(last_place, 0, place + 1))
+            with m.If(last_place):
+                m.d.sync += scales.eq(0)
+                with m.If(~scales):
+                    m.d.sync += row.eq(row + 1)
+                    with m.If(row == BLOCK_ROWS - 1):
+                        m.d.sync += [
+                            scales.eq(1),
+                            blocks.eq(blocks - 1),
+                            running.eq(blocks != 1),
+                        ]
+        command = self.i_command.payload
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [
+                running.eq(1),
+                last_beat.eq((command.elements - 1) >> config.dense.macs.bit_length() - 1),
+                blocks.eq(command.rows >> BLOCK_ROWS.bit_length() - 1),
+            ]
+
+        index = Signal(range(config.word_scales))
+        used = Signal()
+        m.d.comb += [
+            self.o_scale.valid.eq(queue.r_rdy),
+            self.o_scale.payload.eq(queue.r_data.word_select(index, FLOAT32_BITS)),
+            used.eq(self.o_scale.valid & self.o_scale.ready),
+            queue.r_en.eq(used & (index == config.word_scales - 1)),
+        ]
+        with m.If(used):
+            # Scales of a word are a power of two.
+            m.d.sync += index.eq(index + 1)
+        return m

@@ -1,0 +1,78 @@
+"""The shape of the head unit."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import signed
+from amaranth.lib import data
+
+from tercel_hw.dense import DenseConfig
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.head.config import HeadConfig
+
+__all__ = ["BLOCK_ROWS", "HeadUnitConfig"]
+
+BLOCK_ROWS = 16
+"""Rows of a block of the tape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadUnitConfig:
+    """Shape of a head unit; a word of the tape is a beat of the dense engine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field breaks its rule.
+    """
+
+    head: HeadConfig
+    dense: DenseConfig
+    """The engine that the unit borrows."""
+
+    def __post_init__(self):
+        for name, kind in ("head", HeadConfig), ("dense", DenseConfig):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
+        if self.head.nodes != self.dense.nodes:
+            raise ValueError(
+                f"nodes must be the same, but the head has {self.head.nodes} "
+                f"and the dense engine {self.dense.nodes}"
+            )
+        if self.head.rows > self.dense.rows:
+            raise ValueError(
+                f"rows of the head must not exceed the dense engine's rows ({self.dense.rows}), "
+                f"but are {self.head.rows}"
+            )
+
+    @property
+    def word(self) -> int:
+        """Bits of a memory word."""
+        return 8 * self.dense.macs
+
+    @property
+    def word_scales(self) -> int:
+        """Row scales in a word; a block's last are padded."""
+        return min(self.word // FLOAT32_BITS, BLOCK_ROWS)
+
+    @property
+    def scale_words(self) -> int:
+        """Words before the rows of a block."""
+        return BLOCK_ROWS // self.word_scales
+
+    @property
+    def column(self) -> data.StructLayout:
+        """An element of the activations; ``last`` with the last."""
+        values = data.ArrayLayout(signed(8), self.head.nodes)
+        return data.StructLayout({"values": values, "last": 1})
+
+    @property
+    def walk(self) -> data.StructLayout:
+        """What the dense engine is told."""
+        command = self.dense.command.members
+        return data.StructLayout({name: command[name] for name in ("elements", "rows")})
+
+    @property
+    def scaled(self) -> data.StructLayout:
+        """A row's unscaled and base-2 logits."""
+        return data.StructLayout({"values": self.head.floats, "exponents": self.head.exponents})
