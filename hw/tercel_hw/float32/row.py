@@ -4,10 +4,12 @@ from amaranth.lib import data, stream
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
 
-__all__ = ["ELEMENTS", "check_elements", "row_signature"]
+__all__ = ["ELEMENTS", "check_elements", "check_lanes", "lane_row_layout", "row_signature"]
 
 ELEMENTS = (1, 2, 4, 8, 16)
 """Elements a beat may have."""
+MOST_LANES = 16
+"""Rows in lock step: the neighbours of a tree are as many, and lanes share its adders in turn."""
 
 
 def check_elements(elements: int) -> None:
@@ -30,3 +32,21 @@ def row_signature(elements: int) -> stream.Signature:
     """Beats of ``elements`` floats; ``last`` marks a row's end."""
     x = data.ArrayLayout(FLOAT32_BITS, elements)
     return stream.Signature(data.StructLayout({"x": x, "last": 1}))
+
+
+def check_lanes(lanes: int) -> None:
+    """Raise unless so many rows may go in lock step.
+
+    Raises
+    ------
+    ValueError
+        If ``lanes`` is no integer in 1..16.
+    """
+    integer = isinstance(lanes, int) and not isinstance(lanes, bool)
+    if not integer or not 1 <= lanes <= MOST_LANES:
+        raise ValueError(f"lanes must be an integer in 1..{MOST_LANES}, not {lanes!r}")
+
+
+def lane_row_layout(lanes: int) -> data.StructLayout:
+    """An element of each lane's row; ``last`` marks the rows' end."""
+    return data.StructLayout({"values": data.ArrayLayout(FLOAT32_BITS, lanes), "last": 1})

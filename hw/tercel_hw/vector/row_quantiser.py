@@ -1,0 +1,220 @@
+"""Rows of floats to rows of int8, with the norm before them."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+
+from tercel_hw.float32 import (
+    Lanes,
+    LaneSumOfSquares,
+    MagnitudeMaximum,
+    Multiplier,
+    RoundToInt8,
+    Stages,
+    attach,
+)
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.config import VectorConfig, command_layout
+from tercel_hw.vector.row_scale import ONE, RowScale
+from tercel_hw.vector.row_store import RowStore
+from tercel_hw.vector.row_unit import RowUnit
+from tercel_hw.vector.row_walk import RowWalk
+
+__all__ = ["RowQuantiser"]
+
+QUEUE_DEPTH = 32
+"""Columns under way: more than a column's cycles from its read to the queue's end."""
+
+
+class RowQuantiser(wiring.Component):
+    """``numerics.norm_quantise`` or ``quantise`` of a row of K lanes, an element a cycle.
+
+    The row, times its gains, goes into a memory while its largest magnitudes and its sums of
+    squares are gathered. Then one pipeline makes the lanes' factors, and the row leaves the memory
+    through the multipliers that it came by. The scales are worked out beside that.
+
+    A row's first column is offered ``gap`` cycles after its last element was taken, one more each
+    cycle. No element is taken until a row's columns have left the memory and its scales are known;
+    scales wait in registers, so that the next row's scales wait for the last ones to be taken,
+    but not its columns.
+
+    Parameters
+    ----------
+    config
+        The shape; rows have at most ``columns`` elements.
+
+    Members
+    -------
+    i_command : In(stream.Signature(command_layout("norm")))
+        One a row, of which ``normed``, ``inverse_width`` and ``epsilon`` are used.
+    i : In(stream.Signature(config.row))
+        ``last`` ends the row.
+    i_gain : In(stream.Signature(32))
+        One an element of normed rows, none of others.
+    o : Out(stream.Signature(config.column))
+    o_scales : Out(stream.Signature(config.floats))
+        One a row.
+    """
+
+    i_command: stream.Interface
+    i: stream.Interface
+    i_gain: stream.Interface
+    o: stream.Interface
+    o_scales: stream.Interface
+
+    def __init__(self, config: VectorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": wiring.In(stream.Signature(command_layout("norm"))),
+                "i": wiring.In(stream.Signature(config.row)),
+                "i_gain": wiring.In(stream.Signature(FLOAT32_BITS)),
+                "o": wiring.Out(stream.Signature(config.column)),
+                "o_scales": wiring.Out(stream.Signature(config.floats)),
+            }
+        )
+
+    @property
+    def config(self) -> VectorConfig:
+        return self._config
+
+    @property
+    def gap(self) -> int:
+        """Cycles from a row's last element to its first column, if the queue is empty."""
+        factors = Multiplier.LATENCY + 1 + RowUnit.LATENCY + self._config.nodes
+        return factors + Multiplier.LATENCY + RoundToInt8.LATENCY + 1
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        lanes, stages = config.nodes, Stages(m, Const(1))
+        command = Signal(command_layout("norm"), reset_less=True)
+        gathering, playing, scaling, scaled = (Signal() for _ in range(4))
+        m.d.comb += self.i_command.ready.eq(~playing & ~scaling)
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += command.eq(self.i_command.payload)
+            m.d.sync += [gathering.eq(1), playing.eq(1), scaling.eq(1)]
+        with m.If(scaled):
+            m.d.sync += scaling.eq(0)
+
+        m.submodules.squares = squares = LaneSumOfSquares(lanes=lanes)
+        m.submodules.store = store = RowStore(lanes=lanes, elements=config.columns)
+        maxima = Signal(config.floats)
+        gathered, replays = Signal(), Signal()
+        units, begins = self._units(m, gathered, scaled, maxima)
+        taken = self._take(m, gathering, command.normed, squares)
+
+        # Elements times their gains on the way in, times the lanes' factors on the way out.
+        gain = Mux(command.normed, self.i_gain.payload, ONE)
+        a, b = Signal(config.floats), Signal(config.floats)
+        m.d.comb += a.eq(Mux(replays, store.o, self.i.payload.values))
+        m.d.comb += [b[lane].eq(Mux(replays, units[lane], gain)) for lane in range(lanes)]
+        multipliers = Lanes([Multiplier() for _ in range(lanes)])
+        operands = {"a": a.as_value(), "b": b.as_value()}
+        product = attach(m, "product", multipliers, Const(1), **operands)
+        m.d.comb += [
+            store.i.eq(product),
+            store.write.eq(stages.delay(taken, Multiplier.LATENCY, "write", reset=True)),
+            store.last.eq(stages.delay(self.i.payload.last, Multiplier.LATENCY, "last")),
+        ]
+        for lane in range(lanes):
+            m.submodules[f"maximum_{lane}"] = maximum = MagnitudeMaximum(elements=1)
+            m.d.comb += [
+                maximum.i.valid.eq(store.write),
+                maximum.i.payload.x[0].eq(store.i[lane]),
+                maximum.i.payload.last.eq(store.last),
+                maxima[lane].eq(maximum.o.payload),
+                maximum.o.ready.eq(scaled),
+                gathered.eq(maximum.o.valid),
+            ]
+        ended = self._play(m, begins, store, replays, product)
+        with m.If(ended):
+            m.d.sync += playing.eq(0)
+        self._scale(m, command, gathered, maxima, squares, scaled)
+        return m
+
+    def _take(self, m: Module, gathering: Signal, normed: Value, squares) -> Value:
+        """Join elements and gains; whether an element is taken."""
+        taken = Signal()
+        ready = ~normed | (self.i_gain.valid & squares.i.ready)
+        m.d.comb += [
+            self.i.ready.eq(gathering & ready),
+            taken.eq(self.i.valid & self.i.ready),
+            self.i_gain.ready.eq(taken & normed),
+            squares.i.valid.eq(taken & normed),
+            squares.i.payload.eq(self.i.payload),
+        ]
+        with m.If(taken & self.i.payload.last):
+            m.d.sync += gathering.eq(0)
+        return taken
+
+    def _units(
+        self, m: Module, gathered: Signal, scaled: Signal, maxima: data.View
+    ) -> tuple[data.View, Value]:
+        """The lanes' factors; a cycle before reads for them may begin."""
+        m.submodules.units = units = RowWalk(RowUnit(), lanes=self._config.nodes)
+        begun = Signal()
+        m.d.comb += [units.start.eq(gathered & ~begun), units.i.maximum.eq(maxima)]
+        with m.If(units.start | scaled):
+            m.d.sync += begun.eq(~scaled)
+        ahead = units.latency - RowStore.READ_LATENCY - 1
+        return units.o, Stages(m, Const(1)).delay(units.start, ahead, "begins", reset=True)
+
+    def _play(
+        self, m: Module, begins: Value, store: RowStore, replays: Signal, product: Signal
+    ) -> Value:
+        """Read the row, round the products, queue them; whether the row has left the memory."""
+        stages = Stages(m, Const(1))
+        config = self._config
+        m.submodules.queue = queue = SyncFIFO(width=config.column.size, depth=QUEUE_DEPTH)
+        reading, left = Signal(), Signal()
+        reserved = Signal(range(QUEUE_DEPTH + 1))
+        with m.If(begins):
+            m.d.sync += reading.eq(1)
+        with m.Elif(store.read & store.ends):
+            m.d.sync += reading.eq(0)
+        m.d.sync += reserved.eq(reserved + store.read - left)
+
+        rounding = Lanes([RoundToInt8() for _ in range(config.nodes)])
+        column = Signal(config.column)
+        m.d.comb += [
+            store.read.eq(reading & (reserved != QUEUE_DEPTH)),
+            replays.eq(stages.delay(store.read, store.READ_LATENCY, "replays", reset=True)),
+            column.values.eq(attach(m, "rounding", rounding, Const(1), x=product)),
+        ]
+        ends = stages.delay(store.ends, store.READ_LATENCY, "ends")
+        beside = Multiplier.LATENCY + RoundToInt8.LATENCY
+        m.d.comb += [
+            column.last.eq(stages.delay(ends, beside, "last")),
+            queue.w_data.eq(column),
+            queue.w_en.eq(stages.delay(replays, beside, "present", reset=True)),
+            self.o.valid.eq(queue.r_rdy),
+            self.o.payload.eq(queue.r_data),
+            left.eq(self.o.valid & self.o.ready),
+            queue.r_en.eq(left),
+        ]
+        return replays & ends
+
+    def _scale(
+        self, m: Module, command: data.View, gathered: Signal, maxima: data.View, squares, scaled
+    ) -> None:
+        """Work out the scales when the last ones have been taken."""
+        shared = ("inverse_width", "epsilon", "normed")
+        m.submodules.scales = scales = RowWalk(RowScale(), lanes=self._config.nodes, shared=shared)
+        begun = Signal()
+        complete = gathered & (squares.o.valid | ~command.normed)
+        m.d.comb += [
+            scales.start.eq(complete & ~begun & ~self.o_scales.valid),
+            scales.i.maximum.eq(maxima),
+            scales.i.squares.eq(squares.o.payload),
+            *(scales.i[name].eq(command[name]) for name in shared),
+            scaled.eq(scales.done),
+            squares.o.ready.eq(scaled),
+            self.o_scales.payload.eq(scales.o),
+        ]
+        with m.If(scales.start | scaled):
+            m.d.sync += begun.eq(~scaled)
+        with m.If(scaled):
+            m.d.sync += self.o_scales.valid.eq(1)
+        with m.Elif(self.o_scales.ready):
+            m.d.sync += self.o_scales.valid.eq(0)

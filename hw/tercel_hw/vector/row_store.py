@@ -1,0 +1,81 @@
+"""A row on its way through a memory."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, wiring
+
+from tercel_hw.float32.primitive import FLOAT32_BITS
+
+__all__ = ["RowStore"]
+
+
+class RowStore(wiring.Component):
+    """A row is written, then read in order; an element of all lanes a cycle.
+
+    Reads take ``READ_LATENCY`` cycles, an output register included, and never stall.
+
+    Parameters
+    ----------
+    lanes
+        Floats of an element.
+    elements
+        Of the longest row.
+
+    Members
+    -------
+    write : In(1)
+        Takes ``i``; not while a row is read.
+    i : In(ArrayLayout(32, lanes))
+    last : In(1)
+        With a row's last element.
+    read : In(1)
+        Asks for the next element; only after the row's last was written.
+    ends : Out(1)
+        What is read now is the last element.
+    o : Out(ArrayLayout(32, lanes))
+    """
+
+    READ_LATENCY = 2
+
+    write: Signal
+    i: data.View
+    last: Signal
+    read: Signal
+    ends: Signal
+    o: data.View
+
+    def __init__(self, *, lanes: int, elements: int):
+        self._floats = data.ArrayLayout(FLOAT32_BITS, lanes)
+        self._elements = elements
+        super().__init__(
+            {
+                "write": wiring.In(1),
+                "i": wiring.In(self._floats),
+                "last": wiring.In(1),
+                "read": wiring.In(1),
+                "ends": wiring.Out(1),
+                "o": wiring.Out(self._floats),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        # The lanes side by side fill words of 72 bits, as two of 36 bits each would.
+        m.submodules.rows = rows = memory.Memory(
+            shape=self._floats, depth=self._elements, init=[], attrs={"ram_style": "ultra"}
+        )
+        write, read = rows.write_port(), rows.read_port()
+        final = Signal(range(self._elements), reset_less=True)
+        m.d.comb += [
+            write.en.eq(self.write),
+            write.data.eq(self.i),
+            read.en.eq(1),
+            self.ends.eq(read.addr == final),
+        ]
+        with m.If(self.write):
+            m.d.sync += write.addr.eq(Mux(self.last, 0, write.addr + 1))
+            with m.If(self.last):
+                m.d.sync += final.eq(write.addr)
+        with m.If(self.read):
+            m.d.sync += read.addr.eq(Mux(self.ends, 0, read.addr + 1))
+        m.d.sync += self.o.eq(read.data)
+        return m

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+
+from tercel.numerics import norm_quantise, quantise
+from tercel.program import COMMANDS
+from tercel_hw.vector import RowQuantiser, VectorConfig
+from tercel_sim.testbench import every_cycle, get_all, put_all, run
+
+EPSILON = np.float32(1e-5)
+
+
+def config_of(nodes=2, columns=300):
+    return VectorConfig(nodes=nodes, columns=columns, hidden=16, head_size=16)
+
+
+def word(value) -> int:
+    return int(np.float32(value).view(np.uint32))
+
+
+def words(values) -> list[int]:
+    return np.ascontiguousarray(values, np.float32).view(np.uint32).tolist()
+
+
+class Row:
+    """A row of each lane, what the block is told and what it must answer."""
+
+    def __init__(self, values, gain=None):
+        self.values = np.asarray(values, np.float32)
+        self.gain = gain
+
+    @classmethod
+    def random(cls, rng, lanes, width, *, normed, scale=3.0):
+        values = rng.normal(0, scale, (lanes, width)) * np.exp(rng.normal(0, 2, (lanes, 1)))
+        gain = rng.normal(1, 0.3, width).astype(np.float32) if normed else None
+        return cls(values, gain)
+
+    @property
+    def width(self):
+        return self.values.shape[1]
+
+    @property
+    def command(self):
+        fields = dict.fromkeys(COMMANDS["norm"].fields, 1)
+        told = {
+            "normed": int(self.gain is not None),
+            "width": self.width,
+            "inverse_width": word(1 / self.width),
+            "epsilon": word(EPSILON),
+        }
+        return fields | told
+
+    @property
+    def elements(self):
+        last = self.width - 1
+        columns = words(self.values.T)
+        return [{"values": column, "last": i == last} for i, column in enumerate(columns)]
+
+    @property
+    def gains(self):
+        return [] if self.gain is None else words(self.gain)
+
+    def golden(self):
+        if self.gain is None:
+            return quantise(self.values)
+        return norm_quantise(self.values, self.gain, float(EPSILON))
+
+    @property
+    def columns(self):
+        rows = self.golden().values.T.tolist()
+        return [(row, i == self.width - 1) for i, row in enumerate(rows)]
+
+    @property
+    def scales(self):
+        return words(self.golden().scale)
+
+
+def play(dut, rows, idle=every_cycle, back_pressure=every_cycle):
+    """Columns and scales that come of rows."""
+
+    async def tell(ctx):
+        await put_all(ctx, dut.i_command, [row.command for row in rows], idle)
+
+    async def feed(ctx):
+        await put_all(ctx, dut.i, [e for row in rows for e in row.elements], idle)
+
+    async def feed_gains(ctx):
+        await put_all(ctx, dut.i_gain, [gain for row in rows for gain in row.gains], idle)
+
+    async def take(ctx):
+        taken = await get_all(ctx, dut.o, sum(row.width for row in rows), back_pressure)
+        return [(list(column["values"]), bool(column["last"])) for column in taken]
+
+    async def take_scales(ctx):
+        return [list(s) for s in await get_all(ctx, dut.o_scales, len(rows), back_pressure)]
+
+    cycles = sum(6 * row.width + 800 for row in rows)
+    return run(dut, tell, feed, feed_gains, take, take_scales, max_cycles=cycles)[-2:]
+
+
+def expected(rows):
+    return [[column for row in rows for column in row.columns], [row.scales for row in rows]]
+
+
+def test_it_equals_the_golden_model(idle, back_pressure):
+    rng = np.random.default_rng(1)
+    widths = (128, True), (16, False), (37, True), (1, True), (150, False), (144, True)
+    rows = [Row.random(rng, 2, width, normed=normed) for width, normed in widths]
+    assert play(RowQuantiser(config_of()), rows, idle, back_pressure) == expected(rows)
+
+
+@pytest.mark.parametrize("nodes", [1, 3, 5])
+def test_any_number_of_lanes(nodes):
+    rng = np.random.default_rng(nodes)
+    rows = [Row.random(rng, nodes, width, normed=True) for width in (16, 33)]
+    assert play(RowQuantiser(config_of(nodes)), rows) == expected(rows)
+
+
+def test_zeros_and_the_tiniest_and_largest_magnitudes():
+    rng = np.random.default_rng(2)
+    values = rng.normal(0, 1, (4, 24)).astype(np.float32)
+    values[0] = 0
+    values[1] *= np.float32(1e-37)
+    values[1, np.abs(values[1]) < 2.0**-126] = 0
+    values[2] *= np.float32(1e37)
+    values[3, 1::2] *= -0.0
+    rows = [Row(values), Row(values[[0, 1, 3, 3]], np.full(24, 0.5, np.float32)), Row(values)]
+    assert np.isfinite(rows[1].golden().scale).all()
+    assert play(RowQuantiser(config_of(4)), rows) == expected(rows)
+
+
+def test_the_longest_row():
+    rows = [Row.random(np.random.default_rng(3), 1, 300, normed=False) for _ in range(2)]
+    assert play(RowQuantiser(config_of(1)), rows) == expected(rows)
+
+
+@pytest.mark.parametrize(("normed", "to_scales"), [(False, 36), (True, 100)])
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_cycles_from_the_last_element(nodes, normed, to_scales):
+    dut = RowQuantiser(config_of(nodes))
+    row = Row.random(np.random.default_rng(4), nodes, 128, normed=normed)
+
+    async def bench(ctx):
+        ctx.set(dut.i_command.payload, row.command)
+        ctx.set(dut.i_command.valid, 1)
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.o_scales.ready, 1)
+        ctx.set(dut.i_gain.valid, normed)
+        await ctx.tick()
+        ctx.set(dut.i_command.valid, 0)
+        ctx.set(dut.i.valid, 1)
+        columns, scales = [], []
+        for cycle in range(128 + dut.gap + 128 + 60):
+            if cycle < 128:
+                ctx.set(dut.i.payload, row.elements[cycle])
+                ctx.set(dut.i_gain.payload, row.gains[cycle] if normed else 0)
+                assert ctx.get(dut.i.ready)
+                assert ctx.get(dut.i_gain.ready) == normed
+            else:
+                ctx.set(dut.i.valid, 0)
+            if ctx.get(dut.o.valid):
+                columns.append(cycle - 127)
+            if ctx.get(dut.o_scales.valid):
+                scales.append(cycle - 127)
+            await ctx.tick()
+        return columns, scales
+
+    columns, scales = run(dut, bench, max_cycles=500)[0]
+    assert columns == list(range(dut.gap, dut.gap + 128))
+    assert dut.gap == 34 + nodes
+    assert scales == [to_scales + nodes]
