@@ -1,0 +1,113 @@
+"""The factors of all lanes of a head out of one pipeline."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel_hw.float32 import Stages, attach
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.config import VectorConfig
+from tercel_hw.vector.head_scale import HEAD_FACTORS, HeadScale
+from tercel_hw.vector.result_queue import FLOWS
+
+__all__ = ["HeadFactors"]
+
+HEADS = 4
+"""Heads under way and waiting: at 16 lanes and elements the pipeline itself has three."""
+
+
+class HeadFactors(wiring.Component):
+    """Units and scales of heads from their largest magnitudes, a lane a cycle.
+
+    Throughput: a head every K cycles; the shortest head has 16 elements. Latency: ``LATENCY`` and a
+    cycle for each lane. Up to 4 heads are inside.
+
+    Parameters
+    ----------
+    config
+        The vector unit's shape.
+
+    Members
+    -------
+    i : In(stream.Signature(StructLayout({"maxima": config.floats, "cache": 1})))
+        ``cache`` says of which kind the factors are, see :class:`HeadScale`.
+    o : Out(stream.Signature(StructLayout({"units": floats, "scales": floats, "cache": 1})))
+    """
+
+    LATENCY = HeadScale.LATENCY + 1
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: VectorConfig):
+        self._config = config
+        maxima = data.StructLayout({"maxima": config.floats, "cache": 1})
+        factors = data.StructLayout(
+            {"units": config.floats, "scales": config.floats, "cache": 1},
+        )
+        super().__init__(
+            {
+                "i": wiring.In(stream.Signature(maxima)),
+                "o": wiring.Out(stream.Signature(factors)),
+            }
+        )
+
+    @property
+    def config(self) -> VectorConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        nodes = self._config.nodes
+        stages = Stages(m, FLOWS)
+        taken, given, complete = Signal(), Signal(), Signal()
+        # The maxima move down a lane a cycle.
+        maxima = Signal(self._config.floats, reset_less=True)
+        cache = Signal(reset_less=True)
+        left = Signal(range(nodes + 1))
+        inside, waiting = Signal(range(HEADS + 1)), Signal(range(HEADS + 1))
+        m.d.comb += [
+            self.i.ready.eq((left <= 1) & (inside != HEADS)),
+            taken.eq(self.i.valid & self.i.ready),
+            self.o.valid.eq(waiting != 0),
+            given.eq(self.o.valid & self.o.ready),
+        ]
+        m.d.sync += [
+            inside.eq(inside + taken - given),
+            waiting.eq(waiting + complete - given),
+        ]
+        with m.If(taken):
+            m.d.sync += [
+                maxima.eq(self.i.payload.maxima),
+                cache.eq(self.i.payload.cache),
+                left.eq(nodes),
+            ]
+        with m.Elif(left != 0):
+            m.d.sync += [maxima.eq(maxima.as_value() >> FLOAT32_BITS), left.eq(left - 1)]
+
+        factors = attach(m, "factors", HeadScale(), FLOWS, maximum=maxima[0], cache=cache)
+        arrives = stages.delay(left != 0, HeadScale.LATENCY, "arrives", reset=True)
+        cached = stages.delay(cache, HeadScale.LATENCY, "cached")
+        lane = Signal(range(nodes))
+        m.d.comb += complete.eq(arrives & (lane == nodes - 1))
+        with m.If(arrives):
+            m.d.sync += lane.eq(Mux(complete, 0, lane + 1))
+
+        result = data.StructLayout({"factors": HEAD_FACTORS, "cache": 1})
+        m.submodules.heads = heads = memory.Memory(
+            shape=data.ArrayLayout(result, nodes),
+            depth=HEADS,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = heads.write_port(granularity=1), heads.read_port(domain="comb")
+        m.d.sync += [write.addr.eq(write.addr + complete), read.addr.eq(read.addr + given)]
+        m.d.comb += self.o.payload.cache.eq(read.data[0].cache)
+        for index in range(nodes):
+            m.d.comb += [
+                write.en[index].eq(arrives & (lane == index)),
+                write.data[index].factors.eq(factors),
+                write.data[index].cache.eq(cached),
+                self.o.payload.units[index].eq(read.data[index].factors.unit),
+                self.o.payload.scales[index].eq(read.data[index].factors.scale),
+            ]
+        return m

@@ -1,0 +1,66 @@
+"""The factors of a quantised head."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data
+
+from tercel.numerics.quantise import INVERSE_LIMIT, LIMIT
+from tercel_hw.float32 import Bfloat16Up, Multiplier, Primitive, Reciprocal, Stages, attach
+from tercel_hw.float32.encoding import BIAS, INFINITE, SIGNIFICAND_BITS, fields
+from tercel_hw.float32.primitive import FLOAT32_BITS
+
+__all__ = ["HEAD_FACTORS", "HeadScale"]
+
+HEAD_FACTORS = data.StructLayout({"unit": FLOAT32_BITS, "scale": FLOAT32_BITS})
+"""What an element is multiplied by, and what its integer is worth."""
+ONE = BIAS << (SIGNIFICAND_BITS - 1)
+LARGEST = (INFINITE << (SIGNIFICAND_BITS - 1)) - 1
+"""The largest finite float."""
+
+
+class HeadScale(Primitive):
+    """The factors of ``numerics.quantise``, for the cache of ``quantise_cache``; latency 21.
+
+    One a cycle, of either kind. ``scale = maximum / 127``, for the cache rounded up to a bfloat16.
+    ``unit = 127 / maximum``, saturated; for the cache ``1 / scale``, which cannot overflow.
+
+    Members
+    -------
+    maximum : In(32)
+        The head's largest magnitude.
+    cache : In(1)
+    o : Out(HEAD_FACTORS)
+    """
+
+    LATENCY = Multiplier.LATENCY + Bfloat16Up.LATENCY + Reciprocal.LATENCY + Multiplier.LATENCY
+
+    maximum: Signal
+    cache: Signal
+    o: data.View
+
+    def __init__(self):
+        super().__init__({"maximum": FLOAT32_BITS, "cache": 1}, HEAD_FACTORS)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        enable, stages = self.enable, Stages(m, self.enable)
+        inverse_limit = Const(int(INVERSE_LIMIT.view("uint32")), FLOAT32_BITS)
+        limit = Const(int(LIMIT.view("uint32")), FLOAT32_BITS)
+
+        exact = attach(m, "exact", Multiplier(), enable, a=self.maximum, b=inverse_limit)
+        rounded = attach(m, "rounded", Bfloat16Up(), enable, x=exact)
+        until_scale = Multiplier.LATENCY + Bfloat16Up.LATENCY
+        maximum = stages.delay(self.maximum, until_scale, "maximum")
+        cache = stages.delay(self.cache, until_scale, "cache")
+        rounded_float = Cat(Const(0, FLOAT32_BITS - len(rounded)), rounded)
+        scale = Mux(cache, rounded_float, stages(exact=exact).exact)
+
+        divisor = Mux(cache, rounded_float, maximum)
+        inverse = attach(m, "inverse", Reciprocal(), enable, x=divisor)
+        factor = Mux(stages.delay(cache, Reciprocal.LATENCY, "late_cache"), ONE, limit)
+        unit = attach(m, "unit", Multiplier(), enable, a=inverse, b=factor)
+        infinite = fields(unit).exponent == INFINITE
+        m.d.comb += [
+            self.o.unit.eq(Mux(infinite, LARGEST, unit)),
+            self.o.scale.eq(stages.delay(scale, self.LATENCY - until_scale, "scale")),
+        ]
+        return m
