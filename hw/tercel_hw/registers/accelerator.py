@@ -19,6 +19,7 @@ COUNTERS = {
     "head": "Cycles of the head",
     "bytes_read": "Bytes read from memory",
     "bytes_written": "Bytes written to memory",
+    "table_stall": "Cycles in which row-chunks waited for their tables",
 }
 """64-bit counters, zeroed by a start: those of bytes count by more than one a cycle."""
 FIRST_COUNTER, FIRST_BASE = 0x40, 0x80
@@ -63,13 +64,14 @@ class ControlConfig:
     def errors(self) -> tuple[str, ...]:
         """Names of the sticky error bits, lowest first."""
         tape = tuple(f"tape{port}" for port in range(self.layout.ports))
-        return (*tape, "code", "sequencer", "watchdog", *self.streams)
+        return (*tape, "code", "sequencer", "watchdog", "start", *self.streams)
 
 
 def _described(name: str) -> str:
     special = {
         "code": "A weight code of the tape is corrupt",
         "sequencer": "The program has an unknown or impossible descriptor",
+        "start": "A start came during a pass and was ignored",
         "watchdog": "Nothing moved for the watchdog's number of cycles",
     }
     return special.get(name, f"Memory answered stream `{name}` with an error")

@@ -114,6 +114,7 @@ class AcceleratorControl(wiring.Component):
             m.d.comb += errors.set[name].eq(self.errors[name])
         m.d.comb += [
             errors.set.watchdog.eq(self.errors.watchdog | expired),
+            errors.set.start.eq(self.errors.start | (file.control.start & self.busy)),
             self.reset.eq(file.control.reset),
             self.program_address.eq(file.program_address.address),
             self.program_length.eq(file.program_length),

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field, fields
 
 from tercel.image import TapeLayout
-from tercel_hw.attention import AttentionConfig
+from tercel.program import Machine
+from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.config import TLMM, TlmmConfig
 from tercel_hw.dense import DenseConfig
-from tercel_hw.head import HeadConfig
+from tercel_hw.head import HeadConfig, HeadUnitConfig
 from tercel_hw.memory import (
     AxiConfig,
     BurstConfig,
@@ -82,7 +83,15 @@ class AcceleratorConfig:
                 f"but is {self.heads * self.head_size}"
             )
         # The configurations of the blocks check what remains.
-        for name in ("vector", "attention", "head", "routed", "gearbox", "control"):
+        for name in (
+            "machine",
+            "vector",
+            "attention_unit",
+            "head_unit",
+            "routed",
+            "gearbox",
+            "control",
+        ):
             getattr(self, name)
 
     @property
@@ -104,6 +113,22 @@ class AcceleratorConfig:
             ports=self.ports,
             port_bytes=self.port_bytes,
             block_rows=self.tlmm.block_rows,
+        )
+
+    @property
+    def machine(self) -> Machine:
+        """What the driver must know."""
+        return Machine(
+            layout=self.layout,
+            nodes=self.nodes,
+            positions=self.positions,
+            hidden=self.hidden,
+            columns=self.tlmm.max_columns,
+            head_size=self.head_size,
+            turns=self.turns,
+            best=self.best,
+            rows=self.rows,
+            query_columns=self.heads * self.head_size,
         )
 
     @property
@@ -140,8 +165,20 @@ class AcceleratorConfig:
         )
 
     @property
+    def attention_unit(self) -> AttentionUnitConfig:
+        return AttentionUnitConfig(
+            attention=self.attention,
+            query_columns=self.heads * self.head_size,
+            query_heads=self.heads,
+        )
+
+    @property
     def head(self) -> HeadConfig:
         return HeadConfig(nodes=self.nodes, rows=self.rows, best=self.best)
+
+    @property
+    def head_unit(self) -> HeadUnitConfig:
+        return HeadUnitConfig(head=self.head, dense=self.dense)
 
     @property
     def routed(self) -> RoutedConfig:

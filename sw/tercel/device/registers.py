@@ -34,4 +34,4 @@ def error_names(ports: int) -> tuple[str, ...]:
     """Names of the bits of the register ``error``, lowest first."""
     reads = (f"tape{port}" for port in range(ports))
     writes = (f"write{port}" for port in range(ports))
-    return (*reads, "code", "sequencer", "watchdog", *writes)
+    return (*reads, "code", "sequencer", "watchdog", "start", *writes)
