@@ -67,6 +67,7 @@ def test_a_pass(driver):
             "head": 100,
             "bytes_read": 6400,
             "bytes_written": 0,
+            "table_stall": 0,
         }
         assert await bus.read(ctx, REGISTERS["STATUS"]) == REGISTERS["STATUS_DONE_MASK"]
         await bus.write(ctx, REGISTERS["IRQ_STATUS"], 1)
@@ -123,6 +124,27 @@ def test_every_error_has_its_name(driver):
     run(control, bench, max_cycles=1000)
 
 
+def test_a_start_during_a_pass_is_an_error_and_no_start(driver):
+    control = AcceleratorControl(config=CONFIG)
+    bus = driver(control.bus)
+
+    async def bench(ctx):
+        ctx.set(control.busy, 1)
+        await bus.write(ctx, REGISTERS["CONTROL"], 1)
+        return await bus.read(ctx, REGISTERS["ERROR"])
+
+    async def watch(ctx):
+        starts = 0
+        for _ in range(40):
+            await ctx.tick()
+            starts += ctx.get(control.start)
+        return starts
+
+    error, starts = run(control, bench, watch, max_cycles=100)
+    assert error == REGISTERS["ERROR_START_MASK"]
+    assert starts == 0
+
+
 @pytest.mark.parametrize("limit", [0, 20])
 def test_the_watchdog(driver, limit):
     control = AcceleratorControl(config=CONFIG)
@@ -158,7 +180,7 @@ def test_the_watchdog(driver, limit):
         ({"streams": ("KV",)}, "a name must be lower_case letters and digits, not 'KV'"),
         ({"streams": ("code",)}, "streams must have different names, not tape0"),
         (
-            {"streams": tuple(f"s{index}" for index in range(26))},
+            {"streams": tuple(f"s{index}" for index in range(25))},
             "number of error bits must be an integer in 1..32, not 33",
         ),
     ],
