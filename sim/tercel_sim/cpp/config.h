@@ -1,0 +1,47 @@
+// What Python hands over and gets back; the fields of tercel_sim.native, in the same order.
+#pragma once
+
+#include <cstdint>
+
+namespace tercel {
+
+constexpr uint64_t NEVER = UINT64_MAX;
+constexpr unsigned RATE_BITS = 24;  // Fraction bits of the rates.
+
+struct DdrConfig {
+    uint64_t port_bytes;          // Size of each port's arena.
+    uint64_t memory_rate;         // Bytes a cycle of all ports together, while not refreshing.
+    uint64_t port_rate;           // Bytes a cycle of a port's read channel, and of its write channel.
+    uint64_t read_latency;        // Cycles from a request to its first beat, at least 1.
+    uint64_t write_latency;       // Cycles from a burst's last beat in memory to its answer.
+    uint64_t refresh_interval;    // Cycles; 0 is no refresh.
+    uint64_t refresh_cycles;
+    uint64_t turnaround;          // Cycles lost where reads follow writes or writes reads.
+    uint64_t batch;               // Beats waiting that make writes urgent; beats written in a row.
+    uint64_t patience;            // Cycles that fewer writes wait while there are reads.
+    uint64_t read_ahead;          // Beats a port fetches before they are taken.
+    uint64_t write_buffer;        // Beats a port takes before they are in memory.
+    uint64_t outstanding_reads;   // Bursts a port accepts and has not wholly answered.
+    uint64_t outstanding_writes;
+    uint64_t pause;               // Probability, in 2^-32, that a channel pauses in a cycle.
+    uint64_t seed;
+};
+
+// Every cycle of the read channel counts in one of read_beats, blocked, starved and idle.
+struct PortStatistics {
+    uint64_t read_bursts;
+    uint64_t write_bursts;
+    uint64_t read_beats;
+    uint64_t write_beats;
+    uint64_t blocked;  // A beat was offered and not taken.
+    uint64_t starved;  // Beats were asked for and none offered.
+    uint64_t idle;     // Nothing was asked for.
+};
+
+struct MemoryStatistics {
+    uint64_t cycles;
+    uint64_t refresh;      // Cycles spent refreshing.
+    uint64_t turnarounds;  // Changes between reads and writes.
+};
+
+}  // namespace tercel

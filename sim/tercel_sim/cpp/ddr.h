@@ -1,0 +1,145 @@
+// A DRAM behind several AXI4 ports, each with its own arena: rates, latency, refresh, turn-around.
+#pragma once
+
+#include <cstdint>
+
+#include "arena.h"
+#include "config.h"
+#include "meter.h"
+#include "read_channel.h"
+#include "write_channel.h"
+
+namespace tercel {
+
+// A cycle is drive() with the pins of every port, the design's settling, then sample().
+template <unsigned PORTS, unsigned BEAT_BYTES>
+class Ddr {
+public:
+    Ddr(const DdrConfig& config, const uint64_t* bases) : config_(config) {
+        for (unsigned index = 0; index < PORTS; ++index) {
+            Port& port = ports_[index];
+            port.arena.allocate(bases[index], config.port_bytes);
+            port.read.configure(config, config.seed + 2 * index);
+            port.write.configure(config, config.seed + 2 * index + 1);
+        }
+        reset();
+    }
+
+    // Forget what is under way; memory, faults and statistics stay.
+    void reset() {
+        for (Port& port : ports_) {
+            port.read.reset();
+            port.write.reset();
+        }
+        meter_.set(config_.memory_rate, BEAT_BYTES, PORTS);
+        reading_ = true;
+        busy_until_ = waited_ = written_ = 0;
+    }
+
+    template <class Pins>
+    void drive(Pins* pins, uint64_t cycle) {
+        step(cycle);
+        for (unsigned index = 0; index < PORTS; ++index) {
+            Port& port = ports_[index];
+            const bool stopped = cycle >= port.stop;
+            port.read.drive(pins[index], stopped);
+            port.write.drive(pins[index], cycle, stopped);
+        }
+    }
+
+    template <class Pins>
+    void sample(Pins* pins, uint64_t cycle) {
+        for (unsigned index = 0; index < PORTS; ++index) {
+            Port& port = ports_[index];
+            const bool before = violation_;
+            port.read.sample(pins[index], cycle, port.arena, port.statistics, violation_);
+            port.write.sample(pins[index], port.statistics, violation_);
+            if (violation_ && !before) violating_port_ = index;
+        }
+        ++statistics_.cycles;
+    }
+
+    uint8_t* bytes(unsigned port) { return ports_[port].arena.bytes(); }
+    void fail_read(unsigned port, uint64_t beats, unsigned response) {
+        ports_[port].read.fail(beats, response);
+    }
+    void fail_write(unsigned port, uint64_t beats, unsigned response) {
+        ports_[port].write.fail(beats, response);
+    }
+    void stop(unsigned port, uint64_t cycle) { ports_[port].stop = cycle; }
+
+    const PortStatistics& statistics(unsigned port) const { return ports_[port].statistics; }
+    const MemoryStatistics& statistics() const { return statistics_; }
+    void clear_statistics() {
+        for (Port& port : ports_) port.statistics = {};
+        statistics_ = {};
+    }
+
+    // What rule of AXI the design broke first, or null.
+    const char* violation() const { return violation_; }
+    unsigned violating_port() const { return violating_port_; }
+
+private:
+    struct Port {
+        Arena arena;
+        ReadChannel<BEAT_BYTES> read;
+        WriteChannel<BEAT_BYTES> write;
+        PortStatistics statistics{};
+        uint64_t stop = NEVER;
+    };
+
+    // The memory's own cycle: refresh, else turn, else move what the rate allows.
+    void step(uint64_t cycle) {
+        if (config_.refresh_interval
+            && cycle % config_.refresh_interval
+                >= config_.refresh_interval - config_.refresh_cycles) {
+            ++statistics_.refresh;
+            return;
+        }
+        if (cycle < busy_until_) return;
+        meter_.refill();
+        bool reads = false, writes = false, urgent = false;
+        for (Port& port : ports_) {
+            reads |= port.read.wanting(cycle);
+            writes |= port.write.wanting();
+            urgent |= port.write.waiting() >= config_.batch;
+        }
+        waited_ = writes && reading_ ? waited_ + 1 : 0;
+        urgent |= waited_ > config_.patience;
+        if (reading_ ? writes && (!reads || urgent) : reads && (!writes || written_ >= config_.batch)) {
+            reading_ = !reading_;
+            waited_ = written_ = 0;
+            ++statistics_.turnarounds;
+            busy_until_ = cycle + config_.turnaround;
+            if (config_.turnaround) return;
+        }
+        move(cycle);
+    }
+
+    void move(uint64_t cycle) {
+        for (unsigned idle = 0; idle < PORTS && meter_.enough(); next_ = (next_ + 1) % PORTS) {
+            Port& port = ports_[next_];
+            if (reading_ ? port.read.fetch(cycle) : port.write.store(cycle, port.arena)) {
+                meter_.spend();
+                written_ += !reading_;
+                idle = 0;
+            } else {
+                ++idle;
+            }
+        }
+    }
+
+    DdrConfig config_;
+    Port ports_[PORTS];
+    Meter meter_;
+    MemoryStatistics statistics_{};
+    bool reading_ = true;
+    uint64_t busy_until_ = 0;
+    uint64_t waited_ = 0;   // Cycles that writes have waited.
+    uint64_t written_ = 0;  // Beats written since the last turn.
+    unsigned next_ = 0;     // The port whose turn it is.
+    const char* violation_ = nullptr;
+    unsigned violating_port_ = 0;
+};
+
+}  // namespace tercel

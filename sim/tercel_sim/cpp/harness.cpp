@@ -1,0 +1,277 @@
+// A Verilated design with its memory and its driver's bus, for ctypes.
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+#include "Vdesign.h"
+#include "ddr.h"
+#include "shape.h"
+#include "verilated.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+namespace tercel {
+
+enum Outcome { ENDED = 0, LIMIT = 1, VIOLATION = 2, NO_ANSWER = 3 };
+
+constexpr uint64_t RESET_CYCLES = 4;
+constexpr uint64_t BUS_LIMIT = 10000;  // Cycles that a register access may take.
+
+#define FOR_EACH_PIN(DO, port)                                                                    \
+    DO(port, arid) DO(port, araddr) DO(port, arlen) DO(port, arsize) DO(port, arburst)             \
+    DO(port, arvalid) DO(port, arready)                                                            \
+    DO(port, rid) DO(port, rdata) DO(port, rresp) DO(port, rlast) DO(port, rvalid)                 \
+    DO(port, rready)                                                                               \
+    DO(port, awid) DO(port, awaddr) DO(port, awlen) DO(port, awsize) DO(port, awburst)             \
+    DO(port, awvalid) DO(port, awready)                                                            \
+    DO(port, wdata) DO(port, wstrb) DO(port, wlast) DO(port, wvalid) DO(port, wready)              \
+    DO(port, bid) DO(port, bresp) DO(port, bvalid) DO(port, bready)
+
+// References to the pins of a port of the design.
+#define DECLARE(port, name) decltype(Vdesign::m_axi_mem##port##_##name) name;
+struct Pins {
+    FOR_EACH_PIN(DECLARE, 0)
+};
+#define CONNECT(port, name) top_.m_axi_mem##port##_##name,
+#define CONNECT_PORT(port) {FOR_EACH_PIN(CONNECT, port)},
+
+class Simulation {
+public:
+    Simulation(const DdrConfig& config, const uint64_t* bases)
+        : top_(start(context_), "top"), ddr_(config, bases) {
+        reset();
+    }
+    ~Simulation() {
+        close_waves();
+        top_.final();
+    }
+
+    Ddr<PORTS, BEAT_BYTES>& ddr() { return ddr_; }
+    uint64_t cycles() const { return cycle_; }
+    bool interrupt() const { return top_.irq; }
+
+    void reset() {
+        ddr_.reset();
+        top_.rst = 1;
+        for (uint64_t cycle = 0; cycle < RESET_CYCLES; ++cycle) tick();
+        top_.rst = 0;
+    }
+
+    int run(uint64_t cycles) {
+        for (; cycles; --cycles) {
+            tick();
+            if (ddr_.violation()) return VIOLATION;
+        }
+        return ENDED;
+    }
+
+    int run_until_interrupt(uint64_t limit) {
+        for (; !top_.irq; --limit) {
+            if (!limit) return LIMIT;
+            tick();
+            if (ddr_.violation()) return VIOLATION;
+        }
+        return ENDED;
+    }
+
+    int run_until_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t period,
+                           uint64_t limit) {
+        const uint64_t end = cycle_ + limit;
+        for (;;) {
+            uint32_t found = 0;
+            if (int outcome = read_register(offset, &found)) return outcome;
+            if ((found & mask) == value) return ENDED;
+            if (cycle_ >= end) return LIMIT;
+            if (int outcome = run(std::min(period, end - cycle_))) return outcome;
+        }
+    }
+
+    int read_register(uint32_t offset, uint32_t* value) {
+        top_.s_axi_control_araddr = offset;
+        top_.s_axi_control_arvalid = 1;
+        top_.s_axi_control_rready = 1;
+        int outcome = NO_ANSWER;
+        for (uint64_t cycle = 0; outcome == NO_ANSWER && cycle < BUS_LIMIT; ++cycle) {
+            settle();
+            const bool asked = top_.s_axi_control_arvalid && top_.s_axi_control_arready;
+            if (top_.s_axi_control_rvalid) {
+                *value = top_.s_axi_control_rdata;
+                outcome = ENDED;
+            }
+            edge();
+            if (asked) top_.s_axi_control_arvalid = 0;
+            if (ddr_.violation()) outcome = VIOLATION;
+        }
+        top_.s_axi_control_arvalid = 0;
+        top_.s_axi_control_rready = 0;
+        return outcome;
+    }
+
+    int write_register(uint32_t offset, uint32_t value) {
+        top_.s_axi_control_awaddr = offset;
+        top_.s_axi_control_awvalid = 1;
+        top_.s_axi_control_wdata = value;
+        top_.s_axi_control_wstrb = 0xF;
+        top_.s_axi_control_wvalid = 1;
+        top_.s_axi_control_bready = 1;
+        int outcome = NO_ANSWER;
+        for (uint64_t cycle = 0; outcome == NO_ANSWER && cycle < BUS_LIMIT; ++cycle) {
+            settle();
+            const bool asked = top_.s_axi_control_awvalid && top_.s_axi_control_awready;
+            const bool given = top_.s_axi_control_wvalid && top_.s_axi_control_wready;
+            if (top_.s_axi_control_bvalid) outcome = ENDED;
+            edge();
+            if (asked) top_.s_axi_control_awvalid = 0;
+            if (given) top_.s_axi_control_wvalid = 0;
+            if (ddr_.violation()) outcome = VIOLATION;
+        }
+        top_.s_axi_control_awvalid = 0;
+        top_.s_axi_control_wvalid = 0;
+        top_.s_axi_control_bready = 0;
+        return outcome;
+    }
+
+#if VM_TRACE
+    // Write what happens from cycle `first` to before cycle `end`.
+    void waves(const char* path, uint64_t first, uint64_t end) {
+        close_waves();
+        waves_ = std::make_unique<VerilatedVcdC>();
+        top_.trace(waves_.get(), 99);
+        waves_->open(path);
+        first_wave_ = first;
+        end_wave_ = end;
+    }
+#endif
+
+private:
+    static VerilatedContext* start(VerilatedContext& context) {
+        context.traceEverOn(VM_TRACE);
+        return &context;
+    }
+
+    void tick() {
+        settle();
+        edge();
+    }
+
+    // Inputs of a new cycle; what the design answers to them in the same cycle.
+    void settle() {
+        ddr_.drive(pins_, cycle_);
+        top_.clk = 0;
+        top_.eval();
+        dump(0);
+    }
+
+    void edge() {
+        if (!top_.rst) ddr_.sample(pins_, cycle_);
+        top_.clk = 1;
+        top_.eval();
+        dump(1);
+        ++cycle_;
+    }
+
+#if VM_TRACE
+    void dump(unsigned half) {
+        if (!waves_ || cycle_ < first_wave_) return;
+        if (cycle_ < end_wave_)
+            waves_->dump(2 * cycle_ + half);
+        else
+            close_waves();
+    }
+    void close_waves() {
+        if (waves_) waves_->close();
+        waves_.reset();
+    }
+
+    std::unique_ptr<VerilatedVcdC> waves_;
+    uint64_t first_wave_ = 0;
+    uint64_t end_wave_ = 0;
+#else
+    void dump(unsigned) {}
+    void close_waves() {}
+#endif
+
+    VerilatedContext context_;
+    Vdesign top_;
+    Pins pins_[PORTS] = {FOR_EACH_PORT(CONNECT_PORT)};
+    Ddr<PORTS, BEAT_BYTES> ddr_;
+    uint64_t cycle_ = 0;
+};
+
+}  // namespace tercel
+
+using tercel::Simulation;
+
+extern "C" {
+
+unsigned tercel_ports() { return tercel::PORTS; }
+unsigned tercel_beat_bytes() { return tercel::BEAT_BYTES; }
+
+// Null if the memory cannot be had.
+Simulation* tercel_create(const tercel::DdrConfig* config, const uint64_t* bases) try {
+    return new Simulation(*config, bases);
+} catch (const std::bad_alloc&) {
+    return nullptr;
+}
+void tercel_destroy(Simulation* simulation) { delete simulation; }
+
+uint8_t* tercel_memory(Simulation* simulation, unsigned port) {
+    return simulation->ddr().bytes(port);
+}
+uint64_t tercel_cycles(Simulation* simulation) { return simulation->cycles(); }
+int tercel_interrupt(Simulation* simulation) { return simulation->interrupt(); }
+void tercel_reset(Simulation* simulation) { simulation->reset(); }
+
+int tercel_run(Simulation* simulation, uint64_t cycles) { return simulation->run(cycles); }
+int tercel_run_until_interrupt(Simulation* simulation, uint64_t limit) {
+    return simulation->run_until_interrupt(limit);
+}
+int tercel_run_until_register(Simulation* simulation, uint32_t offset, uint32_t mask,
+                              uint32_t value, uint64_t period, uint64_t limit) {
+    return simulation->run_until_register(offset, mask, value, period, limit);
+}
+int tercel_read_register(Simulation* simulation, uint32_t offset, uint32_t* value) {
+    return simulation->read_register(offset, value);
+}
+int tercel_write_register(Simulation* simulation, uint32_t offset, uint32_t value) {
+    return simulation->write_register(offset, value);
+}
+
+void tercel_fail_read(Simulation* simulation, unsigned port, uint64_t beats, unsigned response) {
+    simulation->ddr().fail_read(port, beats, response);
+}
+void tercel_fail_write(Simulation* simulation, unsigned port, uint64_t beats, unsigned response) {
+    simulation->ddr().fail_write(port, beats, response);
+}
+void tercel_stop(Simulation* simulation, unsigned port, uint64_t cycle) {
+    simulation->ddr().stop(port, cycle);
+}
+
+void tercel_port_statistics(Simulation* simulation, unsigned port,
+                            tercel::PortStatistics* statistics) {
+    *statistics = simulation->ddr().statistics(port);
+}
+void tercel_memory_statistics(Simulation* simulation, tercel::MemoryStatistics* statistics) {
+    *statistics = simulation->ddr().statistics();
+}
+void tercel_clear_statistics(Simulation* simulation) { simulation->ddr().clear_statistics(); }
+
+const char* tercel_violation(Simulation* simulation) { return simulation->ddr().violation(); }
+unsigned tercel_violating_port(Simulation* simulation) {
+    return simulation->ddr().violating_port();
+}
+
+// Whether this build can write waves.
+int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end) {
+#if VM_TRACE
+    simulation->waves(path, first, end);
+    return 1;
+#else
+    (void)simulation, (void)path, (void)first, (void)end;
+    return 0;
+#endif
+}
+
+}  // extern "C"

@@ -1,0 +1,30 @@
+// A rate: what may be spent grows every cycle and does not grow without bound.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "config.h"
+
+namespace tercel {
+
+class Meter {
+public:
+    void set(uint64_t rate, uint64_t beat_bytes, uint64_t beats) {
+        rate_ = rate;
+        cost_ = beat_bytes << RATE_BITS;
+        most_ = rate + beats * cost_;  // Less would lose what a cycle leaves over.
+        credit_ = 0;
+    }
+    void refill() { credit_ = std::min(credit_ + rate_, most_); }
+    bool enough() const { return credit_ >= cost_; }
+    void spend() { credit_ -= cost_; }
+
+private:
+    uint64_t rate_ = 0;
+    uint64_t cost_ = 0;
+    uint64_t most_ = 0;
+    uint64_t credit_ = 0;
+};
+
+}  // namespace tercel

@@ -1,0 +1,142 @@
+// The read half of an AXI4 port, seen from the memory.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "arena.h"
+#include "config.h"
+#include "meter.h"
+#include "pause.h"
+#include "protocol.h"
+#include "ring.h"
+
+namespace tercel {
+
+// A burst shows the memory as it was when the burst was asked for.
+template <unsigned BEAT_BYTES>
+class ReadChannel {
+public:
+    void configure(const DdrConfig& config, uint64_t seed) {
+        config_ = config;
+        bursts_.allocate(config.outstanding_reads);
+        data_.resize(config.outstanding_reads * MAX_BURST * BEAT_BYTES);
+        pause_.seed(seed, config.pause);
+        reset();
+    }
+
+    void reset() {
+        bursts_.clear();
+        meter_.set(config_.port_rate, BEAT_BYTES, 1);
+        fetching_ = fetched_of_burst_ = ahead_ = sent_ = 0;
+        offered_ = ready_ = false;
+        check_.reset();
+    }
+
+    // The memory has a beat's time for this port: is there a beat to fetch?
+    bool fetch(uint64_t cycle) {
+        if (!wanting(cycle)) return false;
+        ++ahead_;
+        if (++fetched_of_burst_ == bursts_[fetching_].beats) {
+            ++fetching_;
+            fetched_of_burst_ = 0;
+        }
+        return true;
+    }
+    bool wanting(uint64_t cycle) {
+        return fetching_ < bursts_.size() && bursts_[fetching_].due <= cycle
+            && ahead_ < config_.read_ahead;
+    }
+
+    template <class Pins>
+    void drive(Pins& pins, bool stopped) {
+        meter_.refill();
+        if (!offered_ && ahead_ && meter_.enough() && !stopped && !pause_()) offer(pins);
+        ready_ = !bursts_.full() && !stopped && !pause_();
+        pins.rvalid = offered_;
+        pins.arready = ready_;
+    }
+
+    template <class Pins>
+    void sample(Pins& pins, uint64_t cycle, Arena& arena, PortStatistics& statistics,
+                const char*& violation) {
+        if (offered_ && pins.rready) {
+            ++statistics.read_beats;
+            offered_ = false;
+            --ahead_;
+            if (++sent_ == bursts_.front().beats) {
+                bursts_.pop();
+                --fetching_;
+                sent_ = 0;
+            }
+        } else {
+            ++(offered_ ? statistics.blocked : bursts_.empty() ? statistics.idle
+                                                               : statistics.starved);
+        }
+        check_.request(pins.arvalid, ready_, pins.araddr, pins.arlen, violation);
+        if (pins.arvalid && ready_) {
+            check_burst<BEAT_BYTES>(pins.araddr, pins.arlen, pins.arsize, pins.arburst, violation);
+            ++statistics.read_bursts;
+            accept(pins.araddr, pins.arlen + 1u, pins.arid, cycle, arena);
+        }
+    }
+
+    // Answer the beat that many beats from now with an error.
+    void fail(uint64_t beats, unsigned response) {
+        fault_beat_ = offers_ + beats;
+        fault_response_ = response;
+    }
+
+private:
+    struct Burst {
+        uint64_t due = 0;
+        uint64_t beats = 0;
+        uint64_t id = 0;
+        unsigned response = OKAY;
+    };
+
+    void accept(uint64_t address, uint64_t beats, uint64_t id, uint64_t cycle, Arena& arena) {
+        uint8_t* data = &data_[bursts_.slot(bursts_.size()) * MAX_BURST * BEAT_BYTES];
+        Burst& burst = bursts_.push();
+        burst.due = cycle + config_.read_latency;
+        burst.beats = beats;
+        burst.id = id;
+        if (const uint8_t* bytes = arena.find(address, beats * BEAT_BYTES)) {
+            std::memcpy(data, bytes, beats * BEAT_BYTES);
+        } else {
+            burst.response = DECODE_ERROR;
+            std::memset(data, NOTHING_THERE, beats * BEAT_BYTES);
+        }
+    }
+
+    template <class Pins>
+    void offer(Pins& pins) {
+        const Burst& burst = bursts_.front();
+        const uint64_t place = bursts_.slot(0) * MAX_BURST + sent_;
+        set_bytes<BEAT_BYTES>(pins.rdata, &data_[place * BEAT_BYTES]);
+        pins.rid = burst.id;
+        pins.rlast = sent_ + 1 == burst.beats;
+        pins.rresp = offers_++ == fault_beat_ ? fault_response_ : burst.response;
+        meter_.spend();
+        offered_ = true;
+    }
+
+    DdrConfig config_{};
+    Ring<Burst> bursts_;
+    std::vector<uint8_t> data_;  // Of each place in the ring.
+    Meter meter_;
+    Pause pause_;
+    RequestCheck check_;
+    uint64_t fetching_ = 0;  // The burst, counted from the front, that is being fetched.
+    uint64_t fetched_of_burst_ = 0;
+    uint64_t ahead_ = 0;  // Beats fetched and not taken.
+    uint64_t sent_ = 0;   // Beats of the front burst taken.
+    bool offered_ = false;
+    bool ready_ = false;
+    uint64_t offers_ = 0;
+    uint64_t fault_beat_ = NEVER;
+    unsigned fault_response_ = OKAY;
+};
+
+}  // namespace tercel

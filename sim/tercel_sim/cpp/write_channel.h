@@ -1,0 +1,158 @@
+// The write half of an AXI4 port, seen from the memory.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "arena.h"
+#include "config.h"
+#include "meter.h"
+#include "pause.h"
+#include "protocol.h"
+#include "ring.h"
+
+namespace tercel {
+
+// Beats wait in a buffer and reach the memory when it has time for them; until a burst is
+// answered, a read may find either the old bytes or the new.
+template <unsigned BEAT_BYTES>
+class WriteChannel {
+public:
+    void configure(const DdrConfig& config, uint64_t seed) {
+        config_ = config;
+        bursts_.allocate(config.outstanding_writes);
+        beats_.allocate(config.write_buffer);
+        pause_.seed(seed, config.pause);
+        reset();
+    }
+
+    void reset() {
+        bursts_.clear();
+        beats_.clear();
+        meter_.set(config_.port_rate, BEAT_BYTES, 1);
+        receiving_ = received_of_burst_ = storing_ = stored_of_burst_ = 0;
+        offered_ = request_ready_ = data_ready_ = false;
+        check_.reset();
+    }
+
+    bool wanting() const { return !beats_.empty(); }
+    uint64_t waiting() const { return beats_.size(); }
+
+    // The memory has a beat's time for this port: is there a beat to store?
+    bool store(uint64_t cycle, Arena& arena) {
+        if (beats_.empty()) return false;
+        Burst& burst = bursts_[storing_];
+        const Beat& beat = beats_.front();
+        const uint64_t address = burst.address + stored_of_burst_ * BEAT_BYTES;
+        if (uint8_t* bytes = arena.find(address, BEAT_BYTES)) {
+            merge(bytes, beat);
+        } else {
+            burst.response = DECODE_ERROR;
+        }
+        beats_.pop();
+        if (++stored_of_burst_ == burst.beats) {
+            burst.due = cycle + config_.write_latency;
+            ++storing_;
+            stored_of_burst_ = 0;
+        }
+        return true;
+    }
+
+    template <class Pins>
+    void drive(Pins& pins, uint64_t cycle, bool stopped) {
+        meter_.refill();
+        if (!offered_ && storing_ && bursts_.front().due <= cycle && !stopped && !pause_()) {
+            pins.bid = bursts_.front().id;
+            pins.bresp = bursts_.front().response;
+            offered_ = true;
+        }
+        request_ready_ = !bursts_.full() && !stopped && !pause_();
+        data_ready_ = receiving_ < bursts_.size() && !beats_.full() && meter_.enough() && !stopped
+            && !pause_();
+        pins.bvalid = offered_;
+        pins.awready = request_ready_;
+        pins.wready = data_ready_;
+    }
+
+    template <class Pins>
+    void sample(Pins& pins, PortStatistics& statistics, const char*& violation) {
+        if (pins.wvalid && data_ready_) receive(pins, statistics, violation);
+        if (offered_ && pins.bready) {
+            offered_ = false;
+            bursts_.pop();
+            --storing_;
+            --receiving_;
+        }
+        check_.request(pins.awvalid, request_ready_, pins.awaddr, pins.awlen, violation);
+        if (pins.awvalid && request_ready_) {
+            check_burst<BEAT_BYTES>(pins.awaddr, pins.awlen, pins.awsize, pins.awburst, violation);
+            ++statistics.write_bursts;
+            Burst& burst = bursts_.push();
+            burst.address = pins.awaddr;
+            burst.beats = pins.awlen + 1u;
+            burst.id = pins.awid;
+        }
+    }
+
+    // Answer the burst of the beat that many beats from now with an error.
+    void fail(uint64_t beats, unsigned response) {
+        fault_beat_ = taken_ + beats;
+        fault_response_ = response;
+    }
+
+private:
+    struct Burst {
+        uint64_t due = 0;
+        uint64_t address = 0;
+        uint64_t beats = 0;
+        uint64_t id = 0;
+        unsigned response = OKAY;
+    };
+    struct Beat {
+        uint8_t data[BEAT_BYTES] = {};
+        uint8_t strobes[(BEAT_BYTES + 7) / 8] = {};
+    };
+
+    template <class Pins>
+    void receive(Pins& pins, PortStatistics& statistics, const char*& violation) {
+        Burst& burst = bursts_[receiving_];
+        Beat& beat = beats_.push();
+        get_bytes<BEAT_BYTES>(pins.wdata, beat.data);
+        get_bytes<sizeof(beat.strobes)>(pins.wstrb, beat.strobes);
+        if (taken_++ == fault_beat_) burst.response = fault_response_;
+        meter_.spend();
+        ++statistics.write_beats;
+        const bool last = ++received_of_burst_ == burst.beats;
+        if (last != bool(pins.wlast) && !violation)
+            violation = "wlast is not on the last beat of a burst";
+        if (last) {
+            ++receiving_;
+            received_of_burst_ = 0;
+        }
+    }
+
+    static void merge(uint8_t* bytes, const Beat& beat) {
+        for (unsigned index = 0; index < BEAT_BYTES; ++index)
+            if (beat.strobes[index / 8] >> index % 8 & 1) bytes[index] = beat.data[index];
+    }
+
+    DdrConfig config_{};
+    Ring<Burst> bursts_;
+    Ring<Beat> beats_;
+    Meter meter_;
+    Pause pause_;
+    RequestCheck check_;
+    uint64_t receiving_ = 0;  // The burst, counted from the front, whose beats come next.
+    uint64_t received_of_burst_ = 0;
+    uint64_t storing_ = 0;  // The burst, counted from the front, whose beats are stored next.
+    uint64_t stored_of_burst_ = 0;
+    bool offered_ = false;
+    bool request_ready_ = false;
+    bool data_ready_ = false;
+    uint64_t taken_ = 0;
+    uint64_t fault_beat_ = NEVER;
+    unsigned fault_response_ = OKAY;
+};
+
+}  // namespace tercel

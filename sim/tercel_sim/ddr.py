@@ -1,0 +1,108 @@
+"""The simulated memory: what it can do, and presets fitted to measurements of a KV260."""
+
+from dataclasses import dataclass
+
+from tercel_hw.memory.checks import check_integer
+
+__all__ = ["DDR", "DdrConfig"]
+
+
+def _check_number(name: str, value: float, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not low < value <= high:
+        raise ValueError(f"{name} must be above {low} and at most {high}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DdrConfig:
+    """A DRAM behind several AXI4 ports; the defaults are the ``kv260-13.3`` preset.
+
+    Ports take turns beat by beat. A read shows the memory as of its request. Rates, refresh and
+    ``read_ahead`` are fitted to measured figures; latencies, ``turnaround`` and queues are
+    assumptions.
+
+    Raises
+    ------
+    ValueError
+        If a field breaks its rule.
+    """
+
+    clock_mhz: float = 250.0
+    """Clock of the ports, in which cycles are counted."""
+    sustained_gbs: float = 13.33
+    """GB/s of all ports together over a long time, refresh included."""
+    port_rate: float = 1.0
+    """Beats a cycle of a port's read channel, and of its write channel."""
+    read_latency: int = 50
+    """Cycles from a request to its first beat on an idle memory."""
+    write_latency: int = 20
+    """Cycles from the last beat in memory to the answer."""
+    refresh_interval: int = 1950
+    """Cycles from one refresh to the next (tREFI, 7.8 us), 0 is never."""
+    refresh_cycles: int = 88
+    """Cycles of a refresh (tRFC, 350 ns), in which no beat moves between DRAM and ports."""
+    turnaround: int = 8
+    """Cycles lost from reads to writes and from writes to reads."""
+    batch: int = 32
+    """Beats waiting at a port that make writes urgent, and beats written before reads go on."""
+    patience: int = 64
+    """Cycles that fewer writes wait while there are reads."""
+    read_ahead: int = 68
+    """Beats that a port holds: they hide that much of a refresh."""
+    write_buffer: int = 64
+    """Beats that a port takes before they are in memory."""
+    outstanding_reads: int = 16
+    """Bursts that a port has taken and not wholly answered."""
+    outstanding_writes: int = 16
+    pause: float = 0.0
+    """Probability that a channel of a port does nothing new in a cycle."""
+    seed: int = 0
+    """Of the pauses."""
+
+    def __post_init__(self):
+        _check_number("clock_mhz", self.clock_mhz, 0, 2000)
+        _check_number("sustained_gbs", self.sustained_gbs, 0, 1000)
+        _check_number("port_rate", self.port_rate, 0, 1)
+        limits = {
+            "read_latency": (1, 100_000),
+            "write_latency": (1, 100_000),
+            "refresh_interval": (0, 1 << 32),
+            "refresh_cycles": (0, max(0, self.refresh_interval - 1)),
+            "turnaround": (0, 1000),
+            "write_buffer": (1, 4096),
+            "batch": (1, self.write_buffer),
+            "patience": (0, 1 << 32),
+            "read_ahead": (1, 1 << 16),
+            "outstanding_reads": (1, 256),
+            "outstanding_writes": (1, 256),
+            "seed": (0, (1 << 32) - 1),
+        }
+        for name, (low, high) in limits.items():
+            check_integer(name, getattr(self, name), low, high)
+        if isinstance(self.pause, bool) or not 0 <= self.pause < 1:
+            raise ValueError(f"pause must be at least 0 and below 1, not {self.pause!r}")
+
+    @property
+    def bytes_per_cycle(self) -> float:
+        """Of all ports together while the memory does not refresh."""
+        working = 1.0
+        if self.refresh_interval:
+            working -= self.refresh_cycles / self.refresh_interval
+        return self.sustained_gbs * 1e3 / self.clock_mhz / working
+
+
+DDR = {
+    "kv260-13.3": DdrConfig(),
+    "kv260-15.0": DdrConfig(sustained_gbs=15.0),
+    "kv260-16.0": DdrConfig(sustained_gbs=16.0, read_ahead=128),
+    "ideal": DdrConfig(
+        sustained_gbs=1000.0,
+        read_latency=1,
+        write_latency=1,
+        refresh_interval=0,
+        refresh_cycles=0,
+        turnaround=0,
+    ),
+}
+"""``kv260``: four ports of 128 bits at 250 MHz, as measured while weights stream (13.3), with
+luck (15.0), and on a long stream that does nothing else (16.0). ``ideal`` never waits."""

@@ -1,0 +1,43 @@
+"""What the simulated memory counted."""
+
+from dataclasses import dataclass
+
+__all__ = ["PortStatistics", "Statistics"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortStatistics:
+    """Of one port; a cycle counts in ``read_beats``, ``blocked``, ``starved`` or ``idle``."""
+
+    read_bursts: int
+    write_bursts: int
+    read_beats: int
+    write_beats: int
+    blocked: int
+    """Cycles in which a beat was offered and not taken."""
+    starved: int
+    """Cycles in which beats were asked for and none was offered."""
+    idle: int
+    """Cycles in which nothing was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Of all ports, since they were cleared."""
+
+    cycles: int
+    refresh: int
+    """Cycles spent refreshing."""
+    turnarounds: int
+    """Changes between reads and writes."""
+    ports: tuple[PortStatistics, ...]
+    beat_bytes: int
+
+    @property
+    def bytes_read(self) -> int:
+        return self.beat_bytes * sum(port.read_beats for port in self.ports)
+
+    @property
+    def bytes_written(self) -> int:
+        """Whole beats, whatever their strobes."""
+        return self.beat_bytes * sum(port.write_beats for port in self.ports)

@@ -1,0 +1,216 @@
+from dataclasses import replace
+
+import pytest
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from tercel.errors import TercelError
+from tercel_hw.emission import emit_verilog
+from tercel_hw.memory import (
+    Axi4LiteSignature,
+    Axi4Signature,
+    AxiConfig,
+    AxiReader,
+    AxiWriter,
+    BurstConfig,
+    ReaderConfig,
+    WriterConfig,
+    connect_channels,
+)
+from tercel_hw.registers import Access, Field, Register, RegisterFile, RegisterMap
+from tercel_sim.ddr import DDR
+from tercel_sim.simulated_board import SimulatedBoard
+from tercel_sim.verilator import LibraryConfig, build_library, find_verilator
+
+AXI = AxiConfig(address_width=32, data_width=64)
+BURST = BurstConfig(axi=AXI, max_beats=16)
+PORTS = 2
+BITS = {
+    "control": (Access.PULSE, ("copy", "read", "write")),
+    "status": (Access.RO, ("busy",)),
+    "trouble": (Access.RW, ("hold", "fixed", "deaf")),
+}
+NUMBERS = {
+    "source": Access.RW,
+    "target": Access.RW,
+    "beats": Access.RW,
+    "latency": Access.RO,
+    "errors": Access.RO,
+} | {f"base{port}": Access.RW for port in range(PORTS)}
+OFFSETS = {name: 0x10 + 4 * index for index, name in enumerate((*BITS, *NUMBERS))}
+
+
+def registers():
+    """``control`` and ``status`` lie where the accelerator has them."""
+    described = []
+    for name, (access, bits) in BITS.items():
+        fields = tuple(Field(name=bit, bit=i, description=bit) for i, bit in enumerate(bits))
+        described.append((name, access, fields))
+    described += [(name, access, ()) for name, access in NUMBERS.items()]
+    return RegisterMap(
+        name="copier",
+        description="Registers of the copier.",
+        registers=tuple(
+            Register(name=n, offset=OFFSETS[n], access=a, fields=f, description=n)
+            for n, a, f in described
+        ),
+    )
+
+
+class Copier(wiring.Component):
+    """On every port copies, only reads or only writes runs of beats; can misbehave if asked to.
+
+    Beats that are not read are numbered instead.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "s_axi_control": In(Axi4LiteSignature(address_width=6)),
+                "m_axi_mem": Out(Axi4Signature(AXI)).array(PORTS),
+                "irq": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.file = file = RegisterFile(registers=registers())
+        connect(m, flipped(self.s_axi_control), file.bus)
+        with m.If(file.trouble.deaf):
+            m.d.comb += [self.s_axi_control.arready.eq(0), file.bus.arvalid.eq(0)]
+        control, status = file.control, file.status
+        start, copying, busy = Signal(), Signal(), Signal()
+        parts = [self.port(m, file, port, copying) for port in range(PORTS)]
+        m.d.sync += busy.eq(start | Cat(busy for busy, _ in parts).any())
+        m.d.comb += [
+            start.eq(control.as_value().any()),
+            status.busy.eq(busy),
+            file.errors.eq(Cat(errors for _, errors in parts)),
+        ]
+        with m.If(start):
+            m.d.sync += [copying.eq(control.copy), self.irq.eq(0)]
+        with m.Elif(busy & ~Cat(busy for busy, _ in parts).any()):
+            m.d.sync += self.irq.eq(1)
+        self.measure(m, file, start)
+        return m
+
+    def port(self, m, file, port, copying):
+        """A reader and a writer of a port; returns their busy and their errors."""
+        axi, control = self.m_axi_mem[port], file.control
+        reader = AxiReader(config=ReaderConfig(burst=BURST, buffer_beats=128))
+        writer = AxiWriter(config=WriterConfig(burst=BURST, buffer_beats=64))
+        m.submodules[f"reader{port}"], m.submodules[f"writer{port}"] = reader, writer
+        connect_channels(m, axi, reader.axi, writer.axi)
+        with m.If(file.trouble.hold):
+            m.d.comb += [axi.rready.eq(0), reader.axi.rvalid.eq(0)]
+        with m.If(file.trouble.fixed):
+            m.d.comb += axi.arburst.eq(0)
+        starts = (control.copy | control.read, control.copy | control.write)
+        for part, start, place in zip(
+            (reader, writer), starts, (file.source, file.target), strict=True
+        ):
+            run = part.i_command
+            with m.If(start):
+                m.d.sync += run.valid.eq(1)
+            with m.Elif(run.ready):
+                m.d.sync += run.valid.eq(0)
+            base = getattr(file, f"base{port}")
+            m.d.comb += [run.payload.address.eq(base + place), run.payload.beats.eq(file.beats)]
+        beat = Signal(64)
+        with m.If(copying):
+            connect(m, reader.o, writer.i)
+        with m.Else():
+            m.d.comb += [reader.o.ready.eq(1), writer.i.payload.eq(beat)]
+            m.d.comb += writer.i.valid.eq(writer.busy & (beat != file.beats))
+        with m.If(starts[1]):
+            m.d.sync += beat.eq(0)
+        with m.Elif(writer.i.valid & writer.i.ready):
+            m.d.sync += beat.eq(beat + 1)
+        waiting = reader.i_command.valid | writer.i_command.valid
+        return reader.busy | writer.busy | waiting, Cat(reader.error, writer.error)
+
+    def measure(self, m, file, start):
+        """Cycles from the first request on port 0 to the first offer of a beat."""
+        axi, since = self.m_axi_mem[0], Signal(16)
+        with m.If(start):
+            m.d.sync += [since.eq(0), file.latency.eq(0)]
+        with m.Elif(since | (axi.arvalid & axi.arready)):
+            m.d.sync += since.eq(since + 1)
+        with m.If(axi.rvalid & (file.latency == 0)):
+            m.d.sync += file.latency.eq(since)
+
+
+@pytest.fixture(scope="session")
+def verilog():
+    return emit_verilog(Copier(), "copier")
+
+
+@pytest.fixture(scope="session")
+def verilator():
+    try:
+        return find_verilator()
+    except TercelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def library_config():
+    return LibraryConfig(ports=PORTS, data_width=AXI.data_width, top="copier", waves=True)
+
+
+@pytest.fixture(scope="session")
+def library(verilator, verilog, library_config):
+    return build_library(verilog, config=library_config)
+
+
+class Driver:
+    """Starts the copier on a board."""
+
+    def __init__(self, board):
+        self.board = board
+
+    def set(self, name, value):
+        self.board.write_register(OFFSETS[name], value)
+
+    def get(self, name):
+        return self.board.read_register(OFFSETS[name])
+
+    def trouble(self, name):
+        self.set("trouble", 1 << BITS["trouble"][1].index(name))
+
+    def start(self, what, beats, *, source=0, target=0):
+        """Addresses in words of the board; beats of each port."""
+        for port, base in enumerate(self.board.bases):
+            self.set(f"base{port}", base // AXI.beat_bytes)
+        for name, value in (("source", source), ("target", target), ("beats", beats)):
+            self.set(name, value)
+        self.set("control", 1 << BITS["control"][1].index(what))
+
+    def run(self, what, beats, *, limit=100_000, **places):
+        self.start(what, beats, **places)
+        self.board.wait(limit)
+
+
+@pytest.fixture
+def boards(library):
+    """Makes boards with the ideal memory, but for what it is told."""
+    made = []
+
+    def board(words=4096, ddr=DDR["ideal"], **changes):
+        made.append(SimulatedBoard(library, words=words, ddr=replace(ddr, **changes)))
+        return made[-1]
+
+    yield board
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def copier(boards):
+    """Makes a driver of the copier on a board."""
+
+    def copier(**options):
+        return Driver(boards(**options))
+
+    return copier
