@@ -1,0 +1,76 @@
+"""A float row as result lines."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+
+from tercel_hw.head.run import RUN
+from tercel_hw.vector.config import VectorConfig, command_layout
+
+__all__ = ["Dump"]
+
+
+class Dump(wiring.Component):
+    """Sends a row as one run of lines, a line an element; one a cycle, without latency.
+
+    Parameters
+    ----------
+    config
+        The shape of rows.
+
+    Members
+    -------
+    i_command : In(stream.Signature(command_layout("dump")))
+        Taken when the row before has left.
+    i : In(stream.Signature(config.row))
+        ``width`` elements for each command; ``last`` ends a row.
+    o_run : Out(stream.Signature(RUN))
+        Taken before the first line passes.
+    o_line : Out(stream.Signature(config.floats))
+    busy : Out(1)
+        A command is under way.
+    """
+
+    i_command: stream.Interface
+    i: stream.Interface
+    o_run: stream.Interface
+    o_line: stream.Interface
+    busy: Signal
+
+    def __init__(self, config: VectorConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_command": wiring.In(stream.Signature(command_layout("dump"))),
+                "i": wiring.In(stream.Signature(config.row)),
+                "o_run": wiring.Out(stream.Signature(RUN)),
+                "o_line": wiring.Out(stream.Signature(config.floats)),
+                "busy": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> VectorConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        offered, run = self.i_command.payload, self.o_run
+        walks = Signal()
+        m.d.comb += [
+            self.busy.eq(run.valid | walks),
+            self.i_command.ready.eq(~self.busy),
+            self.o_line.valid.eq(walks & self.i.valid),
+            self.o_line.payload.eq(self.i.payload["values"]),
+            self.i.ready.eq(walks & self.o_line.ready),
+        ]
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [
+                run.valid.eq(1),
+                run.payload.address.eq(offered.address),
+                run.payload.lines.eq(offered.width),
+            ]
+        with m.If(run.valid & run.ready):
+            m.d.sync += [run.valid.eq(0), walks.eq(1)]
+        with m.If(self.i.valid & self.i.ready & self.i.payload.last):
+            m.d.sync += walks.eq(0)
+        return m

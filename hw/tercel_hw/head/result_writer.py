@@ -1,0 +1,103 @@
+"""Result lines on their way to memory."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+
+from tercel_hw.head.result_config import ResultConfig
+from tercel_hw.head.run import RUN
+
+__all__ = ["ResultWriter"]
+
+QUEUE_DEPTH = 4
+"""Granules between this block and the writer."""
+
+
+class ResultWriter(wiring.Component):
+    """Cuts lines into granules, each line's last padded with zeros; all bytes are written.
+
+    Line l of a run lies from granule ``address * ports + l * line_granules`` on.
+
+    One granule a cycle; from a line to its first granule ``LATENCY`` cycles; between two runs
+    ``GAP`` cycles. The first line of a run may come before, with or after its run.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i_run : In(stream.Signature(RUN))
+        ``lines`` is at least 1. Taken when the run before has been and its lines have left.
+    i_line : In(stream.Signature(config.line))
+    o_command : Out(stream.Signature(config.writer.command))
+    o : Out(stream.Signature(config.writer.granule))
+        A requester of the striped writer.
+    busy : Out(1)
+        A run or a granule is under way here.
+    """
+
+    LATENCY = 2
+    GAP = 1
+
+    i_run: stream.Interface
+    i_line: stream.Interface
+    o_command: stream.Interface
+    o: stream.Interface
+    busy: Signal
+
+    def __init__(self, config: ResultConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_run": wiring.In(stream.Signature(RUN)),
+                "i_line": wiring.In(stream.Signature(config.line)),
+                "o_command": wiring.Out(stream.Signature(config.writer.command)),
+                "o": wiring.Out(stream.Signature(config.writer.granule)),
+                "busy": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> ResultConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        granules, width = config.line_granules, 8 * config.writer.port_bytes
+        m.submodules.queue = queue = SyncFIFO(width=width, depth=QUEUE_DEPTH)
+        # Lines of the run that have not been taken, granules of the line that have not left.
+        lines, left = Signal.like(self.i_run.payload.lines), Signal(range(granules + 1))
+        line = Signal(granules * width, reset_less=True)
+        sent, ends = Signal(), Signal()
+
+        run, command = self.i_run.payload, self.o_command
+        m.d.comb += [
+            self.i_run.ready.eq(~command.valid & (lines == 0)),
+            ends.eq((left == 0) | (sent & (left == 1))),
+            self.i_line.ready.eq((lines != 0) & ends),
+            sent.eq((left != 0) & queue.w_rdy),
+            queue.w_en.eq(sent),
+            queue.w_data.eq(line),
+            self.o.valid.eq(queue.r_rdy),
+            self.o.payload.data.eq(queue.r_data),
+            self.o.payload.strobe.eq(~0),
+            queue.r_en.eq(self.o.ready),
+            self.busy.eq(command.valid | (lines != 0) | (left != 0) | queue.r_rdy),
+        ]
+        with m.If(command.ready):
+            m.d.sync += command.valid.eq(0)
+        with m.If(self.i_run.valid & self.i_run.ready):
+            m.d.sync += [
+                lines.eq(run.lines),
+                command.valid.eq(1),
+                command.payload.granule.eq(run.address << config.writer.port_bits),
+                command.payload.granules.eq(run.lines * granules),
+            ]
+        with m.If(sent):
+            m.d.sync += [left.eq(left - 1), line.eq(line >> width)]
+        with m.If(self.i_line.valid & self.i_line.ready):
+            m.d.sync += [lines.eq(lines - 1), left.eq(granules), line.eq(self.i_line.payload)]
+        return m
