@@ -135,5 +135,26 @@ def test_latency_and_one_element_a_cycle(nodes, size):
     run(dut, source, sink, max_cycles=800)
 
 
+def test_a_head_waits_for_the_scales_of_the_one_before():
+    dut, row = HeadQuantiser(shape_of(2, 16)), Row(np.random.default_rng(4), 2, (2, 1, 16))
+    _, scales, _, _ = row.golden()
+
+    async def source(ctx):
+        await put_all(ctx, dut.i_command, [row.command])
+        await put_all(ctx, dut.i, row.inputs)
+
+    async def sink(ctx):
+        for expected in scales:
+            await get_all(ctx, dut.o_query, 16)
+            ctx.set(dut.o_query.ready, 1)
+            for _ in range(60):
+                assert not ctx.get(dut.o_query.valid)
+                await ctx.tick()
+            (taken,) = await get_all(ctx, dut.o_query_scales, 1)
+            assert list(taken) == expected
+
+    run(dut, source, sink, max_cycles=600)
+
+
 def test_it_converts():
     assert "module" in rtlil.convert(HeadQuantiser(shape_of(2)))
