@@ -1,0 +1,46 @@
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+
+from tercel_hw.top.fork import QUEUE, CommandFork
+from tercel_sim.testbench import get_all, put_all, random_gaps, run
+
+LAYOUT = data.StructLayout({"number": unsigned(9)})
+
+
+def test_every_taker_gets_every_command(idle):
+    fork = CommandFork(layout=LAYOUT, takers=3)
+    commands = [{"number": number} for number in range(40)]
+
+    async def give(ctx):
+        await put_all(ctx, fork.i, commands, idle)
+
+    def taker(index):
+        async def take(ctx):
+            return await get_all(ctx, fork.o[index], len(commands), random_gaps(index, 0.5))
+
+        return take
+
+    results = run(fork, give, *map(taker, range(3)), max_cycles=1000)
+    for taken in results[1:]:
+        assert [item.number for item in taken] == list(range(40))
+
+
+def test_a_slow_taker_holds_up_the_others_after_its_queue_is_full():
+    fork = CommandFork(layout=LAYOUT, takers=2)
+
+    async def give(ctx):
+        await put_all(ctx, fork.i, [{"number": number} for number in range(QUEUE)])
+        assert not ctx.get(fork.i.ready)
+        assert not ctx.get(fork.empty)
+
+    async def take(ctx):
+        return len(await get_all(ctx, fork.o[0], QUEUE))
+
+    async def late(ctx):
+        await ctx.tick().repeat(50)
+        taken = await get_all(ctx, fork.o[1], QUEUE)
+        await ctx.tick()
+        assert ctx.get(fork.empty)
+        return len(taken)
+
+    assert run(fork, give, take, late, max_cycles=200)[1:] == [QUEUE, QUEUE]
