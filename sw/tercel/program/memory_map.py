@@ -74,8 +74,8 @@ class MemoryMap:
 
 
 def most_commands(config: ModelConfig, machine: Machine) -> int:
-    """Commands of the longest program: 11 an attention, 10 an MLP, 2 a node, 9 others."""
-    return 21 * config.layers + 2 * machine.nodes + 9
+    """Commands of the longest program: 11 an attention, 10 an MLP, 2 a node, 8 others."""
+    return 21 * config.layers + 2 * machine.nodes + 8
 
 
 def memory_map(*, config: ModelConfig, machine: Machine, context: int) -> MemoryMap:

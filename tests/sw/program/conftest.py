@@ -63,7 +63,7 @@ class Interpreter:
         names += " engine_tape head_tape sums rotary residual_in gate_in query written dump"
         self.streams = {name: Stream(self.log) for name in names.split()}
         self.resting = dict.fromkeys(UNITS, False)
-        self.residual = noise.normal(size=(machine.nodes, machine.hidden)).astype(np.float32)
+        self.residual = np.full((machine.nodes, machine.hidden), np.nan, np.float32)
         self.rope = np.zeros((machine.nodes, 2, machine.head_size), np.float32)
 
     def run(self, address, length):
@@ -158,6 +158,7 @@ class Interpreter:
             assert row.shape[1] == width
             self.residual[:, :width] = numerics.add(self.residual[:, :width], row)
         row = self.residual[:, :width].copy()
+        assert np.isfinite(row).all()
         yield from self.streams["dump" if target else "residual"].put(row)
 
     def run_norm(self, source, target, normed, width, inverse_width, epsilon, address, words):

@@ -114,6 +114,8 @@ def test_rows_instead_of_tokens(devices):
     rows[1, :5] = [1e-40, -1e-40, 0.0, -0.0, 1e30]
     assert_same(pair, embedding_rows=rows, ask=all_of(3), commit=[0, 1])
     assert_same(pair, embedding_rows=rows[:1].astype(np.float64), ask=all_of(1))
+    nothing = ((False, False),) * pair[0].config.layers
+    assert_same(pair, embedding_rows=rows, ask=all_of(3, layer_mask=nothing))
 
 
 def test_a_full_cache(devices):

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from tercel.errors import TercelError
+from tercel.program import Arena, StripedMemory, memory_map
+
+
+@pytest.fixture
+def place(image, machine):
+    """A memory of noise, its map and its arena."""
+    built = machine(image)
+    where = memory_map(config=image.config, machine=built, context=19)
+    layout = image.layout
+    shape = layout.ports, (where.words + 1) * layout.port_bytes
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    memory = StripedMemory(noise, port_bytes=layout.port_bytes)
+    return memory, where, Arena(memory, where)
+
+
+def test_the_tape_is_the_images(image, place, monkeypatch):
+    monkeypatch.setattr("tercel.program.arena.CHUNK_WORDS", 100)
+    memory, where, arena = place
+    after = memory.read(where.tape.end_word, 1)
+    arena.load(image)
+    for segment in image.segments:
+        words = memory.read(segment.first_word, segment.words)
+        assert np.array_equal(words.reshape(-1), image.content(segment.name))
+    assert np.array_equal(memory.read(where.tape.end_word, 1), after)
+
+
+def test_programs_and_rows_lie_in_their_areas(image, place):
+    memory, where, arena = place
+    commands = [bytes([i] * 64) for i in range(5)]
+    arena.write_program(commands)
+    words = memory.read(where.program.first_word, 5 * 64 // image.layout.word_bytes)
+    assert words.tobytes() == b"".join(commands)
+    width = image.config.hidden_size
+    rows = np.random.default_rng(1).normal(size=(3, width)).astype(np.float32)
+    arena.write_rows(rows)
+    for node in range(3):
+        first = where.rows.first_word + node * where.given_row_words
+        content = memory.read(first, where.given_row_words).reshape(-1)
+        assert np.array_equal(content[: 4 * width].view(np.float32), rows[node])
+
+
+def test_lines_are_read_without_their_padding(place):
+    memory, where, arena = place
+    size = where.line_bytes
+    count = where.layout.words(3 * size)
+    content = memory.read(where.summary.first_word, count).reshape(-1)[: 3 * size]
+    lines = arena.read_lines(where.summary, 3)
+    assert lines.shape == (3, size // 4)
+    assert lines.tobytes() == content.tobytes()
+
+
+@pytest.mark.parametrize(("base", "path"), [(0, [0, 2]), (5, [0, 3, 4]), (11, [0, 1, 7])])
+def test_moved_rows_and_nothing_else(image, place, base, path):
+    memory, where, arena = place
+    expected = memory.read(0, memory.words)
+    config = image.config
+    for layer in range(config.layers):
+        for head in range(config.kv_heads):
+            block = where.block(layer, head)
+            for start, size in (
+                (block, config.head_size),
+                (block + where.cache_row_words, config.head_size),
+                (block + 2 * where.cache_row_words, 4),
+            ):
+                rows = expected[start:].reshape(-1)[: 19 * size].reshape(19, size)
+                rows[base : base + len(path)] = rows[[base + node for node in path]]
+    arena.move(base, path)
+    assert np.array_equal(memory.read(0, memory.words), expected)
+
+
+def test_a_memory_too_small_is_refused(image, place):
+    _, where, _ = place
+    layout = image.layout
+    ports = np.zeros((layout.ports, (where.words - 1) * layout.port_bytes), np.uint8)
+    needed, size = where.words * layout.word_bytes, ports.size
+    message = f"needs {needed} bytes of the accelerator's memory, but it has {size}; open it with"
+    with pytest.raises(TercelError, match=message):
+        Arena(StripedMemory(ports, port_bytes=layout.port_bytes), where)

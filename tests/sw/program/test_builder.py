@@ -1,0 +1,107 @@
+"""Where commands stand; what they do is tested by running them."""
+
+import dataclasses
+
+import pytest
+
+from tercel.program import COMMANDS, PassBuilder, Request, memory_map, most_commands
+
+NAMES = {command.number: name for name, command in COMMANDS.items()}
+LINEAR = ["norm", "tape", "engine", "dequantise"]
+ATTENTION = [*LINEAR, "heads", "attention", *LINEAR]
+MLP = [*LINEAR, "gate", *LINEAR]
+
+
+@pytest.fixture
+def build(image, machine):
+    """A program as pairs of name and fields."""
+
+    def make(**fields):
+        built = machine(image)
+        where = memory_map(config=image.config, machine=built, context=48)
+        builder = PassBuilder(config=image.config, machine=built, memory_map=where)
+        program = builder.build(dataclasses.replace(whole(image), **fields))
+        return [(NAMES[data[0]], COMMANDS[NAMES[data[0]]].decode(data)) for data in program]
+
+    return make
+
+
+def whole(image):
+    return Request(
+        tokens=(1, 2, 40),
+        parents=(-1, 0, 0),
+        base=5,
+        layer_mask=((True, True),) * image.config.layers,
+        head_rows=image.config.vocab_size,
+        argmax=True,
+        best=3,
+        logits=True,
+        hidden=True,
+    )
+
+
+def names(program, after="rows"):
+    """Names from the last ``after`` on."""
+    found = [name for name, _ in program]
+    return found[len(found) - found[::-1].index(after) :]
+
+
+def test_the_order_of_a_whole_pass(image, build):
+    program = build()
+    layer = [*ATTENTION, "residual", *MLP, "residual"]
+    operations = layer * image.config.layers
+    operations.remove("tape")
+    end = ["norm", "residual", "dump", "tape", "head", "end"]
+    assert [name for name, _ in program[:3]] == ["begin", "tape", "rows"]
+    assert names(program) == ["residual", *operations, *end]
+
+
+def test_room_is_kept_for_the_longest_program(image, machine, build):
+    most = most_commands(image.config, machine(image))
+    assert len(build(tokens=tuple(range(8)), parents=(-1, *range(7)))) == most
+    assert len(build(tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
+
+
+def test_lanes_without_a_node_are_zeroed_first(build):
+    rows = [fields for name, fields in build() if name == "rows"]
+    assert [row["kind"] for row in rows] == [3, 0, 0, 0, 2, 2, 2]
+    full = build(tokens=tuple(range(8)), parents=(-1, *range(7)))
+    rows = [fields for name, fields in full if name == "rows"]
+    assert [row["kind"] for row in rows] == [0] * 8 + [2] * 8
+    assert [row["lane"] for row in rows] == [*range(8), *range(8)]
+
+
+def test_siblings_share_a_position(image, build):
+    rows = [fields["address"] for name, fields in build() if name == "rows"][-3:]
+    assert rows[1] == rows[2] == rows[0] + image.layout.words(4 * image.config.head_size)
+
+
+def test_every_row_that_is_given_is_taken(image, build):
+    layers = image.config.layers
+    for bits in range(1 << 2 * layers):
+        parts = [bool(bits >> i & 1) for i in range(2 * layers)]
+        mask = tuple(zip(parts[0::2], parts[1::2], strict=True))
+        for head_rows in (0, 16):
+            for hidden in (False, True):
+                check(build(layer_mask=mask, head_rows=head_rows, hidden=hidden))
+
+
+def check(program):
+    """Every target of a residual is awaited by the commands right after it."""
+    for index, (name, fields) in enumerate(program):
+        if name == "residual":
+            taker = "dump" if fields["target"] else "norm"
+            assert program[index + 1][0] == taker
+    given = [name for name, fields in program if name == "residual" and fields["target"]]
+    assert len(given) == sum(name == "dump" for name, _ in program)
+
+
+def test_a_pass_of_nothing_plays_nothing(image, build):
+    program = build(layer_mask=((False, False),) * image.config.layers, head_rows=0, hidden=False)
+    assert {name for name, _ in program} == {"begin", "rows", "end"}
+
+
+def test_who_sees_whom(build):
+    (fields, *_) = [fields for name, fields in build() if name == "attention"]
+    assert fields["ancestors"] == 0b001 | 0b011 << 16 | 0b101 << 32
+    assert fields["past"] == 5

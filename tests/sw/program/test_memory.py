@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from tercel.errors import TercelError
+from tercel.program import StripedMemory
+
+
+@pytest.fixture
+def ports():
+    return np.arange(3 * 40, dtype=np.uint8).reshape(3, 40)
+
+
+def test_a_word_is_a_piece_of_each_port(ports):
+    memory = StripedMemory(ports, port_bytes=4)
+    assert memory.words == 10
+    words = memory.read(2, 2)
+    assert words.tolist() == [
+        [*range(8, 12), *range(48, 52), *range(88, 92)],
+        [*range(12, 16), *range(52, 56), *range(92, 96)],
+    ]
+
+
+def test_what_is_written_is_read_and_nothing_else_changes(ports):
+    before = ports.copy()
+    memory = StripedMemory(ports, port_bytes=4)
+    content = np.arange(100, 124, dtype=np.uint8).reshape(2, 12)
+    memory.write(5, content)
+    assert (memory.read(5, 2) == content).all()
+    assert (ports[1, 20:28] == [104, 105, 106, 107, 116, 117, 118, 119]).all()
+    changed = np.zeros(40, bool)
+    changed[20:28] = True
+    assert (ports == before)[:, ~changed].all()
+
+
+def test_a_read_is_a_copy(ports):
+    memory = StripedMemory(ports, port_bytes=8)
+    memory.read(0, 1)[:] = 255
+    assert ports[0, 0] == 0
+
+
+@pytest.mark.parametrize(("word", "count"), [(-1, 1), (9, 2), (10, 1)])
+def test_words_outside_are_refused(ports, word, count):
+    memory = StripedMemory(ports, port_bytes=4)
+    last = word + count - 1
+    with pytest.raises(TercelError, match=rf"the words 0\.\.9, not {word}\.\.{last}"):
+        memory.read(word, count)
+    with pytest.raises(TercelError, match=rf"the words 0\.\.9, not {word}\.\.{last}"):
+        memory.write(word, np.zeros((count, 12), np.uint8))

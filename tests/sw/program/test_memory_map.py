@@ -1,0 +1,71 @@
+import dataclasses
+import itertools
+
+import pytest
+
+from tercel.errors import TercelError
+from tercel.program import memory_map
+
+AREAS = ("tape", "cache", "rows", "program", "summary", "logits", "hidden")
+
+
+@pytest.fixture
+def layout_of(image, machine):
+    def make(context, **fields):
+        return memory_map(config=image.config, machine=machine(image, **fields), context=context)
+
+    return make
+
+
+def test_areas_follow_each_other(layout_of):
+    where = layout_of(20)
+    areas = [getattr(where, name) for name in AREAS]
+    assert areas[0].first_word == 0
+    for before, after in itertools.pairwise(areas):
+        assert after.first_word == before.end_word
+    assert where.words == areas[-1].end_word
+
+
+def test_the_tape_lies_as_its_segments_say(image, layout_of):
+    assert layout_of(1).tape.end_word == image.segments[-1].end_word
+
+
+@pytest.mark.parametrize("context", [1, 7, 64])
+def test_blocks_of_the_cache_hold_their_rows(image, layout_of, context):
+    where, config, size = layout_of(context), image.config, image.layout.word_bytes
+    assert size * where.cache_row_words >= context * config.head_size
+    assert size * (where.head_stride - 2 * where.cache_row_words) >= 4 * context
+    blocks = [
+        where.block(layer, head)
+        for layer in range(config.layers)
+        for head in range(config.kv_heads)
+    ]
+    assert blocks[0] == where.cache.first_word
+    assert {b - a for a, b in itertools.pairwise(blocks)} == {where.head_stride}
+    assert blocks[-1] + where.head_stride == where.cache.end_word
+
+
+def test_results_have_room(image, layout_of):
+    where, size = layout_of(20, nodes=5, best=6), image.layout.word_bytes
+    assert where.line_bytes >= 20
+    assert size * where.summary.words >= (6 + 2 * 6) * where.line_bytes
+    assert size * where.logits.words >= image.config.vocab_size * where.line_bytes
+    assert size * where.hidden.words >= image.config.hidden_size * where.line_bytes
+    assert where.rows.words == 5 * where.given_row_words
+
+
+@pytest.mark.parametrize(
+    ("positions", "context", "most"), [(64, 65, 64), (32, 33, 32), (64, 0, 64)]
+)
+def test_a_context_out_of_range_is_refused(layout_of, positions, context, most):
+    message = rf"context must be in 1\.\.{most}, the model's and the accelerator's, not {context}"
+    with pytest.raises(TercelError, match=message):
+        layout_of(context, positions=positions)
+
+
+def test_the_map_depends_on_the_longest_program(image, machine):
+    short = dataclasses.replace(image.config, layers=1)
+    for config in (image.config, short):
+        where = memory_map(config=config, machine=machine(image), context=8)
+        size = where.program.words * image.layout.word_bytes
+        assert size >= 64 * (21 * config.layers + 2 * 8 + 8)
