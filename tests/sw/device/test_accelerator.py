@@ -1,0 +1,206 @@
+"""The driver and its board; what passes compute is tested with the programs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tercel.device import Ask
+from tercel.device.accelerator import AcceleratorDevice
+from tercel.device.board import Board
+from tercel.device.registers import IDENTITY, REGISTERS, error_names
+from tercel.errors import TercelError
+from tercel.image import LAYOUTS
+from tercel.program import COMMAND_BYTES, COMMANDS, Machine, StripedMemory
+
+MACHINE = Machine(
+    layout=LAYOUTS["kv260"],
+    nodes=4,
+    positions=48,
+    hidden=64,
+    columns=160,
+    head_size=16,
+    turns=2,
+    best=8,
+    rows=96,
+    query_columns=64,
+)
+CAPS, SHAPE, ERROR = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR"))
+BASE = 0x7_0000_0000
+
+
+class IdleBoard(Board):
+    """An accelerator that does nothing, or fails as it is told."""
+
+    def __init__(self, registers=None, words=1 << 14):
+        layout = MACHINE.layout
+        ports = np.zeros((layout.ports, words * layout.port_bytes), np.uint8)
+        self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
+        self.fixed = {0: IDENTITY, CAPS: MACHINE.caps, SHAPE: MACHINE.shape} | (registers or {})
+        self.written = []
+        self.reported, self.stuck = 0, False
+
+    @property
+    def words(self):
+        return self.memory.words
+
+    @property
+    def bases(self):
+        return tuple(BASE + 0x1000 * port for port in range(4))
+
+    def read(self, word, count):
+        return self.memory.read(word, count)
+
+    def write(self, word, content):
+        self.memory.write(word, content)
+
+    def read_register(self, offset):
+        return self.reported if offset == ERROR else self.fixed.get(offset, 0)
+
+    def write_register(self, offset, value):
+        self.written.append((offset, value))
+
+    def wait(self, limit):
+        self.limit = limit
+        if self.stuck:
+            raise TercelError("the pass takes too long")
+
+    def reset(self):
+        self.reported = 0
+        self.written.append("reset")
+
+
+BASES = [
+    write for port in range(4) for write in ((0x80 + 8 * port, 0x1000 * port), (0x84 + 8 * port, 7))
+]
+
+
+@pytest.fixture
+def open_device(tiny):
+    def make(board, **options):
+        return AcceleratorDevice(tiny, board, machine=MACHINE, **options)
+
+    return make
+
+
+def test_opening_resets_the_accelerator_and_writes_the_tape(tiny, open_device):
+    board = IdleBoard()
+    device = open_device(board)
+    assert board.written == ["reset", *BASES]
+    for segment in tiny.segments:
+        words = board.read(segment.first_word, segment.words)
+        assert np.array_equal(words.reshape(-1), tiny.content(segment.name))
+    assert device.config == tiny.config
+    assert device.length == 0
+    limits = device.limits
+    assert (limits.nodes, limits.context, limits.top_k) == (4, 48, 8)
+    assert open_device(IdleBoard(), context=9).limits.context == 9
+
+
+def test_a_pass_is_a_program_and_a_start(open_device):
+    board = IdleBoard()
+    device = open_device(board, cycle_limit=1234)
+    board.written.clear()
+    device.run_pass([1, 2])
+    (low, low_value), (high, high_value), (length, commands), start = board.written
+    assert (low, high, length) == (0x28, 0x2C, 0x30)
+    assert high_value == 0
+    assert start == (0x10, 1)
+    assert board.limit == 1234
+    program = board.read(low_value, commands)
+    assert program.shape[1] == COMMAND_BYTES
+    assert program[0, 0] == COMMANDS["begin"].number
+    assert program[-1, 0] == COMMANDS["end"].number
+    assert not board.read(low_value + commands, 1).any()
+
+
+@pytest.mark.parametrize(
+    ("register", "value", "message"),
+    [
+        (0x00, 0xFFFFFFFF, "id must be 0x5452434c, but is 0xffffffff: there is no tercel"),
+        (0x04, 0x10203, r"version must be 0.x, but is 1.x; use the tercel that it was built"),
+        (CAPS, 0x01100408, "caps must be 0x01100404, but is 0x01100408: .* take the one that"),
+        (SHAPE, 128, "shape must be 0x01ff004d, but is 0x00000080"),
+    ],
+)
+def test_another_accelerator_is_refused(open_device, register, value, message):
+    board = IdleBoard({register: value})
+    with pytest.raises(TercelError, match=message):
+        open_device(board)
+    assert not board.written
+
+
+def test_what_does_not_fit_is_refused(tiny, open_device):
+    with pytest.raises(TercelError, match=r"context must be in 1\.\.48, .* not 49"):
+        open_device(IdleBoard(), context=49)
+    with pytest.raises(TercelError, match="bytes of the accelerator's memory, but it has 6400"):
+        open_device(IdleBoard(words=100))
+    narrow = dataclasses.replace(MACHINE, columns=144)
+    with pytest.raises(TercelError, match="widest input of a linear"):
+        AcceleratorDevice(tiny, IdleBoard(), machine=narrow)
+
+
+def test_a_reported_error_is_named_and_leaves_the_cache(open_device):
+    board = IdleBoard()
+    device = open_device(board)
+    device.prefill([1, 2, 3])
+    device.run_pass([4])
+    board.written.clear()
+    names = error_names(4)
+    board.reported = sum(1 << names.index(name) for name in ("tape1", "code", "write3"))
+    message = "reported the errors tape1, code, write3 and was reset; the cache is as before"
+    with pytest.raises(TercelError, match=message):
+        device.run_pass([5])
+    assert board.written[4:] == ["reset", *BASES]
+    assert device.length == 3
+    assert device.counters.passes == 2
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        device.commit([0])
+    device.run_pass([5])
+    device.commit([0])
+    assert device.length == 4
+
+
+def test_a_stuck_pass_is_reset(open_device):
+    board = IdleBoard()
+    device = open_device(board)
+    board.stuck = True
+    board.written.clear()
+    with pytest.raises(TercelError, match="the pass takes too long"):
+        device.run_pass([5])
+    assert board.written[4:] == ["reset", *BASES]
+    board.reported = 1 << error_names(4).index("watchdog")
+    with pytest.raises(TercelError, match="reported the errors watchdog"):
+        device.run_pass([5])
+
+
+def test_a_masked_pass_is_not_committed(open_device):
+    device = open_device(IdleBoard())
+    device.run_pass([1], ask=Ask(layer_mask=((True, False), (True, True))))
+    device.commit([0])
+    device.run_pass([1], ask=Ask(layer_mask=((False, True), (True, True))))
+    with pytest.raises(TercelError, match="with the attention of every layer"):
+        device.commit([0])
+
+
+def test_input_is_checked_before_the_accelerator_is_touched(open_device):
+    board = IdleBoard()
+    device = open_device(board)
+    device.run_pass([1])
+    board.written.clear()
+    with pytest.raises(TercelError, match="a pass takes 1 to 4 nodes, not 5"):
+        device.run_pass([1, 2, 3, 4, 5])
+    with pytest.raises(TercelError, match="after 0 committed positions exceed the context of 48"):
+        device.prefill([1] * 49)
+    assert not board.written
+    device.commit([0])
+
+
+def test_a_reset_forgets_the_cache(open_device):
+    device = open_device(IdleBoard())
+    device.prefill([1, 2, 3, 4, 5])
+    device.run_pass([1])
+    device.reset()
+    assert device.length == 0
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        device.commit([0])
