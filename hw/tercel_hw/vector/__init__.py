@@ -8,6 +8,7 @@ from tercel_hw.vector.head_quantiser import HeadQuantiser
 from tercel_hw.vector.loads import element_layout, table_layout
 from tercel_hw.vector.residual import Residual
 from tercel_hw.vector.rotary import Rotary
+from tercel_hw.vector.row_loader import RowLoader
 from tercel_hw.vector.row_quantiser import RowQuantiser
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HeadQuantiser",
     "Residual",
     "Rotary",
+    "RowLoader",
     "RowQuantiser",
     "VectorConfig",
     "command_layout",

@@ -1,0 +1,44 @@
+"""An element of a stored row as a float."""
+
+from amaranth.hdl import Module, Mux, Signal
+
+from tercel_hw.float32 import IntToFloat, Multiplier, Primitive, Stages, attach
+from tercel_hw.float32.primitive import FLOAT32_BITS
+
+__all__ = ["ElementValue"]
+
+INT8_BITS = 8
+
+
+class ElementValue(Primitive):
+    """``float32(int8) * scale``, or a float times scale; one a cycle, latency 12.
+
+    Members
+    -------
+    bits : In(32)
+        A float, or an integer in the lowest byte.
+    integer, scale : In(1), In(32)
+        The same for all operands under way.
+    o : Out(32)
+    """
+
+    LATENCY = IntToFloat.LATENCY + Multiplier.LATENCY
+
+    bits: Signal
+    integer: Signal
+    scale: Signal
+
+    def __init__(self):
+        operands = {"bits": FLOAT32_BITS, "integer": 1, "scale": FLOAT32_BITS}
+        super().__init__(operands, FLOAT32_BITS)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, self.enable)
+        converter = IntToFloat(width=INT8_BITS)
+        byte = self.bits[:INT8_BITS].as_signed()
+        converted = attach(m, "converted", converter, self.enable, x=byte)
+        plain = stages.delay(self.bits, IntToFloat.LATENCY, "plain")
+        x = Mux(self.integer, converted, plain)
+        m.d.comb += self.o.eq(attach(m, "value", Multiplier(), self.enable, a=x, b=self.scale))
+        return m
