@@ -18,8 +18,8 @@ class ResultWriter(wiring.Component):
 
     Line l of a run lies from granule ``address * ports + l * line_granules`` on.
 
-    One granule a cycle; from a line to its first granule ``LATENCY`` cycles; between two runs
-    ``GAP`` cycles. The first line of a run may come before, with or after its run.
+    One granule a cycle; from a line to its first granule ``LATENCY`` cycles; the next run is taken
+    ``GAP`` cycle after a run's last line. A line waits until its run has been taken.
 
     Parameters
     ----------

@@ -1,13 +1,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
 
 from tercel.numerics import Quantised, argmax, exponential_sum, head_logits, top_k
 from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.head import HeadConfig, HeadUnit, HeadUnitConfig
-from tercel_sim.testbench import get_all, put_all, run
+from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
 NODES, BEST = 2, 4
 RUNS = {"logits_address": 0x80000123, "summary_address": 0x456}
@@ -112,15 +114,19 @@ class Walk:
         yield RUNS["summary_address"], np.array(lines)
 
 
-def play(config, walks, idle, back_pressure, max_cycles=8000):
+def play(
+    config, walks, idle=every_cycle, back_pressure=every_cycle, *, scales_after=0, max_cycles=8000
+):
     """Runs as (address, lines)."""
     bench = Bench(config)
     unit = bench.unit
     expected = [run for walk in walks for run in walk.lines()]
 
-    def source(port, values, gaps=idle):
+    def source(port, values, wait=0):
         async def testbench(ctx):
-            await put_all(ctx, port, values, gaps)
+            for _ in range(wait):
+                await ctx.tick()
+            await put_all(ctx, port, values, idle)
 
         return testbench
 
@@ -141,7 +147,9 @@ def play(config, walks, idle, back_pressure, max_cycles=8000):
         take,
         source(unit.i_command, [walk.command for walk in walks]),
         source(unit.i, [column for walk in walks for column in walk.columns()]),
-        source(unit.i_scales, [walk.x.scale.view(np.uint32).tolist() for walk in walks]),
+        source(
+            unit.i_scales, [walk.x.scale.view(np.uint32).tolist() for walk in walks], scales_after
+        ),
         source(unit.i_word, [w for walk in walks for w in walk.words(config.dense.macs)]),
         max_cycles=max_cycles,
     )[0]
@@ -161,3 +169,110 @@ def test_walks_equal_the_golden_model(idle, back_pressure):
         Walk.random(rng, count=17, elements=48, best=BEST, logits=1),
     ]
     assert play(shape(), walks, idle, back_pressure) == listed(walks)
+
+
+@pytest.mark.parametrize("macs", [8, 32])
+def test_words_of_other_sizes(macs):
+    rng = np.random.default_rng(5)
+    walks = [
+        Walk.random(rng, count=32, elements=macs - 3, argmax=1),
+        Walk.random(rng, count=16, elements=macs, limit=1),
+        Walk.random(rng, count=33, elements=macs + 1, limit=19, logits=1),
+    ]
+    assert play(shape(macs), walks) == listed(walks)
+
+
+def test_rows_wait_for_late_scales():
+    walk = Walk.random(np.random.default_rng(7), count=48, elements=16, logits=1, argmax=1)
+    assert play(shape(), [walk], scales_after=400) == listed([walk])
+
+
+def test_ties_go_to_the_lower_row():
+    walk = Walk.random(np.random.default_rng(8), count=32, elements=16, argmax=1, best=4)
+    walk.rows[[9, 21, 30]] = walk.rows[5]
+    walk.row_scales[:] = 0.01
+    walk.x.values[:] = walk.rows[5]
+    assert play(shape(), [walk]) == listed([walk])
+    assert (
+        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist() == [[5, 9, 21, 30]] * 2
+    )
+
+
+@pytest.mark.parametrize("elements", [16, 40])
+def test_a_word_a_cycle_and_the_latency_of_a_line(elements):
+    bench = Bench(config := shape())
+    unit = bench.unit
+    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, argmax=1, logits=1)
+    words = walk.words(config.dense.macs)
+
+    async def load(ctx):
+        ctx.set(unit.o_run.ready, 1)
+        ctx.set(unit.o_line.ready, 1)
+        await put_all(ctx, unit.i_command, [walk.command])
+        await put_all(ctx, unit.i_scales, [walk.x.scale.view(np.uint32).tolist()])
+        await put_all(ctx, unit.i, walk.columns())
+
+    async def tape(ctx):
+        ctx.set(unit.i_word.valid, 1)
+        taken, cycle = [], 0
+        while len(taken) < len(words):
+            ctx.set(unit.i_word.payload, words[len(taken)])
+            _, _, ready = await ctx.tick().sample(unit.i_word.ready)
+            if ready:
+                taken.append(cycle)
+            cycle += 1
+        ctx.set(unit.i_word.valid, 0)
+        return taken
+
+    async def lines(ctx):
+        summed, offered, cycle = [], [], 0
+        sums = unit.i_head_sum
+        while len(offered) < len(walk.rows):
+            _, _, valid, ready, line = await ctx.tick().sample(
+                sums.valid, sums.ready, unit.o_line.valid
+            )
+            if valid and ready:
+                summed.append(cycle)
+            if line:
+                offered.append(cycle)
+            cycle += 1
+        return summed, offered
+
+    _, taken, (summed, offered) = run(bench, load, tape, lines, max_cycles=600)
+    assert taken == list(range(taken[0], taken[0] + len(words)))
+    beats = -(-elements // config.dense.macs)
+    last_words = [
+        taken[block * (config.scale_words + 16 * beats) + config.scale_words + beats * row - 1]
+        for block in range(3)
+        for row in range(1, 17)
+    ]
+    assert summed == [cycle + bench.engine.latency for cycle in last_words]
+    assert offered == [cycle + unit.LATENCY for cycle in summed]
+
+
+@pytest.mark.slow
+def test_the_kv260_shape_converts():
+    config = HeadUnitConfig(head=HeadConfig(rows=1 << 17), dense=DenseConfig())
+    assert "module" in rtlil.convert(HeadUnit(config))
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"head": 3}, TypeError, "head must be a HeadConfig, not 3"),
+        ({"dense": None}, TypeError, "dense must be a DenseConfig, not None"),
+        (
+            {"head": HeadConfig(nodes=4, rows=64)},
+            ValueError,
+            "nodes must be the same, but the head has 4 and the dense engine 8",
+        ),
+        (
+            {"head": HeadConfig(rows=1 << 18)},
+            ValueError,
+            r"rows of the head must not exceed the dense engine's rows \(131072\), but are 262144",
+        ),
+    ],
+)
+def test_wrong_values_are_refused(fields, error, message):
+    with pytest.raises(error, match=message):
+        HeadUnitConfig(**{"head": HeadConfig(rows=1 << 17), "dense": DenseConfig(), **fields})

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from tercel_hw.dense import DenseConfig
+from tercel_hw.head import HeadConfig, HeadUnitConfig
+from tercel_hw.head.block_reader import BlockReader
+from tercel_sim.testbench import get_all, put_all, run
+
+WALKS = [(32, 2), (16, 1), (48, 1)]
+"""Rows and beats of each."""
+
+
+def shape(macs):
+    dense = DenseConfig(nodes=2, macs=macs, turns=1, vector_beats=2, total_words=2, rows=64)
+    return HeadUnitConfig(head=HeadConfig(nodes=2, rows=64), dense=dense)
+
+
+def tape(config, walks):
+    """Words, rows' words and scales of random walks."""
+    rng = np.random.default_rng(2)
+    size = config.dense.macs
+    words, beats, scales = [], [], []
+    for rows, width in walks:
+        for _ in range(rows // 16):
+            head = rng.bytes(64)
+            scales += np.frombuffer(head, np.uint32).tolist()
+            padded = head.ljust(size, b"\0")
+            body = rng.bytes(16 * width * size)
+            beats += [body[at : at + size] for at in range(0, len(body), size)]
+            words += [padded[at : at + size] for at in range(0, len(padded), size)]
+            words += beats[-16 * width :]
+    return [int.from_bytes(word, "little") for word in words], beats, scales
+
+
+def commands(config, walks):
+    return [{"rows": rows, "elements": width * config.dense.macs} for rows, width in walks]
+
+
+@pytest.mark.parametrize("macs", [8, 16, 64, 128])
+def test_blocks_are_taken_apart(macs, idle, back_pressure):
+    dut = BlockReader(config := shape(macs))
+    words, beats, scales = tape(config, WALKS)
+
+    async def control(ctx):
+        await put_all(ctx, dut.i_command, commands(config, WALKS))
+
+    async def source(ctx):
+        await put_all(ctx, dut.i, words, idle)
+
+    async def rows(ctx):
+        taken = await get_all(ctx, dut.o_row, len(beats), back_pressure)
+        return [bytes(byte & 255 for byte in beat) for beat in taken]
+
+    async def row_scales(ctx):
+        return await get_all(ctx, dut.o_scale, len(scales), back_pressure)
+
+    results = run(dut, control, source, rows, row_scales, max_cycles=2000)
+    assert results[2] == beats
+    assert results[3] == scales
+
+
+@pytest.mark.parametrize("macs", [8, 64])
+def test_a_word_passes_as_it_comes_and_a_scale_a_cycle_later(macs):
+    dut = BlockReader(config := shape(macs))
+    walk = WALKS[1:2]
+    words, _, _ = tape(config, walk)
+
+    async def bench(ctx):
+        await put_all(ctx, dut.i_command, commands(config, walk))
+        ctx.set(dut.o_row.ready, 1)
+        ctx.set(dut.i.valid, 1)
+        for index, word in enumerate(words):
+            ctx.set(dut.i.payload, word)
+            assert ctx.get(dut.i.ready)
+            assert ctx.get(dut.o_row.valid) == (index >= config.scale_words)
+            assert ctx.get(dut.o_scale.valid) == (index > 0)
+            await ctx.tick()
+        assert ctx.get(dut.i_command.ready)
+        assert not ctx.get(dut.i.ready)
+
+    run(dut, bench, max_cycles=200)
