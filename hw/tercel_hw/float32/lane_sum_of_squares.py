@@ -1,17 +1,31 @@
 """The sums of squares of several rows in lock step."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 
-from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel.numerics.quantise import TREE
+from tercel_hw.float32.lane_accumulator import LaneAccumulator
+from tercel_hw.float32.lane_pair_sum import LanePairSum, lane_term
+from tercel_hw.float32.multiplier import Multiplier
+from tercel_hw.float32.primitive import FLOAT32_BITS, attach
 from tercel_hw.float32.row import check_lanes, lane_row_layout
-from tercel_hw.float32.sum_of_squares import SumOfSquares
+from tercel_hw.float32.stages import Stages
 
 __all__ = ["LaneSumOfSquares"]
+
+TREE_LEVELS = (TREE - 1).bit_length()
 
 
 class LaneSumOfSquares(wiring.Component):
     """``numerics.quantise.sum_of_squares`` of every lane; one element of each a cycle.
+
+    A multiplier for each lane. A lane's pairs are complete every other cycle, its sums of two
+    every fourth, and so on: each lane comes a cycle after the one before it, so that two, four,
+    eight lanes share an adder. Another one serves all accumulators. For 8 lanes it has 8
+    multipliers and 9 adders.
+
+    One row at a time: the next one is taken when the sums have been. A row that is no multiple of
+    16 is filled up with zeros.
 
     Parameters
     ----------
@@ -47,17 +61,69 @@ class LaneSumOfSquares(wiring.Component):
     def lanes(self) -> int:
         return self._lanes
 
+    @staticmethod
+    def latency(lanes: int) -> int:
+        """Cycles from a row's last element to its sums, if the row is a multiple of 16."""
+        tree = Multiplier.LATENCY + TREE_LEVELS * LanePairSum.LATENCY
+        return tree + lanes - 1 + LaneAccumulator.latency(lanes)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for lane in range(self._lanes):
-            m.submodules[f"lane_{lane}"] = squares = SumOfSquares(elements=1)
-            m.d.comb += [
-                squares.i.valid.eq(self.i.valid),
-                squares.i.payload.x[0].eq(self.i.payload.values[lane]),
-                squares.i.payload.last.eq(self.i.payload.last),
-                self.i.ready.eq(squares.i.ready),
-                squares.o.ready.eq(self.o.ready),
-                self.o.valid.eq(squares.o.valid),
-                self.o.payload[lane].eq(squares.o.payload),
+        m.submodules.accumulator = accumulator = LaneAccumulator(lanes=self._lanes)
+        filling, summing, present, last = (Signal() for _ in range(4))
+        beat = Signal(range(TREE))
+        taken = self.i.valid & self.i.ready
+        m.d.comb += [
+            self.i.ready.eq(~summing),
+            present.eq(taken | filling),
+            last.eq((filling | self.i.payload.last) & (beat == TREE - 1)),
+        ]
+        with m.If(present):
+            m.d.sync += beat.eq(beat + 1)
+        with m.If(last):
+            m.d.sync += filling.eq(0)
+        with m.Elif(taken & self.i.payload.last):
+            m.d.sync += filling.eq(1)
+        with m.If(taken & self.i.payload.last):
+            m.d.sync += summing.eq(1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += summing.eq(0)
+
+        groups = [(term, 1) for term in self._squares(m, filling, present, Cat(beat, last))]
+        for level in range(TREE_LEVELS):
+            groups = [
+                self._pair(m, f"sum_{level}_{first}", groups[first : first + 2])
+                for first in range(0, len(groups), 2)
             ]
+        m.d.comb += accumulator.i.eq(groups[0][0])
+        wiring.connect(m, accumulator.o, wiring.flipped(self.o))
         return m
+
+    def _squares(self, m: Module, filling, present, tag) -> list[data.View]:
+        """The lanes' squares, each lane's a cycle after the one before it."""
+        stages = Stages(m, Const(1))
+        marks = stages.delay(present, Multiplier.LATENCY, "present", reset=True)
+        tag = stages.delay(tag, Multiplier.LATENCY, "tag")
+        terms = []
+        for lane in range(self._lanes):
+            x = self.i.payload.values[lane] & (~filling).replicate(FLOAT32_BITS)
+            square = attach(m, f"square_{lane}", Multiplier(), Const(1), a=x, b=x)
+            term = Signal(lane_term(len(tag)), name=f"term_{lane}")
+            m.d.comb += [
+                term.value.eq(stages.delay(square, lane, f"square_{lane}")),
+                term.present.eq(marks),
+                term.tag.eq(tag),
+            ]
+            marks = stages.delay(marks, 1, f"present_{lane}", reset=True)
+            tag = stages.delay(tag, 1, f"tag_{lane}")
+            terms.append(term)
+        return terms
+
+    def _pair(self, m: Module, name: str, groups: list) -> tuple[data.View, int]:
+        """A level of one or two groups of lanes; the group that they become."""
+        lanes = [count for _, count in groups]
+        terms = [term for term, _ in groups]
+        tag_bits = len(terms[0].tag)
+        m.submodules[name] = pairs = LanePairSum(lanes=lanes, tag_bits=tag_bits)
+        m.d.comb += [pairs.i[index].eq(term) for index, term in enumerate(terms)]
+        return pairs.o, sum(lanes)

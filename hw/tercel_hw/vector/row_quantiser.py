@@ -1,8 +1,7 @@
 """Rows of floats to rows of int8, with the norm before them."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.float32 import (
     Lanes,
@@ -15,6 +14,7 @@ from tercel_hw.float32 import (
 )
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig, command_layout
+from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.row_scale import ONE, RowScale
 from tercel_hw.vector.row_store import RowStore
 from tercel_hw.vector.row_unit import RowUnit
@@ -34,9 +34,9 @@ class RowQuantiser(wiring.Component):
     through the multipliers that it came by. The scales are worked out beside that.
 
     A row's first column is offered ``gap`` cycles after its last element was taken, one more each
-    cycle. No element is taken until a row's columns have left the memory and its scales are known;
-    scales wait in registers, so that the next row's scales wait for the last ones to be taken,
-    but not its columns.
+    cycle; its scales ``scales_latency`` cycles after that element. The next command is taken when
+    the columns have left the memory and the scales are known. These wait in registers: the next
+    row's scales, but not its columns, wait until they are taken.
 
     Parameters
     ----------
@@ -84,10 +84,19 @@ class RowQuantiser(wiring.Component):
         factors = Multiplier.LATENCY + 1 + RowUnit.LATENCY + self._config.nodes
         return factors + Multiplier.LATENCY + RoundToInt8.LATENCY + 1
 
+    def scales_latency(self, *, normed: bool) -> int:
+        """Cycles from a row's last element to its scales, if the last ones have been taken.
+
+        A normed row that is no multiple of 16 takes as many more as it lacks.
+        """
+        squares = LaneSumOfSquares.latency(self._config.nodes)
+        start = squares if normed else Multiplier.LATENCY + 1
+        return start + RowScale.LATENCY + self._config.nodes + 1
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        lanes, stages = config.nodes, Stages(m, Const(1))
+        lanes, stages = config.nodes, Stages(m, FLOWS)
         command = Signal(command_layout("norm"), reset_less=True)
         gathering, playing, scaling, scaled = (Signal() for _ in range(4))
         m.d.comb += self.i_command.ready.eq(~playing & ~scaling)
@@ -111,7 +120,7 @@ class RowQuantiser(wiring.Component):
         m.d.comb += [b[lane].eq(Mux(replays, units[lane], gain)) for lane in range(lanes)]
         multipliers = Lanes([Multiplier() for _ in range(lanes)])
         operands = {"a": a.as_value(), "b": b.as_value()}
-        product = attach(m, "product", multipliers, Const(1), **operands)
+        product = attach(m, "product", multipliers, FLOWS, **operands)
         m.d.comb += [
             store.i.eq(product),
             store.write.eq(stages.delay(taken, Multiplier.LATENCY, "write", reset=True)),
@@ -158,41 +167,33 @@ class RowQuantiser(wiring.Component):
         with m.If(units.start | scaled):
             m.d.sync += begun.eq(~scaled)
         ahead = units.latency - RowStore.READ_LATENCY - 1
-        return units.o, Stages(m, Const(1)).delay(units.start, ahead, "begins", reset=True)
+        return units.o, Stages(m, FLOWS).delay(units.start, ahead, "begins", reset=True)
 
     def _play(
         self, m: Module, begins: Value, store: RowStore, replays: Signal, product: Signal
     ) -> Value:
         """Read the row, round the products, queue them; whether the row has left the memory."""
-        stages = Stages(m, Const(1))
+        stages = Stages(m, FLOWS)
         config = self._config
-        m.submodules.queue = queue = SyncFIFO(width=config.column.size, depth=QUEUE_DEPTH)
-        reading, left = Signal(), Signal()
-        reserved = Signal(range(QUEUE_DEPTH + 1))
+        m.submodules.queue = queue = ResultQueue(config.column, depth=QUEUE_DEPTH)
+        reading = Signal()
         with m.If(begins):
             m.d.sync += reading.eq(1)
         with m.Elif(store.read & store.ends):
             m.d.sync += reading.eq(0)
-        m.d.sync += reserved.eq(reserved + store.read - left)
 
         rounding = Lanes([RoundToInt8() for _ in range(config.nodes)])
-        column = Signal(config.column)
-        m.d.comb += [
-            store.read.eq(reading & (reserved != QUEUE_DEPTH)),
-            replays.eq(stages.delay(store.read, store.READ_LATENCY, "replays", reset=True)),
-            column.values.eq(attach(m, "rounding", rounding, Const(1), x=product)),
-        ]
-        ends = stages.delay(store.ends, store.READ_LATENCY, "ends")
         beside = Multiplier.LATENCY + RoundToInt8.LATENCY
+        ends = stages.delay(store.ends, store.READ_LATENCY, "ends")
         m.d.comb += [
-            column.last.eq(stages.delay(ends, beside, "last")),
-            queue.w_data.eq(column),
-            queue.w_en.eq(stages.delay(replays, beside, "present", reset=True)),
-            self.o.valid.eq(queue.r_rdy),
-            self.o.payload.eq(queue.r_data),
-            left.eq(self.o.valid & self.o.ready),
-            queue.r_en.eq(left),
+            store.read.eq(reading & queue.room),
+            replays.eq(stages.delay(store.read, store.READ_LATENCY, "replays", reset=True)),
+            queue.enters.eq(store.read),
+            queue.arrives.eq(stages.delay(replays, beside, "arrives", reset=True)),
+            queue.result.values.eq(attach(m, "rounding", rounding, FLOWS, x=product)),
+            queue.result.last.eq(stages.delay(ends, beside, "last")),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         return replays & ends
 
     def _scale(
