@@ -9,7 +9,12 @@ from tercel_hw.attention.score_scale import ScoreScale
 from tercel_hw.attention.softmax_weights import SoftmaxWeights
 from tercel_hw.dense import DenseEngine, RowAligner, dense_latency
 
-__all__ = ["Attention"]
+__all__ = ["Attention", "attention_overhead"]
+
+
+def attention_overhead(config: AttentionConfig) -> int:
+    """Cycles between the last beat of the keys and the first step of the values, at least."""
+    return dense_latency(config.dense) + ScoreScale.LATENCY + SoftmaxWeights.LATENCY
 
 
 class Attention(wiring.Component):
@@ -93,7 +98,7 @@ class Attention(wiring.Component):
     @property
     def overhead(self) -> int:
         """Cycles between the last beat of the keys and the first step of the values, at least."""
-        return dense_latency(self._config.dense) + ScoreScale.LATENCY + SoftmaxWeights.LATENCY
+        return attention_overhead(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -20,7 +20,7 @@ class CacheReader(wiring.Component):
     keys; then all values.
 
     Throughput: a run a cycle, two cycles more between heads. The first run is offered ``LATENCY``
-    cycles after the command is taken, or 2 after ``i_written``, whichever is later.
+    cycles after the command is taken, or 3 after ``i_written``, whichever is later.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class CacheReader(wiring.Component):
         The runs' lengths in the same order, and whether they are scales.
     """
 
-    LATENCY = 6
+    LATENCY = 7
 
     i_command: stream.Interface
     i_written: stream.Interface

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
-from tercel_hw.attention.attention import Attention
+from tercel_hw.attention.attention import Attention, attention_overhead
 from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.query_store import QueryStore
 from tercel_hw.attention.scale_queue import ScaleQueue
@@ -21,9 +21,9 @@ class AttentionUnit(wiring.Component):
     """``numerics.attend`` on a cache in memory, one KV head after the other.
 
     The queries of a KV head are copied into the dense engine while the values of the head before
-    are walked. From head to head :class:`Attention`'s cycles, if a walk over the values takes at
-    least the copy, ``turns * head size + GAP`` cycles; else the copy, the keys and what lies
-    between the last key and the last score.
+    are walked. From head to head, with S positions, B beats and T turns, and where words never
+    wait: ``S*B*T + max(S*B*T + 2, T*head_size) + overhead - 1`` cycles; where the copy is hidden,
+    these are the cycles of :class:`Attention`.
 
     Between attentions the dense engine serves the head of the model: its vector is written, then
     comes a command, then rows.
@@ -54,16 +54,14 @@ class AttentionUnit(wiring.Component):
     i_head_vector : In(stream.Signature(config.attention.dense.vector))
         Elements of the head's input, addressed by beat; taken while ``busy`` is low.
     i_head_command : In(stream.Signature(config.attention.head_command))
-        Taken only after some element of its vector.
+        After the last element of its vector, while ``busy`` is low.
     i_head_row : In(stream.Signature(config.attention.dense.beat))
-        After the last element of the vector; padded with zeros to whole beats.
+        Padded with zeros to whole beats; taken after the command.
     o_head_sum : Out(stream.Signature(config.attention.dense.sums))
         One for each row.
     busy : Out(1)
         From taking a command to its last output.
     """
-
-    GAP = 5
 
     i_command: stream.Interface
     i_written: stream.Interface
@@ -102,6 +100,11 @@ class AttentionUnit(wiring.Component):
     @property
     def config(self) -> AttentionUnitConfig:
         return self._config
+
+    @property
+    def overhead(self) -> int:
+        """Cycles between the last beat of the keys and the first step of the values, at least."""
+        return attention_overhead(self._config.attention)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -195,23 +198,14 @@ class AttentionUnit(wiring.Component):
 
     def _lend(self, m: Module, attention: Attention, queries: QueryStore) -> None:
         """The dense engine to the head; vectors of either go through a register."""
-        vector, loaded = attention.i_vector, Signal()
+        vector = attention.i_vector
         given = self.i_head_vector.valid & self.i_head_vector.ready
+        m.d.comb += self.i_head_vector.ready.eq(~self.busy)
         m.d.sync += vector.valid.eq(queries.o_vector.valid | given)
         with m.If(self.busy):
             m.d.sync += vector.payload.eq(queries.o_vector.payload)
         with m.Else():
             m.d.sync += vector.payload.eq(self.i_head_vector.payload)
+        wiring.connect(m, wiring.flipped(self.i_head_command), attention.i_head_command)
         wiring.connect(m, wiring.flipped(self.i_head_row), attention.i_head_row)
         wiring.connect(m, attention.o_head_sum, wiring.flipped(self.o_head_sum))
-        taken = self.i_head_command.valid & self.i_head_command.ready
-        m.d.comb += [
-            self.i_head_vector.ready.eq(~self.busy),
-            attention.i_head_command.valid.eq(self.i_head_command.valid & loaded),
-            attention.i_head_command.payload.eq(self.i_head_command.payload),
-            self.i_head_command.ready.eq(attention.i_head_command.ready & loaded),
-        ]
-        with m.If(given):
-            m.d.sync += loaded.eq(1)
-        with m.Elif(taken | self.busy):
-            m.d.sync += loaded.eq(0)

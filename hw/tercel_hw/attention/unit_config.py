@@ -44,7 +44,7 @@ class AttentionUnitConfig:
         if not isinstance(self.attention, AttentionConfig):
             raise TypeError(f"attention must be an AttentionConfig, not {self.attention!r}")
         if self.attention.dense.packed:
-            raise ValueError("packed cells are not supported: packed must be False")
+            raise ValueError("the dense engine's packed must be False, not True")
         if self.attention.nodes > MOST_NODES:
             raise ValueError(f"nodes must be at most {MOST_NODES}, but are {self.attention.nodes}")
         check_integer("query_columns", self.query_columns, 16, 1 << 16)

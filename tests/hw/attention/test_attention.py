@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
+from tercel.numerics import integer_linear
 from tercel_hw.attention import Attention, AttentionConfig
 from tercel_hw.dense import DenseConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
@@ -136,6 +137,29 @@ def test_cycles_between_heads(config, random_head):
         return np.diff(scored).tolist()
 
     assert run(dut, control, max_cycles=600)[0] == [2 * 2 * 20 + dut.overhead + 1] * 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_engine_is_lent(packed, shape_of):
+    config, rng = shape_of(packed=packed), np.random.default_rng(5)
+    dut = Attention(config)
+    rows = rng.integers(-127, 128, (7, 40)).astype(np.int8)
+    vectors = rng.integers(-127, 128, (2, 40)).astype(np.int8)
+
+    async def head(ctx):
+        writes = [
+            {"address": element // 16, "byte": element % 16, "values": vectors[:, element].tolist()}
+            for element in range(40)
+        ]
+        await put_all(ctx, dut.i_vector, writes)
+        await put_all(ctx, dut.i_head_command, [{"elements": 40, "rows": 7}])
+        beats = np.pad(rows, ((0, 0), (0, 8))).reshape(-1, 16)
+        await put_all(ctx, dut.i_head_row, beats.tolist())
+
+    async def sums(ctx):
+        return [list(sums) for sums in await get_all(ctx, dut.o_head_sum, 7)]
+
+    assert run(dut, head, sums, max_cycles=400)[1] == integer_linear(rows, vectors).T.tolist()
 
 
 @pytest.mark.slow
