@@ -1,0 +1,139 @@
+"""From columns of all lanes to rows of one lane after the other."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel_hw.cache.config import CacheConfig
+from tercel_hw.vector.result_queue import ResultQueue
+
+__all__ = ["Transposer"]
+
+QUEUE_DEPTH = 4
+
+
+class Transposer(wiring.Component):
+    """Takes a head column by column, each lane's byte at once; gives it row by row in granules.
+
+    A lane's row lies in lookup tables that are written by the byte. There are two banks, so that a
+    head is taken while the one before is given.
+
+    Throughput: one column and one granule a cycle. Latency: the first granule of a head is offered
+    ``LATENCY`` cycles after its last column was taken.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i : In(stream.Signature(config.vector.column))
+        Heads; ``last`` on each head's last element.
+    i_rows : In(stream.Signature(config.rows))
+        One a head; at least one row of one granule.
+    o : Out(stream.Signature(config.piece))
+        The rows without gaps, all bytes strobed; ``last`` with a head's last granule.
+    """
+
+    LATENCY = 3
+
+    i: stream.Interface
+    i_rows: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: CacheConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i": wiring.In(stream.Signature(config.vector.column)),
+                "i_rows": wiring.In(stream.Signature(config.rows)),
+                "o": wiring.Out(stream.Signature(config.piece)),
+            }
+        )
+
+    @property
+    def config(self) -> CacheConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        filled = Signal(range(3))
+        write, written = self._write(m, filled)
+        bank = Signal()
+        rows = Signal(config.rows)
+        node, granule = Signal(range(config.vector.nodes)), Signal(range(config.head_granules))
+        active, issued, row_ends, ends = Signal(), Signal(), Signal(), Signal()
+        m.submodules.queue = queue = ResultQueue(config.piece, depth=QUEUE_DEPTH)
+        m.d.comb += [
+            issued.eq(active & (filled != 0) & queue.room),
+            row_ends.eq(granule + 1 == rows.granules),
+            ends.eq(issued & row_ends & (node + 1 == rows.nodes)),
+            self.i_rows.ready.eq(~active | ends),
+            queue.enters.eq(issued),
+        ]
+        m.d.sync += filled.eq(filled + written - ends)
+        with m.If(issued):
+            m.d.sync += granule.eq(Mux(row_ends, 0, granule + 1))
+            with m.If(row_ends):
+                m.d.sync += node.eq(node + 1)
+        with m.If(ends):
+            m.d.sync += [node.eq(0), bank.eq(~bank), active.eq(0)]
+        with m.If(self.i_rows.valid & self.i_rows.ready):
+            m.d.sync += [rows.eq(self.i_rows.payload), active.eq(1)]
+
+        address = Cat(granule, bank)
+        row = [self._lane(m, lane, write, address) for lane in range(config.vector.nodes)]
+        late_node = Signal.like(node)
+        m.d.sync += [
+            queue.arrives.eq(issued),
+            queue.result.last.eq(ends),
+            late_node.eq(node),
+        ]
+        m.d.comb += [queue.result.data.eq(Array(row)[late_node]), queue.result.strobe.eq(~0)]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        return m
+
+    def _write(self, m: Module, filled: Signal) -> tuple[data.View, Signal]:
+        """Where the offered column goes; whether it completes a head."""
+        config = self._config
+        place = Signal(
+            data.StructLayout(
+                {
+                    "byte": unsigned(config.byte_bits),
+                    "granule": range(config.head_granules),
+                    "bank": 1,
+                }
+            )
+        )
+        taken, written = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(filled != 2),
+            taken.eq(self.i.valid & self.i.ready),
+            written.eq(taken & self.i.payload.last),
+        ]
+        with m.If(written):
+            m.d.sync += [place.byte.eq(0), place.granule.eq(0), place.bank.eq(~place.bank)]
+        with m.Elif(taken):
+            column = Cat(place.byte, place.granule)
+            m.d.sync += column.eq(column + 1)
+        return place, written
+
+    def _lane(self, m: Module, lane: int, place: data.View, address: Value) -> Value:
+        """A lane's two rows; what was addressed a cycle ago."""
+        config = self._config
+        m.submodules[f"lane{lane}"] = rows = memory.Memory(
+            shape=unsigned(8 * config.port_bytes),
+            depth=1 << len(address),
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = rows.write_port(granularity=8), rows.read_port()
+        byte = self.i.payload["values"][lane]
+        m.d.comb += [
+            write.addr.eq(Cat(place.granule, place.bank)),
+            write.data.eq(byte.as_unsigned().replicate(config.port_bytes)),
+            write.en.eq((self.i.valid & self.i.ready) << place.byte),
+            read.addr.eq(address),
+        ]
+        return read.data
