@@ -117,6 +117,26 @@ def test_latency_and_one_element_a_cycle(kind):
     run(dut, words, sink, max_cycles=200)
 
 
+def test_a_command_ends_with_its_last_word():
+    rng = np.random.default_rng(3)
+    dut, rows = RowLoader(CONFIG), [Row(rng, 1, 4, spare=1), Row(rng, 1, 4)]
+
+    async def commands(ctx):
+        await put_all(ctx, dut.i_command, [row.command for row in rows])
+
+    async def words(ctx):
+        await put_all(ctx, dut.i, rows[0].words[:1])
+        await ctx.tick().repeat(40)
+        assert not ctx.get(dut.o_idle)
+        await put_all(ctx, dut.i, rows[0].words[1:] + rows[1].words)
+
+    async def sink(ctx):
+        return [p.value for p in await get_all(ctx, dut.o_element, 8)]
+
+    values = run(dut, commands, words, sink, max_cycles=200)[2]
+    assert values == [output[-1] for row in rows for output in row.outputs]
+
+
 def test_it_is_not_idle_while_a_command_is_offered():
     dut = RowLoader(CONFIG)
 
