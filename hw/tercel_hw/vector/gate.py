@@ -76,10 +76,10 @@ class Gate(wiring.Component):
         with m.If(pair & self.i.payload.last):
             m.d.sync += running.eq(0)
 
-        # Even lanes enter with their up, odd lanes a cycle later, before the next gates can lie in
-        # their place; even lanes' results wait for them.
+        # Even lanes enter with their up, odd lanes a cycle later, before the next gates or the next
+        # command can lie in their place; even lanes' results wait for them.
         stages = Stages(m, FLOWS)
-        odd = stages(turn=pair, ups=self.i.payload.values, squared=squared)
+        odd = stages(turn=pair, ups=self.i.payload.values)
         for lane in range(0, config.nodes, 2):
             self._share(m, stages, gates, odd, squared, lane, queue.result.values)
         cycles = GatedActivation.LATENCY + 1
@@ -101,7 +101,7 @@ class Gate(wiring.Component):
             f"activation{lane}",
             GatedActivation(),
             FLOWS,
-            squared=Mux(odd.turn, odd.squared, squared),
+            squared=squared,
             gate=Mux(odd.turn, gates[second], gates[lane]),
             up=Mux(odd.turn, data.View(self._config.floats, odd.ups)[second], ups[lane]),
         )

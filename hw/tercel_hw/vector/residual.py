@@ -102,7 +102,7 @@ class Residual(wiring.Component):
                 m.d.sync += running.eq(0)
 
         stages = Stages(m, FLOWS)
-        before = self._store(m, stages, address, moving[-1] & ~replay, queue.result.row.values)
+        before = self._store(m, stages, address, moving[-1], queue.result.row.values)
         zeros = Const(sum(NEGATIVE_ZERO << (FLOAT32_BITS * i) for i in range(config.nodes)))
         added = Mux(replay, zeros, self.i.payload.values.as_value())
         added = data.View(config.floats, stages.delay(added, 2, "added"))

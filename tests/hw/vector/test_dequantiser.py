@@ -168,8 +168,8 @@ def test_the_next_weights_are_taken_while_a_linear_is_under_way(config):
             assert not ctx.get(dut.i_scales.ready)
             await ctx.tick()
         await put_all(ctx, dut.i_command, [first.command()])
-        await put_all(ctx, dut.i_weights, [bits_of(second.weights)])
         await put_all(ctx, dut.i, [{"sums": first.sums[0].tolist(), "last": 0}])
+        await put_all(ctx, dut.i_weights, [bits_of(second.weights)])
         for _ in range(20):
             assert not ctx.get(dut.i_weights.ready)
             assert not ctx.get(dut.i_scales.ready)

@@ -64,6 +64,12 @@ def test_it_equals_the_golden_model(nodes, idle, back_pressure):
     play(shape(nodes), rows, idle, back_pressure)
 
 
+def test_a_taker_that_sleeps_loses_nothing():
+    awake = iter([False] * 200)
+    rows = [(0, *random_rows(1, 60, 2)), (1, *random_rows(2, 30, 2))]
+    play(shape(), rows, back_pressure=lambda: next(awake, True))
+
+
 @pytest.mark.parametrize("activation", [0, 1])
 def test_extreme_gates(activation):
     largest = np.finfo(np.float32).max
