@@ -5,16 +5,15 @@ from amaranth.lib import data
 
 from tercel.numerics.quantise import INVERSE_LIMIT, LIMIT
 from tercel_hw.float32 import Bfloat16Up, Multiplier, Primitive, Reciprocal, Stages, attach
-from tercel_hw.float32.encoding import BIAS, INFINITE, SIGNIFICAND_BITS, fields
+from tercel_hw.float32.encoding import INFINITE, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.row_scale import ONE
+from tercel_hw.vector.row_unit import LARGEST
 
 __all__ = ["HEAD_FACTORS", "HeadScale"]
 
 HEAD_FACTORS = data.StructLayout({"unit": FLOAT32_BITS, "scale": FLOAT32_BITS})
 """What an element is multiplied by, and what its integer is worth."""
-ONE = BIAS << (SIGNIFICAND_BITS - 1)
-LARGEST = (INFINITE << (SIGNIFICAND_BITS - 1)) - 1
-"""The largest finite float."""
 
 
 class HeadScale(Primitive):

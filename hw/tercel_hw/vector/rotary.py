@@ -1,20 +1,21 @@
 """Rotary position embedding of queries and keys."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 
-from tercel_hw.float32 import Lanes, StreamPipeline
-from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
+from tercel_hw.float32 import Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.loads import table_layout
 from tercel_hw.vector.pair_buffer import PairBuffer
+from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.rotation import Rotation
+from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["Rotary"]
 
-ONE = BIAS << (SIGNIFICAND_BITS - 1)
-MINUS_ZERO = 1 << (FLOAT32_BITS - 1)
+NEGATIVE_ZERO = 1 << (FLOAT32_BITS - 1)
+QUEUE_DEPTH = 32
 
 
 class Rotary(wiring.Component):
@@ -45,7 +46,7 @@ class Rotary(wiring.Component):
         In the order of ``i``, with ``last`` on each head's last element.
     """
 
-    LATENCY = PairBuffer.LATENCY + 1 + Rotation.LATENCY
+    LATENCY = PairBuffer.LATENCY + 1 + Rotation.LATENCY + ResultQueue.LATENCY
     GAP = PairBuffer.LATENCY + 1
 
     i_command: stream.Interface
@@ -74,15 +75,13 @@ class Rotary(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.pairs = pairs = PairBuffer(config)
-        m.submodules.lanes = lanes = StreamPipeline(
-            Lanes([Rotation() for _ in range(config.nodes)]), tag_bits=1
-        )
+        m.submodules.queue = queue = ResultQueue(config.row, depth=QUEUE_DEPTH)
         command = self.i_command.payload
         # Under way; elements of its row are still to come; heads left, of which to be rotated.
         active, taking = Signal(), Signal()
         heads, rotated = Signal(range(3 << 8)), Signal(range(2 << 8))
         half = Signal(range(config.head_size // 2 + 1))
-        rotates, last, enable, left = Signal(), Signal(), Signal(), Signal()
+        rotates, last, enters = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i_command.ready.eq(~active & self.i_loaded),
             pairs.half.eq(half),
@@ -91,9 +90,8 @@ class Rotary(wiring.Component):
             self.i.ready.eq(pairs.i.ready & taking),
             rotates.eq(rotated != 0),
             last.eq(pairs.o.payload.upper & (pairs.o.payload.index + 1 == half)),
-            enable.eq(lanes.i.ready),
-            pairs.o.ready.eq(enable),
-            left.eq(pairs.o.valid & enable & last),
+            pairs.o.ready.eq(queue.room),
+            enters.eq(pairs.o.valid & queue.room),
         ]
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += [
@@ -105,53 +103,53 @@ class Rotary(wiring.Component):
             ]
         with m.If(self.i.valid & self.i.ready & self.i.payload.last):
             m.d.sync += taking.eq(0)
-        with m.If(left):
+        with m.If(enters & last):
             m.d.sync += [rotated.eq(rotated - rotates), heads.eq(heads - 1)]
             with m.If(heads == 1):
                 m.d.sync += active.eq(0)
 
-        # The table is read while the pair is put in order.
-        cosines, sines = self._table(m, active, pairs.o.payload.index, enable)
-        fetched = Signal(
-            data.StructLayout(
-                {"own": config.floats, "other": config.floats, "rotates": 1, "last": 1}
-            ),
-            reset_less=True,
+        self._rotate(
+            m, pairs.o.payload, rotates, self._table(m, active, pairs.o.payload.index), queue
         )
-        valid = Signal()
-        pair = pairs.o.payload
-        with m.If(enable):
-            m.d.sync += [
-                valid.eq(pairs.o.valid),
-                fetched.rotates.eq(rotates),
-                fetched.last.eq(last),
-            ]
-            for lane in range(config.nodes):
-                other = Mux(pair.upper, pair.low[lane], pair.high[lane])
-                sign = other[-1] ^ ~pair.upper
-                m.d.sync += [
-                    fetched.own[lane].eq(Mux(pair.upper, pair.high[lane], pair.low[lane])),
-                    fetched.other[lane].eq(Mux(rotates, Cat(other[:-1], sign), MINUS_ZERO)),
-                ]
+        delay = Stages(m, FLOWS).delay
         m.d.comb += [
-            lanes.i.valid.eq(valid),
-            lanes.i.payload.tag.eq(fetched.last),
-            lanes.i.payload.x.eq(fetched.own),
-            lanes.i.payload.y.eq(fetched.other),
-            self.o.valid.eq(lanes.o.valid),
-            self.o.payload.values.eq(lanes.o.payload.value),
-            self.o.payload.last.eq(lanes.o.payload.tag),
-            lanes.o.ready.eq(self.o.ready),
+            queue.enters.eq(enters),
+            queue.arrives.eq(delay(enters, 1 + Rotation.LATENCY, "enters", reset=True)),
+            queue.result.last.eq(delay(last, 1 + Rotation.LATENCY, "last")),
+            self.o.valid.eq(queue.o.valid),
+            self.o.payload.eq(queue.o.payload),
+            queue.o.ready.eq(self.o.ready),
         ]
-        for lane in range(config.nodes):
-            m.d.comb += [
-                lanes.i.payload.cosine[lane].eq(Mux(fetched.rotates, cosines[lane], ONE)),
-                lanes.i.payload.sine[lane].eq(Mux(fetched.rotates, sines[lane], Const(0))),
-            ]
         return m
 
-    def _table(self, m: Module, active: Signal, index: Signal, enable: Signal):
-        """The memory of cosines and sines; what it has for each lane, a cycle after ``index``."""
+    def _rotate(self, m: Module, pair, rotates: Signal, table: data.View, queue) -> None:
+        """The lanes' pipelines; the table is read while the pair is put in order."""
+        nodes = self._config.nodes
+        turned = Signal(reset_less=True)
+        m.d.sync += turned.eq(rotates)
+        for lane in range(nodes):
+            own = Signal(FLOAT32_BITS, name=f"own{lane}", reset_less=True)
+            other = Signal(FLOAT32_BITS, name=f"other{lane}", reset_less=True)
+            partner = Mux(pair.upper, pair.low[lane], pair.high[lane])
+            signed = Cat(partner[:-1], partner[-1] ^ ~pair.upper)
+            m.d.sync += [
+                own.eq(Mux(pair.upper, pair.high[lane], pair.low[lane])),
+                other.eq(Mux(rotates, signed, NEGATIVE_ZERO)),
+            ]
+            value = attach(
+                m,
+                f"rotation{lane}",
+                Rotation(),
+                FLOWS,
+                x=own,
+                cosine=Mux(turned, table[lane], ONE),
+                y=other,
+                sine=Mux(turned, table[nodes + lane], 0),
+            )
+            m.d.comb += queue.result["values"][lane].eq(value)
+
+    def _table(self, m: Module, active: Signal, index: Signal) -> data.View:
+        """The memory of cosines, then sines of each lane; what it has a cycle after ``index``."""
         config = self._config
         nodes = config.nodes
         m.submodules.table = table = memory.Memory(
@@ -163,7 +161,6 @@ class Rotary(wiring.Component):
             self.i_table.ready.eq(~active),
             write.addr.eq(written.index),
             read.addr.eq(index),
-            read.en.eq(enable),
         ]
         for position in range(2 * nodes):
             sine, lane = divmod(position, nodes)
@@ -172,7 +169,4 @@ class Rotary(wiring.Component):
                 write.data[position].eq(written.value),
                 write.en[position].eq(self.i_table.valid & self.i_table.ready & mine),
             ]
-        return (
-            [read.data[lane] for lane in range(nodes)],
-            [read.data[nodes + lane] for lane in range(nodes)],
-        )
+        return read.data

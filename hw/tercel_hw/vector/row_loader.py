@@ -4,16 +4,15 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 
 from tercel_hw.float32 import StreamPipeline
-from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.element_value import INT8_BITS, ElementValue
 from tercel_hw.vector.loads import element_layout, table_layout
+from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["RowLoader"]
 
 INTEGERS, FLOATS, TABLE, ZEROS = range(4)
-ONE = BIAS << (SIGNIFICAND_BITS - 1)
 
 
 class RowLoader(wiring.Component):

@@ -6,9 +6,9 @@ from tercel.numerics import rope_table, rotate
 from tercel_hw.vector import Rotary, VectorConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
-NODES = 3
+NODES = 2
 CONFIG = VectorConfig(nodes=NODES, columns=48, hidden=48, head_size=48)
-SHAPES = [(3, 1, 48), (1, 1, 16), (2, 2, 32)]
+SHAPES = [(2, 1, 48), (1, 1, 16), (2, 2, 32)]
 """Query heads, KV heads, head size: grouped queries and as many keys as queries."""
 
 
