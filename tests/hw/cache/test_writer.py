@@ -39,19 +39,31 @@ def old(rng, commands):
 
 
 @pytest.mark.parametrize(
-    ("nodes", "ports", "port_bytes", "sizes"),
-    [(1, 1, 16, (16,)), (2, 2, 8, (32, 48)), (3, 4, 16, (48, 16)), (4, 2, 16, (96,))],
+    ("nodes", "ports", "port_bytes", "cases"),
+    [
+        (1, 1, 16, ((16, 0), (16, 2))),
+        (2, 2, 8, ((32, 1), (48, 6))),
+        (3, 4, 16, ((48, 2), (16, 3), (16, 0))),
+        (4, 2, 16, ((80, 1),)),
+    ],
 )
 def test_rows_and_scales_are_written(
-    shape_of, random_heads, granule_memory, idle, back_pressure, nodes, ports, port_bytes, sizes
+    shape_of, random_heads, granule_memory, idle, back_pressure, nodes, ports, port_bytes, cases
 ):
-    """And nothing else; bases at every place of a granule of scales."""
-    config = shape_of(nodes=nodes, ports=ports, port_bytes=port_bytes, head_size=max(sizes))
+    """And nothing else; head sizes and bases at every place of a granule of scales."""
+    config = shape_of(nodes=nodes, ports=ports, port_bytes=port_bytes, head_size=80)
     rng = np.random.default_rng(nodes)
     commands = [
-        random_heads(rng, config, size=size, nodes=1 + index % nodes, base=base, cache=index)
-        for size in sizes
-        for index, base in enumerate((0, 1, 2, 7))
+        random_heads(
+            rng,
+            config,
+            size=size,
+            kv_heads=2 - index % 2,
+            nodes=max(1, nodes - index),
+            base=base,
+            cache=2,
+        )
+        for index, (size, base) in enumerate(cases)
     ]
     dut, memory = CacheWriter(config), old(rng, commands)
     wanted = memory.copy()
