@@ -32,8 +32,9 @@ def test_what_is_written_is_read_and_nothing_else_changes(ports):
     assert (ports == before)[:, ~changed].all()
 
 
-def test_a_read_is_a_copy(ports):
-    memory = StripedMemory(ports, port_bytes=8)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_read_is_a_copy(ports, count):
+    memory = StripedMemory(ports[:count], port_bytes=8)
     memory.read(0, 1)[:] = 255
     assert ports[0, 0] == 0
 
