@@ -35,7 +35,7 @@ class Residual(wiring.Component):
     i_command : In(stream.Signature(command_layout("residual")))
         ``operation`` 0, add: each of the first ``width`` elements becomes the sum of itself and
         one of ``i``, and is sent to the target. 1, replay: they are sent as they are. ``width`` is
-        1 to ``hidden``.
+        1 to ``hidden``. A replay writes what it read.
     i : In(stream.Signature(config.row))
         The elements to add; ``width`` says how many, so ``last`` is not needed.
     i_element : In(stream.Signature(element_layout(config)))
@@ -103,8 +103,8 @@ class Residual(wiring.Component):
 
         stages = Stages(m, FLOWS)
         before = self._store(m, stages, address, moving[-1], queue.result.row.values)
-        zeros = Const(sum(NEGATIVE_ZERO << (FLOAT32_BITS * i) for i in range(config.nodes)))
-        added = Mux(replay, zeros, self.i.payload.values.as_value())
+        neutral = Const(sum(NEGATIVE_ZERO << (FLOAT32_BITS * i) for i in range(config.nodes)))
+        added = Mux(replay, neutral, self.i.payload.values.as_value())
         added = data.View(config.floats, stages.delay(added, 2, "added"))
         for lane in range(config.nodes):
             total = attach(m, f"total{lane}", Adder(), FLOWS, a=before[lane], b=added[lane])
