@@ -81,7 +81,8 @@ WIDTH = 16
 TABLE = {
     # What the program was made for: registers `caps` and `shape`.
     "begin": {"caps": 32, "shape": 32},
-    # Fetch a row: 0 int8 embedding with a scale, 1 float32 embedding, 2 cosines and sines.
+    # Fetch a row: 0 int8 embedding with a scale, 1 float32 embedding, 2 cosines and sines;
+    # 3: no words, zeros in all lanes.
     "rows": {
         "kind": 2,
         "lane": 8,
