@@ -59,6 +59,26 @@ def test_blocks_are_taken_apart(macs, idle, back_pressure):
     assert results[3] == scales
 
 
+def test_words_wait_for_room_for_scales():
+    dut = BlockReader(config := shape(16))
+    words, _, scales = tape(config, WALKS)
+
+    async def control(ctx):
+        await put_all(ctx, dut.i_command, commands(config, WALKS))
+
+    async def source(ctx):
+        await put_all(ctx, dut.i, words)
+
+    async def rows(ctx):
+        ctx.set(dut.o_row.ready, 1)
+        await ctx.tick().repeat(len(words) + 9)
+        assert not ctx.get(dut.i.ready)
+        assert not ctx.get(dut.o_row.valid)
+        return await get_all(ctx, dut.o_scale, len(scales))
+
+    assert run(dut, control, source, rows, max_cycles=1000)[2] == scales
+
+
 @pytest.mark.parametrize("macs", [8, 64])
 def test_a_word_passes_as_it_comes_and_a_scale_a_cycle_later(macs):
     dut = BlockReader(config := shape(macs))

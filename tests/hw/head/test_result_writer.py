@@ -94,6 +94,26 @@ def test_a_granule_a_cycle(nodes, each):
     assert offered[:length] == list(range(first, first + length))
 
 
+def test_a_run_waits_until_the_one_before_is_taken():
+    dut = ResultWriter(shape(4, 16))
+
+    async def bench(ctx):
+        ctx.set(dut.o.ready, 1)
+        await put_all(ctx, dut.i_run, [{"address": 5, "lines": 1}])
+        await put_all(ctx, dut.i_line, [[1, 2, 3, 4]])
+        await ctx.tick().repeat(5)
+        assert not ctx.get(dut.o.valid)
+        assert not ctx.get(dut.i_run.ready)
+        assert ctx.get(dut.busy)
+        assert ctx.get(dut.o_command.payload).granule == 10
+        ctx.set(dut.o_command.ready, 1)
+        await ctx.tick()
+        assert ctx.get(dut.i_run.ready)
+        assert not ctx.get(dut.busy)
+
+    run(dut, bench, max_cycles=100)
+
+
 def test_the_kv260_shape_converts():
     assert "module" in rtlil.convert(ResultWriter(ResultConfig()))
 

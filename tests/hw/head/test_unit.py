@@ -187,6 +187,15 @@ def test_rows_wait_for_late_scales():
     assert play(shape(), [walk], scales_after=400) == listed([walk])
 
 
+def test_rows_that_do_not_count_end_before_the_next_walk():
+    rng = np.random.default_rng(10)
+    walks = [
+        Walk.random(rng, count=16, elements=48, limit=1, argmax=1),
+        Walk.random(rng, count=16, elements=5, argmax=1),
+    ]
+    assert play(shape(), walks) == listed(walks)
+
+
 def test_ties_go_to_the_lower_row():
     walk = Walk.random(np.random.default_rng(8), count=32, elements=16, argmax=1, best=4)
     walk.rows[[9, 21, 30]] = walk.rows[5]
