@@ -160,9 +160,9 @@ def test_cycles_from_the_last_element(nodes, normed):
             else:
                 ctx.set(dut.i.valid, 0)
             if ctx.get(dut.o.valid):
-                columns.append(cycle - 127)
+                columns.append(cycle - 31)
             if ctx.get(dut.o_scales.valid):
-                scales.append(cycle - 127)
+                scales.append(cycle - 31)
             await ctx.tick()
         return columns, scales
 
