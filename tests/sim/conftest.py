@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -23,18 +23,18 @@ from tercel_sim.ddr import DDR
 from tercel_sim.simulated_board import SimulatedBoard
 from tercel_sim.verilator import LibraryConfig, build_library, find_verilator
 
-AXI = AxiConfig(address_width=32, data_width=64)
-BURST = BurstConfig(axi=AXI, max_beats=16)
-PORTS = 2
+PORTS = 4
+"""Ports that have a base register and a bit in ``ports``, whether or not they exist."""
 BITS = {
     "control": (Access.PULSE, ("copy", "read", "write")),
     "status": (Access.RO, ("busy",)),
-    "trouble": (Access.RW, ("hold", "fixed", "deaf")),
+    "trouble": (Access.RW, ("hold", "fixed", "deaf", "sparse")),
 }
 NUMBERS = {
     "source": Access.RW,
     "target": Access.RW,
     "beats": Access.RW,
+    "ports": Access.RW,
     "latency": Access.RO,
     "errors": Access.RO,
 } | {f"base{port}": Access.RW for port in range(PORTS)}
@@ -64,11 +64,14 @@ class Copier(wiring.Component):
     Beats that are not read are numbered instead.
     """
 
-    def __init__(self):
+    def __init__(self, *, ports, data_width):
+        self.burst = BurstConfig(
+            axi=AxiConfig(address_width=32, data_width=data_width), max_beats=32
+        )
         super().__init__(
             {
-                "s_axi_control": In(Axi4LiteSignature(address_width=6)),
-                "m_axi_mem": Out(Axi4Signature(AXI)).array(PORTS),
+                "s_axi_control": In(Axi4LiteSignature(address_width=registers().address_width)),
+                "m_axi_mem": Out(Axi4Signature(self.burst.axi)).array(ports),
                 "irq": Out(1),
             }
         )
@@ -81,7 +84,7 @@ class Copier(wiring.Component):
             m.d.comb += [self.s_axi_control.arready.eq(0), file.bus.arvalid.eq(0)]
         control, status = file.control, file.status
         start, copying, busy = Signal(), Signal(), Signal()
-        parts = [self.port(m, file, port, copying) for port in range(PORTS)]
+        parts = [self.port(m, file, port, copying) for port in range(len(self.m_axi_mem))]
         m.d.sync += busy.eq(start | Cat(busy for busy, _ in parts).any())
         m.d.comb += [
             start.eq(control.as_value().any()),
@@ -98,20 +101,22 @@ class Copier(wiring.Component):
     def port(self, m, file, port, copying):
         """A reader and a writer of a port; returns their busy and their errors."""
         axi, control = self.m_axi_mem[port], file.control
-        reader = AxiReader(config=ReaderConfig(burst=BURST, buffer_beats=128))
-        writer = AxiWriter(config=WriterConfig(burst=BURST, buffer_beats=64))
+        reader = AxiReader(config=ReaderConfig(burst=self.burst, buffer_beats=256))
+        writer = AxiWriter(config=WriterConfig(burst=self.burst))
         m.submodules[f"reader{port}"], m.submodules[f"writer{port}"] = reader, writer
         connect_channels(m, axi, reader.axi, writer.axi)
         with m.If(file.trouble.hold):
             m.d.comb += [axi.rready.eq(0), reader.axi.rvalid.eq(0)]
         with m.If(file.trouble.fixed):
             m.d.comb += axi.arburst.eq(0)
+        with m.If(file.trouble.sparse):
+            m.d.comb += axi.wstrb.eq(Const(0b10, 2).replicate(len(axi.wstrb) // 2))
         starts = (control.copy | control.read, control.copy | control.write)
         for part, start, place in zip(
             (reader, writer), starts, (file.source, file.target), strict=True
         ):
             run = part.i_command
-            with m.If(start):
+            with m.If(start & file.ports[port]):
                 m.d.sync += run.valid.eq(1)
             with m.Elif(run.ready):
                 m.d.sync += run.valid.eq(0)
@@ -142,11 +147,6 @@ class Copier(wiring.Component):
 
 
 @pytest.fixture(scope="session")
-def verilog():
-    return emit_verilog(Copier(), "copier")
-
-
-@pytest.fixture(scope="session")
 def verilator():
     try:
         return find_verilator()
@@ -155,13 +155,17 @@ def verilator():
 
 
 @pytest.fixture(scope="session")
-def library_config():
-    return LibraryConfig(ports=PORTS, data_width=AXI.data_width, top="copier", waves=True)
+def library(verilator):
+    """Two ports, with waves."""
+    config = LibraryConfig(ports=2, data_width=64, top="copier", waves=True)
+    return build_library(emit_verilog(Copier(ports=2, data_width=64), "copier"), config=config)
 
 
 @pytest.fixture(scope="session")
-def library(verilator, verilog, library_config):
-    return build_library(verilog, config=library_config)
+def wide_library(verilator):
+    """The ports of a kv260, without waves."""
+    config = LibraryConfig(ports=4, data_width=128, top="copier")
+    return build_library(emit_verilog(Copier(ports=4, data_width=128), "copier"), config=config)
 
 
 class Driver:
@@ -179,10 +183,11 @@ class Driver:
     def trouble(self, name):
         self.set("trouble", 1 << BITS["trouble"][1].index(name))
 
-    def start(self, what, beats, *, source=0, target=0):
-        """Addresses in words of the board; beats of each port."""
+    def start(self, what, beats, *, source=0, target=0, ports=~0):
+        """Addresses in words of the board; beats of each port; a bit for each port."""
         for port, base in enumerate(self.board.bases):
-            self.set(f"base{port}", base // AXI.beat_bytes)
+            self.set(f"base{port}", base // self.board.port_bytes)
+        self.set("ports", ports & (1 << self.board.ports) - 1)
         for name, value in (("source", source), ("target", target), ("beats", beats)):
             self.set(name, value)
         self.set("control", 1 << BITS["control"][1].index(what))
@@ -197,7 +202,7 @@ def boards(library):
     """Makes boards with the ideal memory, but for what it is told."""
     made = []
 
-    def board(words=4096, ddr=DDR["ideal"], **changes):
+    def board(words=4096, ddr=DDR["ideal"], library=library, **changes):
         made.append(SimulatedBoard(library, words=words, ddr=replace(ddr, **changes)))
         return made[-1]
 
