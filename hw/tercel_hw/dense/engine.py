@@ -47,8 +47,7 @@ class DenseEngine(wiring.Component):
     Members
     -------
     i_vector : In(stream.Signature(config.vector))
-        Writes a byte of every lane's vector memory, always ready; not while a dot walk reads that
-        address.
+        Writes a byte of every lane's vector, always ready; not while a dot walk reads that address.
     i_command : In(stream.Signature(config.command))
         ``elements``, ``rows`` and ``turns`` at least 1 and within the capacities; axpy: at most
         4128 rows, for which the totals are exact.
@@ -128,7 +127,7 @@ class DenseEngine(wiring.Component):
         return m
 
     def _multipliers(self, m: Module, stages: Stages, issued) -> list[MultiplierColumn]:
-        """Columns with their operands; a vector memory for each lane."""
+        """Columns with their operands; a memory of all lanes' vectors for each byte of a beat."""
         config = self._config
         step = stages(row=issued.row, weights=issued.weights, axpy=issued.axpy)
         weights = [step.weights.word_select(c, 17) for c in range(config.columns)]
@@ -143,18 +142,21 @@ class DenseEngine(wiring.Component):
             columns.append(column)
         element = self.i_vector.payload
         m.d.comb += self.i_vector.ready.eq(1)
-        for lane in range(config.nodes):
-            store = memory.Memory(shape=config.beat, depth=config.vector_beats, init=[])
-            m.submodules[f"vector{lane}"] = store
-            write, read = store.write_port(granularity=1), store.read_port()
-            half, column = divmod(lane, config.columns)
+        for byte in range(config.macs):
+            store = memory.Memory(
+                shape=element["values"].shape(), depth=config.vector_beats, init=[]
+            )
+            m.submodules[f"vectors{byte}"] = store
+            write, read = store.write_port(), store.read_port()
             m.d.comb += [
                 write.addr.eq(element.address),
-                write.en.eq(self.i_vector.valid << element.byte),
-                *(write.data[byte].eq(element.values[lane]) for byte in range(config.macs)),
+                write.data.eq(element["values"]),
+                write.en.eq(self.i_vector.valid & (element.byte == byte)),
                 read.addr.eq(issued.slot),
-                columns[column].vectors[half].eq(read.data),
             ]
+            for lane in range(config.nodes):
+                half, column = divmod(lane, config.columns)
+                m.d.comb += columns[column].vectors[half][byte].eq(read.data[lane])
         return columns
 
     def _axpy(self, m, sequencer, multipliers, *, valid, axpy, last, slot) -> None:
