@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -
     verilog
         Text of the design.
     cache
-        Folder of libraries. Only one process builds into it at a time.
+        Folder of libraries. Processes that want the same one wait for the first to build it.
 
     Returns
     -------
@@ -110,17 +109,18 @@ def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -
     if library.exists():
         return library
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "lock"):
+    with _locked(library.with_suffix(".lock")):
         if not library.exists():  # Another process may have built it meanwhile.
-            with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as folder:
-                _build(program, verilog, config, Path(folder), library)
+            with _empty_folder(library.with_suffix(".build")) as folder:
+                _build(program, verilog, config, folder, library)
     return library
 
 
 def _key(verilog: str, config: LibraryConfig, program: Path) -> str:
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     digest = hashlib.sha256()
-    for part in (version.stdout, repr(config), verilog):
+    command = " ".join(_command(program, config)[1:])
+    for part in (version.stdout, command, config.shape, verilog):
         digest.update(f"{len(part)} {part}".encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + source.read_bytes())
@@ -133,6 +133,17 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _empty_folder(path: Path) -> Iterator[Path]:
+    """A folder for a while; what a process that was killed left in it goes too."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def _environment(program: Path) -> dict[str, str]:

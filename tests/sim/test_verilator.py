@@ -1,4 +1,5 @@
 import shutil
+import time
 from multiprocessing.pool import ThreadPool
 
 import pytest
@@ -19,6 +20,7 @@ def builds(verilator, monkeypatch):
     def built(program, verilog, config, folder, library):
         assert not made or made[-1] is not None, "two builds at once"
         made.append(None)
+        time.sleep(0.05)
         (folder / "made").write_text(verilog)
         (folder / "made").rename(library)
         made[-1] = library
@@ -51,13 +53,22 @@ def test_one_builds_and_the_others_wait(builds, tmp_path):
     with ThreadPool(4) as pool:
         assert {*pool.map(library, range(4))} == {*builds}
     assert len(builds) == 1
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".so"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock", ".so"]
+
+
+def test_a_killed_build_is_begun_anew(builds, tmp_path):
+    first = build_library("one", config=CONFIG, cache=tmp_path)
+    first.unlink()
+    first.with_suffix(".build").mkdir()
+    (first.with_suffix(".build") / "made").mkdir()
+    assert build_library("one", config=CONFIG, cache=tmp_path).read_text() == "one"
+    assert not first.with_suffix(".build").exists()
 
 
 def test_a_failed_build_shows_its_log(verilator, tmp_path):
     with pytest.raises(TercelError, match=r"building top failed, see .*\.log:\n(.*\n)*.*nothing"):
         build_library("module top(input clk); nothing; endmodule", config=CONFIG, cache=tmp_path)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".log"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".lock", ".log"]
 
 
 def test_a_missing_tool_is_named(monkeypatch):
