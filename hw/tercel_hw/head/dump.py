@@ -20,7 +20,8 @@ class Dump(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("dump")))
-        Taken when the row before has left.
+        Taken when the row before has left and the next is there: a run without lines would hold up
+        whoever else writes.
     i : In(stream.Signature(config.row))
         ``width`` elements for each command; ``last`` ends a row.
     o_run : Out(stream.Signature(RUN))
@@ -58,7 +59,7 @@ class Dump(wiring.Component):
         walks = Signal()
         m.d.comb += [
             self.busy.eq(run.valid | walks),
-            self.i_command.ready.eq(~self.busy),
+            self.i_command.ready.eq(~self.busy & self.i.valid),
             self.o_line.valid.eq(walks & self.i.valid),
             self.o_line.payload.eq(self.i.payload["values"]),
             self.i.ready.eq(walks & self.o_line.ready),
