@@ -94,7 +94,7 @@ def load_library(path: Path) -> ctypes.CDLL:
         "reset": (none, (simulation,)),
         "run": (c_int, (simulation, c_uint64)),
         "run_until_interrupt": (c_int, (simulation, c_uint64)),
-        "run_until_register": (
+        "run_while_register": (
             c_int,
             (simulation, c_uint32, c_uint32, c_uint32, c_uint64, c_uint64),
         ),

@@ -139,16 +139,17 @@ class SimulatedBoard(Board):
             arena[word : word + len(content)] = part
 
     def wait(self, limit: int) -> None:
-        """Run the clock until the pass has ended: ``status.busy`` is clear.
+        """Run the clock while ``status`` shows busy and no error.
 
         Raises
         ------
         TercelError
-            If it has not after ``limit`` cycles.
+            If it still does after ``limit`` cycles.
         """
         busy = REGISTERS["STATUS_BUSY_MASK"]
-        outcome = self._library.tercel_run_until_register(
-            self._simulation, REGISTERS["STATUS"], busy, 0, POLL_CYCLES, limit
+        looked_at = busy | REGISTERS["STATUS_ERROR_MASK"]
+        outcome = self._library.tercel_run_while_register(
+            self._simulation, REGISTERS["STATUS"], looked_at, busy, POLL_CYCLES, limit
         )
         self._check(outcome, f"the pass did not end within {limit} cycles")
 
@@ -167,8 +168,8 @@ class SimulatedBoard(Board):
         """Run the clock."""
         self._check(self._library.tercel_run(self._simulation, cycles), "running")
 
-    def reset(self) -> None:
-        """Reset design and memory controller; the memory's contents, the cycles and faults stay."""
+    def restart(self) -> None:
+        """Reset design and memory controller by the pin; contents, cycles and faults stay."""
         self._library.tercel_reset(self._simulation)
 
     def statistics(self) -> Statistics:

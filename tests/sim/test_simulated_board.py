@@ -116,7 +116,7 @@ def test_a_reset_drops_what_is_under_way(copier):
     driver.board.write(0, words)
     driver.start("copy", 300, target=1000)
     driver.board.run(100)
-    driver.board.reset()
+    driver.board.restart()
     assert driver.get("status") == driver.get("beats") == 0
     driver.run("copy", 300, target=2000)
     assert np.array_equal(driver.board.read(2000, 300), words)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, fields
 from tercel.image import TapeLayout
 from tercel.program import Machine
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
+from tercel_hw.cache import CacheConfig
 from tercel_hw.config import TLMM, TlmmConfig
 from tercel_hw.dense import DenseConfig
-from tercel_hw.head import HeadConfig, HeadUnitConfig
+from tercel_hw.head import HeadConfig, HeadUnitConfig, ResultConfig
 from tercel_hw.memory import (
     AxiConfig,
     BurstConfig,
@@ -15,6 +16,8 @@ from tercel_hw.memory import (
     ReaderConfig,
     RoutedConfig,
     StripedConfig,
+    StripedWriterConfig,
+    WriterConfig,
 )
 from tercel_hw.memory.checks import check_integer, check_power_of_two
 from tercel_hw.registers import ControlConfig
@@ -187,6 +190,20 @@ class AcceleratorConfig:
         reader = ReaderConfig(burst=burst, buffer_beats=8 * self.burst_beats)
         striped = StripedConfig(reader=reader, ports=self.ports)
         return RoutedConfig(striped=striped, destinations=len(CHANNELS))
+
+    @property
+    def writer(self) -> StripedWriterConfig:
+        burst = self.routed.striped.reader.burst
+        writer = WriterConfig(burst=burst, buffer_beats=2 * burst.max_beats, strobes=True)
+        return StripedWriterConfig(writer=writer, ports=self.ports)
+
+    @property
+    def cache(self) -> CacheConfig:
+        return CacheConfig(vector=self.vector, writer=self.writer)
+
+    @property
+    def results(self) -> ResultConfig:
+        return ResultConfig(nodes=self.nodes, writer=self.writer)
 
     @property
     def gearbox(self) -> GearboxConfig:

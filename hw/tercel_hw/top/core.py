@@ -1,6 +1,5 @@
 """All units of the accelerator and the streams between them."""
 
-
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -14,7 +13,6 @@ from tercel_hw.top.config import CHANNELS, AcceleratorConfig
 from tercel_hw.top.dispatcher import UNITS, Dispatcher
 from tercel_hw.top.fork import CommandFork
 from tercel_hw.top.gain_reader import GainReader
-from tercel_hw.top.memory_system import writer_config
 from tercel_hw.top.outstanding import Outstanding
 from tercel_hw.top.row_fetch import RowFetch
 from tercel_hw.top.row_switch import RowSwitch
@@ -88,7 +86,7 @@ class Core(wiring.Component):
 
     def __init__(self, *, config: AcceleratorConfig):
         self._config = config
-        writer = writer_config(config)
+        writer = config.writer
         run = data.StructLayout({"address": unsigned(32), "words": unsigned(32)})
         words = stream.Signature(unsigned(8 * config.word_bytes))
         names = ("tape_stall", "table_stall", "compute", "attention", "head")

@@ -14,27 +14,18 @@ from tercel_hw.memory import (
     FetchConfig,
     RoutedReader,
     StripedWriter,
-    StripedWriterConfig,
     WriteMerge,
-    WriterConfig,
     connect_channels,
 )
 from tercel_hw.top.config import CHANNELS, AcceleratorConfig
 
-__all__ = ["MemorySystem", "writer_config"]
+__all__ = ["MemorySystem"]
 
 DEPTHS = {"program": 32, "rows": 32, "vector": 64, "cache": 512}
 """Words of each channel's FIFO; the tape's is a parameter."""
 BLOCK = 256
 """From this many words on a FIFO is block RAM."""
 ULTRA = 4096
-
-
-def writer_config(config: AcceleratorConfig) -> StripedWriterConfig:
-    """How results and the cache are written."""
-    burst = config.routed.striped.reader.burst
-    writer = WriterConfig(burst=burst, buffer_beats=2 * burst.max_beats, strobes=True)
-    return StripedWriterConfig(writer=writer, ports=config.ports)
 
 
 def _channel(config: AcceleratorConfig, name: str) -> FetchConfig:
@@ -95,7 +86,7 @@ class MemorySystem(wiring.Component):
 
     def __init__(self, *, config: AcceleratorConfig):
         self._config = config
-        striped, writer = config.routed.striped, writer_config(config)
+        striped, writer = config.routed.striped, config.writer
         run = data.StructLayout({"address": unsigned(32), "words": unsigned(32)})
         words = stream.Signature(unsigned(striped.word_width))
         ports, channels = config.ports, len(CHANNELS)
@@ -123,7 +114,7 @@ class MemorySystem(wiring.Component):
         m = Module()
         config = self._config
         reader: Any = RoutedReader(config=config.routed)
-        writer: Any = StripedWriter(config=writer_config(config))
+        writer: Any = StripedWriter(config=config.writer)
         m.submodules.reader = ResetInserter(self.restart)(reader)
         m.submodules.writer = ResetInserter(self.restart)(writer)
         self._read(m, reader)
@@ -172,7 +163,7 @@ class MemorySystem(wiring.Component):
             connect(m, channel.o, flipped(self.o_word[index]))
 
     def _write(self, m: Module, writer: Any) -> None:
-        merge = WriteMerge(config=writer_config(self._config))
+        merge = WriteMerge(config=self._config.writer)
         m.submodules.write_merge = ResetInserter(self.flush)(merge)
         for index in range(WriteMerge.ASKERS):
             connect(m, flipped(self.i_command[index]), merge.i_command[index])

@@ -76,13 +76,13 @@ public:
         return ENDED;
     }
 
-    int run_until_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t period,
+    int run_while_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t period,
                            uint64_t limit) {
         const uint64_t end = cycle_ + limit;
         for (;;) {
             uint32_t found = 0;
             if (int outcome = read_register(offset, &found)) return outcome;
-            if ((found & mask) == value) return ENDED;
+            if ((found & mask) != value) return ENDED;
             if (cycle_ >= end) return LIMIT;
             if (int outcome = run(std::min(period, end - cycle_))) return outcome;
         }
@@ -228,9 +228,9 @@ int tercel_run(Simulation* simulation, uint64_t cycles) { return simulation->run
 int tercel_run_until_interrupt(Simulation* simulation, uint64_t limit) {
     return simulation->run_until_interrupt(limit);
 }
-int tercel_run_until_register(Simulation* simulation, uint32_t offset, uint32_t mask,
+int tercel_run_while_register(Simulation* simulation, uint32_t offset, uint32_t mask,
                               uint32_t value, uint64_t period, uint64_t limit) {
-    return simulation->run_until_register(offset, mask, value, period, limit);
+    return simulation->run_while_register(offset, mask, value, period, limit);
 }
 int tercel_read_register(Simulation* simulation, uint32_t offset, uint32_t* value) {
     return simulation->read_register(offset, value);

@@ -2,9 +2,17 @@
 
 import abc
 
+from tercel.device.registers import REGISTERS
+from tercel.errors import TercelError
 from tercel.program import Memory
 
 __all__ = ["Board"]
+
+ALL = 0xFFFFFFFF
+RESET_CYCLES = 1 << 18
+"""More than the accelerator waits for memory that does not answer."""
+RESET_ERRORS = 16
+"""Errors that may come up while what was asked for comes in."""
 
 
 class Board(Memory):
@@ -25,14 +33,32 @@ class Board(Memory):
 
     @abc.abstractmethod
     def wait(self, limit: int) -> None:
-        """Let the accelerator run until its pass has ended.
+        """Let the accelerator run until its pass has ended or it reports an error.
 
         Raises
         ------
         TercelError
-            If it has not after ``limit`` cycles.
+            If neither has come after ``limit`` cycles.
         """
 
-    @abc.abstractmethod
     def reset(self) -> None:
-        """Bring the accelerator, its registers too, into its first state; memory stays."""
+        """Reset the accelerator, which first lets the memory answer what it was asked.
+
+        Its registers keep their values but for errors, which are cleared; memory stays.
+
+        Raises
+        ------
+        TercelError
+            If it does not come out of the reset.
+        """
+        self.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_RESET_MASK"])
+        for _ in range(RESET_ERRORS):
+            self.write_register(REGISTERS["ERROR"], ALL)
+            self.wait(RESET_CYCLES)
+            if not self.read_register(REGISTERS["STATUS"]) & REGISTERS["STATUS_BUSY_MASK"]:
+                self.write_register(REGISTERS["ERROR"], ALL)
+                return
+        raise TercelError(
+            "the accelerator does not come out of its reset: its memory answers with errors; "
+            "load its bitstream again"
+        )

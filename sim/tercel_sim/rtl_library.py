@@ -1,0 +1,55 @@
+"""The compiled simulation of an accelerator, made once for the same generators."""
+
+import hashlib
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import tercel
+import tercel_hw
+from tercel_hw.emission import emit_verilog
+from tercel_hw.top import Accelerator, AcceleratorConfig
+from tercel_sim.verilator import CACHE, LibraryConfig, build_library
+
+__all__ = ["rtl_library", "rtl_verilog"]
+
+TOP = "tercel"
+
+
+def rtl_verilog(config: AcceleratorConfig, *, cache: Path = CACHE) -> str:
+    """Verilog of an accelerator, from the cache if no file that it depends on has changed."""
+    path = cache / f"{_key(config)}.v"
+    if not path.exists():
+        text = emit_verilog(Accelerator(config=config), TOP)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".v", delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    return path.read_text()
+
+
+def rtl_library(config: AcceleratorConfig, *, waves: bool = False, cache: Path = CACHE) -> Path:
+    """The library of an accelerator, built if the cache has none.
+
+    The kv260's takes minutes, the tiny one's about one.
+
+    Raises
+    ------
+    TercelError
+        If a tool is missing or the build fails.
+    """
+    library = LibraryConfig(
+        ports=config.ports, data_width=8 * config.port_bytes, top=TOP, waves=waves
+    )
+    return build_library(rtl_verilog(config, cache=cache), config=library, cache=cache)
+
+
+def _key(config: AcceleratorConfig) -> str:
+    """Of the configuration and all that the generators are made of."""
+    digest = hashlib.sha256(f"{version('amaranth')} {config!r}".encode())
+    for package in (tercel_hw, tercel):
+        folder = Path(package.__file__ or "").parent
+        for source in sorted(folder.rglob("*.py")):
+            digest.update(source.relative_to(folder).as_posix().encode() + source.read_bytes())
+    return digest.hexdigest()[:32]
