@@ -16,6 +16,7 @@ from tercel.image import Image
 from tercel.program import (
     Arena,
     Machine,
+    MemoryMap,
     PassBuilder,
     Request,
     memory_map,
@@ -103,6 +104,11 @@ class AcceleratorDevice(Device):
     @property
     def counters(self) -> Counters:
         return self._counters
+
+    @property
+    def memory_map(self) -> MemoryMap:
+        """What lies where in the accelerator's memory."""
+        return self._map
 
     def reset(self) -> None:
         self._length = 0

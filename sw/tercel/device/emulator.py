@@ -73,6 +73,10 @@ class EmulatorDevice(Device):
     def counters(self) -> Counters:
         return self._counters
 
+    @property
+    def cache(self) -> KVCache:
+        return self._cache
+
     def reset(self) -> None:
         self._length = 0
         self._pending = None
