@@ -71,9 +71,7 @@ class AcceleratorModel:
 
     def __init__(self, dut: Any, *, words: int, bases: Sequence[int] | None = None):
         self._dut = dut
-        ports = next(
-            port for port in itertools.count() if not hasattr(dut, _prefix(port, "_rdata"))
-        )
+        ports = _ports(dut)
         port_bytes = len(dut.m_axi_mem0_rdata) // 8
         content = np.zeros((ports, words * port_bytes), np.uint8)
         if bases is None:
@@ -83,16 +81,17 @@ class AcceleratorModel:
             raise ValueError(f"bases must be one for each of the {ports} ports, not {len(bases)}")
         self._bases = tuple(bases)
         self._memory = StripedMemory(content, port_bytes=port_bytes)
-        self._rams = []
+        self._rams: list[Any] = []
         for port, base in enumerate(bases):
-            bus = AxiBus.from_prefix(dut, _prefix(port))
-            memory = PortMemory(content[port], base=base, address_width=len(bus.read.ar.araddr))
+            bus = AxiBus.from_prefix(dut, f"m_axi_mem{port}")
+            width = len(getattr(dut, f"m_axi_mem{port}_araddr"))
+            memory = PortMemory(content[port], base=base, address_width=width)
             self._rams.append(AxiRam(bus, dut.clk, dut.rst, mem=memory))
         bus = AxiLiteBus.from_prefix(dut, "s_axi_control")
-        self._control = AxiLiteMaster(bus, dut.clk, dut.rst)
+        self._control: Any = AxiLiteMaster(bus, dut.clk, dut.rst)
         for part in (*self._rams, self._control):
             for half in (part.read_if, part.write_if):
-                half.log.setLevel(logging.WARNING)  # else a line a burst
+                half.log.setLevel(logging.WARNING)  # Else a line a burst.
 
     @property
     def memory(self) -> StripedMemory:
@@ -182,8 +181,8 @@ class AcceleratorModel:
             raise TercelError(f"the accelerator reported the errors {', '.join(errors)}")
 
 
-def _prefix(port: int, signal: str = "") -> str:
-    return f"m_axi_mem{port}{signal}"
+def _ports(dut: Any) -> int:
+    return next(port for port in itertools.count() if not hasattr(dut, f"m_axi_mem{port}_rdata"))
 
 
 def _pauses(probability: float, seed: int) -> Iterator[bool]:

@@ -110,8 +110,8 @@ def run_bench(
 
 
 def _installed(package: str) -> bool:
-    parent, _, child = package.rpartition(".")
-    return (not parent or _installed(parent)) and bool(importlib.util.find_spec(package))
+    parent = package.rpartition(".")[0]
+    return (not parent or _installed(parent)) and importlib.util.find_spec(package) is not None
 
 
 def _ports(verilog: str, top: str) -> str:

@@ -49,7 +49,7 @@ def assert_same_cache(memory, places, cache, positions):
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def the_driver_runs_passes(dut):
     passes, pause = int(cocotb.plusargs["passes"]), float(cocotb.plusargs["pause"])
-    image = Image.open(cocotb.plusargs["image"])
+    image = Image.open(str(cocotb.plusargs["image"]))
     context = min(image.config.context, MACHINE.positions)
     places = memory_map(config=image.config, machine=MACHINE, context=context)
     Clock(dut.clk, 4, "ns").start()
