@@ -9,6 +9,7 @@ from tercel_sim.ddr import DdrConfig
 __all__ = [
     "ENDED",
     "LIMIT",
+    "NEVER",
     "NO_ANSWER",
     "VIOLATION",
     "NativeDdr",
@@ -21,6 +22,8 @@ __all__ = [
 
 ENDED, LIMIT, VIOLATION, NO_ANSWER = range(4)
 """How a call that runs the clock came back."""
+NEVER = (1 << 64) - 1
+"""A cycle that does not come."""
 RATE_BITS = 24
 
 

@@ -208,6 +208,10 @@ class SimulatedBoard(Board):
         check_integer("port", port, 0, self._ports - 1)
         self._library.tercel_stop(self._simulation, port, cycle)
 
+    def resume(self, port: int) -> None:
+        """Let a port that was stopped go on where it was."""
+        self.stop(port, cycle=native.NEVER)
+
     def waves(self, path: Path, *, first: int, end: int) -> None:
         """Write a VCD file of the cycles ``first`` to before ``end``.
 

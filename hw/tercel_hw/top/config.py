@@ -75,7 +75,7 @@ class AcceleratorConfig:
     def __post_init__(self):
         if not isinstance(self.tlmm, TlmmConfig):
             raise TypeError(f"tlmm must be a TlmmConfig, not {self.tlmm!r}")
-        check_power_of_two("port_bytes", self.port_bytes, 4, 16)
+        check_power_of_two("port_bytes", self.port_bytes, 8, 16)
         check_integer("heads", self.heads, 1, 255)
         check_integer("tape_words", self.tape_words, 2 * self.burst_beats, 1 << 20)
         word = self.ports * self.port_bytes
@@ -92,6 +92,8 @@ class AcceleratorConfig:
             "attention_unit",
             "head_unit",
             "routed",
+            "cache",
+            "results",
             "gearbox",
             "control",
         ):

@@ -10,13 +10,8 @@ __all__ = ["Drain"]
 class Drain(wiring.Component):
     """Resets the units at once, the memory ports when all that they have asked for has come.
 
-    A port must not forget what it has asked for. But one that never answers must not hold up the
-    reset for ever: after ``limit`` cycles the ports are reset anyhow.
-
-    Parameters
-    ----------
-    limit
-        Cycles.
+    A port must neither forget nor withdraw what it has asked for. So where one does not answer, the
+    reset lasts until it does.
 
     Members
     -------
@@ -35,16 +30,16 @@ class Drain(wiring.Component):
     flush: Signal
     restart: Signal
 
-    def __init__(self, *, limit: int = 1 << 16):
-        self._limit = limit
+    def __init__(self):
         super().__init__({"reset": In(1), "quiet": In(1), "flush": Out(1), "restart": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        waited = Signal(range(self._limit + 1))
+        settled = Signal()
+        m.d.sync += settled.eq(self.flush)
         with m.If(self.flush):
-            m.d.comb += self.restart.eq((waited != 0) & self.quiet | (waited == self._limit))
-            m.d.sync += [waited.eq(waited + 1), self.flush.eq(~self.restart)]
+            m.d.comb += self.restart.eq(settled & self.quiet)
+            m.d.sync += self.flush.eq(~self.restart)
         with m.Elif(self.reset):
-            m.d.sync += [self.flush.eq(1), waited.eq(0)]
+            m.d.sync += self.flush.eq(1)
         return m

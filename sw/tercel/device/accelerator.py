@@ -1,6 +1,7 @@
 """The driver of the accelerator."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,8 @@ __all__ = ["AcceleratorDevice"]
 WORD_MASK = 0xFFFFFFFF
 CYCLE_LIMIT = 1 << 30
 """Four seconds at 250 MHz: far beyond any pass."""
+WATCHDOG = 1 << 20
+"""Four milliseconds at 250 MHz: far beyond any time that the memory may take."""
 
 
 class AcceleratorDevice(Device):
@@ -51,6 +54,8 @@ class AcceleratorDevice(Device):
         KV positions to hold; ``None`` is as many as the model and the accelerator have.
     cycle_limit
         Cycles after which a pass counts as stuck.
+    watchdog
+        Cycles in which nothing moves after which it does; 0 is never.
 
     Raises
     ------
@@ -66,8 +71,11 @@ class AcceleratorDevice(Device):
         machine: Machine,
         context: int | None = None,
         cycle_limit: int = CYCLE_LIMIT,
+        watchdog: int = WATCHDOG,
     ):
         config = image.config
+        if not 0 <= watchdog <= WORD_MASK:
+            raise TercelError(f"watchdog must be in 0..{WORD_MASK} cycles, not {watchdog}")
         machine.check(config, image.layout)
         if context is None:
             context = min(config.context, machine.positions)
@@ -76,6 +84,9 @@ class AcceleratorDevice(Device):
         self._board = board
         self._machine = machine
         self._cycle_limit = cycle_limit
+        self._watchdog = watchdog
+        self._ready = False
+        """Whether the accelerator may be started: not after a pass that did not end well."""
         self._limits = Limits(
             nodes=machine.nodes, context=context, top_k=min(machine.best, config.vocab_size)
         )
@@ -181,8 +192,10 @@ class AcceleratorDevice(Device):
 
     def _prepare(self) -> None:
         self._board.reset()
+        self._board.write_register(REGISTERS["WATCHDOG"], self._watchdog)
         for port, base in enumerate(self._board.bases):
             self._write_long(REGISTERS["TAPE_BASE0"] + 8 * port, base)
+        self._ready = True
 
     def _run(self, program: list[bytes]) -> None:
         """Run a program to its end.
@@ -192,27 +205,35 @@ class AcceleratorDevice(Device):
         TercelError
             If the accelerator reports an error or does not come to the end.
         """
+        if not self._ready:
+            self._prepare()
+        self._ready = False
         self._arena.write_program(program)
         self._write_long(REGISTERS["PROGRAM_ADDRESS"], self._map.program.first_word)
         self._board.write_register(REGISTERS["PROGRAM_LENGTH"], len(program))
         self._board.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
-        stuck = None
+        failure = None
         try:
             self._board.wait(self._cycle_limit)
         except TercelError as error:
-            stuck = error
-        reported = self._read("ERROR")
-        if not reported and stuck is None:
-            return
-        self._prepare()
-        if not reported and stuck is not None:
-            raise stuck
-        names = error_names(self._machine.layout.ports)
-        found = [name for bit, name in enumerate(names) if reported >> bit & 1]
+            failure = error
+        if reported := self._read("ERROR"):
+            names = error_names(self._machine.layout.ports)
+            found = [name for bit, name in enumerate(names) if reported >> bit & 1]
+            failure = TercelError(f"the accelerator reported the errors {', '.join(found)}")
+        self._ready = failure is None
+        if failure is not None:
+            self._recover(failure)
+
+    def _recover(self, failure: TercelError) -> NoReturn:
+        """Reset the accelerator after a failure, and raise what that comes to."""
+        try:
+            self._prepare()
+        except TercelError as error:
+            raise TercelError(f"{failure}; {error}") from error
         raise TercelError(
-            f"the accelerator reported the errors {', '.join(found)} and was reset; "
-            "the cache is as before the pass, so it may be run again"
-        ) from stuck
+            f"{failure} and was reset; the cache is as before the pass, so it may be run again"
+        )
 
     def _answer(self, request: Request, ask: Ask) -> PassResult:
         counters = self._count(request)

@@ -9,8 +9,8 @@ from tercel.program import Memory
 __all__ = ["Board"]
 
 ALL = 0xFFFFFFFF
-RESET_CYCLES = 1 << 18
-"""More than the accelerator waits for memory that does not answer."""
+RESET_CYCLES = 1 << 16
+"""More than memory that answers takes for all that it can be asked at a time."""
 RESET_ERRORS = 16
 """Errors that may come up while what was asked for comes in."""
 
@@ -49,16 +49,21 @@ class Board(Memory):
         Raises
         ------
         TercelError
-            If it does not come out of the reset.
+            If it does not come out of the reset. It still does when the memory answers at last.
         """
         self.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_RESET_MASK"])
+        stuck = None
         for _ in range(RESET_ERRORS):
             self.write_register(REGISTERS["ERROR"], ALL)
-            self.wait(RESET_CYCLES)
+            try:
+                self.wait(RESET_CYCLES)
+            except TercelError as error:
+                stuck = error
+                break
             if not self.read_register(REGISTERS["STATUS"]) & REGISTERS["STATUS_BUSY_MASK"]:
                 self.write_register(REGISTERS["ERROR"], ALL)
                 return
         raise TercelError(
-            "the accelerator does not come out of its reset: its memory answers with errors; "
-            "load its bitstream again"
-        )
+            "the accelerator does not come out of its reset: its memory does not answer, or with "
+            "errors alone; if that lasts, load its bitstream again"
+        ) from stuck

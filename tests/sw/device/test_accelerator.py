@@ -38,7 +38,7 @@ class IdleBoard(Board):
         self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
         self.fixed = {0: IDENTITY, CAPS: MACHINE.caps, SHAPE: MACHINE.shape} | (registers or {})
         self.written = []
-        self.reported, self.stuck = 0, False
+        self.reported, self.stuck, self.dead = 0, False, False
 
     @property
     def words(self):
@@ -66,10 +66,13 @@ class IdleBoard(Board):
             raise TercelError("the pass takes too long")
 
     def reset(self):
+        if self.dead:
+            raise TercelError("the reset does not end")
         self.reported = 0
         self.written.append("reset")
 
 
+WATCHDOG = (0x24, 1 << 20)
 BASES = [
     write for port in range(4) for write in ((0x80 + 8 * port, 0x1000 * port), (0x84 + 8 * port, 7))
 ]
@@ -86,7 +89,7 @@ def open_device(tiny):
 def test_opening_resets_the_accelerator_and_writes_the_tape(tiny, open_device):
     board = IdleBoard()
     device = open_device(board)
-    assert board.written == ["reset", *BASES]
+    assert board.written == ["reset", WATCHDOG, *BASES]
     for segment in tiny.segments:
         words = board.read(segment.first_word, segment.words)
         assert np.array_equal(words.reshape(-1), tiny.content(segment.name))
@@ -151,7 +154,7 @@ def test_a_reported_error_is_named_and_leaves_the_cache(open_device):
     message = "reported the errors tape1, code, write3 and was reset; the cache is as before"
     with pytest.raises(TercelError, match=message):
         device.run_pass([5])
-    assert board.written[4:] == ["reset", *BASES]
+    assert board.written[4:] == ["reset", WATCHDOG, *BASES]
     assert device.length == 3
     assert device.counters.passes == 2
     with pytest.raises(TercelError, match="there is no pass to commit"):
@@ -168,10 +171,57 @@ def test_a_stuck_pass_is_reset(open_device):
     board.written.clear()
     with pytest.raises(TercelError, match="the pass takes too long"):
         device.run_pass([5])
-    assert board.written[4:] == ["reset", *BASES]
+    assert board.written[4:] == ["reset", WATCHDOG, *BASES]
     board.reported = 1 << error_names(4).index("watchdog")
     with pytest.raises(TercelError, match="reported the errors watchdog"):
         device.run_pass([5])
+
+
+def test_a_reset_that_fails_is_repeated_before_the_next_pass(open_device):
+    board = IdleBoard()
+    device = open_device(board)
+    board.reported, board.dead = 1 << error_names(4).index("watchdog"), True
+    with pytest.raises(TercelError, match="errors watchdog; the reset does not end"):
+        device.run_pass([5])
+    board.written.clear()
+    with pytest.raises(TercelError, match=r"^the reset does not end"):
+        device.run_pass([5])
+    assert not board.written
+    board.dead = False
+    device.run_pass([5])
+    assert board.written[: len(BASES) + 2] == ["reset", WATCHDOG, *BASES]
+    assert board.written[-1] == (0x10, 1)
+
+
+def test_a_pass_that_was_interrupted_is_reset_before_the_next(open_device, monkeypatch):
+    board = IdleBoard()
+    device = open_device(board)
+
+    def interrupt(limit):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(board, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        device.run_pass([5])
+    monkeypatch.undo()
+    board.written.clear()
+    device.run_pass([5])
+    assert board.written[0] == "reset"
+    board.written.clear()
+    device.run_pass([5])
+    assert "reset" not in board.written
+
+
+@pytest.mark.parametrize("cycles", [0, 77])
+def test_the_watchdog_may_be_set(open_device, cycles):
+    board = IdleBoard()
+    open_device(board, watchdog=cycles)
+    assert board.written[1] == (0x24, cycles)
+
+
+def test_a_watchdog_beyond_its_register_is_refused(open_device):
+    with pytest.raises(TercelError, match=r"watchdog must be in 0\.\.4294967295 cycles, not -1"):
+        open_device(IdleBoard(), watchdog=-1)
 
 
 def test_a_masked_pass_is_not_committed(open_device):
