@@ -19,7 +19,7 @@ from tercel_hw.memory import (
 )
 from tercel_hw.top.config import CHANNELS, AcceleratorConfig
 
-__all__ = ["MemorySystem"]
+__all__ = ["MemorySystem", "channel_config"]
 
 DEPTHS = {"program": 32, "rows": 32, "vector": 64, "cache": 512}
 """Words of each channel's FIFO; the tape's is a parameter."""
@@ -28,7 +28,8 @@ BLOCK = 256
 ULTRA = 4096
 
 
-def _channel(config: AcceleratorConfig, name: str) -> FetchConfig:
+def channel_config(config: AcceleratorConfig, name: str) -> FetchConfig:
+    """How deep a channel is and how much it asks for at a time."""
     step = config.burst_beats
     depth = max(2 * step, DEPTHS.get(name, config.tape_words))
     style = "ultra" if depth >= ULTRA else "block" if depth >= BLOCK else "distributed"
@@ -147,7 +148,7 @@ class MemorySystem(wiring.Component):
         m.submodules.merge = ResetInserter(self.flush)(merge)
         connect(m, merge.o, reader.i_command)
         for index, name in enumerate(CHANNELS):
-            channel = FetchChannel(config=_channel(self._config, name))
+            channel = FetchChannel(config=channel_config(self._config, name))
             m.submodules[f"channel_{name}"] = ResetInserter(self.flush)(channel)
             run = self.i_run[index]
             m.d.comb += [
