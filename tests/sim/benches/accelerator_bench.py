@@ -2,6 +2,7 @@
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.clock import Clock
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles
@@ -9,12 +10,14 @@ from cocotb.triggers import ClockCycles
 from tercel.device import Ask
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.program import memory_map
+from tercel.program import COMMANDS, memory_map
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.accelerator_model import AcceleratorModel
 from tercel_sim.bridged_board import BridgedBoard
 
+CYCLES = 0x40
 MACHINE = ACCELERATORS["tiny"].machine
 PASSES = [([5, 17], [-1, 0], [0, 1]), ([3, 30], [-1, 0], [0])]
 """Tokens, their parents, and the path that is committed."""
@@ -46,20 +49,26 @@ def assert_same_cache(memory, places, cache, positions):
             assert np.array_equal(pairs, [view.key_scales[head], view.value_scales[head]])
 
 
+async def begin(dut, *, words, pause=0.0, bases=None):
+    """A model of the accelerator after its reset."""
+    Clock(dut.clk, 4, "ns").start()
+    dut.rst.value = 1
+    model = AcceleratorModel(dut, words=words, bases=bases)
+    if pause:
+        model.pause(pause, seed=7)
+    await ClockCycles(dut.clk, 5)
+    dut.rst.value = 0
+    await ClockCycles(dut.clk, 3)
+    return model
+
+
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def the_driver_runs_passes(dut):
     passes, pause = int(cocotb.plusargs["passes"]), float(cocotb.plusargs["pause"])
     image = Image.open(str(cocotb.plusargs["image"]))
     context = min(image.config.context, MACHINE.positions)
     places = memory_map(config=image.config, machine=MACHINE, context=context)
-    Clock(dut.clk, 4, "ns").start()
-    dut.rst.value = 1
-    model = AcceleratorModel(dut, words=places.words)
-    if pause:
-        model.pause(pause, seed=7)
-    await ClockCycles(dut.clk, 5)
-    dut.rst.value = 0
-    await ClockCycles(dut.clk, 3)
+    model = await begin(dut, words=places.words, pause=pause)
     device = await bridge(AcceleratorDevice)(
         image, BridgedBoard(model), machine=MACHINE, context=context, cycle_limit=100_000
     )
@@ -68,8 +77,38 @@ async def the_driver_runs_passes(dut):
         nodes = tuple(range(len(tokens)))
         ask = Ask(top_k=3, logits=nodes, hidden=nodes)
         result = await bridge(device.run_pass)(tokens, parents=parents, ask=ask)
-        dut._log.info("the pass ended after %d cycles", await model.read_register(0x40))
+        dut._log.info("the pass ended after %d cycles", await model.read_register(CYCLES))
         assert_same(result, golden.run_pass(tokens, parents=parents, ask=ask))
         await bridge(device.commit)(path)
         golden.commit(path)
         assert_same_cache(model.memory, places, golden.cache, golden.length)
+
+
+@cocotb.test(timeout_time=50, timeout_unit="us")
+async def a_bench_runs_programs(dut):
+    with pytest.raises(ValueError, match="bases must be one for each of the 2 ports, not 3"):
+        AcceleratorModel(dut, words=64, bases=[0, 0, 0])
+    model = await begin(dut, words=64, bases=[0x1000, 0x8000])
+    first, end = COMMANDS["begin"], COMMANDS["end"].encode()
+    program = first.encode(caps=MACHINE.caps, shape=MACHINE.shape) + end
+    model.memory.write(8, np.frombuffer(program, np.uint8).reshape(-1, 16))
+    await model.prepare()
+    await model.run(8, 2, limit=1000)
+    assert await model.errors() == ()
+    assert dut.irq.value == 0
+    await model.start(8, 2)
+    with pytest.raises(TercelError, match="the pass did not end within 16 cycles"):
+        await model.wait(16)
+    await model.wait(1000)
+    with pytest.raises(TercelError, match=r"reported the errors sequencer$"):
+        await model.run(4, 2, limit=1000)
+    await bridge(BridgedBoard(model).reset)()
+    await model.run(8, 2, limit=1000)
+
+
+@cocotb.test(timeout_time=50, timeout_unit="us")
+async def beyond_the_memory_is_an_error(dut):
+    model = await begin(dut, words=64)
+    await model.prepare()
+    with pytest.raises(TercelError, match="reported the errors tape0, tape1"):
+        await model.run(64, 2, limit=1000)

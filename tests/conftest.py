@@ -1,0 +1,30 @@
+"""Running cocotb benches."""
+
+import pytest
+
+from tercel.errors import TercelError
+from tercel_hw.emission import emit_verilog
+from tercel_sim.cocotb_runner import check_simulator, run_bench
+
+
+@pytest.fixture(params=["icarus", pytest.param("verilator", marks=pytest.mark.slow)])
+def simulator(request):
+    """Each simulator of benches that is installed."""
+    try:
+        check_simulator(request.param)
+    except TercelError as error:
+        pytest.skip(str(error))
+    return request.param
+
+
+@pytest.fixture
+def bench(simulator, tmp_path):
+    """Runs a bench on a component, or on its Verilog, with what else the bench is told."""
+
+    def run(component, path, top="top", **arguments):
+        verilog = component if isinstance(component, str) else emit_verilog(component, top)
+        run_bench(
+            verilog, top=top, bench=path, folder=tmp_path, simulator=simulator, arguments=arguments
+        )
+
+    return run
