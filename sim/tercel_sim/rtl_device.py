@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tercel.device.accelerator import AcceleratorDevice
+from tercel.device.accelerator import CYCLE_LIMIT, WATCHDOG, AcceleratorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.program import memory_map
@@ -58,6 +58,8 @@ class RtlDevice(AcceleratorDevice):
         Whether :attr:`board` can write waves.
     cache
         Folder of compiled simulations.
+    cycle_limit, watchdog
+        Those of :class:`AcceleratorDevice`.
 
     Raises
     ------
@@ -76,6 +78,8 @@ class RtlDevice(AcceleratorDevice):
         ddr: DdrConfig = DDR["kv260-15.0"],
         waves: bool = False,
         cache: Path = CACHE,
+        cycle_limit: int = CYCLE_LIMIT,
+        watchdog: int = WATCHDOG,
     ):
         if accelerator is None:
             accelerator = accelerator_for(image, nodes=nodes)
@@ -85,7 +89,14 @@ class RtlDevice(AcceleratorDevice):
         words = memory_map(config=image.config, machine=machine, context=positions).words
         library = rtl_library(accelerator, waves=waves, cache=cache)
         self._simulation = SimulatedBoard(library, words=words, ddr=ddr)
-        super().__init__(image, self._simulation, machine=machine, context=positions)
+        super().__init__(
+            image,
+            self._simulation,
+            machine=machine,
+            context=positions,
+            cycle_limit=cycle_limit,
+            watchdog=watchdog,
+        )
 
     @property
     def board(self) -> SimulatedBoard:

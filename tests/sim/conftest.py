@@ -5,7 +5,10 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from tercel.config import ModelConfig
+from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
+from tercel.image import Image, random_image
 from tercel_hw.emission import emit_verilog
 from tercel_hw.memory import (
     Axi4LiteSignature,
@@ -19,7 +22,11 @@ from tercel_hw.memory import (
     connect_channels,
 )
 from tercel_hw.registers import Access, Field, Register, RegisterFile, RegisterMap
+from tercel_hw.top import ACCELERATORS
 from tercel_sim.ddr import DDR
+from tercel_sim.lockstep import Lockstep
+from tercel_sim.rtl_device import RtlDevice
+from tercel_sim.rtl_library import rtl_library
 from tercel_sim.simulated_board import SimulatedBoard
 from tercel_sim.verilator import LibraryConfig, build_library, find_verilator
 
@@ -219,3 +226,81 @@ def copier(boards):
         return Driver(boards(**options))
 
     return copier
+
+
+CYCLES = 200_000
+"""Far more than a pass of the tests' models takes."""
+
+
+@pytest.fixture(scope="session")
+def four_lanes(verilator):
+    """The tiny accelerator for passes of four nodes, compiled; what passes are tested on."""
+    tiny = ACCELERATORS["tiny"]
+    config = replace(tiny, tlmm=replace(tiny.tlmm, nodes=4))
+    rtl_library(config)
+    return config
+
+
+@pytest.fixture(scope="session")
+def little_model():
+    """Two layers that take a pass about three thousand cycles."""
+    return ModelConfig(
+        name="little",
+        layers=2,
+        hidden_size=32,
+        ffn_size=40,
+        heads=4,
+        kv_heads=2,
+        head_size=16,
+        vocab_size=48,
+        context=64,
+    )
+
+
+@pytest.fixture(scope="session")
+def random_images(tmp_path_factory):
+    """Makes the image of a random model for an accelerator."""
+    folder = tmp_path_factory.mktemp("images")
+
+    def make(model, accelerator, seed=1):
+        path = folder / f"{abs(hash((model, accelerator.layout, seed)))}.tercel"
+        if not path.exists():
+            random_image(path, model, layout=accelerator.layout, seed=seed)
+        return Image.open(path)
+
+    return make
+
+
+@pytest.fixture
+def rtl_device(random_images):
+    """Makes simulated accelerators with an ideal memory, but for what it is told."""
+    made = []
+
+    def make(model, accelerator, *, ddr=DDR["ideal"], context=None, watchdog=5000, seed=1):
+        device = RtlDevice(
+            random_images(model, accelerator, seed),
+            accelerator=accelerator,
+            context=context,
+            ddr=ddr,
+            cycle_limit=CYCLES,
+            watchdog=watchdog,
+        )
+        made.append(device)
+        return device
+
+    yield make
+    for device in made:
+        device.board.close()
+
+
+@pytest.fixture
+def lockstep(rtl_device, random_images):
+    """Makes simulated accelerators that are compared with the emulator pass by pass."""
+
+    def make(model, accelerator, *, seed=1, **options):
+        rtl = rtl_device(model, accelerator, seed=seed, **options)
+        image = random_images(model, accelerator, seed)
+        limits = rtl.limits
+        return Lockstep(rtl, EmulatorDevice(image, nodes=limits.nodes, context=limits.context))
+
+    return make

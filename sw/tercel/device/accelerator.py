@@ -27,7 +27,7 @@ from tercel.program import (
     summary_lines,
 )
 
-__all__ = ["AcceleratorDevice"]
+__all__ = ["CYCLE_LIMIT", "WATCHDOG", "AcceleratorDevice"]
 
 WORD_MASK = 0xFFFFFFFF
 CYCLE_LIMIT = 1 << 30
