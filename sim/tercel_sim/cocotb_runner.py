@@ -4,10 +4,12 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from tercel.errors import TercelError
 from tercel_sim.verilator import build_environment, find_verilator
@@ -92,19 +94,11 @@ def run_bench(
     log = folder / "log"
     command = [sys.executable, "-m", "tercel_sim.cocotb_worker", json.dumps(job)]
     environment = _environment(simulator, bench.resolve().parent)
-    try:
-        with log.open("w") as output:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=limit_s,
-            )
-    except subprocess.TimeoutExpired:
-        raise TercelError(f"{bench.stem} did not end within {limit_s} s, see {log}") from None
-    if done.returncode:
+    with log.open("w") as output:
+        code = _run(command, folder, environment, output, limit_s)
+    if code is None:
+        raise TercelError(f"{bench.stem} did not end within {limit_s} s, see {log}")
+    if code:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
         raise TercelError(f"{bench.stem} failed on {simulator}, see {log}:\n{last}")
 
@@ -112,6 +106,28 @@ def run_bench(
 def _installed(package: str) -> bool:
     parent = package.rpartition(".")[0]
     return (not parent or _installed(parent)) and importlib.util.find_spec(package) is not None
+
+
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str], output: IO[str], limit_s: float
+) -> int | None:
+    """The exit code of a command, or none if it took too long; nothing it started is left."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _environment(simulator: str, benches: Path) -> dict[str, str]:
