@@ -1,0 +1,119 @@
+"""When the commands of a program reach the queues of their units."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
+from tercel_hw.top.fork import QUEUE
+from tercel_sim.cycle_model.memory import Memory
+
+__all__ = ["Dispatch", "Told", "decode"]
+
+INT8 = 0
+"""Kind of a row that has a scale."""
+NAMES = {command.number: name for name, command in COMMANDS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A command."""
+
+    name: str
+    fields: Mapping[str, int]
+
+
+def decode(program: Iterable[bytes]) -> list[Told]:
+    """The commands of an encoded program."""
+    told = []
+    for data in program:
+        name = NAMES[int.from_bytes(data[: HEADER_BITS // 8], "little")]
+        told.append(Told(name=name, fields=COMMANDS[name].decode(data)))
+    return told
+
+
+class Dispatch:
+    """Reads the program and hands its commands out, in order, while there is room in the queues.
+
+    Parameters
+    ----------
+    program
+        Where it lies does not matter: from word 0 on.
+    memory
+        What the commands call for is added to its channels.
+    word_bytes
+    """
+
+    def __init__(self, program: list[Told], memory: Memory, *, word_bytes: int):
+        self._program = program
+        self._memory = memory
+        self._words = COMMAND_BYTES // word_bytes
+        memory.channels["program"].add_run(0, len(program) * self._words, 1.0)
+        memory.before_step = self._advance
+        self._free = 2.0  # From when on words are read.
+        self._handed: list[float] = []
+        self._given: dict[str, int] = defaultdict(int)
+        self._done: dict[str, list[float]] = defaultdict(list)
+
+    def handed(self, index: int) -> float:
+        """When a command is offered to its units."""
+        while len(self._handed) <= index:
+            if not self._hand(float("inf")):
+                self._memory.serve()
+        return self._handed[index] + 1
+
+    def done(self, name: str, time: float) -> None:
+        """The last unit has taken the oldest of the waiting commands of that name."""
+        self._done[name].append(time)
+
+    def _advance(self, limit: float) -> bool:
+        handed = len(self._handed)
+        while self._hand(limit):
+            pass
+        return len(self._handed) > handed
+
+    def _hand(self, limit: float) -> bool:
+        """Hand out the next command if its words and its queue's room are known in time."""
+        index = len(self._handed)
+        if index == len(self._program):
+            return False
+        channel = self._memory.channels["program"]
+        end = (index + 1) * self._words
+        if channel.arrived < end:
+            return False
+        told, time = self._program[index], self._free
+        room = self._given[told.name] - QUEUE
+        if room >= len(self._done[told.name]):
+            return False
+        taken = []
+        for word in range(end - self._words, end):
+            step = channel.step(word)
+            pace = (step.ends - step.begins) / max(1, step.words - 1)
+            time = max(time, step.begins + (word - step.first) * pace)
+            taken.append(time)
+            time += 1
+        # A cycle to check it; `begin` and `end` are handed to nobody.
+        time += 1
+        if room >= 0:
+            time = max(time, self._done[told.name][room] + 1)
+        if time > limit:
+            return False
+        for word, moment in enumerate(taken, end - self._words + 1):
+            channel.take(word, moment)
+        self._handed.append(time)
+        self._free = time + (told.name not in ("begin", "end"))
+        self._given[told.name] += 1
+        self._call(told, time + 1)
+        return True
+
+    def _call(self, told: Told, time: float) -> None:
+        """What a command makes the units fetch."""
+        fields, channels = told.fields, self._memory.channels
+        if told.name == "tape":
+            channels["tape"].add_run(fields["address"], fields["words"], time)
+        elif told.name == "norm":
+            channels["vector"].add_run(fields["address"], fields["words"], time)
+        elif told.name == "rows":
+            if fields["kind"] == INT8:
+                channels["rows"].add_run(fields["scale_address"], 1, time)
+            channels["rows"].add_run(fields["address"], fields["words"], time)

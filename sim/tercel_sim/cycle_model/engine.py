@@ -1,0 +1,146 @@
+"""The ternary engine on its tape, chunk by chunk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tercel_hw.config import SAME_ROW
+from tercel_hw.top import AcceleratorConfig
+from tercel_hw.vector import ActivationStore
+from tercel_sim.cycle_model.memory import Memory
+
+__all__ = ["Engine", "Rows"]
+
+WINDOW = 3
+"""Words that wait in the gearbox."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """When the rows of a linear leave, one a cycle at the end of each block."""
+
+    ends: tuple[float, ...]
+    """The last row of each block."""
+    block_rows: int
+    rows: int
+    pace: float
+    """Cycles from row to row."""
+
+    @property
+    def last(self) -> float:
+        return self.ends[-1]
+
+    def row(self, index: int) -> float:
+        """When a row leaves."""
+        block, place = divmod(index, self.block_rows)
+        rows = min(self.block_rows, self.rows - block * self.block_rows)
+        return self.ends[block] - (rows - 1 - place) * self.pace
+
+
+class Engine:
+    """Follows ``TlmmConfig.finish_cycles``, with groups and words that come when they come.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    memory
+        Brings the tape.
+    """
+
+    def __init__(self, config: AcceleratorConfig, memory: Memory):
+        self._tlmm = config.tlmm
+        self._memory = memory
+        self._word_bytes = config.word_bytes
+        self._wait = config.gearbox.latency
+        self._words = 0  # Of the tape, before the segment.
+        self._generators = [0.0] * config.tlmm.generators
+        self._free = [0.0, 0.0]  # From when on each bank may be filled.
+        self._group = 0.0  # When the last group was taken.
+        self._first = self._last = -float(SAME_ROW)
+
+    @property
+    def words(self) -> int:
+        """Words of the tape that have been played or skipped."""
+        return self._words
+
+    def skip(self, words: int) -> None:
+        """Words that go to another taker."""
+        self._words += words
+
+    def play(
+        self, fields: Mapping[str, int], *, columns: int, begins: float, prepared: float
+    ) -> Rows:
+        """Multiply a matrix.
+
+        Parameters
+        ----------
+        fields
+            Of the ``engine`` command.
+        columns
+            Of the row that is multiplied, one a cycle.
+        begins
+            When the first is offered to the activation store.
+        prepared
+            When the first sum can be taken.
+        """
+        rows, most = fields["rows"], self._tlmm.block_rows
+        channel = self._memory.channels["tape"]
+        channel.take(self._words + WINDOW, self._last)
+        played, ends = 0, []
+        pace = max(1.0, fields["bytes"] / self._word_bytes)
+        for start in range(0, rows, most):
+            count = min(most, rows - start)
+            for chunk in range(fields["chunks"]):
+                groups = (columns, begins, chunk * fields["codes"]) if not start else None
+                full = self._fill(fields["codes"], groups)
+                first = max(full, self._last + 1, self._first + SAME_ROW)
+                if not start and chunk == fields["chunks"] - 1:
+                    first = max(first, prepared - self._tlmm.latency)
+                self._first, self._last = self._issue(first, played, count, fields["bytes"], pace)
+                played += count
+                self._free = [self._free[1], self._last + 1]
+            ends.append(self._last + self._tlmm.latency)
+        self._words += -(-played * fields["bytes"] // self._word_bytes)
+        return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=pace)
+
+    def _fill(self, codes: int, groups: tuple[int, float, int] | None) -> float:
+        """Fill the tables of a chunk; when they are full.
+
+        ``groups`` is given in the first block, whose groups come as their columns do: the number
+        of columns, when the first comes, and the chunk's first group.
+        """
+        entries, count = self._tlmm.entries, self._tlmm.generators
+        size = self._tlmm.weight_code.group
+        free = self._free[0]
+        for code in range(codes):
+            time = max(self._group + 1, self._generators[code % count], free)
+            if groups:
+                columns, begins, before = groups
+                known = min(columns, (before + code + 1) * size)
+                time = max(time, begins + known - 1 + ActivationStore.LATENCY)
+            self._group = time
+            self._generators[code % count] = time + entries
+        return self._group + entries + 1
+
+    def _issue(
+        self, first: float, played: int, rows: int, size: int, pace: float
+    ) -> tuple[float, float]:
+        """When the first and the last row-chunk of a chunk go."""
+        channel, width = self._memory.channels["tape"], self._word_bytes
+        time, begun, end = first, None, first
+        done, last = played, played + rows
+        while done < last:
+            word = self._words + -(-(done + 1) * size // width) - 1
+            step = self._memory.word("tape", word)
+            spread = (step.ends - step.begins) / max(1, step.words - 1)
+            time = max(time, step.begins + (word - step.first) * spread + self._wait)
+            begun = time if begun is None else begun
+            whole = (step.first + step.words - self._words) * width // size
+            count = max(1, min(whole, last) - done)
+            word = self._words + -(-(done + count) * size // width)
+            late = step.begins + (word - 1 - step.first) * spread + self._wait
+            end = max(time + (count - 1) * pace, late)
+            done += count
+            channel.take(word + WINDOW, end)
+            time = end + pace
+        return first if begun is None else begun, end

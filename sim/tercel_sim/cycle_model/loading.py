@@ -1,0 +1,56 @@
+"""The rows that a pass begins with."""
+
+from collections.abc import Mapping
+
+from tercel_hw.top import AcceleratorConfig
+from tercel_hw.vector import RowLoader
+from tercel_sim.cycle_model.memory import Memory
+
+__all__ = ["Loading"]
+
+INTEGERS, ZEROS = 0, 3
+
+
+class Loading:
+    """The row loader, an element a cycle.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    memory
+        Brings the words.
+    """
+
+    def __init__(self, config: AcceleratorConfig, memory: Memory):
+        self._word_bytes = config.word_bytes
+        self._memory = memory
+        self._words = 0
+        self.ends = 0.0
+        """From when on the next row is taken, and other units see the last."""
+
+    def load(self, fields: Mapping[str, int], told: float) -> float:
+        """Load a row whose command is offered then; when the command is taken."""
+        taken = max(told, self.ends)
+        time = taken + 1
+        elements, kind = fields["elements"], fields["kind"]
+        if kind == ZEROS:
+            time += elements
+        else:
+            if kind == INTEGERS:
+                time = self._word(time) + fields["scale_index"] + 1
+            in_word = self._word_bytes if kind == INTEGERS else self._word_bytes // 4
+            for start in range(0, elements, in_word):
+                time = self._word(time) + min(in_word, elements - start)
+            time += 1
+        self.ends = time - 1 + RowLoader.LATENCY + 1
+        return taken
+
+    def _word(self, time: float) -> float:
+        """When the next word is taken."""
+        step = self._memory.word("rows", self._words)
+        spread = (step.ends - step.begins) / max(1, step.words - 1)
+        time = max(time, step.begins + (self._words - step.first) * spread)
+        self._words += 1
+        self._memory.channels["rows"].take(self._words, time)
+        return time

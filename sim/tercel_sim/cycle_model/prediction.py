@@ -1,0 +1,170 @@
+"""How long passes take: cycles, bytes and tokens a second."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tercel.config import ModelConfig
+from tercel.program import PassBuilder, Request, memory_map
+from tercel_hw.top import AcceleratorConfig
+from tercel_sim.cycle_model.dispatch import decode
+from tercel_sim.cycle_model.memory import Memory
+from tercel_sim.cycle_model.server import MemoryServer
+from tercel_sim.cycle_model.walk import PassWalk
+from tercel_sim.ddr import DdrConfig
+
+__all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefill"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassPrediction:
+    """Of one pass."""
+
+    cycles: int
+    """What the register ``cycles`` will show."""
+    bytes_read: int
+    bytes_written: int
+    """Beats of all ports, strobed or not."""
+    parts: Mapping[str, float]
+    """Cycles by what the pass waits for: ``load``, ``qkv``, ``attention``, ``o``, ``gate_up``,
+    ``down``, each until the last sum of the linear leaves, then ``head``."""
+    clock_hz: float
+
+    @property
+    def seconds(self) -> float:
+        return self.cycles / self.clock_hz
+
+    @property
+    def passes_per_second(self) -> float:
+        """With one token a pass, the tokens a second."""
+        return self.clock_hz / self.cycles
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefillPrediction:
+    """Of a prompt."""
+
+    cycles: int
+    passes: int
+    tokens: int
+    clock_hz: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens * self.clock_hz / self.cycles
+
+
+def predict_pass(
+    model: ModelConfig,
+    accelerator: AcceleratorConfig,
+    ddr: DdrConfig,
+    *,
+    nodes: int,
+    past: int,
+    head_rows: int | None,
+    best: int = 0,
+    context: int | None = None,
+    start: int = 0,
+) -> PassPrediction:
+    """Predict a pass of a chain of nodes.
+
+    The driver's own program is followed through a model of each unit; memory is a fluid with
+    latency. Not in the model: pauses of the host between passes, cycles that `TopK` holds rows up.
+
+    Parameters
+    ----------
+    nodes
+        Tokens of the pass.
+    past
+        Positions in the cache.
+    head_rows
+        Rows of the head, of which the best is found; ``None``: no head, as in prefill.
+    best
+        Ranks asked for beside, with the sums of exponentials.
+    context
+        Positions for which the cache is laid out; ``None`` is as many as there can be.
+    start
+        Cycle of the memory's clock in which the pass begins: it decides when refreshes fall.
+
+    Raises
+    ------
+    TercelError
+        If the accelerator cannot run the model.
+    ValueError
+        If nodes or positions are more than it has.
+    """
+    machine = accelerator.machine
+    machine.check(model, accelerator.layout)
+    if context is None:
+        context = min(model.context, machine.positions)
+    if not 1 <= nodes <= machine.nodes:
+        raise ValueError(f"nodes must be in 1..{machine.nodes}, not {nodes}")
+    if not 0 <= past <= context - nodes:
+        raise ValueError(f"past must be in 0..{context - nodes}, not {past}")
+    request = Request(
+        tokens=(0,) * nodes,
+        parents=tuple(range(-1, nodes - 1)),
+        base=past,
+        layer_mask=((True, True),) * model.layers,
+        head_rows=head_rows or 0,
+        argmax=head_rows is not None,
+        best=best if head_rows is not None else 0,
+    )
+    places = memory_map(config=model, machine=machine, context=context)
+    builder = PassBuilder(config=model, machine=machine, memory_map=places)
+    server = MemoryServer(
+        ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start
+    )
+    memory = Memory(accelerator, server)
+    walk = PassWalk(accelerator, decode(builder.build(request)), memory)
+    cycles = math.ceil(walk.run())
+    return PassPrediction(
+        cycles=cycles,
+        bytes_read=memory.words_read * accelerator.word_bytes,
+        bytes_written=memory.beats_written * accelerator.port_bytes,
+        parts=dict(walk.parts),
+        clock_hz=ddr.clock_mhz * 1e6,
+    )
+
+
+def predict_prefill(
+    model: ModelConfig,
+    accelerator: AcceleratorConfig,
+    ddr: DdrConfig,
+    *,
+    tokens: int,
+    past: int = 0,
+    nodes: int | None = None,
+    context: int | None = None,
+) -> PrefillPrediction:
+    """Predict a prompt in passes of ``nodes`` (``None``: all lanes) without a head.
+
+    Passes that differ in their past alone are predicted at a few pasts and interpolated between.
+    """
+    size = accelerator.nodes if nodes is None else nodes
+    starts = list(range(past, past + tokens, size))
+    full = [start for start in starts if start + size <= past + tokens]
+    cycles = 0.0
+
+    def one(start: int, count: int) -> int:
+        return predict_pass(
+            model, accelerator, ddr, nodes=count, past=start, head_rows=None, context=context
+        ).cycles
+
+    if full:
+        known = sorted({full[round(i * (len(full) - 1) / (KNOTS - 1))] for i in range(KNOTS)})
+        values = {start: one(start, size) for start in known}
+        for low, high in zip(known, known[1:], strict=False):
+            inside = [start for start in full if low <= start < high]
+            slope = (values[high] - values[low]) / (high - low)
+            cycles += sum(values[low] + slope * (start - low) for start in inside)
+        cycles += values[known[-1]]
+    if len(full) < len(starts):
+        cycles += one(starts[-1], past + tokens - starts[-1])
+    return PrefillPrediction(
+        cycles=math.ceil(cycles), passes=len(starts), tokens=tokens, clock_hz=ddr.clock_mhz * 1e6
+    )
+
+
+KNOTS = 5
+"""Pasts at which passes of a long prompt are predicted."""

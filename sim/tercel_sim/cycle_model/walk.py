@@ -1,0 +1,190 @@
+"""A pass, command by command."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from tercel_hw.float32 import LaneSumOfSquares, Multiplier, RoundToInt8
+from tercel_hw.top import AcceleratorConfig
+from tercel_hw.vector import Dequantiser, Gate, Residual
+from tercel_hw.vector.row_scale import RowScale
+from tercel_hw.vector.row_unit import RowUnit
+from tercel_sim.cycle_model.attention import Caching, Walks
+from tercel_sim.cycle_model.dispatch import Dispatch, Told
+from tercel_sim.cycle_model.engine import Engine, Rows
+from tercel_sim.cycle_model.head import Head, Lines
+from tercel_sim.cycle_model.loading import Loading
+from tercel_sim.cycle_model.memory import Memory
+
+__all__ = ["PassWalk"]
+
+REPLAY = 1
+ROTARY, RESIDUAL, GATE = range(3)
+FROM_ATTENTION = 2
+ENGINE = 0
+SCALARS = 16
+PARTS = 3
+GATHERED = 16
+"""Rows that are no multiple of it are filled up for their sums of squares."""
+ENDED = 2
+"""Cycles from the memory's last answer to the end of the pass."""
+
+
+class PassWalk:
+    """Follows a program through the units: each command waits for its unit and for its streams.
+
+    Parameters
+    ----------
+    config
+        The accelerator.
+    program
+        Its commands.
+    memory
+    """
+
+    def __init__(self, config: AcceleratorConfig, program: list[Told], memory: Memory):
+        self._config = config
+        self._program = program
+        self._memory = memory
+        self._dispatch = Dispatch(program, memory, word_bytes=config.word_bytes)
+        self._loading = Loading(config, memory)
+        self._engine = Engine(config, memory)
+        self._caching = Caching(config, memory)
+        self._walks = Walks(config, memory)
+        self._head = Head(config, memory)
+        self._lines = Lines(config, memory)
+        self.parts: dict[str, float] = defaultdict(float)
+        """Cycles of each kind of work."""
+        self._marked = 0.0
+        self._row = 0.0  # When the last element of the row under way is taken.
+        self._columns = 0.0  # When its first column is offered.
+        self._width = 0
+        self._source = 0
+        self._prepared = 0.0
+        self._weighed = 0.0
+        self._vector_words = 0
+        self._rows = Rows(ends=(0.0,), block_rows=1, rows=1, pace=1.0)
+        self._written = 0.0
+        self._head_words = 0
+        self._ends = 0.0
+
+    def run(self) -> float:
+        """The pass's cycles."""
+        units = {
+            "rows": self._load,
+            "residual": self._residual,
+            "norm": self._norm,
+            "tape": self._tape,
+            "engine": self._multiply,
+            "dequantise": self._dequantise,
+            "heads": self._cache,
+            "attention": self._attend,
+            "gate": self._gate,
+            "head": self._walk,
+            "dump": self._dump,
+        }
+        for index, told in enumerate(self._program):
+            handed = self._dispatch.handed(index)
+            if told.name in units:
+                units[told.name](told.fields, handed)
+        end = max(self._dispatch.handed(len(self._program) - 1), self._ends + ENDED)
+        self._mark("head", end)
+        return end
+
+    def _mark(self, part: str, time: float) -> None:
+        self.parts[part] += max(0.0, time - self._marked)
+        self._marked = max(self._marked, time)
+
+    def _load(self, fields: Mapping[str, int], handed: float) -> None:
+        self._dispatch.done("rows", self._loading.load(fields, handed))
+
+    def _residual(self, fields: Mapping[str, int], handed: float) -> None:
+        begins = max(handed, self._loading.ends)
+        if fields["operation"] == REPLAY:
+            begins = max(begins, self._row)
+            self._mark("load", begins)
+            self._row = begins + Residual.LATENCY + fields["width"]
+        else:
+            self._row = self._rows.last + Dequantiser.LATENCY + Residual.LATENCY
+        self._dispatch.done("residual", begins if not self._rows.rows else self._row)
+
+    def _norm(self, fields: Mapping[str, int], handed: float) -> None:
+        """Quantise a row: its columns go to the engine or to the head."""
+        nodes, width = self._config.nodes, fields["width"]
+        normed = bool(fields["normed"])
+        self._vector(fields, normed)
+        gap = Multiplier.LATENCY + 1 + RowUnit.LATENCY + nodes
+        gap += Multiplier.LATENCY + RoundToInt8.LATENCY + 1
+        self._columns, self._width, self._source = self._row + gap, width, fields["source"]
+        squares = LaneSumOfSquares.latency(nodes) + -width % GATHERED
+        scaled = self._row + (squares if normed else Multiplier.LATENCY + 1)
+        scaled += RowScale.LATENCY + nodes + 1
+        prepare = PARTS * nodes
+        self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE + 1
+        self._dispatch.done("norm", max(scaled + prepare, self._columns + width) + 1)
+
+    def _vector(self, fields: Mapping[str, int], normed: bool) -> None:
+        """Scales and gains: the row waits for the gains."""
+        channel, floats = self._memory.channels["vector"], self._config.word_bytes // 4
+        begun = channel.left(self._vector_words) or 0.0
+        self._vector_words += fields["words"]
+        first = self._memory.word("vector", self._vector_words - fields["words"])
+        self._weighed = max(begun, first.begins) + SCALARS
+        if normed:
+            last = self._memory.word("vector", self._vector_words - 1)
+            self._row = max(self._row, last.ends + floats, self._weighed + fields["width"])
+        channel.take(self._vector_words - fields["words"] + SCALARS // floats, self._weighed)
+        channel.take(self._vector_words, max(self._row, self._weighed))
+
+    def _tape(self, fields: Mapping[str, int], handed: float) -> None:
+        """Only the queue matters: the words have been asked for."""
+        if fields["target"] == ENGINE:
+            return
+        self._head_words = fields["words"]
+
+    def _multiply(self, fields: Mapping[str, int], handed: float) -> None:
+        self._rows = self._engine.play(
+            fields,
+            columns=self._width,
+            begins=max(self._columns, handed),
+            prepared=self._prepared,
+        )
+        issued = self._rows.last - self._config.tlmm.latency
+        self._dispatch.done("engine", issued)
+        self._dispatch.done("tape", issued)
+
+    def _dequantise(self, fields: Mapping[str, int], handed: float) -> None:
+        self._dispatch.done("dequantise", self._prepared)
+        target = fields["target"]
+        if target == ROTARY:
+            part = "qkv"
+        elif target == GATE:
+            part = "gate_up"
+        else:
+            part = "o" if self._source == FROM_ATTENTION else "down"
+        self._mark(part, self._rows.last)
+
+    def _cache(self, fields: Mapping[str, int], handed: float) -> None:
+        self._dispatch.done("heads", max(handed, self._written))
+        self._written = self._caching.write(fields, self._rows, Dequantiser.LATENCY)
+
+    def _attend(self, fields: Mapping[str, int], handed: float) -> None:
+        self._dispatch.done("attention", max(handed, self._row))
+        self._row = self._walks.attend(fields, self._written)
+        self._mark("attention", self._row)
+
+    def _gate(self, fields: Mapping[str, int], handed: float) -> None:
+        last = self._rows.last + Dequantiser.LATENCY
+        self._dispatch.done("gate", last + 1)
+        self._row = last + Gate.LATENCY
+
+    def _walk(self, fields: Mapping[str, int], handed: float) -> None:
+        _, self._ends = self._head.walk(
+            fields,
+            begins=max(self._columns, handed),
+            before=self._engine.words,
+            words=self._head_words,
+        )
+
+    def _dump(self, fields: Mapping[str, int], handed: float) -> None:
+        first = max(handed, self._row - fields["width"] + 1)
+        self._ends = self._lines.write(fields["width"], first, max(first, self._row))
