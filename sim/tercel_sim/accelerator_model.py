@@ -2,8 +2,7 @@
 
 import itertools
 import logging
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 from tercel.device.registers import REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.program import StripedMemory
+from tercel_sim.cocotb_streams import pauses
 
 __all__ = ["AcceleratorModel"]
 
@@ -122,7 +122,7 @@ class AcceleratorModel:
                 *(read.ar_channel, read.r_channel),
                 *(write.aw_channel, write.w_channel, write.b_channel),
             ):
-                channel.set_pause_generator(_pauses(probability, seed + number))
+                channel.set_pause_generator(pauses(probability, seed=seed + number))
                 number += 1
 
     async def read_register(self, offset: int) -> int:
@@ -183,8 +183,3 @@ class AcceleratorModel:
 
 def _ports(dut: Any) -> int:
     return next(port for port in itertools.count() if not hasattr(dut, f"m_axi_mem{port}_rdata"))
-
-
-def _pauses(probability: float, seed: int) -> Iterator[bool]:
-    generator = random.Random(seed)
-    return (generator.random() < probability for _ in itertools.count())
