@@ -167,8 +167,26 @@ def test_one_word_a_cycle_with_short_steps(read_memory, simulate):
     assert served[0].arrivals[-1] - served[0].arrivals[0] == 319
 
 
-@pytest.mark.parametrize("ram_style", [None, "block", "ultra"])
-def test_the_latency_of_words(ram_style):
+def test_busy_until_the_last_word_has_left():
+    channel = FetchChannel(config=CONFIG)
+
+    async def bench(ctx):
+        assert not ctx.get(channel.busy)
+        await put_all(ctx, channel.i_command, runs_of([(8, 2)]))
+        assert ctx.get(channel.busy)
+        await get_all(ctx, channel.o_command, 1)
+        for word in (5, 6):
+            await ctx.tick().repeat(5)
+            assert ctx.get(channel.busy)
+            await put_all(ctx, channel.i, [word])
+            assert await get_all(ctx, channel.o, 1) == [word]
+        assert not ctx.get(channel.busy)
+
+    run(channel, bench, max_cycles=60)
+
+
+@pytest.mark.parametrize(("ram_style", "latency"), [(None, 3), ("block", 4), ("ultra", 5)])
+def test_the_latency_of_words(ram_style, latency):
     config = FetchConfig(striped=STRIPED, depth=24, step=4, ram_style=ram_style)
     channel = FetchChannel(config=config)
 
@@ -181,7 +199,7 @@ def test_the_latency_of_words(ram_style):
                 return cycle
         return None
 
-    assert run(channel, bench, max_cycles=30)[0] == config.latency
+    assert run(channel, bench, max_cycles=30)[0] == config.latency == latency
 
 
 @pytest.mark.parametrize(
