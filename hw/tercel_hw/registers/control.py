@@ -32,7 +32,8 @@ class AcceleratorControl(wiring.Component):
     """Turns the driver's writes into a start and shows it what became of the pass.
 
     A start zeroes the counters. While ``busy`` the cycles count; counting of an event lags it by a
-    cycle. An error bit stays until the driver clears it; it does not end the pass by itself.
+    cycle. An error bit stays until the driver clears it; it does not end the pass by itself. A pass
+    that a reset cuts off is never ``done``.
 
     Parameters
     ----------
@@ -125,20 +126,22 @@ class AcceleratorControl(wiring.Component):
 
     def _run(self, m: Module, file: Any) -> None:
         """Start, status and interrupt."""
-        was_busy, done, ended = Signal(), Signal(), Signal()
+        was_busy, done, ended, dropped = Signal(), Signal(), Signal(), Signal()
         failed, fresh = file.error.value.as_value(), file.error.set.as_value()
         m.d.sync += was_busy.eq(self.busy)
         m.d.comb += [
             self.start.eq(file.control.start & ~self.busy),
-            ended.eq(was_busy & ~self.busy),
+            ended.eq(was_busy & ~self.busy & ~dropped),
             file.status.busy.eq(self.busy),
             file.status.done.eq(done),
             file.status.error.eq(failed.any()),
             file.irq_status.set.done.eq(ended),
             file.irq_status.set.error.eq((fresh & ~failed).any()),
         ]
-        with m.If(self.start | file.control.reset):
-            m.d.sync += done.eq(0)
+        with m.If(file.control.reset):
+            m.d.sync += [dropped.eq(1), done.eq(0)]
+        with m.Elif(self.start):
+            m.d.sync += [dropped.eq(0), done.eq(0)]
         with m.Elif(ended):
             m.d.sync += done.eq(1)
         events = file.irq_status.value.as_value() & file.irq_enable.as_value()

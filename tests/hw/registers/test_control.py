@@ -99,6 +99,29 @@ def test_a_start_while_busy_is_ignored(driver):
     assert run(control, bench, watch, max_cycles=100)[1] == [0, 1]
 
 
+def test_a_pass_that_is_cut_off_is_not_done(driver):
+    control = AcceleratorControl(config=CONFIG)
+    bus = driver(control.bus)
+
+    async def passes(ctx, *commands):
+        """Write to ``control`` before and during a pass; whether it is done then."""
+        await bus.write(ctx, REGISTERS["IRQ_STATUS"], 3)
+        await bus.write(ctx, REGISTERS["CONTROL"], 1)
+        ctx.set(control.busy, 1)
+        for command in commands:
+            await bus.write(ctx, REGISTERS["CONTROL"], command)
+        ctx.set(control.busy, 0)
+        await ctx.tick().repeat(4)
+        status = await bus.read(ctx, REGISTERS["STATUS"])
+        return status, await bus.read(ctx, REGISTERS["IRQ_STATUS"])
+
+    async def bench(ctx):
+        return [await passes(ctx), await passes(ctx, 2), await passes(ctx)]
+
+    done = REGISTERS["STATUS_DONE_MASK"], 1
+    assert run(control, bench, max_cycles=500)[0] == [done, (0, 0), done]
+
+
 def test_every_error_has_its_name(driver):
     control = AcceleratorControl(config=CONFIG)
     bus = driver(control.bus)
