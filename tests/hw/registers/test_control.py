@@ -108,6 +108,7 @@ def test_a_pass_that_is_cut_off_is_not_done(driver):
         await bus.write(ctx, REGISTERS["IRQ_STATUS"], 3)
         await bus.write(ctx, REGISTERS["CONTROL"], 1)
         ctx.set(control.busy, 1)
+        await ctx.tick()
         for command in commands:
             await bus.write(ctx, REGISTERS["CONTROL"], command)
         ctx.set(control.busy, 0)
