@@ -95,8 +95,7 @@ class Walks:
         self._ask(fields, written + FIRST_RUN, positions)
         ready = values = 0.0
         for _ in range(fields["kv_heads"]):
-            begun, end = self._walk(ready, positions, size, beats * turns, scaled=True)
-            steps = positions * beats * turns
+            _, end = self._walk(ready, positions, size, beats * turns, scaled=True)
             begin, values = self._walk(end + overhead, positions, size, beats * turns, scaled=False)
             ready = max(values + 3, begin + turns * size)
         return values + OUTPUT + config.nodes * turns + turns * size

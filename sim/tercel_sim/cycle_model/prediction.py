@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tercel.config import ModelConfig
 from tercel.program import PassBuilder, Request, memory_map
@@ -154,7 +155,7 @@ def predict_prefill(
     if full:
         known = sorted({full[round(i * (len(full) - 1) / (KNOTS - 1))] for i in range(KNOTS)})
         values = {start: one(start, size) for start in known}
-        for low, high in zip(known, known[1:], strict=False):
+        for low, high in pairwise(known):
             inside = [start for start in full if low <= start < high]
             slope = (values[high] - values[low]) / (high - low)
             cycles += sum(values[low] + slope * (start - low) for start in inside)
