@@ -12,7 +12,10 @@ PACKAGES = {
         ROOT / "sw/tercel",
         {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"},
     ),
-    "tercel_hw": (ROOT / "hw/tercel_hw", {"tercel", "numpy", "amaranth"}),
+    "tercel_hw": (
+        ROOT / "hw/tercel_hw",
+        {"tercel", "numpy", "amaranth", "pyosys", "tomli", "typer", "rich"},
+    ),
     "tercel_sim": (
         ROOT / "sim/tercel_sim",
         {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"},

@@ -1,0 +1,160 @@
+"""The commands ``tercel hdl`` and ``tercel synth``.
+
+What needs the extras is imported when a command runs: ``tercel --help`` stays quick, and works
+without them.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from tercel.errors import TercelError
+
+if TYPE_CHECKING:
+    from tercel_hw.board import Board
+    from tercel_hw.synthesis.blocks import Block
+    from tercel_hw.top.config import AcceleratorConfig
+
+__all__ = ["hdl", "synth"]
+
+STEM = "tercel"
+"""What the names of files begin with where none is given."""
+
+PresetOption = Annotated[
+    str | None, typer.Option(help="An accelerator by name, see `tercel hdl --list-presets`.")
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help="Its parameters as JSON, or its sidecar; what is missing is the kv260's."),
+]
+
+
+def _choose(preset: str | None, config: Path | None, board: "Board | None") -> "AcceleratorConfig":
+    """The accelerator that the options name."""
+    from tercel_hw.export.configuration import preset as find_preset
+    from tercel_hw.export.configuration import read_configuration
+
+    if preset is not None and config is not None:
+        raise TercelError("give --preset or --config, not both")
+    if config is not None:
+        return read_configuration(config)
+    if preset is not None:
+        return find_preset(preset)
+    if board is None:
+        raise TercelError("give one of --preset, --config and --board")
+    return find_preset(board.preset)
+
+
+def _list_presets(wanted: bool) -> None:
+    if not wanted:
+        return
+    from tercel_hw.top.config import ACCELERATORS
+
+    for name, config in ACCELERATORS.items():
+        tlmm = config.tlmm
+        typer.echo(
+            f"{name:<14}{tlmm.code}, {tlmm.tables} tables, {config.nodes} nodes, "
+            f"{config.ports} ports of {8 * config.port_bytes} bits"
+        )
+    raise typer.Exit
+
+
+def hdl(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="A folder, or the Verilog file: *.v."),
+    ],
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    board: Annotated[
+        str | None, typer.Option(help="A board: its accelerator, and the scripts to build it.")
+    ] = None,
+    resources: Annotated[
+        Path | None, typer.Option(help="A report of `tercel synth`, for the sidecar.")
+    ] = None,
+    list_presets: Annotated[
+        bool,
+        typer.Option(
+            "--list-presets", callback=_list_presets, is_eager=True, help="List them and exit."
+        ),
+    ] = False,
+) -> None:
+    """Write an accelerator's Verilog, and beside it what drivers and tools must know of it.
+
+    One self-contained Verilog file, the same in every run; a JSON sidecar; the registers as C
+    header and Markdown; lint configuration and FuseSoC core; with --board the vendor's scripts.
+    """
+    from tercel_hw.board import load_board
+    from tercel_hw.export.bundle import bundle
+    from tercel_hw.export.files import write_files
+
+    found = None if board is None else load_board(board)
+    chosen = _choose(preset, config, found)
+    single = output.suffix == ".v"
+    folder, stem = (output.parent, output.stem) if single else (output, STEM)
+    files = bundle(chosen, stem=stem, board=found, resources=resources)
+    write_files(folder, files)
+    for name in files:
+        typer.echo(folder / name)
+
+
+def synth(
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    board: Annotated[
+        str, typer.Option(help="Whose resources are the budget, and whose preset is the default.")
+    ] = "kv260",
+    blocks: Annotated[
+        str | None,
+        typer.Option(help="Only these, as core.engine,core.head."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A report to write: *.json or *.md.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Blocks at a time.")] = 1,
+) -> None:
+    """Estimate an accelerator's resources and logic depth with Yosys, block by block.
+
+    The total is the sum of the blocks: logic is not optimised from one to the other. Levels are
+    lookup tables between registers; through is what leads from an input to an output of the block.
+    """
+    if importlib.util.find_spec("pyosys") is None:
+        raise TercelError("synth needs pyosys, which is not installed: install tercel[synth]")
+    from tercel_hw.board import load_board
+    from tercel_hw.emission import emit_rtlil
+    from tercel_hw.export.bundle import MODULE
+    from tercel_hw.export.files import write_files
+    from tercel_hw.synthesis.blocks import cut
+    from tercel_hw.synthesis.report import as_json, as_markdown, as_table
+    from tercel_hw.synthesis.run import measure_blocks
+    from tercel_hw.top.accelerator import Accelerator
+
+    if output is not None and output.suffix not in (".json", ".md"):
+        raise TercelError(f"the report must be *.json or *.md, not {output}")
+    budget = load_board(board)
+    chosen = _choose(preset, config, budget)
+    typer.echo("elaborating", err=True)
+    every = cut(emit_rtlil(Accelerator(config=chosen), MODULE), top=MODULE)
+    wanted = every if blocks is None else _select(every, blocks.split(","))
+    measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
+    Console().print(as_table(measured, budget))
+    if output is not None:
+        facts = as_json(measured, config=chosen, board=budget, complete=len(wanted) == len(every))
+        text = json.dumps(facts, indent=2) + "\n"
+        if output.suffix == ".md":
+            text = as_markdown(measured, budget)
+        write_files(output.parent, {output.name: text})
+
+
+def _select(every: "tuple[Block, ...]", names: list[str]) -> "list[Block]":
+    """The blocks of these names."""
+    known = {block.name: block for block in every}
+    if unknown := [name for name in names if name not in known]:
+        raise TercelError(
+            f"the accelerator has no block {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+        )
+    return [known[name] for name in dict.fromkeys(names)]

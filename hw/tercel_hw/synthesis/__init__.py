@@ -1,0 +1,1 @@
+"""Resources and logic depth of the accelerator's blocks, by Yosys."""

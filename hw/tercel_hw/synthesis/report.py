@@ -1,0 +1,111 @@
+"""The results of a synthesis: blocks, total, budget."""
+
+import dataclasses
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from rich.table import Table
+
+from tercel_hw.board import Board
+from tercel_hw.synthesis.resources import Resources
+from tercel_hw.synthesis.run import Measured
+from tercel_hw.synthesis.script import FAMILY
+from tercel_hw.top.config import AcceleratorConfig
+
+__all__ = ["as_json", "as_markdown", "as_table"]
+
+HEADS = {
+    "lut": "LUT",
+    "lut_memory": "of them memory",
+    "ff": "FF",
+    "dsp": "DSP48E2",
+    "bram36": "RAMB36",
+    "uram": "URAM288",
+}
+"""Columns of the table."""
+Row = tuple[str, ...]
+
+
+def _total(blocks: Sequence[Measured]) -> Resources:
+    return sum((block.resources for block in blocks), Resources())
+
+
+def as_json(
+    blocks: Sequence[Measured], *, config: AcceleratorConfig, board: Board, complete: bool
+) -> dict[str, Any]:
+    """The report as a JSON object.
+
+    Parameters
+    ----------
+    complete
+        Whether these are all blocks of the accelerator.
+    """
+    return {
+        "format": "tercel synthesis",
+        "version": 1,
+        "evidence": "estimate: every block synthesised on its own, nothing placed or routed",
+        "tools": {"pyosys": version("pyosys"), "command": f"synth_xilinx {FAMILY}"},
+        "parameters": config.parameters(),
+        "complete": complete,
+        "blocks": {
+            block.name: dataclasses.asdict(block.resources)
+            | {"depth": dataclasses.asdict(block.depth)}
+            for block in blocks
+        },
+        "total": dataclasses.asdict(_total(blocks)),
+        "board": board.name,
+        "budget": dataclasses.asdict(board.resources),
+    }
+
+
+def _rows(blocks: Sequence[Measured], board: Board) -> tuple[list[Row], list[Row]]:
+    """Cells of the blocks, and of total, budget and share."""
+    total = _total(blocks)
+    body = [
+        (block.name, *_counts(block.resources), f"{block.depth.levels}", f"{block.depth.through}")
+        for block in sorted(blocks, key=lambda block: -block.resources.lut)
+    ]
+    shares = [f"{getattr(total, name) / getattr(board.resources, name):.0%}" for name in HEADS]
+    foot = [
+        ("total", *_counts(total), "", ""),
+        (board.part, *_counts(board.resources), "", ""),
+        ("share", *shares, "", ""),
+    ]
+    return body, foot
+
+
+def _counts(resources: Resources) -> Row:
+    return tuple(
+        f"{getattr(resources, name):g}" if name == "bram36" else f"{getattr(resources, name)}"
+        for name in HEADS
+    )
+
+
+def as_table(blocks: Sequence[Measured], board: Board) -> Table:
+    """The report for a terminal."""
+    table = Table(title="Estimate: Yosys, block by block, nothing placed or routed")
+    table.add_column("block")
+    for head in (*HEADS.values(), "levels", "through"):
+        table.add_column(head, justify="right")
+    body, foot = _rows(blocks, board)
+    for row in body:
+        table.add_row(*row)
+    table.add_section()
+    for row in foot:
+        table.add_row(*row)
+    return table
+
+
+def as_markdown(blocks: Sequence[Measured], board: Board) -> str:
+    """The report as a Markdown table."""
+    heads = ("block", *HEADS.values(), "levels", "through")
+    body, foot = _rows(blocks, board)
+    lines = [_line(heads), _line(("---", *["---:"] * (len(heads) - 1)))]
+    lines += [_line((f"`{row[0]}`", *row[1:])) for row in body]
+    lines += [_line((f"**{row[0]}**", *row[1:])) for row in foot]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Row) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,119 @@
+"""Running Yosys on blocks, each in a process of its own, once for the same contents."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tercel.errors import TercelError
+from tercel_hw.synthesis.blocks import Block
+from tercel_hw.synthesis.depth import Depth, measure_depth
+from tercel_hw.synthesis.netlist import Netlist
+from tercel_hw.synthesis.resources import Resources, count_resources
+
+__all__ = ["CACHE", "Measured", "measure_blocks"]
+
+CACHE = Path.home() / ".cache" / "tercel" / "synthesis"
+SOURCES = ("script", "worker", "netlist", "depth", "resources")
+"""Modules on which a result depends."""
+LOG_LINES = 6
+"""Last lines of a failed synthesis that the error shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What synthesis found out about a block."""
+
+    name: str
+    resources: Resources
+    depth: Depth
+
+
+def measure_blocks(
+    blocks: Sequence[Block],
+    *,
+    jobs: int = 1,
+    cache: Path = CACHE,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[Measured]:
+    """Synthesise blocks; results come in the order of the blocks.
+
+    Parameters
+    ----------
+    jobs
+        Processes at a time.
+    cache
+        Folder of earlier results.
+    report
+        Told of each block that is done.
+
+    Raises
+    ------
+    TercelError
+        If a synthesis fails; its log stays in the cache.
+    """
+
+    def measure(block: Block) -> Measured:
+        measured = _measure(block, cache)
+        report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
+        return measured
+
+    cache.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = [pool.submit(measure, block) for block in blocks]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _measure(block: Block, cache: Path) -> Measured:
+    stored = cache / f"{_key(block)}.json"
+    if not stored.exists():
+        found = _synthesise(block, stored.with_suffix(".log"))
+        part = stored.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(found))
+        os.replace(part, stored)
+    found = json.loads(stored.read_text())
+    depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})
+    return Measured(name=block.name, resources=Resources(**found["resources"]), depth=depth)
+
+
+def _key(block: Block) -> str:
+    """A hash of all on which a block's result depends."""
+    digest = hashlib.sha256()
+    sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in SOURCES]
+    for part in (version("pyosys"), block.top, block.rtlil, *sources):
+        digest.update(f"{len(part)} {part}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _synthesise(block: Block, log: Path) -> dict[str, Any]:
+    """Resources and depth of a block, as JSON objects."""
+    with tempfile.TemporaryDirectory(prefix="tercel-synthesis-") as name:
+        folder = Path(name)
+        (folder / "block.il").write_text(block.rtlil)
+        worker = [sys.executable, "-m", "tercel_hw.synthesis.worker"]
+        with log.open("w") as output:
+            done = subprocess.run(
+                [*worker, "block.il", block.top, "netlist.json"],
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        if done.returncode:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            raise TercelError(f"the synthesis of {block.name} failed, see {log}:\n{last}")
+        netlist = Netlist(json.loads((folder / "netlist.json").read_text()), top=block.top)
+    log.unlink()
+    found = {"resources": count_resources(netlist), "depth": measure_depth(netlist)}
+    return {name: dataclasses.asdict(record) for name, record in found.items()}
