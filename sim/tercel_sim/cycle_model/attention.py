@@ -23,6 +23,13 @@ FIRST_RUN = 3
 """Cycles from there to the first run."""
 NEXT_HEAD = 2
 """Cycles between the runs of two heads, besides one a run."""
+NEXT_KEYS = 3
+"""Cycles from a head's last value to the next head's first key."""
+SAME_SUM = 2
+"""Cycles between two additions to one sum."""
+ALIGNED = 1
+HELD = 2
+"""Words that wait in the aligner."""
 OUTPUT = 25
 """Cycles from the last value to the first output, besides those of the reciprocals."""
 
@@ -85,6 +92,7 @@ class Walks:
         self._config = config
         self._memory = memory
         self._words = 0
+        self._sorter = 0.0  # From when on the sorter takes the next word.
 
     def attend(self, fields: Mapping[str, int], written: float) -> float:
         """When the very last output leaves."""
@@ -93,11 +101,13 @@ class Walks:
         beats = -(-size // config.word_bytes)
         overhead = attention_overhead(config.attention)
         self._ask(fields, written + FIRST_RUN, positions)
-        ready = values = 0.0
+        ready = values = self._sorter = 0.0
+        copy = turns * max(size, config.nodes)
         for _ in range(fields["kv_heads"]):
             _, end = self._walk(ready, positions, size, beats * turns, scaled=True)
-            begin, values = self._walk(end + overhead, positions, size, beats * turns, scaled=False)
-            ready = max(values + 3, begin + turns * size)
+            steps = max(beats * turns, SAME_SUM)
+            begin, values = self._walk(end + overhead, positions, size, steps, scaled=False)
+            ready = max(values + NEXT_KEYS, begin + copy)
         return values + OUTPUT + config.nodes * turns + turns * size
 
     def _ask(self, fields: Mapping[str, int], time: float, positions: int) -> None:
@@ -128,11 +138,12 @@ class Walks:
             count = min(tile, positions - start)
             if scaled:
                 words = -(-count * SCALES_BYTES // width)
-                self._take(words, time, 0)
+                self._sorter = self._take(words, self._sorter, words)[1] + 1
             words = -(-(start + count) * size // width) - -(-start * size // width)
-            first, end = self._take(words, time, count * steps)
+            first, end = self._take(words, max(time, self._sorter + ALIGNED), count * steps)
             begun = first if begun is None else begun
             time = end + 1
+            self._sorter = end - HELD * count * steps / words
         return ready if begun is None else begun, time - 1
 
     def _take(self, words: int, time: float, steps: int) -> tuple[float, float]:

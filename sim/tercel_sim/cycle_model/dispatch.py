@@ -38,17 +38,18 @@ class Dispatch:
     Parameters
     ----------
     program
-        Where it lies does not matter: from word 0 on.
     memory
         What the commands call for is added to its channels.
     word_bytes
+    address
+        The program's first word.
     """
 
-    def __init__(self, program: list[Told], memory: Memory, *, word_bytes: int):
+    def __init__(self, program: list[Told], memory: Memory, *, word_bytes: int, address: int):
         self._program = program
         self._memory = memory
         self._words = COMMAND_BYTES // word_bytes
-        memory.channels["program"].add_run(0, len(program) * self._words, 1.0)
+        memory.channels["program"].add_run(address, len(program) * self._words, 1.0)
         memory.before_step = self._advance
         self._free = 2.0  # From when on words are read.
         self._handed: list[float] = []

@@ -52,6 +52,7 @@ class Engine:
         self._memory = memory
         self._word_bytes = config.word_bytes
         self._wait = config.gearbox.latency
+        self._queue = 1 << self._tlmm.latency.bit_length()
         self._words = 0  # Of the tape, before the segment.
         self._generators = [0.0] * config.tlmm.generators
         self._free = [0.0, 0.0]  # From when on each bank may be filled.
@@ -86,7 +87,7 @@ class Engine:
         rows, most = fields["rows"], self._tlmm.block_rows
         channel = self._memory.channels["tape"]
         channel.take(self._words + WINDOW, self._last)
-        played, ends = 0, []
+        played, ends, leaves = 0, [], prepared
         pace = max(1.0, fields["bytes"] / self._word_bytes)
         for start in range(0, rows, most):
             count = min(most, rows - start)
@@ -94,12 +95,16 @@ class Engine:
                 groups = (columns, begins, chunk * fields["codes"]) if not start else None
                 full = self._fill(fields["codes"], groups)
                 first = max(full, self._last + 1, self._first + SAME_ROW)
-                if not start and chunk == fields["chunks"] - 1:
-                    first = max(first, prepared - self._tlmm.latency)
                 self._first, self._last = self._issue(first, played, count, fields["bytes"], pace)
                 played += count
+                if chunk == fields["chunks"] - 1:
+                    # The sums wait in the queue until they are taken; when it is full, so do rows.
+                    leaves = max(leaves, self._first + self._tlmm.latency) + count - 1
+                    leaves = max(leaves, self._last + self._tlmm.latency)
+                    self._last = max(self._last, leaves - self._queue)
                 self._free = [self._free[1], self._last + 1]
-            ends.append(self._last + self._tlmm.latency)
+            ends.append(leaves)
+            leaves += 1
         self._words += -(-played * fields["bytes"] // self._word_bytes)
         return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=pace)
 

@@ -35,13 +35,19 @@ class Lines:
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
         self._granules = config.results.line_granules
+        self._burst = config.burst_beats * config.ports
         self._memory = memory
 
     def write(self, lines: int, first: float, last: float) -> float:
         """When lines are confirmed that come between these times."""
         count = lines * self._granules
-        last = max(last + self._granules, first + count)
-        return self._memory.write(count, last - 1 + WRITTEN + STORED)
+        pace = max(1.0, (last - first) / max(1, lines - 1) / self._granules)
+        confirmed = first
+        for start in range(0, count, self._burst):
+            granules = min(self._burst, count - start)
+            last = first + (start + granules - 1) * pace
+            confirmed = self._memory.write(granules, last + WRITTEN + STORED)
+        return confirmed
 
 
 class Head:

@@ -45,8 +45,14 @@ class Memory:
             self.serve()
         return channel.step(word)
 
-    def serve(self) -> None:
-        """Serve the step that is asked for first; of several the most urgent."""
+    def serve(self, until: float = float("inf")) -> bool:
+        """Serve the step that is asked for first, of several the most urgent; whether there is one.
+
+        Raises
+        ------
+        RuntimeError
+            If none is ever asked for.
+        """
         while True:
             best = None
             for channel in self.channels.values():
@@ -56,16 +62,20 @@ class Memory:
                 time = max(step[1], self._taken)
                 if best is None or time < best[0]:
                     best = (time, channel, step[0])
-            time = best[0] if best else float("inf")
+            time = min(best[0] if best else until, until)
             if self.before_step(time):
                 continue
-            if best is None:
+            if best and best[0] <= until:
+                self._serve(*best)
+                return True
+            if until == float("inf"):
                 raise RuntimeError("nobody asks for words, but some are waited for")
-            self._serve(*best)
-            return
+            return False
 
     def write(self, granules: int, ready: float) -> float:
         """When a run of granules is confirmed that reaches the ports then."""
+        while self.serve(ready - StripedReader.LATENCY):
+            pass
         self.beats_written += granules
         return self._server.write(granules, ready)
 

@@ -117,7 +117,9 @@ def predict_pass(
         ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start
     )
     memory = Memory(accelerator, server)
-    walk = PassWalk(accelerator, decode(builder.build(request)), memory)
+    walk = PassWalk(
+        accelerator, decode(builder.build(request)), memory, address=places.program.first_word
+    )
     cycles = math.ceil(walk.run())
     return PassPrediction(
         cycles=cycles,

@@ -54,19 +54,25 @@ class MemoryServer:
 
     def write(self, beats: int, ready: float) -> float:
         """When beats that are at the ports then are confirmed."""
-        ddr, start = self._ddr, ready
+        ddr, cycles = self._ddr, beats * self._beat_cycles
         before = bisect_right(self._begun, ready) - 1
-        busy = self._ended[before] > ready
-        if busy and beats < ddr.batch:
-            start += ddr.patience
-        if self._begun[before] >= self._written:
+        turned = self._begun[before] < self._written
+        start = max(ready, self._written)
+        reads = self._ended[before] - start
+        more = before + 1 < len(self._begun)
+        free = self._begun[before + 1] - max(start, self._ended[before]) if more else float("inf")
+        if reads > 0:
+            # Writes wait while there are reads, but not for long.
+            start += min(reads if free > 0 else ddr.patience, ddr.patience)
+        if not turned:
             start += ddr.turnaround
-        stored = self._work(start, (beats - 1) * self._beat_cycles)
-        if busy:
-            # Reads that come later have been counted already; what they lose is lost now.
-            self._free += beats * self._beat_cycles + 2 * ddr.turnaround
-        self._written = stored
-        return stored + ddr.write_latency
+        self._written = self._work(start, cycles)
+        if more:
+            # These reads have been counted already; what they lose is lost now.
+            self._free += max(0.0, cycles + 2 * ddr.turnaround - max(0.0, free))
+        else:
+            self._free = max(self._free, self._written)
+        return self._written - self._beat_cycles + ddr.write_latency
 
     def _passed(self, count: int) -> float:
         """When that many words had passed the ports."""

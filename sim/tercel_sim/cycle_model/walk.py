@@ -39,13 +39,17 @@ class PassWalk:
     program
         Its commands.
     memory
+    address
+        The program's first word.
     """
 
-    def __init__(self, config: AcceleratorConfig, program: list[Told], memory: Memory):
+    def __init__(
+        self, config: AcceleratorConfig, program: list[Told], memory: Memory, *, address: int
+    ):
         self._config = config
         self._program = program
         self._memory = memory
-        self._dispatch = Dispatch(program, memory, word_bytes=config.word_bytes)
+        self._dispatch = Dispatch(program, memory, word_bytes=config.word_bytes, address=address)
         self._loading = Loading(config, memory)
         self._engine = Engine(config, memory)
         self._caching = Caching(config, memory)
@@ -186,5 +190,6 @@ class PassWalk:
         )
 
     def _dump(self, fields: Mapping[str, int], handed: float) -> None:
-        first = max(handed, self._row - fields["width"] + 1)
+        delay = self._row - self._rows.last
+        first = max(handed, self._rows.row(0) + delay)
         self._ends = self._lines.write(fields["width"], first, max(first, self._row))
