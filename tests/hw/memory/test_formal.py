@@ -13,9 +13,15 @@ from tercel_hw.memory import (
     AxiReader,
     BurstConfig,
     BurstSplitter,
+    FetchChannel,
+    FetchConfig,
     FifoConfig,
     ReaderConfig,
     StreamFifo,
+    StripedConfig,
+    StripedWriterConfig,
+    WriteMerge,
+    WriterConfig,
 )
 
 pytestmark = [
@@ -180,3 +186,88 @@ def test_the_reader_never_makes_the_memory_wait(tmp_path):
 
 def test_a_wrong_reader_would_be_found(tmp_path):
     assert not check(tmp_path, *reader_bench(broken=True), cycles=14)
+
+
+def fetch_bench(broken):
+    """A reader that may bring at any time what it was asked for."""
+    m = bench()
+    burst = BurstConfig(axi=AxiConfig(address_width=12, data_width=32), max_beats=2, count_width=3)
+    reader = ReaderConfig(burst=burst, outstanding=2, buffer_beats=4)
+    striped = StripedConfig(reader=reader, ports=1)
+    config = FetchConfig(striped=striped, depth=3, step=2, ram_style=None)
+    m.submodules.channel = channel = FetchChannel(config=config)
+    run, step = channel.i_command, channel.o_command
+    patient(m, step, Assert)
+    wanted, owed, held = Signal(6), Signal(6), Signal(6)
+    told, asked = Signal(6), Signal(6)
+    came, left = Signal(), Signal()
+    m.d.comb += [
+        told.eq(Mux(run.valid & run.ready, run.payload.beats, 0)),
+        asked.eq(Mux(step.valid & step.ready, step.payload.beats, 0)),
+        came.eq(channel.i.valid & channel.i.ready),
+        left.eq(channel.o.valid & channel.o.ready),
+        Assume(~channel.i.valid | (owed != 0)),
+        Assume(wanted < 8),
+        Assert(~channel.i.valid | channel.i.ready),
+        Assert(~channel.o.valid | (held != owed)),
+        Assert(held + asked <= (2 if broken else config.depth)),
+        Assert(asked <= wanted),
+        Assert((wanted == 0) & (held == 0) | channel.busy),
+    ]
+    m.d.sync += [
+        wanted.eq(wanted + told - asked),
+        owed.eq(owed + asked - came),
+        held.eq(held + asked - left),
+    ]
+    ports = [run.valid, run.payload, step.ready, channel.i.valid, channel.i.payload]
+    return m, [*ports, channel.o.ready]
+
+
+def test_a_channel_asks_only_for_what_it_has_room_for(tmp_path):
+    assert check(tmp_path, *fetch_bench(broken=False), cycles=18)
+
+
+def test_a_greedy_channel_would_be_found(tmp_path):
+    assert not check(tmp_path, *fetch_bench(broken=True), cycles=12)
+
+
+def merge_bench(broken):
+    """Both askers mark their runs and granules; the writer takes what belongs to its run."""
+    m = bench()
+    burst = BurstConfig(axi=AxiConfig(address_width=12, data_width=32), max_beats=2, count_width=3)
+    writer = WriterConfig(burst=burst, buffer_beats=4, strobes=True)
+    m.submodules.merge = merge = WriteMerge(config=StripedWriterConfig(writer=writer, ports=1))
+    run, granule = merge.o_command, merge.o
+    patient(m, run, Assert)
+    for index, (command, granules) in enumerate(zip(merge.i_command, merge.i, strict=True)):
+        patient(m, command, Assume)
+        patient(m, granules, Assume)
+        m.d.comb += [
+            Assume(command.payload.granule[0] == index),
+            Assume(granules.payload.data[0] == index),
+        ]
+    left, asker, passed = Signal(3), Signal(), Signal()
+    m.d.comb += [
+        passed.eq(granule.valid & granule.ready),
+        Assume(~run.ready | (left == 0)),
+        Assume(~granule.ready | (left != 0)),
+        Assert(~passed | (granule.payload.data[0] == (0 if broken else asker))),
+        Assert((left == 0) | merge.busy),
+        Assert(passed == merge.i[0].ready & merge.i[0].valid | merge.i[1].ready & merge.i[1].valid),
+    ]
+    with m.If(run.valid & run.ready):
+        m.d.sync += [left.eq(run.payload.granules), asker.eq(run.payload.granule[0])]
+    with m.Elif(passed):
+        m.d.sync += left.eq(left - 1)
+    ports = [run.ready, granule.ready]
+    for stream in (*merge.i_command, *merge.i):
+        ports += [stream.valid, stream.payload]
+    return m, ports
+
+
+def test_runs_are_never_mixed(tmp_path):
+    assert check(tmp_path, *merge_bench(broken=False), cycles=20)
+
+
+def test_a_mixed_run_would_be_found(tmp_path):
+    assert not check(tmp_path, *merge_bench(broken=True), cycles=16)
