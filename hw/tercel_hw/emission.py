@@ -16,6 +16,8 @@ INIT = re.compile(
     r'^  cell \$meminit_v2 [^\n]*\n    parameter \\MEMID "\\\\(\S+)"\n.*?^  end\n',
     re.MULTILINE | re.DOTALL,
 )
+NOTHING = re.compile(r"^  wire \[-1:0\] [^\n]*;\n", re.MULTILINE)
+"""A wire without bits, which Verilog takes for one of two; nothing is connected to it."""
 
 
 def emit_rtlil(component: wiring.Component, name: str) -> str:
@@ -45,4 +47,5 @@ def emit_verilog(component: wiring.Component, name: str) -> str:
     ]
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns of processes that Verilog cannot say; Amaranth emits none of them.
-    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    return NOTHING.sub("", text)

@@ -5,7 +5,6 @@ __all__ = ["WAIVED", "lint_configuration"]
 WAIVED = {
     "DECLFILENAME": "one file holds all modules",
     "UNUSEDSIGNAL": "an interface's signals are declared whole; each side uses its own",
-    "UNUSEDPARAM": "as UNUSEDSIGNAL",
     "PROCASSINIT": "registers start with their value after reset",
     "CASEINCOMPLETE": "the value of no case is assigned before the case",
     "WIDTHEXPAND": "operands are extended as Verilog does: by their own sign",
