@@ -1,0 +1,132 @@
+"""Other accelerators and other models, each in sequences of random trees up to a full context.
+
+Five compilations and 250 passes: about ten minutes on two cores, three once compiled.
+"""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from tercel.config import ModelConfig
+from tercel.device import Ask
+from tercel_hw.config import TlmmConfig
+from tercel_hw.top import ACCELERATORS, AcceleratorConfig
+from tercel_sim.ddr import DDR
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+TINY = ACCELERATORS["tiny"]
+INDEX5 = TlmmConfig(code="index5", tables=8, nodes=8, block_rows=16, generators=3, max_columns=512)
+WIDE = TlmmConfig(tables=11, nodes=3, block_rows=32, max_columns=512)
+MIDDLE = TlmmConfig(code="index5", tables=5, nodes=2, block_rows=4, generators=5, max_columns=256)
+ACCELERATOR = {
+    "one port, one lane": replace(TINY, tlmm=replace(TINY.tlmm, nodes=1), ports=1, port_bytes=16),
+    "index5, eight lanes": replace(
+        TINY,
+        tlmm=INDEX5,
+        hidden=160,
+        head_size=96,
+        heads=5,
+        turns=5,
+        positions=256,
+        score_words=1280,
+        rows=512,
+        best=16,
+    ),
+    "words of 64, three lanes": AcceleratorConfig(
+        tlmm=WIDE,
+        hidden=192,
+        head_size=96,
+        heads=4,
+        positions=128,
+        score_words=512,
+        rows=512,
+        best=4,
+        tape_words=128,
+        burst_beats=8,
+    ),
+    "words of 32, two lanes": AcceleratorConfig(
+        tlmm=MIDDLE,
+        ports=2,
+        hidden=96,
+        head_size=32,
+        heads=8,
+        turns=8,
+        positions=100,
+        score_words=800,
+        rows=300,
+        best=2,
+        tape_words=64,
+        burst_beats=4,
+        address_width=36,
+    ),
+    "tiny": TINY,
+}
+SHAPES = ("layers", "hidden_size", "ffn_size", "heads", "kv_heads", "head_size", "vocab_size")
+RELU2 = {"activation": "relu2"}
+OWN_HEAD = {"tied_head": False}
+NORMS = {"sub_norms": True}
+MODELS = [
+    ("one port, one lane", (2, 64, 160, 4, 2, 16, 96), {}),
+    ("one port, one lane", (1, 100, 250, 4, 4, 48, 256), RELU2 | NORMS),
+    ("index5, eight lanes", (1, 160, 512, 5, 1, 96, 512), NORMS),
+    ("index5, eight lanes", (2, 48, 33, 4, 4, 16, 96), RELU2 | OWN_HEAD),
+    ("index5, eight lanes", (2, 33, 91, 3, 3, 80, 500), {}),
+    ("words of 64, three lanes", (1, 192, 500, 4, 1, 96, 300), {}),
+    ("words of 64, three lanes", (1, 63, 65, 4, 4, 48, 512), RELU2 | NORMS | OWN_HEAD),
+    ("words of 64, three lanes", (3, 40, 31, 4, 2, 16, 20), {}),
+    ("words of 32, two lanes", (1, 96, 256, 8, 1, 32, 299), RELU2),
+    ("words of 32, two lanes", (1, 20, 19, 1, 1, 16, 7), NORMS | OWN_HEAD),
+    ("tiny", (2, 128, 256, 4, 2, 48, 256), OWN_HEAD),
+    ("tiny", (1, 17, 23, 2, 1, 32, 16), RELU2 | NORMS),
+]
+
+
+def random_tree(draw, nodes):
+    return [-1, *(draw.randrange(node) for node in range(1, nodes))]
+
+
+def random_path(draw, parents):
+    """From node 0 on down, not always to a leaf."""
+    path = [0]
+    while draw.random() < 0.8:
+        children = [node for node, parent in enumerate(parents) if parent == path[-1]]
+        if not children:
+            break
+        path.append(draw.choice(children))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind"), MODELS, ids=[f"{name} {shape}" for name, shape, _ in MODELS]
+)
+def test_random_trees_up_to_a_full_context(lockstep, name, shape, kind):
+    accelerator = ACCELERATOR[name]
+    fields = dict(zip(SHAPES, shape, strict=True))
+    model = ModelConfig(name="sweep", context=accelerator.positions, **fields, **kind)
+    ddr = replace(DDR["kv260-13.3"], pause=0.2, seed=3)
+    pair = lockstep(model, accelerator, ddr=ddr)
+    draw = random.Random(str(shape))
+    context, nodes = pair.rtl.limits.context, accelerator.nodes
+
+    def tokens(count):
+        return [draw.randrange(model.vocab_size) for _ in range(count)]
+
+    def ask(count):
+        every = tuple(range(count))
+        return Ask(top_k=min(accelerator.best, model.vocab_size), logits=every, hidden=every)
+
+    for filled in (0, context // 2, context - 2 * nodes):
+        pair.prefill(tokens(max(0, filled - pair.rtl.length)))
+        for _ in range(3):
+            count = min(draw.randint(1, nodes), context - pair.rtl.length)
+            if count:
+                parents = random_tree(draw, count)
+                path = random_path(draw, parents)
+                pair.step(tokens(count), ask=ask(count), parents=parents, path=path)
+    while left := context - pair.rtl.length:
+        count = min(nodes, left)
+        pair.step(tokens(count), ask=ask(count))
+    pair.reset()
+    pair.step(tokens(1))
