@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-slow lint bench train-small clean
+.PHONY: help setup run test test-slow test-rtl lint bench train-small clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test: setup ## the whole test suite but what takes minutes
 
 test-slow: setup ## the tests that take minutes or fetch real models
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+test-rtl: setup ## other accelerators and models in RTL against the emulator, some ten minutes
+	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py
 
 lint: setup ## style and types
 	$(BIN)/ruff check .
