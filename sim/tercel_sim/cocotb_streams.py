@@ -10,8 +10,6 @@ from cocotb.types import LogicArray
 
 __all__ = ["flowing", "get", "idle", "pauses", "put"]
 
-PARTS = ("payload", "valid", "ready")
-
 
 def pauses(probability: float, *, seed: int) -> Iterator[bool]:
     """For each cycle whether to wait in it; bus models take it as their pause generator."""
@@ -36,7 +34,9 @@ async def put(
     dut: Any, name: str, payloads: Iterable[int], waiting: Iterator[bool] | None = None
 ) -> None:
     """Send payloads over an input stream, waiting before each as long as ``waiting`` says."""
-    payload, valid, ready = (getattr(dut, f"{name}_{part}") for part in PARTS)
+    payload, valid, ready = (
+        getattr(dut, f"{name}_{part}") for part in ("payload", "valid", "ready")
+    )
     waiting = flowing() if waiting is None else waiting
     for value in payloads:
         while next(waiting):
@@ -51,15 +51,19 @@ async def put(
 
 async def get(
     dut: Any, name: str, count: int, waiting: Iterator[bool] | None = None
-) -> list[LogicArray]:
-    """Take so many payloads from an output stream, none in cycles in which ``waiting`` is true."""
-    payload, valid, ready = (getattr(dut, f"{name}_{part}") for part in PARTS)
+) -> list[LogicArray | None]:
+    """Take so many payloads from an output stream, none in cycles in which ``waiting`` is true.
+
+    A payload of no bits is no port and counts as ``None``.
+    """
+    valid, ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
+    payload = getattr(dut, f"{name}_payload", None)
     waiting = flowing() if waiting is None else waiting
     taken = []
     while len(taken) < count:
         ready.value = not next(waiting)
         await RisingEdge(dut.clk)
         if valid.value and ready.value:
-            taken.append(payload.value)
+            taken.append(None if payload is None else payload.value)
     ready.value = 0
     return taken
