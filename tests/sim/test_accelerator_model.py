@@ -1,5 +1,6 @@
 """The whole accelerator behind bus models of others, on both simulators."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tercel_hw.top import ACCELERATORS
 from tercel_sim.rtl_library import rtl_verilog
 
 BENCH = Path(__file__).parent / "benches" / "accelerator_bench.py"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "integration.md"
 CONFIG = ACCELERATORS["tiny"]
 SMALL = ModelConfig(
     name="one layer",
@@ -42,3 +44,11 @@ def test_a_pass_of_one_layer(run):
 @pytest.mark.parametrize("pause", [0, 0.5])
 def test_passes_of_a_model(run, pause):
     run(PRESETS["tiny"], passes=2, pause=pause)
+
+
+def test_the_documented_bench(bench, tmp_path):
+    text = DOCUMENT.read_text()
+    found = [each for each in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "@" in each]
+    path = tmp_path / "documented.py"
+    path.write_text("\n".join(found))
+    bench(rtl_verilog(CONFIG), path, top="tercel")
