@@ -101,10 +101,11 @@ def simulate(
     console = Console(highlight=False, markup=False)
     with console.capture() as text:  # a closed pipe is the command group's to handle
         console.print(measurement_table(phases))
-        console.print(f"generated    {', '.join(map(str, generated))}")
+        console.print(f"generated    {', '.join(map(str, generated))}", soft_wrap=True)
         console.print(
             f"evidence     {EVIDENCE} at {memory.clock_mhz:g} MHz, memory {ddr}, "
-            "without the host's time"
+            "without the host's time",
+            soft_wrap=True,
         )
     typer.echo(text.get(), nl=False)
 

@@ -62,6 +62,19 @@ def test_a_port_stops_answering(copier):
     assert not np.any(driver.board.read(1400, 100)[:, 8:])
 
 
+def test_a_port_goes_on_where_it_was(copier):
+    driver = copier()
+    words = np.random.default_rng(1).integers(0, 256, (500, 16), np.uint8)
+    driver.board.write(0, words)
+    driver.start("copy", 500, target=1000)
+    driver.board.stop(0, cycle=driver.board.cycles + 200)
+    driver.board.run(1000)
+    assert not np.array_equal(driver.board.read(1000, 500), words)
+    driver.board.resume(0)
+    driver.board.wait(5000)
+    assert np.array_equal(driver.board.read(1000, 500), words)
+
+
 def test_faults_name_a_port_and_an_error(boards):
     board = boards()
     with pytest.raises(ValueError, match=r"port must be an integer in 0\.\.1, not 2"):
