@@ -134,7 +134,7 @@ class Core(wiring.Component):
         connect(m, columns[1], head.i)
         self._scales(m, scales[1], head.i_scales)
         self._head(m, told, attention, head, residual.o[DUMP])
-        self._end(m, dispatcher, forks, residual, written)
+        self._end(m, dispatcher, forks, residual, written, head.busy)
         return m
 
     def _forks(self, m: Module, dispatcher: Dispatcher) -> dict[str, CommandFork]:
@@ -314,7 +314,7 @@ class Core(wiring.Component):
         connect(m, results.o_command, flipped(self.o_command[1]))
         connect(m, results.o, flipped(self.o[1]))
 
-    def _end(self, m: Module, dispatcher, forks, residual, cache_done) -> None:
+    def _end(self, m: Module, dispatcher, forks, residual, cache_done, walking) -> None:
         """When all is done, and whether anything moves."""
         m.submodules.rows_left = rows = Outstanding()
         m.submodules.caches_left = caches = Outstanding()
@@ -334,7 +334,9 @@ class Core(wiring.Component):
         ]
         left = Cat(counter.any for counter in (rows, caches, results))
         waiting = Cat(~fork.empty for fork in forks.values())
-        m.d.sync += dispatcher.idle.eq(~(left.any() | waiting.any() | self.writing))
+        # The head's results may be written before the last of its rows, which do not count.
+        busy = left.any() | waiting.any() | self.writing | walking
+        m.d.sync += dispatcher.idle.eq(~busy)
         moving = [*self.i_word, *self.o_command, *self.o, *residual.o]
         m.d.sync += self.progress.eq(
             Cat(port.valid & port.ready for port in moving).any() | self.events.compute
