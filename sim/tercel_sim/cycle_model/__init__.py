@@ -1,5 +1,6 @@
 """How many cycles a pass takes, without running it."""
 
+from tercel_sim.cycle_model.measurement import Measurement, measure_pass
 from tercel_sim.cycle_model.prediction import (
     PassPrediction,
     PrefillPrediction,
@@ -7,4 +8,11 @@ from tercel_sim.cycle_model.prediction import (
     predict_prefill,
 )
 
-__all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefill"]
+__all__ = [
+    "Measurement",
+    "PassPrediction",
+    "PrefillPrediction",
+    "measure_pass",
+    "predict_pass",
+    "predict_prefill",
+]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tercel.config import ModelConfig
-from tercel.program import PassBuilder, Request, memory_map
+from tercel.program import PassBuilder, memory_map
 from tercel_hw.top import AcceleratorConfig
+from tercel_sim.cycle_model.chain import chain_request
 from tercel_sim.cycle_model.dispatch import decode
 from tercel_sim.cycle_model.memory import Memory
 from tercel_sim.cycle_model.server import MemoryServer
@@ -102,15 +103,7 @@ def predict_pass(
         raise ValueError(f"nodes must be in 1..{machine.nodes}, not {nodes}")
     if not 0 <= past <= context - nodes:
         raise ValueError(f"past must be in 0..{context - nodes}, not {past}")
-    request = Request(
-        tokens=(0,) * nodes,
-        parents=tuple(range(-1, nodes - 1)),
-        base=past,
-        layer_mask=((True, True),) * model.layers,
-        head_rows=head_rows or 0,
-        argmax=head_rows is not None,
-        best=best if head_rows is not None else 0,
-    )
+    request = chain_request(model, nodes=nodes, past=past, head_rows=head_rows, best=best)
     places = memory_map(config=model, machine=machine, context=context)
     builder = PassBuilder(config=model, machine=machine, memory_map=places)
     server = MemoryServer(

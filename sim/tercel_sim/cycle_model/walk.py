@@ -130,14 +130,25 @@ class PassWalk:
         """Scales and gains: the row waits for the gains."""
         channel, floats = self._memory.channels["vector"], self._config.word_bytes // 4
         begun = channel.left(self._vector_words) or 0.0
-        self._vector_words += fields["words"]
-        first = self._memory.word("vector", self._vector_words - fields["words"])
-        self._weighed = max(begun, first.begins) + SCALARS
+        end, word = self._vector_words + fields["words"], self._vector_words
+        scalars = word + SCALARS // floats
+        self._weighed = max(begun, self._memory.word("vector", word).begins) + SCALARS
+        time, row = self._weighed, self._row
+        while word < end:
+            step = self._memory.word("vector", word)
+            last = min(end, step.first + step.words)
+            if word < scalars:
+                last = min(last, scalars)
+                channel.take(last, self._weighed)
+            else:
+                # Not before the elements that they meet, which come evenly at last.
+                early = row - (end - last) * floats
+                time = max(time + (last - word) * floats, step.ends + floats, early)
+                channel.take(last, time)
+            word = last
         if normed:
-            last = self._memory.word("vector", self._vector_words - 1)
-            self._row = max(self._row, last.ends + floats, self._weighed + fields["width"])
-        channel.take(self._vector_words - fields["words"] + SCALARS // floats, self._weighed)
-        channel.take(self._vector_words, max(self._row, self._weighed))
+            self._row = max(self._row, time)
+        self._vector_words = end
 
     def _tape(self, fields: Mapping[str, int], handed: float) -> None:
         """Only the queue matters: the words have been asked for."""

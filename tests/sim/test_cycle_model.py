@@ -1,0 +1,129 @@
+"""Predicted passes against the cycle-accurate simulation."""
+
+from dataclasses import replace
+
+import pytest
+
+from tercel.config import PRESETS
+from tercel.errors import TercelError
+from tercel_hw.top import ACCELERATORS
+from tercel_sim.cycle_model import measure_pass, predict_pass, predict_prefill
+from tercel_sim.ddr import DDR, DdrConfig
+
+MEMORIES = {
+    "ideal": DDR["ideal"],
+    "kv260": DDR["kv260-15.0"],
+    "slow": DdrConfig(sustained_gbs=0.6),
+    "far": DdrConfig(sustained_gbs=1.0, read_latency=200),
+    "narrow": DdrConfig(port_rate=0.25),
+}
+TINY = PRESETS["tiny"]
+SHAPES = {
+    "tiny": {},
+    "a block of rows that is not full": {"vocab_size": 84},
+    "wide": {"hidden_size": 128, "ffn_size": 240, "layers": 1, "vocab_size": 208},
+    "large heads": {"ffn_size": 64, "heads": 2, "head_size": 48},
+    "a query head a KV head": {"hidden_size": 48, "ffn_size": 96, "layers": 3, "kv_heads": 4},
+    "deep": {"hidden_size": 32, "ffn_size": 48, "layers": 6, "heads": 2, "kv_heads": 1},
+    "all head": {"hidden_size": 96, "ffn_size": 64, "layers": 1, "vocab_size": 256},
+}
+PASSES = [(1, 0, True, 0), (3, 7, True, 0), (4, 50, True, 3), (1, 30, False, 0)]
+"""Nodes, past, whether there is a head, ranks."""
+
+
+@pytest.fixture
+def check(rtl_device):
+    """Runs passes and compares them with what is predicted."""
+
+    def check(model, accelerator, memory, passes, bound):
+        device = rtl_device(model, accelerator, ddr=memory, watchdog=100_000)
+        for nodes, past, headed, best in passes:
+            asked = {
+                "nodes": nodes,
+                "past": past,
+                "head_rows": model.vocab_size if headed else None,
+                "best": best,
+            }
+            measured = measure_pass(device, accelerator, limit=200_000, **asked)
+            predicted = predict_pass(model, accelerator, memory, start=measured.start, **asked)
+            assert predicted.cycles == pytest.approx(measured.cycles, rel=bound), asked
+            assert predicted.bytes_read == measured.bytes_read, asked
+            assert predicted.bytes_written == measured.bytes_written, asked
+            assert sum(predicted.parts.values()) == pytest.approx(predicted.cycles, abs=1)
+
+    return check
+
+
+@pytest.mark.parametrize("memory", ["kv260", "slow"])
+def test_a_little_model(check, four_lanes, little_model, memory):
+    check(little_model, four_lanes, MEMORIES[memory], PASSES, 0.02)
+
+
+def test_rows_that_do_not_count_are_read(check, four_lanes, little_model):
+    model = replace(little_model, vocab_size=36)
+    check(model, four_lanes, MEMORIES["slow"], [(1, 0, True, 0), (1, 30, False, 0)], 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_other_shapes(check, four_lanes, shape, memory):
+    check(replace(TINY, **SHAPES[shape]), four_lanes, MEMORIES[memory], PASSES, 0.03)
+
+
+def test_the_kv260():
+    accelerator, model = ACCELERATORS["kv260"], PRESETS["0.7b"]
+    # What the memory brings bounds a token of a large model from below.
+    memory = DDR["kv260-13.3"]
+    one = predict_pass(model, accelerator, memory, nodes=1, past=100, head_rows=model.vocab_size)
+    bound = one.bytes_read / (memory.sustained_gbs * 1e9)
+    assert bound < one.seconds < 1.1 * bound
+    assert one.passes_per_second == pytest.approx(1 / one.seconds)
+    longer = predict_pass(
+        model, accelerator, memory, nodes=8, past=1000, head_rows=model.vocab_size
+    )
+    assert one.cycles < longer.cycles < 1.5 * one.cycles
+
+
+def test_prefill():
+    model, accelerator, memory = TINY, ACCELERATORS["tiny"], DDR["kv260-13.3"]
+    passes = [
+        predict_pass(model, accelerator, memory, nodes=2, past=past, head_rows=None).cycles
+        for past in range(3, 33, 2)
+    ]
+    whole = predict_prefill(model, accelerator, memory, tokens=31, past=3)
+    rest = predict_pass(model, accelerator, memory, nodes=1, past=33, head_rows=None)
+    assert whole.passes == 16
+    assert whole.cycles == pytest.approx(sum(passes) + rest.cycles, rel=0.005)
+    assert whole.tokens_per_second == pytest.approx(31 * whole.clock_hz / whole.cycles)
+
+
+def test_a_prompt_shorter_than_a_pass():
+    model, accelerator, memory = TINY, ACCELERATORS["tiny"], DDR["kv260-13.3"]
+    whole = predict_prefill(model, accelerator, memory, tokens=1)
+    single = predict_pass(model, accelerator, memory, nodes=1, past=0, head_rows=None)
+    assert (whole.cycles, whole.passes) == (single.cycles, 1)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "past", "message"),
+    [
+        (0, 0, r"nodes must be in 1\.\.2, not 0"),
+        (3, 0, r"nodes must be in 1\.\.2, not 3"),
+        (2, 63, r"past must be in 0\.\.62, not 63"),
+        (1, -1, r"past must be in 0\.\.63, not -1"),
+    ],
+)
+def test_passes_that_cannot_be(nodes, past, message):
+    with pytest.raises(ValueError, match=message):
+        predict_pass(
+            TINY, ACCELERATORS["tiny"], DDR["ideal"], nodes=nodes, past=past, head_rows=None
+        )
+
+
+def test_a_model_that_is_too_large():
+    with pytest.raises(TercelError, match=r"hidden_size of 0\.7b must be at most 128"):
+        predict_pass(
+            PRESETS["0.7b"], ACCELERATORS["tiny"], DDR["ideal"], nodes=1, past=0, head_rows=None
+        )
