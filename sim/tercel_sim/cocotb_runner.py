@@ -112,22 +112,22 @@ def _run(
     command: list[str], folder: Path, environment: dict[str, str], output: IO[str], limit_s: float
 ) -> int | None:
     """The exit code of a command, or none if it took too long; nothing it started is left."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=folder,
         env=environment,
+        stdin=subprocess.PIPE,  # The worker ends with it.
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    )
-    try:
-        return process.wait(limit_s)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    ) as process:
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(simulator: str, benches: Path) -> dict[str, str]:

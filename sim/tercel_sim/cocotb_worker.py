@@ -1,10 +1,14 @@
 """Builds and runs a bench: ``python -m tercel_sim.cocotb_worker JOB``, in the job's folder.
 
-A process of its own, for the runner takes its settings from the environment.
+A process of its own, for the runner takes its settings from the environment. It leads a group that
+ends when its standard input does, so with the process that started it.
 """
 
 import json
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from cocotb_tools.check_results import get_results
@@ -44,5 +48,11 @@ def run(job: dict) -> bool:
     return tests > 0 and failures == 0
 
 
+def _follow() -> None:
+    os.read(0, 1)  # Nothing is ever written: this returns at the end.
+    os.killpg(0, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_follow, daemon=True).start()
     sys.exit(0 if run(json.loads(sys.argv[1])) else 1)

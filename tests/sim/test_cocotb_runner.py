@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 
 import pytest
@@ -69,16 +71,46 @@ def test_a_wrong_design_is_a_failure(counter):
         counter(verilog="module counter(;")
 
 
-def test_a_stuck_bench_is_ended(counter, simulator, tmp_path):
-    limit = {"icarus": 4, "verilator": 60}[simulator]
+@pytest.fixture
+def stuck(tmp_path):
+    """The text of a bench that does not end, and whether it still runs."""
     note = tmp_path / "note"
-    stuck = f"    while True:\n        open({str(note)!r}, 'a').write('.')\n"
-    text = BENCH.replace("    dut.rst.value = 0\n", stuck)
+    loop = f"    while True:\n        open({str(note)!r}, 'a').write('.')\n"
+
+    def runs():
+        size = note.stat().st_size if note.exists() else 0
+        time.sleep(0.1)
+        return note.exists() and note.stat().st_size > size
+
+    return BENCH.replace("    dut.rst.value = 0\n", loop), runs
+
+
+def test_a_stuck_bench_is_ended(counter, simulator, stuck, tmp_path):
+    text, runs = stuck
+    limit = {"icarus": 4, "verilator": 60}[simulator]
     with pytest.raises(TercelError, match=rf"counts did not end within {limit} s, see .*/log"):
         counter(text=text, limit_s=limit)
-    size = note.stat().st_size
-    time.sleep(0.1)
-    assert 0 < size == note.stat().st_size
+    assert (tmp_path / "note").exists()
+    assert not runs()
+
+
+def test_a_bench_ends_with_who_started_it(stuck, simulator, tmp_path):
+    text, runs = stuck
+    (tmp_path / "counts.py").write_text(text)
+    (tmp_path / "neighbour.py").write_text("FIRST = 1\n")
+    call = f"run_bench({COUNTER!r}, top='counter', bench=Path('counts.py'), folder=Path('run'),"
+    call += f" simulator={simulator!r})"
+    lines = ["from pathlib import Path", "from tercel_sim.cocotb_runner import run_bench", call]
+    with subprocess.Popen([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path) as starter:
+        patience = time.monotonic() + 120
+        try:
+            while not runs():
+                assert starter.poll() is None
+                assert time.monotonic() < patience
+        finally:
+            starter.kill()
+    time.sleep(0.5)
+    assert not runs()
 
 
 def test_what_is_missing_is_named(monkeypatch):
