@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-slow test-rtl lint bench train-small clean
+.PHONY: help setup run test test-slow test-rtl lint bench bench-ecp5 train-small clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ lint: setup ## style and types
 bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
+
+bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some three minutes
+	$(BIN)/python -m pip install --quiet --editable '.[synth]'
+	$(BIN)/python bench/ecp5.py
 
 SMALL := build/small
 

@@ -18,7 +18,8 @@ PACKAGES = {
     ),
     "tercel_sim": (
         ROOT / "sim/tercel_sim",
-        {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"},
+        {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"}
+        | {"typer", "rich"},
     ),
     "tercel_quant": (
         ROOT / "quant/tercel_quant",
@@ -26,7 +27,18 @@ PACKAGES = {
         | {"typer", "rich", "rdata"},
     ),
 }
-LAYERS = ["errors", "record", "config", "numerics", "image", "program", "device", "runtime", "cli", "__main__"]
+LAYERS = [
+    "errors",
+    "record",
+    "config",
+    "numerics",
+    "image",
+    "program",
+    "device",
+    "runtime",
+    "cli",
+    "__main__",
+]
 """Inside ``tercel`` a package imports only those before it."""
 
 

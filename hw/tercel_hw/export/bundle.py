@@ -50,10 +50,9 @@ def bundle(
     if board is not None:
         check_board(board, config)
     report = read_resources(config, resources) if resources else _stored(config, board)
-    accelerator = Accelerator(config=config)
-    interfaces = describe_interfaces(accelerator)
+    interfaces = describe_interfaces(config)
     registers = accelerator_registers(config.control)
-    verilog = emit_verilog(accelerator, MODULE)
+    verilog = emit_verilog(Accelerator(config=config), MODULE)
     facts = sidecar(
         config,
         module=MODULE,

@@ -6,18 +6,19 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 from tercel_hw.memory import Axi4LiteSignature, Axi4Signature, flat_name
-from tercel_hw.top.accelerator import Accelerator
+from tercel_hw.top.accelerator import accelerator_signature
+from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["describe_interfaces"]
 
 
-def describe_interfaces(accelerator: Accelerator) -> dict[str, dict[str, Any]]:
+def describe_interfaces(config: AcceleratorConfig) -> dict[str, dict[str, Any]]:
     """Interfaces by name: protocol, role, widths, and each port's direction and width."""
     clocks = {"clk": _port("in", 1), "rst": _port("in", 1)}
     found: dict[str, Any] = {
         "clock": {"protocol": "clock and synchronous reset, active high", "ports": clocks}
     }
-    for name, member in accelerator.signature.members.items():
+    for name, member in accelerator_signature(config).members.items():
         if member.is_port:
             width = Shape.cast(member.shape).width
             port = _port("in" if member.flow == wiring.In else "out", width)

@@ -47,7 +47,7 @@ def board_files(
         "board_part": board.board_part,
         "tested_vivado": " ".join(board.tested_vivado),
         "verilog": f"{stem}.v",
-        "wrapper": f"{stem}_top.v",
+        "wrapper": f"{module}_top.v",
         "top": f"{module}_top",
         "clock": board.clock,
         "clock_mhz": board.clock_mhz,
@@ -65,7 +65,7 @@ def board_files(
     lines += [f"    {name} {{{value}}}" for name, value in settings.items()]
     script = (board.folder / BUILD_SCRIPT).read_text(encoding="utf-8")
     return {
-        f"{stem}_top.v": wrapper(interfaces, module=module),
+        f"{module}_top.v": wrapper(interfaces, module=module),
         SETTINGS: "\n".join([*lines, "}"]) + "\n",
         BUILD_SCRIPT: script,
     }

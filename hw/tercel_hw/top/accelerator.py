@@ -13,7 +13,20 @@ from tercel_hw.top.core import Core
 from tercel_hw.top.drain import Drain
 from tercel_hw.top.memory_system import MemorySystem
 
-__all__ = ["Accelerator"]
+__all__ = ["Accelerator", "accelerator_signature"]
+
+
+def accelerator_signature(config: AcceleratorConfig) -> wiring.Signature:
+    """The ports of an accelerator."""
+    axi = Axi4Signature(config.routed.striped.reader.burst.axi)
+    width = accelerator_registers(config.control).address_width
+    return wiring.Signature(
+        {
+            "s_axi_control": In(Axi4LiteSignature(address_width=width)),
+            "m_axi_mem": Out(axi).array(config.ports),
+            "irq": Out(1),
+        }
+    )
 
 
 class Accelerator(wiring.Component):
@@ -40,15 +53,7 @@ class Accelerator(wiring.Component):
 
     def __init__(self, *, config: AcceleratorConfig):
         self._config = config
-        axi = Axi4Signature(config.routed.striped.reader.burst.axi)
-        width = accelerator_registers(config.control).address_width
-        super().__init__(
-            {
-                "s_axi_control": In(Axi4LiteSignature(address_width=width)),
-                "m_axi_mem": Out(axi).array(config.ports),
-                "irq": Out(1),
-            }
-        )
+        super().__init__(accelerator_signature(config))
 
     @property
     def config(self) -> AcceleratorConfig:

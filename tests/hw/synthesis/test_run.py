@@ -1,0 +1,36 @@
+import pytest
+
+from tercel.errors import TercelError
+from tercel_hw.emission import emit_rtlil
+from tercel_hw.float32 import Bfloat16Up
+from tercel_hw.synthesis.blocks import Block
+from tercel_hw.synthesis.run import measure_blocks
+
+pytest.importorskip("pyosys")
+
+
+def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
+    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
+    lines = []
+    (found,) = measure_blocks([block], cache=tmp_path, report=lines.append)
+    assert (found.name, found.resources.ff, found.resources.dsp) == ("up", 16, 0)
+    assert 0 < found.resources.lut <= 20
+    assert found.depth.levels in (1, 2, 3)
+    assert lines == [f"up: {found.resources.lut} LUT, {found.depth.levels} levels"]
+
+    def refuse(*arguments, **options):
+        raise AssertionError("synthesised twice")
+
+    monkeypatch.setattr("subprocess.run", refuse)
+    assert measure_blocks([block], cache=tmp_path) == [found]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+
+
+def test_a_failure_shows_the_end_of_its_log(tmp_path):
+    block = Block(name="core.bad", top="bad", rtlil="module \\bad\n  nonsense\nend\n")
+    with pytest.raises(
+        TercelError, match=r"the synthesis of core\.bad failed, see .*\.log:\n"
+    ) as e:
+        measure_blocks([block], cache=tmp_path)
+    assert "ERROR" in str(e.value)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".log"]
