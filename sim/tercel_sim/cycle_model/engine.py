@@ -101,7 +101,12 @@ class Engine:
                     # The sums wait in the queue until they are taken; when it is full, so do rows.
                     leaves = max(leaves, self._first + self._tlmm.latency) + count - 1
                     leaves = max(leaves, self._last + self._tlmm.latency)
-                    self._last = max(self._last, leaves - self._queue)
+                    before = start + count - self._queue - 1
+                    if before >= 0:
+                        left = Rows(
+                            ends=(*ends, leaves), block_rows=most, rows=start + count, pace=1.0
+                        )
+                        self._last = max(self._last, left.row(before) + 1)
                 self._free = [self._free[1], self._last + 1]
             ends.append(leaves)
             leaves += 1

@@ -68,7 +68,9 @@ class PassWalk:
         self._vector_words = 0
         self._rows = Rows(ends=(0.0,), block_rows=1, rows=1, pace=1.0)
         self._written = 0.0
+        self._told_tape = 0.0
         self._head_words = 0
+        self._free: dict[str, float] = defaultdict(float)
         self._ends = 0.0
 
     def run(self) -> float:
@@ -98,6 +100,11 @@ class PassWalk:
         self.parts[part] += max(0.0, time - self._marked)
         self._marked = max(self._marked, time)
 
+    def _take(self, name: str, handed: float, ends: float) -> None:
+        """A unit takes a command when it has done the one before; it has done this one then."""
+        self._dispatch.done(name, max(handed, self._free[name]))
+        self._free[name] = ends
+
     def _load(self, fields: Mapping[str, int], handed: float) -> None:
         self._dispatch.done("rows", self._loading.load(fields, handed))
 
@@ -109,7 +116,7 @@ class PassWalk:
             self._row = begins + Residual.LATENCY + fields["width"]
         else:
             self._row = self._rows.last + Dequantiser.LATENCY + Residual.LATENCY
-        self._dispatch.done("residual", begins if not self._rows.rows else self._row)
+        self._take("residual", begins, self._row)
 
     def _norm(self, fields: Mapping[str, int], handed: float) -> None:
         """Quantise a row: its columns go to the engine or to the head."""
@@ -124,7 +131,7 @@ class PassWalk:
         scaled += RowScale.LATENCY + nodes + 1
         prepare = PARTS * nodes
         self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE + 1
-        self._dispatch.done("norm", max(scaled + prepare, self._columns + width) + 1)
+        self._take("norm", handed, max(scaled + prepare, self._columns + width) + 1)
 
     def _vector(self, fields: Mapping[str, int], normed: bool) -> None:
         """Scales and gains: the row waits for the gains."""
@@ -153,8 +160,9 @@ class PassWalk:
     def _tape(self, fields: Mapping[str, int], handed: float) -> None:
         """Only the queue matters: the words have been asked for."""
         if fields["target"] == ENGINE:
-            return
-        self._head_words = fields["words"]
+            self._told_tape = handed
+        else:
+            self._head_words = fields["words"]
 
     def _multiply(self, fields: Mapping[str, int], handed: float) -> None:
         self._rows = self._engine.play(
@@ -164,8 +172,8 @@ class PassWalk:
             prepared=self._prepared,
         )
         issued = self._rows.last - self._config.tlmm.latency
-        self._dispatch.done("engine", issued)
-        self._dispatch.done("tape", issued)
+        self._take("engine", handed, issued)
+        self._take("tape", self._told_tape, issued)
 
     def _dequantise(self, fields: Mapping[str, int], handed: float) -> None:
         self._dispatch.done("dequantise", self._prepared)
@@ -179,17 +187,17 @@ class PassWalk:
         self._mark(part, self._rows.last)
 
     def _cache(self, fields: Mapping[str, int], handed: float) -> None:
-        self._dispatch.done("heads", max(handed, self._written))
         self._written = self._caching.write(fields, self._rows, Dequantiser.LATENCY)
+        self._take("heads", handed, self._written)
 
     def _attend(self, fields: Mapping[str, int], handed: float) -> None:
-        self._dispatch.done("attention", max(handed, self._row))
         self._row = self._walks.attend(fields, self._written)
+        self._take("attention", handed, self._row)
         self._mark("attention", self._row)
 
     def _gate(self, fields: Mapping[str, int], handed: float) -> None:
         last = self._rows.last + Dequantiser.LATENCY
-        self._dispatch.done("gate", last + 1)
+        self._take("gate", handed, last + 1)
         self._row = last + Gate.LATENCY
 
     def _walk(self, fields: Mapping[str, int], handed: float) -> None:
