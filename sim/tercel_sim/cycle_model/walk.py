@@ -130,7 +130,7 @@ class PassWalk:
         scaled = self._row + (squares if normed else Multiplier.LATENCY + 1)
         scaled += RowScale.LATENCY + nodes + 1
         prepare = PARTS * nodes
-        self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE + 1
+        self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE
         self._take("norm", handed, max(scaled + prepare, self._columns + width) + 1)
 
     def _vector(self, fields: Mapping[str, int], normed: bool) -> None:
