@@ -31,8 +31,6 @@ LUT_MEMORIES = {
     "SRLC32E": 1,
 }
 """Lookup tables that a memory takes."""
-WRITE_ADDRESSES = {"RAM32M": "D", "RAM64M": "D", "RAM32M16": "H", "RAM64M8": "H"}
-"""The address at which a memory of several read ports is written."""
 READ_ADDRESS = re.compile(r"(?:ADDR(?P<letter>[A-H])|DPRA\d?|A\d?)$")
 LUT = re.compile(r"(LUT[1-6]|INV)$")
 CLOCKS = ("C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
@@ -77,7 +75,7 @@ class Cell:
         if not match:
             return False
         if letter := match["letter"]:
-            return letter != WRITE_ADDRESSES.get(self.kind) and output == f"DO{letter}"
+            return output == f"DO{letter}"
         return name.startswith("DPRA") == output.startswith("DP")
 
     def ends(self) -> list[int]:

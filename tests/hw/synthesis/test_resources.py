@@ -37,7 +37,7 @@ def adder(first, second, **more):
     ("first", "second", "more", "luts"),
     [
         ([3, 4], [5, 6], {}, 1),
-        ([3, 21], [5, 6, 7], {}, 1),  # The first may take the second's own inputs.
+        ([3, 4, 21], [5, 6, 7], {}, 1),  # The first may take the second's own inputs.
         ([3, 4, 5], [5, 6, 7], {}, 1),
         ([3, 4, 5], [6, 7, 8], {}, 2),  # Six inputs.
         ([3, 4], [5, 6], {"other": table([21, 3], 40)}, 3),  # It is needed elsewhere.
