@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Board", "board_names", "load_board"]
+__all__ = ["Board", "board_names", "load_board", "parse_board"]
 
 PACKAGED = Path(__file__).parent / "boards"
 CHECKOUT = Path(__file__).parents[2] / "boards"

@@ -3,7 +3,7 @@
 import re
 
 from amaranth._toolchain.yosys import find_yosys
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # pyright: ignore (the stubs lack it)
 from amaranth.lib import wiring
 
 from tercel_hw.memory.ports import flat_ports

@@ -6,15 +6,12 @@ from importlib.metadata import version
 from typing import Any
 
 import tercel
-from tercel.program import COMMAND_BYTES, COMMANDS
+from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel_hw.export.latencies import latencies
 from tercel_hw.registers import RegisterMap
 from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["sidecar"]
-
-HEADER_BITS = 32
-"""Bits of a command before its fields."""
 
 
 def sidecar(

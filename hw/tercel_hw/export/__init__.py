@@ -1,0 +1,1 @@
+"""An accelerator's files: Verilog, sidecar, registers, scripts of boards."""
