@@ -1,5 +1,7 @@
 """All units of the accelerator and the streams between them."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -177,7 +179,7 @@ class Core(wiring.Component):
         loaded = empty & loader.o_idle
         m.d.comb += [residual.i_loaded.eq(loaded), rotary.i_loaded.eq(loaded)]
 
-    def _quantise(self, m: Module, told, sources) -> tuple[list, list, stream.Interface]:
+    def _quantise(self, m: Module, told, sources) -> tuple[Sequence, Sequence, stream.Interface]:
         """Rows of the sources to columns and scales of the engine and of the head."""
         vector = self._config.vector
         m.submodules.gains = gains = GainReader(vector)
@@ -290,7 +292,12 @@ class Core(wiring.Component):
         connect(m, cache.o_done, attention.i_written)
         connect(m, told["attention"][0], attention.i_command)
         self._fetch(m, "cache", attention.o_run, attention.i_word)
-        m.d.comb += self.events.attention.eq(attention.busy)
+        attending = Signal()
+        with m.If(cache.o_done.valid & cache.o_done.ready):
+            m.d.sync += attending.eq(1)
+        with m.Elif(attention.o.valid & attention.o.ready & attention.o.payload.last):
+            m.d.sync += attending.eq(0)
+        m.d.comb += self.events.attention.eq(attending)
         return cache.o_done
 
     def _head(self, m: Module, told, attention, head, residual) -> None:
