@@ -131,6 +131,7 @@ def synth(
     from tercel_hw.synthesis.blocks import cut
     from tercel_hw.synthesis.report import as_json, as_markdown, as_table
     from tercel_hw.synthesis.run import measure_blocks
+    from tercel_hw.target import Target
     from tercel_hw.top.accelerator import Accelerator
 
     if output is not None and output.suffix not in (".json", ".md"):
@@ -138,7 +139,8 @@ def synth(
     budget = load_board(board)
     chosen = _choose(preset, config, budget)
     typer.echo("elaborating", err=True)
-    every = cut(emit_rtlil(Accelerator(config=chosen), MODULE), top=MODULE)
+    rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=Target.ULTRASCALE_PLUS)
+    every = cut(rtlil, top=MODULE)
     wanted = every if blocks is None else _select(every, blocks.split(","))
     measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
     Console().print(as_table(measured, budget))

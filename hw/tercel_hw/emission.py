@@ -7,6 +7,7 @@ from amaranth.back import rtlil  # pyright: ignore (the stubs lack it)
 from amaranth.lib import wiring
 
 from tercel_hw.memory.ports import flat_ports
+from tercel_hw.target import Target
 
 __all__ = ["emit_rtlil", "emit_verilog"]
 
@@ -20,13 +21,14 @@ NOTHING = re.compile(r"^  wire \[-1:0\] [^\n]*;\n", re.MULTILINE)
 """A wire without bits, which Verilog takes for one of two; nothing is connected to it."""
 
 
-def emit_rtlil(component: wiring.Component, name: str) -> str:
-    """RTLIL of a component, without paths of source files.
+def emit_rtlil(component: wiring.Component, name: str, *, target: Target = Target.PORTABLE) -> str:
+    """RTLIL of a component for a target, without paths of source files.
 
     UltraRAM cannot be initialised, and nothing reads a word of it before it was written, so the
     zeros with which Amaranth fills memories are left out there.
     """
-    text = rtlil.convert(component, name=name, ports=flat_ports(component), emit_src=False)
+    ports = flat_ports(component)
+    text = rtlil.convert(component, name=name, platform=target, ports=ports, emit_src=False)
     return MODULE.sub(lambda match: _without_ultra_inits(match[0]), text)
 
 
@@ -37,10 +39,12 @@ def _without_ultra_inits(module: str) -> str:
     return INIT.sub(lambda match: "" if match[1] in names else match[0], module)
 
 
-def emit_verilog(component: wiring.Component, name: str) -> str:
+def emit_verilog(
+    component: wiring.Component, name: str, *, target: Target = Target.PORTABLE
+) -> str:
     """One self-contained Verilog file of a component (the script of ``amaranth.back.verilog``)."""
     script = [
-        f"read_rtlil <<rtlil\n{emit_rtlil(component, name)}\nrtlil",
+        f"read_rtlil <<rtlil\n{emit_rtlil(component, name, target=target)}\nrtlil",
         "proc -nomux -norom",
         "memory_collect",
         "write_verilog -norename",
