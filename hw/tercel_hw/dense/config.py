@@ -5,32 +5,27 @@ from dataclasses import dataclass
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from tercel_hw.dense.packing import PACKED_TERMS
 from tercel_hw.memory.checks import check_integer, check_power_of_two
 
-__all__ = ["GRANULE", "SUM_BITS", "TOTAL_BITS", "WEIGHT_BITS", "DenseConfig"]
+__all__ = ["TOTAL_BITS", "WEIGHT_BITS", "DenseConfig"]
 
-GRANULE = 16
-"""Head sizes are a multiple of it."""
-SUM_BITS = 32
-"""Of a dot product's sum."""
 WEIGHT_BITS = 17
 """Of an axpy weight, unsigned."""
 TOTAL_BITS = 37
 """Of an axpy sum: (2^17 - 1) * 127 * rows is below 2^36 for up to 4128 rows."""
-
-FACTOR_BITS = 18
-"""Of a cell's first operand: a weight and its sign; the second is a byte."""
-PACKED_FACTOR_BITS = 27
+PRODUCT = 127 * 127
+HALVES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseConfig:
     """Shape of a dense engine.
 
-    A *cell* is one multiplier, a DSP48E2 on UltraScale+. Unpacked, there is one for each lane and
-    byte of a beat. Packed, a cell does two lanes' products in dot mode, so there are half as many,
-    and axpy takes two cycles a beat: first the lower half of the lanes, then the upper.
+    There is one multiplier, a DSP48E2 on UltraScale+, for each lane and byte of a beat. Those of
+    ``chain`` bytes add up from one to the next.
+
+    Rows are cut into *slices* of a beat each, vectors likewise. The last slice of a row may be a
+    *half* slice: then a beat holds that of two rows.
 
     Raises
     ------
@@ -39,110 +34,105 @@ class DenseConfig:
     """
 
     nodes: int = 8
-    """Lanes, K: vectors a beat meets in one cycle."""
+    """Lanes, K: vectors a beat meets."""
     macs: int = 64
     """Bytes of a beat: multiply-accumulates per lane and cycle."""
-    turns: int = 4
-    """Most sets of K vectors that a row meets, one after the other (query heads of a KV head)."""
-    vector_beats: int = 64
-    """Capacity of a lane's vector memory; a command needs ``beats * turns``."""
-    total_words: int = 8
-    """Capacity of the axpy sums; a command needs ``beats * turns * halves``."""
+    chain: int = 16
+    """Multipliers of a chain; at most half a beat. A dot's slice takes as many cycles at least."""
+    slices: int = 64
+    """Capacity of a lane's vectors."""
+    tile: int = 64
+    """Most rows of a dot's tile, whose sums are kept from slice to slice."""
+    totals: int = 2
+    """Slices of axpy sums that are kept until they are read; a command has no more."""
     rows: int = 1 << 17
     """Most rows of a command."""
-    packed: bool = False
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
-        check_power_of_two("macs", self.macs, PACKED_TERMS, 256)
-        check_integer("turns", self.turns, 1, 16)
-        check_integer("vector_beats", self.vector_beats, 2, 1 << 12)
-        check_integer("total_words", self.total_words, 2, 64)
+        check_power_of_two("macs", self.macs, 16, 256)
+        check_power_of_two("chain", self.chain, 4, self.macs // HALVES)
+        check_integer("slices", self.slices, 1, 1 << 12)
+        check_power_of_two("tile", self.tile, self.chain, 1 << 10)
+        check_integer("totals", self.totals, 1, 64)
         check_integer("rows", self.rows, 1, 1 << 20)
-        if not isinstance(self.packed, bool):
-            raise TypeError(f"packed must be a boolean, not {self.packed!r}")
-        if self.packed and self.nodes % 2:
-            raise ValueError(f"nodes must be even if cells are packed, not {self.nodes}")
 
     @property
-    def granule(self) -> int:
-        """Bytes: rows that lie without gaps are a multiple of it."""
-        return min(GRANULE, self.macs)
+    def chains(self) -> int:
+        """Chains of a lane."""
+        return self.macs // self.chain
 
     @property
-    def halves(self) -> int:
-        """Cycles that a beat and turn take in axpy mode."""
-        return 2 if self.packed else 1
-
-    @property
-    def columns(self) -> int:
-        """Cells for each byte of a beat: the lanes of an axpy step."""
-        return self.nodes // self.halves
-
-    @property
-    def cells(self) -> int:
-        """Multipliers."""
-        return self.columns * self.macs
-
-    @property
-    def most_elements(self) -> int:
-        """The widest row of a command."""
-        return self.vector_beats * self.macs
+    def sum_bits(self) -> int:
+        """Of a dot product."""
+        return (self.slices * self.macs * PRODUCT).bit_length() + 1
 
     @property
     def beat(self) -> data.ArrayLayout:
         return data.ArrayLayout(signed(8), self.macs)
 
     @property
-    def factor_bits(self) -> int:
-        """Of a cell's first operand."""
-        return PACKED_FACTOR_BITS if self.packed else FACTOR_BITS
-
-    @property
-    def products(self) -> data.ArrayLayout:
-        """A column's products of a beat; those of packed cells are pairs."""
-        return data.ArrayLayout(signed(self.factor_bits + 8), self.macs)
-
-    @property
-    def sums(self) -> data.ArrayLayout:
-        """What a dot yields for a row and turn."""
-        return data.ArrayLayout(signed(SUM_BITS), self.nodes)
-
-    @property
-    def weights(self) -> data.ArrayLayout:
-        """What axpy takes for a row and turn."""
-        return data.ArrayLayout(unsigned(WEIGHT_BITS), self.nodes)
-
-    @property
-    def totals(self) -> data.StructLayout:
-        """What axpy yields for an element and a set of lanes."""
+    def column(self) -> data.StructLayout:
+        """An element of vectors: byte ``index`` of a slice, for those of the lanes in ``lanes``."""
         return data.StructLayout(
             {
-                "sums": data.ArrayLayout(signed(TOTAL_BITS), self.columns),
-                "set": range(self.turns * self.halves),
-                "last": 1,
+                "slice": range(self.slices),
+                "index": range(self.macs),
+                "half": 1,
+                "lanes": unsigned(self.nodes),
+                "values": data.ArrayLayout(signed(8), self.nodes),
             }
         )
 
     @property
     def command(self) -> data.StructLayout:
-        """A walk over rows."""
+        """A walk over rows of ``full`` slices and, if ``half``, a half slice."""
         return data.StructLayout(
             {
                 "axpy": 1,
-                "elements": range(self.most_elements + 1),
-                "turns": range(self.turns + 1),
                 "rows": range(self.rows + 1),
+                "full": range(self.slices + 1),
+                "half": 1,
+                "tile": range(self.tile + 1),
+                "slice": range(self.slices),
             }
         )
 
     @property
-    def vector(self) -> data.StructLayout:
-        """An element of every lane's vector: ``byte`` of the beat at ``beat * turns + turn``."""
+    def sums(self) -> data.ArrayLayout:
+        """What a dot yields for a row."""
+        return data.ArrayLayout(signed(self.sum_bits), self.nodes)
+
+    @property
+    def weights(self) -> data.ArrayLayout:
+        """What axpy takes for a beat: weights of the row or rows in its lower and upper half."""
+        return data.ArrayLayout(data.ArrayLayout(unsigned(WEIGHT_BITS), self.nodes), HALVES)
+
+    @property
+    def chain_totals(self) -> data.ArrayLayout:
+        """Axpy sums of the same cell of all chains."""
+        lanes = data.ArrayLayout(signed(TOTAL_BITS), self.nodes)
+        return data.ArrayLayout(lanes, self.chains)
+
+    @property
+    def read(self) -> data.StructLayout:
+        """How the totals of an axpy walk are read: all ``elements``, ``turns`` times."""
         return data.StructLayout(
             {
-                "address": range(self.vector_beats),
-                "byte": range(self.macs),
-                "values": data.ArrayLayout(signed(8), self.nodes),
+                "elements": range(self.totals * self.macs + 1),
+                "full": range(self.totals + 1),
+                "half": 1,
+                "turns": range(self.nodes + 1),
+            }
+        )
+
+    @property
+    def totals_read(self) -> data.StructLayout:
+        """What is read: an element of all lanes."""
+        return data.StructLayout(
+            {
+                "sums": data.ArrayLayout(signed(TOTAL_BITS), self.nodes),
+                "turn": range(self.nodes),
+                "last": 1,
             }
         )

@@ -1,43 +1,44 @@
 """The dense engine."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Const, Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
-from tercel_hw.dense.accumulator_column import AccumulatorColumn
+from tercel_hw.dense.array import CellArray, array_latency
 from tercel_hw.dense.config import DenseConfig
-from tercel_hw.dense.dot_reducer import DotReducer, reducer_latency
-from tercel_hw.dense.multiplier_column import MultiplierColumn
+from tercel_hw.dense.dot_sums import DotSums
 from tercel_hw.dense.sequencer import Sequencer
-from tercel_hw.dense.total_reader import TotalReader
+from tercel_hw.dense.total_buffer import TotalBuffer
+from tercel_hw.dense.vectors import VectorStore
 from tercel_hw.float32.stages import Stages
 
-__all__ = ["DenseEngine", "dense_latency"]
-
-QUEUE_DEPTH = 16
-"""Dot sums between issue and output; above the latency, so that one-beat rows flow freely."""
-MULTIPLIED = 1 + MultiplierColumn.LATENCY
-"""Cycles from issue to products."""
+__all__ = ["DenseEngine", "dense_latency", "totals_latency"]
 
 
 def dense_latency(config: DenseConfig) -> int:
-    """Cycles from a row's last beat to its sums: 7 for 64 bytes a beat, 8 if packed."""
-    return MULTIPLIED + reducer_latency(config) + 1
+    """Cycles from a row's last beat to its sum: 25 with chains of 16."""
+    return array_latency(config) + DotSums.LATENCY + 1
+
+
+def totals_latency(config: DenseConfig) -> int:
+    """Cycles from a slice's last beat to its first total: 39 with chains of 16."""
+    return array_latency(config) + config.chain - 1 + TotalBuffer.LATENCY
 
 
 class DenseEngine(wiring.Component):
     """Streams int8 rows past K int8 vectors (dot) or K weights a row (axpy); all sums are exact.
 
-    A row comes as ``ceil(elements / macs)`` beats, starting on a beat. The bytes beyond its
-    elements are ignored by axpy; in dot mode they meet whatever the vector's beat has there, so
-    one of both must be zero. For each row, dot gives K sums a turn; axpy gives
-    ``sum_row weight[turn][lane] * row[element]`` after the walk, while the next dot walk may run.
+    Rows come in beats of ``macs`` bytes, in slices. A dot's command is walked tile by tile: of
+    ``tile`` rows, the last of what remains, first the half slice, two rows a beat, then the full
+    slices, each of all rows of the tile. It gives K sums a row. An axpy's command is walked slice
+    by slice, each of all rows, the half slice last; it gives ``sum_row weight[lane] * row[element]``
+    for all elements. Bytes beyond a row's elements are ignored by axpy; in dot mode they meet what
+    the vector has there, so one of both must be zero. In an axpy's last half beat the second of two
+    rows may be missing: its weights must be zero.
 
-    Throughput: dot, ``turns`` cycles a beat; axpy, ``turns * halves`` cycles a beat and at least 2
-    a row; between two walks one cycle for the command. With a row's last beat taken in cycle 0, its
-    last sums are offered in cycle ``latency``; with a walk's last beat taken in cycle 0, totals are
-    offered from cycle ``TOTALS_LATENCY`` on, an element of one set of lanes a cycle. The pipeline
-    has no stall: a row's last beat waits until the output queue has room.
+    The cycles are those of :class:`Sequencer`. With a row's last beat taken in cycle 0, its sum is
+    offered in cycle `dense_latency`; with a slice's last beat taken in cycle 0, its first total is
+    offered in cycle `totals_latency`. Nothing stalls the pipeline: beats wait until there is room.
 
     Parameters
     ----------
@@ -46,40 +47,42 @@ class DenseEngine(wiring.Component):
 
     Members
     -------
-    i_vector : In(stream.Signature(config.vector))
-        Writes a byte of every lane's vector, always ready; not while a dot walk reads that address.
+    i_vector : In(stream.Signature(config.column))
+        Writes a byte of the lanes' vectors, always ready; not of a slice that a walk still reads.
     i_command : In(stream.Signature(config.command))
-        ``elements``, ``rows`` and ``turns`` at least 1 and within the capacities; axpy: at most
-        4128 rows, for which the totals are exact.
+        ``rows`` and the number of slices at least 1. Dot: from ``slice`` on lie the full slices of
+        the vectors, then the half one. Axpy: at most ``totals`` slices, and 4128 rows, for which
+        the totals are exact.
     i_row : In(stream.Signature(config.beat))
     i_weight : In(stream.Signature(config.weights))
-        Axpy: one for each row and turn.
+        Axpy: one for each beat.
     o_sum : Out(stream.Signature(config.sums))
-        Dot: one for each row and turn.
-    o_total : Out(stream.Signature(config.totals))
-        Axpy: sets in order (turn, half), each with all elements in order. Half h is lanes
-        ``h * columns`` on.
+        Dot: one for each row.
+    i_read : In(stream.Signature(config.read))
+        One for each axpy walk, in order, also long before.
+    o_total : Out(stream.Signature(config.totals_read))
+        What it asks for.
     """
-
-    TOTALS_LATENCY = MULTIPLIED + 3
 
     i_vector: stream.Interface
     i_command: stream.Interface
     i_row: stream.Interface
     i_weight: stream.Interface
     o_sum: stream.Interface
+    i_read: stream.Interface
     o_total: stream.Interface
 
     def __init__(self, config: DenseConfig):
         self._config = config
         super().__init__(
             {
-                "i_vector": wiring.In(stream.Signature(config.vector)),
+                "i_vector": wiring.In(stream.Signature(config.column)),
                 "i_command": wiring.In(stream.Signature(config.command)),
                 "i_row": wiring.In(stream.Signature(config.beat)),
                 "i_weight": wiring.In(stream.Signature(config.weights)),
                 "o_sum": wiring.Out(stream.Signature(config.sums)),
-                "o_total": wiring.Out(stream.Signature(config.totals)),
+                "i_read": wiring.In(stream.Signature(config.read)),
+                "o_total": wiring.Out(stream.Signature(config.totals_read)),
             }
         )
 
@@ -91,138 +94,69 @@ class DenseEngine(wiring.Component):
     def latency(self) -> int:
         return dense_latency(self._config)
 
+    @property
+    def totals_latency(self) -> int:
+        return totals_latency(self._config)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.sequencer = sequencer = Sequencer(self._config)
-        for port in "i_command", "i_row", "i_weight":
-            inner, outer = getattr(sequencer, port), getattr(self, port)
-            wiring.connect(m, inner, wiring.flipped(outer))
-
+        config = self._config
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.vectors = vectors = VectorStore(config)
+        m.submodules.array = array = CellArray(config)
+        m.submodules.sums = sums = DotSums(config)
+        m.submodules.totals = totals = TotalBuffer(config)
+        wiring.connect(m, wiring.flipped(self.i_command), sequencer.i_command)
+        wiring.connect(m, wiring.flipped(self.i_vector), vectors.i)
+        wiring.connect(m, wiring.flipped(self.i_read), totals.i_command)
+        wiring.connect(m, totals.o, wiring.flipped(self.o_total))
         stages = Stages(m, Const(1))
-        columns = self._multipliers(m, stages, sequencer.o.payload)
-        issued = sequencer.o.payload
-        # Valid bits, unlike data, start from reset.
-        added = MULTIPLIED + reducer_latency(self._config)
-        valid = Signal(added + 1)
-        m.d.comb += valid[0].eq(sequencer.o.valid)
-        m.d.sync += valid[1:].eq(valid)
-        self._axpy(
-            m,
-            sequencer,
-            columns,
-            valid=valid[MULTIPLIED],
-            axpy=stages.delay(issued.axpy, MULTIPLIED, "axpy"),
-            last=stages.delay(issued.last, MULTIPLIED, "axpy_last"),
-            slot=stages.delay(issued.slot, MULTIPLIED, "axpy_slot"),
-        )
-        self._dot(
-            m,
-            sequencer,
-            columns,
-            valid=valid[added] & ~stages.delay(issued.axpy, added, "dot_axpy"),
-            first=stages.delay(issued.first, added, "dot_first"),
-            last=stages.delay(issued.last, added, "dot_last"),
-            turn=stages.delay(issued.turn, added, "dot_turn"),
-        )
+        latency = array_latency(config)
+        drains = stages.delay(sequencer.last, latency, "last", reset=True)
+        left = Signal(range(config.chain))
+        m.d.comb += [
+            sequencer.beat_valid.eq(self.i_row.valid),
+            sequencer.weight_valid.eq(self.i_weight.valid),
+            self.i_row.ready.eq(sequencer.taken),
+            self.i_weight.ready.eq(sequencer.weight_taken),
+            vectors.load.eq(sequencer.load),
+            vectors.slice.eq(sequencer.slice),
+            array.valid.eq(sequencer.taken),
+            array.beat.eq(self.i_row.payload),
+            array.weights.eq(self.i_weight.payload),
+            array.vector.eq(vectors.o),
+            sums.valid.eq(
+                stages.delay(sequencer.taken & ~sequencer.axpy, latency, "dot", reset=True)
+            ),
+            sums.beat.eq(stages.delay(sequencer.beat, latency, "beat")),
+            sums.chains.eq(array.o),
+            totals.i.eq(array.o),
+            totals.i_valid.eq(drains | (left != 0)),
+            sequencer.released.eq(totals.released),
+        ]
+        for name in "axpy", "first", "last", "load":
+            m.d.comb += getattr(array, name).eq(getattr(sequencer, name))
+        with m.If(drains):
+            m.d.sync += left.eq(config.chain - 1)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        self._queue(m, sequencer, sums)
         return m
 
-    def _multipliers(self, m: Module, stages: Stages, issued) -> list[MultiplierColumn]:
-        """Columns with their operands; a memory of all lanes' vectors for each byte of a beat."""
+    def _queue(self, m: Module, sequencer: Sequencer, sums: DotSums) -> None:
+        """Sums wait in a queue; a beat whose sums might not fit is not taken."""
         config = self._config
-        step = stages(row=issued.row, weights=issued.weights, axpy=issued.axpy)
-        weights = [step.weights.word_select(c, 17) for c in range(config.columns)]
-        columns = []
-        for index in range(config.columns):
-            m.submodules[f"multipliers{index}"] = column = MultiplierColumn(config)
-            m.d.comb += [
-                column.row.eq(step.row),
-                column.weight.eq(weights[index]),
-                column.axpy.eq(step.axpy),
-            ]
-            columns.append(column)
-        element = self.i_vector.payload
-        m.d.comb += self.i_vector.ready.eq(1)
-        for byte in range(config.macs):
-            store = memory.Memory(
-                shape=element["values"].shape(), depth=config.vector_beats, init=[]
-            )
-            m.submodules[f"vectors{byte}"] = store
-            write, read = store.write_port(), store.read_port()
-            m.d.comb += [
-                write.addr.eq(element.address),
-                write.data.eq(element["values"]),
-                write.en.eq(self.i_vector.valid & (element.byte == byte)),
-                read.addr.eq(issued.slot),
-            ]
-            for lane in range(config.nodes):
-                half, column = divmod(lane, config.columns)
-                m.d.comb += columns[column].vectors[half][byte].eq(read.data[lane])
-        return columns
-
-    def _axpy(self, m, sequencer, multipliers, *, valid, axpy, last, slot) -> None:
-        """Add products to the sums; read these out after the walk."""
-        config = self._config
-        m.submodules.reader = reader = TotalReader(config)
-        command, payload = self.i_command.payload, self.o_total.payload
-        started = self.i_command.valid & self.i_command.ready & command.axpy
-        adds, ended = Signal(), Signal()
-        m.d.sync += ended.eq(adds & last)
-        m.d.comb += [
-            adds.eq(valid & axpy),
-            reader.start.eq(started),
-            reader.elements.eq(command.elements),
-            reader.turns.eq(command.turns),
-            reader.go.eq(ended),
-            reader.step.eq(~self.o_total.valid | self.o_total.ready),
-            sequencer.free.eq(reader.free),
-        ]
-        with m.If(reader.step):
-            m.d.sync += [
-                self.o_total.valid.eq(reader.valid),
-                payload.set.eq(reader.set),
-                payload.last.eq(reader.last),
-            ]
-        for index, column in enumerate(multipliers):
-            m.submodules[f"sums{index}"] = sums = AccumulatorColumn(config)
-            m.d.comb += [
-                sums.products.eq(column.o),
-                sums.valid.eq(adds),
-                sums.clear.eq(reader.clear),
-                sums.slot.eq(Mux(reader.busy, reader.slot, slot)),
-                sums.index.eq(reader.index),
-            ]
-            with m.If(reader.step):
-                m.d.sync += payload.sums[index].eq(sums.o)
-
-    def _dot(self, m, sequencer, multipliers, *, valid, first, last, turn) -> None:
-        """Add the beats of a row; queue the sums."""
-        config = self._config
-        m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=QUEUE_DEPTH)
-        partial = Array(
-            Signal(config.sums, name=f"partial{index}", reset_less=True)
-            for index in range(config.turns)
+        depth = 1 << (dense_latency(config) + 2).bit_length()
+        m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=depth)
+        promised = Signal(range(depth + 1))
+        m.d.sync += promised.eq(
+            promised + sequencer.sums - (self.o_sum.valid & self.o_sum.ready)
         )
-        sums = Signal(config.sums)
-        for index, column in enumerate(multipliers):
-            m.submodules[f"reducer{index}"] = reducer = DotReducer(config)
-            m.d.comb += reducer.products.eq(column.o)
-            for half in range(config.halves):
-                lane = half * config.columns + index
-                before = Mux(first, 0, partial[turn][lane])
-                m.d.comb += sums[lane].eq(reducer.o[half] + before)
-        with m.If(valid):
-            m.d.sync += partial[turn].eq(sums)
-
-        issued = sequencer.o.payload
-        reserves = sequencer.o.valid & issued.last & ~issued.axpy
-        taken = self.o_sum.valid & self.o_sum.ready
-        reserved = Signal(range(QUEUE_DEPTH + 1))
-        m.d.sync += reserved.eq(reserved + reserves - taken)
         m.d.comb += [
-            sequencer.room.eq(reserved != QUEUE_DEPTH),
-            queue.w_data.eq(sums),
-            queue.w_en.eq(valid & last),
+            sequencer.room.eq(promised <= depth - 2),
+            queue.w_en.eq(sums.o_valid),
+            queue.w_data.eq(sums.o),
             self.o_sum.valid.eq(queue.r_rdy),
             self.o_sum.payload.eq(queue.r_data),
-            queue.r_en.eq(taken),
+            queue.r_en.eq(self.o_sum.ready),
         ]

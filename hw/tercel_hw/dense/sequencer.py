@@ -1,36 +1,23 @@
-"""The order in which rows, vectors and weights meet."""
+"""The order of a dense engine's beats."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.dense.config import DenseConfig
+from tercel_hw.dense.dot_sums import beat_layout
 
-__all__ = ["Sequencer", "step_layout"]
-
-
-def step_layout(config: DenseConfig) -> data.StructLayout:
-    """One cycle's work: a beat against one set of vectors or weights."""
-    return data.StructLayout(
-        {
-            "row": config.beat,
-            "weights": data.ArrayLayout(config.weights.elem_shape, config.columns),
-            "axpy": 1,
-            # Address of the vectors, or of the axpy sums.
-            "slot": range(max(config.vector_beats, config.total_words)),
-            "turn": range(config.turns),
-            # Of the row.
-            "first": 1,
-            # Dot: of the row. Axpy: of the walk.
-            "last": 1,
-        }
-    )
+__all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Turns a command, its rows and its weights into steps, one a cycle.
+    """Takes a walk's beats, and says what each of them is.
 
-    For each row, each beat: every turn, in axpy mode every half of the lanes. A beat is taken with
-    its last step, a weight with the last step of its row's first beat; later beats use a copy.
+    Dot: tile by tile, in a tile the half slice first, then the full ones, so that sums of rows
+    leave one by one with the last slice. Axpy: slice by slice, the full ones first, over all rows.
+
+    A beat a cycle, but: a dot's slice takes ``chain`` cycles at least, while its vector is read; a
+    dot's beat whose two sums leave is followed by a cycle without; an axpy's slice is followed by
+    ``chain - 1`` cycles without, while its sums are moved out.
 
     Parameters
     ----------
@@ -40,34 +27,51 @@ class Sequencer(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        Taken when the walk before has issued its last step and, for axpy, ``free`` is high.
-    i_row : In(stream.Signature(config.beat))
-    i_weight : In(stream.Signature(config.weights))
+    beat_valid, weight_valid : In(1)
+        The next beat is there, and its weights.
+    taken, weight_taken : Out(1)
+        It is taken, and with it its weights.
     room : In(1)
-        A dot's sum may be issued.
-    free : In(1)
-        The axpy sums may be overwritten.
-    o : Out(stream.Signature(step_layout(config)))
-        ``ready`` is ignored.
+        Two more sums may leave.
+    sums : Out(range(3))
+        So many will leave of this beat.
+    released : In(1)
+        The totals of a slice have been read.
+    axpy, first, last, load : Out(1)
+        Of the taken beat, those of a :class:`CellArray`.
+    slice : Out(range(slices))
+        The vector's slice, with `load`.
+    beat : Out(beat_layout(config))
+        Of a dot's beat.
     """
 
     i_command: stream.Interface
-    i_row: stream.Interface
-    i_weight: stream.Interface
+    beat_valid: Signal
+    weight_valid: Signal
+    taken: Signal
+    weight_taken: Signal
     room: Signal
-    free: Signal
-    o: stream.Interface
+    sums: Signal
+    released: Signal
+    axpy: Signal
+    first: Signal
+    last: Signal
+    load: Signal
+    slice: Signal
+    beat: data.View
 
     def __init__(self, config: DenseConfig):
         self._config = config
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(config.command)),
-                "i_row": wiring.In(stream.Signature(config.beat)),
-                "i_weight": wiring.In(stream.Signature(config.weights)),
-                "room": wiring.In(1),
-                "free": wiring.In(1),
-                "o": wiring.Out(stream.Signature(step_layout(config))),
+                **{name: wiring.In(1) for name in ("beat_valid", "weight_valid", "room")},
+                "released": wiring.In(1),
+                **{name: wiring.Out(1) for name in ("taken", "weight_taken")},
+                "sums": wiring.Out(range(3)),
+                **{name: wiring.Out(1) for name in ("axpy", "first", "last", "load")},
+                "slice": wiring.Out(range(config.slices)),
+                "beat": wiring.Out(beat_layout(config)),
             }
         )
 
@@ -79,76 +83,102 @@ class Sequencer(wiring.Component):
         m = Module()
         config = self._config
         command = Signal(config.command)
-        running = Signal()
-        row = Signal(config.rows.bit_length())
-        beat = Signal(range(config.vector_beats))
-        turn = Signal(range(config.turns))
-        half = Signal(range(max(config.halves, 2)))
-        slot = Signal.like(self.o.payload.slot)
-
-        last_beat, last_turn, last_half, last_row = Signal(), Signal(), Signal(), Signal()
-        final_beat = Signal(range(config.vector_beats))
-        m.d.comb += [
-            last_row.eq(row + 1 == command.rows),
-            last_beat.eq(beat == final_beat),
-            last_turn.eq(turn + 1 == command.turns),
-            last_half.eq((half == config.halves - 1) | ~command.axpy),
-            self.i_command.ready.eq(~running & (self.free | ~self.i_command.payload.axpy)),
-        ]
         offered = self.i_command.payload
-        with m.If(self.i_command.valid & self.i_command.ready):
+        busy = Signal()
+        # Rows of the tile (axpy: all), as many less one, pairs less one; rows behind the tile.
+        rows, last_row, last_pair, behind = (Signal(range(config.rows + 1)) for _ in range(4))
+        half, number = Signal(), Signal.like(command.full)
+        word = Signal(range(config.rows))
+        first_word, last_word = Signal(), Signal()
+        last_slice, last_tile = Signal(), Signal()
+        m.d.comb += [
+            self.i_command.ready.eq(~busy),
+            self.axpy.eq(command.axpy),
+            first_word.eq(word == 0),
+            last_word.eq(word == Mux(half, last_pair, last_row)),
+            last_slice.eq(
+                Mux(half, command.axpy | (command.full == 0), self._is_last(command, number))
+            ),
+            last_tile.eq(command.axpy | (behind == 0)),
+        ]
+        free = self._pauses(m, first_word)
+        m.d.comb += self.taken.eq(
+            busy & self.beat_valid & free & Mux(command.axpy, self.weight_valid, self.room)
+        )
+        self._tell(m, command, half, number, word, first_word, last_word, last_slice, rows)
+
+        def begin(count, axpy) -> None:
+            """A tile of so many rows."""
+            m.d.sync += [rows.eq(count), last_row.eq(count - 1), last_pair.eq((count - 1) >> 1)]
+            m.d.sync += number.eq(0)
+
+        def tile(left, size):
+            return Mux(left < size, left, size)
+
+        following = Signal.like(rows)
+        m.d.sync += following.eq(tile(behind, command.tile))
+        with m.If(self.i_command.valid & ~busy):
+            count = Mux(offered.axpy, offered.rows, tile(offered.rows, offered.tile))
+            begin(count, offered.axpy)
             m.d.sync += [
                 command.eq(offered),
-                final_beat.eq((offered.elements - 1) >> config.macs.bit_length() - 1),
-                running.eq(1),
+                busy.eq(1),
+                behind.eq(offered.rows - count),
+                half.eq(offered.half & (~offered.axpy | (offered.full == 0))),
             ]
-
-        fresh = Signal()
-        issued = self.o.valid
-        # Sums are written a cycle late: one and the same word takes every second cycle.
-        recent, single = Signal(), Signal()
-        m.d.sync += recent.eq(issued)
-        m.d.comb += single.eq((slot == 0) & last_beat & last_turn & last_half)
-        weighed = (~fresh | self.i_weight.valid) & ~(recent & single)
-        ready = Mux(command.axpy, weighed, ~last_beat | self.room)
-        m.d.comb += [
-            fresh.eq(beat == 0),
-            issued.eq(running & self.i_row.valid & ready),
-            self.i_row.ready.eq(issued & last_turn & last_half),
-            self.i_weight.ready.eq(issued & command.axpy & fresh & last_half),
-        ]
-        with m.If(issued):
-            m.d.sync += slot.eq(slot + 1)
-            with m.If(~last_half):
-                m.d.sync += half.eq(half + 1)
-            with m.Else():
-                m.d.sync += [half.eq(0), turn.eq(Mux(last_turn, 0, turn + 1))]
-        with m.If(self.i_row.ready):
-            m.d.sync += beat.eq(beat + 1)
-            with m.If(last_beat):
-                m.d.sync += [beat.eq(0), slot.eq(0), row.eq(row + 1)]
-                with m.If(last_row):
-                    m.d.sync += [row.eq(0), running.eq(0)]
-
-        kept = Array(
-            Signal(config.weights, name=f"kept{index}", reset_less=True)
-            for index in range(config.turns)
-        )
-        weights = Signal(config.weights)
-        m.d.comb += weights.eq(Mux(fresh, self.i_weight.payload, kept[turn]))
-        with m.If(self.i_weight.ready):
-            m.d.sync += kept[turn].eq(self.i_weight.payload)
-
-        step = self.o.payload
-        m.d.comb += [
-            step.row.eq(self.i_row.payload),
-            step.axpy.eq(command.axpy),
-            step.slot.eq(slot),
-            step.turn.eq(turn),
-            step.first.eq(fresh),
-            step.last.eq(last_beat & (~command.axpy | (last_row & last_turn & last_half))),
-        ]
-        for lane in range(config.columns):
-            lower, upper = weights[lane], weights[lane + config.nodes - config.columns]
-            m.d.comb += step.weights[lane].eq(Mux(half, upper, lower))
+        with m.If(self.taken):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            with m.If(last_word):
+                m.d.sync += [
+                    half.eq(command.axpy & command.half & (number + 1 == command.full)),
+                    number.eq(number + ~half),
+                ]
+            with m.If(last_word & last_slice):
+                begin(following, command.axpy)
+                m.d.sync += [behind.eq(behind - following), half.eq(command.half)]
+                m.d.sync += busy.eq(~last_tile)
         return m
+
+    @staticmethod
+    def _is_last(command, number):
+        """Whether a full slice is the last of its tile."""
+        return (number + 1 == command.full) & ~(command.axpy & command.half)
+
+    def _pauses(self, m: Module, first_word: Signal) -> Signal:
+        """Whether no pause is due before the next beat."""
+        config = self._config
+        loading, draining = Signal(range(config.chain)), Signal(range(config.chain))
+        paired = Signal()
+        kept = Signal(range(config.totals + 1))
+        m.d.sync += [
+            loading.eq(Mux(self.load, config.chain - 1, loading - (loading != 0))),
+            draining.eq(Mux(self.last, config.chain - 1, draining - (draining != 0))),
+            paired.eq(self.sums == 2),
+            kept.eq(kept + self.first - self.released),
+        ]
+        room = Mux(self.axpy, kept != config.totals, loading == 0)
+        free = Signal()
+        m.d.comb += free.eq((draining == 0) & ~paired & (~first_word | room))
+        return free
+
+    def _tell(
+        self, m: Module, command, half, number, word, first_word, last_word, last_slice, rows
+    ) -> None:
+        """What the taken beat is."""
+        beat, dot = self.beat, self.taken & ~command.axpy
+        pair = Signal()
+        m.d.comb += [
+            self.weight_taken.eq(self.taken & command.axpy),
+            self.first.eq(self.taken & command.axpy & first_word),
+            self.last.eq(self.taken & command.axpy & last_word),
+            self.load.eq(dot & first_word),
+            self.slice.eq(command.slice + Mux(half, command.full, number)),
+            beat.start.eq(Mux(command.half, half, number == 0)),
+            beat.final.eq(last_slice),
+            beat.half.eq(half),
+            # The second row of the last pair may not be there.
+            pair.eq(~(last_word & rows[0])),
+            beat.pair.eq(pair),
+            beat.row.eq(Mux(half, word << 1, word)),
+            self.sums.eq(Mux(dot & last_slice, Mux(half & pair, 2, 1), 0)),
+        ]

@@ -9,62 +9,100 @@ from tercel_hw.dense import DenseEngine
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
 
-def in_beats(config, rows):
-    """``[..., elements]`` as beats ``[..., beats, macs]``, zero-padded."""
-    missing = -rows.shape[-1] % config.macs
-    padded = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
-    return padded.reshape(*rows.shape[:-1], -1, config.macs)
+def cut(config, elements):
+    """Full slices of rows of that many elements, and whether there is a half slice."""
+    full, rest = divmod(elements, config.macs)
+    half = 0 < rest <= config.macs // 2
+    return full + (rest != 0 and not half), half
 
 
-def vector_writes(config, vectors):
-    """Writes of ``[turns, nodes, elements]`` vectors."""
-    turns, _, elements = vectors.shape
+def padded(rows, elements):
+    missing = elements - rows.shape[-1]
+    return np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
+
+
+def beats_of(config, rows, number):
+    """A slice of all rows; those of the half slice, whose number is that of full slices, in pairs."""
+    full, _ = cut(config, rows.shape[1])
+    width = config.macs if number < full else config.macs // 2
+    part = padded(rows[:, number * config.macs :][:, :width], width)
+    if number == full and len(part) % 2:
+        part = np.vstack([part, np.full((1, width), 85, np.int8)])
+    return part.reshape(-1, config.macs)
+
+
+def vector_writes(config, vectors, first=0):
+    """Writes of ``[nodes, elements]`` vectors, zeros behind them, from a slice on."""
+    full, half = cut(config, vectors.shape[1])
+    whole = full * config.macs + half * (config.macs // 2)
     return [
         {
-            "address": element // config.macs * turns + turn,
-            "byte": element % config.macs,
-            "values": vectors[turn, :, element].tolist(),
+            "slice": first + element // config.macs,
+            "index": element % config.macs,
+            "half": element // config.macs == full,
+            "lanes": (1 << config.nodes) - 1,
+            "values": column.tolist(),
         }
-        for turn in range(turns)
-        for element in range(elements)
+        for element, column in enumerate(padded(vectors, whole).T)
     ]
 
 
 @dataclass
 class Walk:
-    """``[rows, elements]`` against ``[turns, nodes, elements]`` or ``[rows, turns, nodes]``."""
+    """``[rows, elements]`` against ``[nodes, elements]``, or times weights ``[rows, nodes]``."""
 
     rows: np.ndarray
     vectors: np.ndarray | None = None
     weights: np.ndarray | None = None
+    tile: int = 8
+    turns: int = 1
+    first: int = 0
 
     @property
     def axpy(self):
         return self.weights is not None
 
-    @property
-    def command(self):
-        rows, elements = self.rows.shape
-        turns = self.weights.shape[1] if self.axpy else self.vectors.shape[0]
-        return {"axpy": self.axpy, "elements": elements, "turns": turns, "rows": rows}
+    def command(self, config):
+        full, half = cut(config, self.rows.shape[1])
+        return {
+            "axpy": self.axpy,
+            "rows": len(self.rows),
+            "full": full,
+            "half": half,
+            "tile": self.tile,
+            "slice": self.first,
+        }
+
+    def beats(self, config):
+        full, half = cut(config, self.rows.shape[1])
+        if self.axpy:
+            return np.vstack([beats_of(config, self.rows, i) for i in range(full + half)])
+        order = ([full] if half else []) + list(range(full))
+        tiles = [self.rows[at : at + self.tile] for at in range(0, len(self.rows), self.tile)]
+        return np.vstack([beats_of(config, tile, i) for tile in tiles for i in order])
+
+    def beat_weights(self, config):
+        """``[beats, 2, nodes]``."""
+        full, half = cut(config, self.rows.shape[1])
+        whole = np.stack([self.weights, self.weights], axis=1)
+        pairs = np.vstack([self.weights, np.zeros_like(self.weights[: len(self.rows) % 2])])
+        parts = [whole] * full + [pairs.reshape(-1, 2, config.nodes)] * half
+        return np.vstack(parts)
 
     def sums(self):
-        """``[rows * turns][nodes]``."""
-        rows = self.rows.astype(np.int64)
-        sums = np.einsum("re,tne->rtn", rows, self.vectors.astype(np.int64))
-        return sums.reshape(-1, sums.shape[-1]).tolist()
+        """``[rows][nodes]``."""
+        return (self.rows.astype(np.int64) @ self.vectors.astype(np.int64).T).tolist()
 
-    def totals(self, config):
+    def read(self, config):
+        full, half = cut(config, self.rows.shape[1])
+        elements = self.rows.shape[1]
+        return {"elements": elements, "full": full, "half": half, "turns": self.turns}
+
+    def totals(self):
         """What the engine gives, in its order."""
-        totals = np.einsum("re,rtn->ten", self.rows.astype(np.int64), self.weights)
-        turns, elements, _ = totals.shape
-        split = totals.reshape(turns, elements, config.halves, config.columns)
-        split = split.transpose(0, 2, 1, 3).reshape(-1, elements, config.columns)
-        last = len(split) * elements - 1
-        return [
-            (sums.tolist(), index // elements, index == last)
-            for index, sums in enumerate(split.reshape(-1, config.columns))
-        ]
+        totals = self.rows.astype(np.int64).T @ self.weights
+        found = [(t.tolist(), turn, False) for turn in range(self.turns) for t in totals]
+        return [*found[:-1], (*found[-1][:2], True)]
 
 
 def play(config, walks, *, idle=every_cycle, back_pressure=every_cycle, max_cycles=20000):
@@ -74,41 +112,45 @@ def play(config, walks, *, idle=every_cycle, back_pressure=every_cycle, max_cycl
     """
     engine = DenseEngine(config)
     sums, totals = [], []
-    expected = [len(walk.rows) * walk.command["turns"] * (not walk.axpy) for walk in walks]
+    dots = [walk for walk in walks if not walk.axpy]
+    axpys = [walk for walk in walks if walk.axpy]
 
     async def commands(ctx):
-        for index, walk in enumerate(walks):
+        wanted = 0
+        for walk in walks:
             if not walk.axpy:
-                while len(sums) < sum(expected[:index]):
+                while len(sums) < wanted:
                     await ctx.tick()
-                await put_all(ctx, engine.i_vector, vector_writes(config, walk.vectors))
-            await put_all(ctx, engine.i_command, [walk.command])
+                await put_all(
+                    ctx, engine.i_vector, vector_writes(config, walk.vectors, walk.first)
+                )
+                wanted += len(walk.rows)
+            await put_all(ctx, engine.i_command, [walk.command(config)])
 
     async def rows(ctx):
         for walk in walks:
-            beats = in_beats(config, walk.rows).reshape(-1, config.macs)
-            await put_all(ctx, engine.i_row, beats.tolist(), idle)
+            await put_all(ctx, engine.i_row, walk.beats(config).tolist(), idle)
 
     async def weights(ctx):
-        for walk in walks:
-            if walk.axpy:
-                flat = walk.weights.reshape(-1, config.nodes)
-                await put_all(ctx, engine.i_weight, flat.tolist(), idle)
+        for walk in axpys:
+            await put_all(ctx, engine.i_weight, walk.beat_weights(config).tolist(), idle)
+
+    async def reads(ctx):
+        await put_all(ctx, engine.i_read, [walk.read(config) for walk in axpys], idle)
 
     async def take_sums(ctx):
-        for _ in range(sum(expected)):
+        for _ in range(sum(len(walk.rows) for walk in dots)):
             sums.extend(await get_all(ctx, engine.o_sum, 1, back_pressure))
         return [list(payload) for payload in sums]
 
     async def take_totals(ctx):
-        for walk in walks:
-            if walk.axpy:
-                count = len(walk.totals(config))
-                totals.extend(await get_all(ctx, engine.o_total, count, back_pressure))
-        return [(list(payload.sums), payload.set, bool(payload.last)) for payload in totals]
+        for walk in axpys:
+            count = len(walk.totals())
+            totals.extend(await get_all(ctx, engine.o_total, count, back_pressure))
+        return [(list(payload.sums), payload.turn, bool(payload.last)) for payload in totals]
 
-    results = run(engine, commands, rows, weights, take_sums, take_totals, max_cycles=max_cycles)
-    return results[-2:]
+    benches = (commands, rows, weights, reads, take_sums, take_totals)
+    return run(engine, *benches, max_cycles=max_cycles)[-2:]
 
 
 @pytest.fixture

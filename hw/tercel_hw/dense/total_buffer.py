@@ -1,0 +1,158 @@
+"""Axpy sums between the cells and whoever reads them."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel_hw.dense.config import TOTAL_BITS, DenseConfig
+
+__all__ = ["TotalBuffer"]
+
+
+class TotalBuffer(wiring.Component):
+    """Keeps the sums of slices, and gives them out element by element.
+
+    A slice comes in ``chain`` cycles, the last cell's sums first. The elements of a half slice
+    are the sums of both halves of the beat. An element a cycle; the first of a slice is offered
+    ``LATENCY`` cycles after the cycle in which cell 0's sums came, if the command waits.
+
+    Parameters
+    ----------
+    config
+        The engine's shape.
+
+    Members
+    -------
+    i_valid : In(1)
+        Sums come, from here on for ``chain`` cycles.
+    i : In(config.chain_totals)
+    i_command : In(stream.Signature(config.read))
+        One for each axpy walk; taken with its last element.
+    o : Out(stream.Signature(config.totals_read))
+    released : Out(1)
+        A pulse: the oldest slice has been read.
+    """
+
+    LATENCY = 3
+
+    i_valid: Signal
+    i: data.View
+    i_command: stream.Interface
+    o: stream.Interface
+    released: Signal
+
+    def __init__(self, config: DenseConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_valid": wiring.In(1),
+                "i": wiring.In(config.chain_totals),
+                "i_command": wiring.In(stream.Signature(config.read)),
+                "o": wiring.Out(stream.Signature(config.totals_read)),
+                "released": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> DenseConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.sums = sums = memory.Memory(
+            shape=config.chain_totals,
+            depth=config.totals * config.chain,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        filled = self._write(m, sums.write_port())
+        read = sums.read_port(domain="comb")
+        command = self.i_command.payload
+        enable, issued = Signal(), Signal()
+        slot, first = Signal(range(config.totals)), Signal(range(config.totals))
+        # The element within its slice, its slice, all elements of the turn so far.
+        index, number = Signal(range(config.macs)), Signal(range(config.totals))
+        element = Signal.like(command.elements)
+        turn = Signal(range(config.nodes))
+        last_element, last_turn, last_of_slice = Signal(), Signal(), Signal()
+        m.d.comb += [
+            enable.eq(~self.o.valid | self.o.ready),
+            issued.eq(self.i_command.valid & (filled > number) & enable),
+            last_element.eq(element + 1 == command.elements),
+            last_turn.eq(turn + 1 == command.turns),
+            last_of_slice.eq(index.all() | last_element),
+            self.i_command.ready.eq(issued & last_element & last_turn),
+            self.released.eq(issued & last_turn & last_of_slice),
+        ]
+
+        def next_slot(value):
+            return Mux(value == config.totals - 1, 0, value + 1)
+
+        with m.If(issued):
+            m.d.sync += [index.eq(index + 1), element.eq(element + 1)]
+            with m.If(last_of_slice):
+                m.d.sync += [index.eq(0), number.eq(number + 1), slot.eq(next_slot(slot))]
+            with m.If(last_element):
+                m.d.sync += [element.eq(0), number.eq(0), turn.eq(Mux(last_turn, 0, turn + 1))]
+                m.d.sync += slot.eq(Mux(last_turn, next_slot(slot), first))
+            with m.If(last_element & last_turn):
+                m.d.sync += first.eq(next_slot(slot))
+
+        cell_bits = (config.chain - 1).bit_length()
+        cell, chain = index[:cell_bits], index[cell_bits:]
+        half = number == command.full
+        m.d.comb += read.addr.eq(Cat(cell, slot))
+        self._add(m, read.data, chain, half, enable, issued, turn, last_element & last_turn)
+        return m
+
+    def _write(self, m: Module, write) -> Signal:
+        """Write what comes; how many slices are there of the walks that have not been read."""
+        config = self._config
+        cell = Signal(range(config.chain), init=config.chain - 1)
+        slot = Signal(range(config.totals))
+        complete = Signal()
+        m.d.comb += [
+            write.addr.eq(Cat(cell, slot)),
+            write.data.eq(self.i),
+            write.en.eq(self.i_valid),
+            complete.eq(self.i_valid & (cell == 0)),
+        ]
+        with m.If(self.i_valid):
+            m.d.sync += cell.eq(cell - 1)
+        with m.If(complete):
+            m.d.sync += slot.eq(Mux(slot == config.totals - 1, 0, slot + 1))
+        filled = Signal(range(2 * config.totals + 1))
+        command = self.i_command
+        done = command.valid & command.ready
+        # Slices that have been read count until the walk's last element has left.
+        slices = Signal(range(config.totals + 1))
+        m.d.comb += slices.eq(command.payload.full + command.payload.half)
+        m.d.sync += filled.eq(filled + complete - Mux(done, slices, 0))
+        return filled
+
+    def _add(self, m: Module, found, chain, half, enable, issued, turn, last) -> None:
+        """Choose the chain; in a half slice add the one of the upper half."""
+        config = self._config
+        parts = [found[index].as_value() for index in range(config.chains)]
+        middle = config.chains // 2
+        chains, upper = Array(parts), Array([*parts[middle:], *parts[:middle]])
+        layout = config.totals_read.members["sums"]
+        one, two = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
+        valid = Signal()
+        tags = data.StructLayout({"turn": range(config.nodes), "last": 1})
+        tag = Signal(tags, reset_less=True)
+        with m.If(enable):
+            m.d.sync += [
+                valid.eq(issued),
+                tag.turn.eq(turn),
+                tag.last.eq(last),
+                one.eq(chains[chain]),
+                two.eq(Mux(half, upper[chain], 0)),
+                self.o.valid.eq(valid),
+                self.o.payload.turn.eq(tag.turn),
+                self.o.payload.last.eq(tag.last),
+            ]
+            m.d.sync += [
+                self.o.payload.sums[lane].eq(one[lane] + two[lane])
+                for lane in range(config.nodes)
+            ]
