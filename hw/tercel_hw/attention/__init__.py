@@ -4,7 +4,8 @@ from tercel_hw.attention.attention import Attention
 from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.output_scale import OutputScale
-from tercel_hw.attention.query_store import QueryStore
+from tercel_hw.attention.query_loader import QueryLoader
+from tercel_hw.attention.query_scales import QueryScales
 from tercel_hw.attention.scale_queue import ScaleQueue
 from tercel_hw.attention.score_scale import ScoreScale
 from tercel_hw.attention.softmax_weights import SoftmaxWeights
@@ -19,7 +20,8 @@ __all__ = [
     "AttentionUnitConfig",
     "CacheReader",
     "OutputScale",
-    "QueryStore",
+    "QueryLoader",
+    "QueryScales",
     "ScaleQueue",
     "ScoreScale",
     "SoftmaxWeights",

@@ -1,36 +1,38 @@
-"""Attention of one KV head."""
+"""Attention over the walks of a layer."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.output_scale import OutputScale
 from tercel_hw.attention.score_scale import ScoreScale
 from tercel_hw.attention.softmax_weights import SoftmaxWeights
-from tercel_hw.dense import DenseEngine, RowAligner, dense_latency
+from tercel_hw.dense import DenseEngine, dense_latency
 
 __all__ = ["Attention", "attention_overhead"]
 
+HEAD_TILE = 16
+"""Rows of a block of the model's head."""
+
 
 def attention_overhead(config: AttentionConfig) -> int:
-    """Cycles between the last beat of the keys and the first step of the values, at least."""
+    """Cycles between the last beat of the keys and the first of the values, at least."""
     return dense_latency(config.dense) + ScoreScale.LATENCY + SoftmaxWeights.LATENCY
 
 
 class Attention(wiring.Component):
-    """``numerics.attend`` for the query heads of one KV head: keys, then values, past the queries.
+    """``numerics.attend``: keys, then values, past the queries, for one walk after the other.
 
-    For each command the queries are loaded before; then come all keys, then all values, in the
-    order of the cache and without gaps between rows (:class:`RowAligner`). The next head's command
-    may be given at once: its keys are read while this head's totals leave.
+    Keys of walk w + 1 come before the values of walk w, so that weights are there when the values
+    come: words come in that order, tile by tile and slice by slice as the dense engine walks.
 
-    From head to head, if nothing waits, ``positions * ceil(head size / macs) * turns`` cycles for
-    the keys, ``halves`` times as many for the values, ``overhead`` and one (packed: up to three
-    more). With fewer positions than about ``macs`` the totals' read-out takes longer than that.
+    The beats follow each other as in :class:`DenseEngine`; the values of the last walk come
+    ``overhead`` cycles after its keys at least. Where there are few positions, the outputs, one a
+    cycle, take longer than the beats.
 
-    Between walks the dense engine may be lent for a dot walk of one turn over rows padded to beats
-    (the head of the model): a beat a cycle; nothing of attention may be under way or come before
-    the last of its sums has been taken.
+    Between layers the dense engine may be lent for a dot walk (the head of the model) in tiles of
+    16 rows of full slices from slice 0 of the vectors on; nothing of attention may be under way or
+    come before the last of its sums has been taken.
 
     Parameters
     ----------
@@ -39,34 +41,36 @@ class Attention(wiring.Component):
 
     Members
     -------
-    i_command : In(stream.Signature(StructLayout({"walk": config.walk, "elements": ...})))
-        ``elements`` is the head size.
-    i_vector : In(stream.Signature(config.dense.vector))
-        Queries; not while the keys of the walk before are read.
-    i_query_scale : In(stream.Signature(config.query_scale))
-        Not while scores of the walk before are under way.
+    i_layer : In(stream.Signature(config.layer))
+        Taken when all outputs of the layer before have left.
+    tile : In(range(dense.tile + 1))
+        Of the keys.
+    i_vector : In(stream.Signature(config.dense.column))
+    i_walk : In(1)
+        A pulse: the vectors of another walk have been written.
+    i_query_scales : In(stream.Signature(config.floats))
+        One for each walk.
     i_word : In(stream.Signature(config.dense.beat))
-        Keys, then values.
+        Keys and values.
     i_scales : In(stream.Signature(config.row_scales))
-        One for each position.
+        One for each position of each walk.
     o : Out(stream.Signature(config.output))
-        Sets (turn, half of the lanes) in order, each with all elements in order.
-    scored : Out(1)
-        A pulse: the last score of a walk is known, so queries and their scales may be replaced.
+        For each walk its turns, each with all elements in order.
     i_head_command : In(stream.Signature(config.head_command))
-        Lends the engine; taken only where ``i_command`` offers none.
+        Lends the engine; taken only where ``i_layer`` offers none.
     i_head_row : In(stream.Signature(config.dense.beat))
     o_head_sum : Out(stream.Signature(config.dense.sums))
         One for each row.
     """
 
-    i_command: stream.Interface
+    i_layer: stream.Interface
+    tile: Signal
     i_vector: stream.Interface
-    i_query_scale: stream.Interface
+    i_walk: Signal
+    i_query_scales: stream.Interface
     i_word: stream.Interface
     i_scales: stream.Interface
     o: stream.Interface
-    scored: Signal
     i_head_command: stream.Interface
     i_head_row: stream.Interface
     o_head_sum: stream.Interface
@@ -74,17 +78,16 @@ class Attention(wiring.Component):
     def __init__(self, config: AttentionConfig):
         self._config = config
         dense = config.dense
-        elements = dense.command.members["elements"]
-        command = data.StructLayout({"walk": config.walk, "elements": elements})
         super().__init__(
             {
-                "i_command": wiring.In(stream.Signature(command)),
-                "i_vector": wiring.In(stream.Signature(dense.vector)),
-                "i_query_scale": wiring.In(stream.Signature(config.query_scale)),
+                "i_layer": wiring.In(stream.Signature(config.layer)),
+                "tile": wiring.In(range(dense.tile + 1)),
+                "i_vector": wiring.In(stream.Signature(dense.column)),
+                "i_walk": wiring.In(1),
+                "i_query_scales": wiring.In(stream.Signature(config.floats)),
                 "i_word": wiring.In(stream.Signature(dense.beat)),
                 "i_scales": wiring.In(stream.Signature(config.row_scales)),
                 "o": wiring.Out(stream.Signature(config.output)),
-                "scored": wiring.Out(1),
                 "i_head_command": wiring.In(stream.Signature(config.head_command)),
                 "i_head_row": wiring.In(stream.Signature(dense.beat)),
                 "o_head_sum": wiring.Out(stream.Signature(dense.sums)),
@@ -97,103 +100,152 @@ class Attention(wiring.Component):
 
     @property
     def overhead(self) -> int:
-        """Cycles between the last beat of the keys and the first step of the values, at least."""
+        """Cycles between the last beat of the keys and the first of the values, at least."""
         return attention_overhead(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.aligner = aligner = RowAligner(config.dense)
         m.submodules.engine = engine = DenseEngine(config.dense)
         m.submodules.scale = scale = ScoreScale(config)
         m.submodules.softmax = softmax = SoftmaxWeights(config)
         m.submodules.output = output = OutputScale(config)
-
         wiring.connect(m, wiring.flipped(self.i_vector), engine.i_vector)
-        wiring.connect(m, wiring.flipped(self.i_query_scale), scale.i_query_scale)
+        wiring.connect(m, wiring.flipped(self.i_query_scales), scale.i_query_scales)
         wiring.connect(m, wiring.flipped(self.i_scales), scale.i_scales)
-        wiring.connect(m, aligner.o, engine.i_row)
         wiring.connect(m, scale.o, softmax.i_score)
         wiring.connect(m, softmax.o_weight, engine.i_weight)
         wiring.connect(m, softmax.o_denominator, output.i_denominator)
         wiring.connect(m, engine.o_total, output.i_total)
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
-        command = Signal.like(self.i_command.payload)
-        axpy, lent, rows = Signal(), Signal(), Signal(config.dense.command.members["rows"])
-        sinks = [aligner.i_command, engine.i_command, scale.i_walk, softmax.i_walk]
-        waiting = Signal(len(sinks))
-        for index, sink in enumerate(sinks):
-            m.d.comb += sink.valid.eq(waiting[index])
-            with m.If(sink.valid & sink.ready):
-                m.d.sync += waiting[index].eq(0)
-        for sink in sinks[:2]:
-            m.d.comb += [
-                sink.payload.axpy.eq(axpy),
-                sink.payload.elements.eq(command.elements),
-                sink.payload.turns.eq(command.walk.turns),
-                sink.payload.rows.eq(rows),
-            ]
-        m.d.comb += [sink.payload.eq(command.walk) for sink in sinks[2:]]
-        self._lend(m, lent, aligner.i, engine.o_sum, scale.i_sum)
-        offered, head = self.i_command.payload, self.i_head_command.payload
-        left = Signal.like(rows)
+        layer = Signal(config.layer)
+        positions = Signal(range(config.positions + 1))
+        lent, left = Signal(), Signal(config.dense.command.members["rows"])
+        m.d.comb += output.pad.eq(layer.pad)
+        self._lend(m, lent, engine.i_row, engine.o_sum, scale.i_sum)
+        command, head = engine.i_command, self.i_head_command.payload
+        # Walks whose keys, and whose values, have not been told to the engine.
+        keys, values = Signal.like(layer.walks), Signal.like(layer.walks)
+        starts, told = Signal(), Signal()
+        loaded = self._loaded(m, told)
+        walk_room = self._tell_scale(m, told, positions, scale.i_walk)
+        left_inside = self._outputs(m, starts, layer, engine.i_read, output.o)
+        m.d.comb += [
+            command.payload.rows.eq(Mux(lent, left, positions)),
+            command.payload.full.eq(Mux(lent, head.slices, layer.full)),
+            command.payload.half.eq(Mux(lent, 0, layer.half)),
+            command.payload.tile.eq(Mux(lent, HEAD_TILE, self.tile)),
+            softmax.i_layer.payload.eq(self.i_layer.payload),
+        ]
+        full, half = layer.full, layer.half
+        first = Signal.like(command.payload.slice)
+        m.d.comb += command.payload.slice.eq(Mux(lent, 0, first))
         with m.FSM():
             with m.State("idle"):
                 m.d.comb += [
-                    self.i_command.ready.eq(1),
-                    self.i_head_command.ready.eq(~self.i_command.valid),
+                    softmax.i_layer.valid.eq(self.i_layer.valid & ~left_inside),
+                    self.i_layer.ready.eq(softmax.i_layer.ready & ~left_inside),
+                    starts.eq(self.i_layer.valid & self.i_layer.ready),
                 ]
-                m.d.sync += axpy.eq(0)
-                with m.If(self.i_command.valid):
+                offered = self.i_layer.payload
+                m.d.sync += [left.eq(head.rows), first.eq(0)]
+                with m.If(starts):
                     m.d.sync += [
-                        command.eq(offered),
-                        rows.eq(offered.walk.past + offered.walk.nodes),
-                        waiting.eq(0b1111),
+                        layer.eq(offered),
+                        positions.eq(offered.past + offered.nodes),
+                        keys.eq(offered.walks),
+                        values.eq(offered.walks),
                     ]
                     m.next = "keys"
-                with m.Elif(self.i_head_command.valid):
-                    m.d.sync += [
-                        command.walk.turns.eq(1),
-                        command.elements.eq(self._padded(head.elements)),
-                        rows.eq(head.rows),
-                        left.eq(head.rows),
-                        waiting.eq(0b11),
-                        lent.eq(1),
-                    ]
-                    m.next = "head"
+                with m.Elif(self.i_head_command.valid & ~self.i_layer.valid):
+                    m.d.sync += lent.eq(1)
+                    m.next = "lend"
             with m.State("keys"):
-                with m.If(waiting == 0):
-                    m.d.sync += [waiting.eq(0b11), axpy.eq(1)]
+                # Both are told at once, when the queries are there.
+                m.d.comb += [
+                    command.valid.eq(loaded & walk_room),
+                    told.eq(command.valid & command.ready),
+                ]
+                with m.If(told):
+                    m.d.sync += [keys.eq(keys - 1), first.eq(first + full + half)]
                     m.next = "values"
+                    with m.If((keys == layer.walks) & (keys != 1)):
+                        m.next = "keys"
             with m.State("values"):
-                with m.If(waiting == 0):
-                    m.next = "idle"
+                m.d.comb += [command.valid.eq(1), command.payload.axpy.eq(1)]
+                with m.If(command.ready):
+                    m.d.sync += values.eq(values - 1)
+                    m.next = "keys"
+                    with m.If(keys == 0):
+                        m.next = "values"
+                        with m.If(values == 1):
+                            m.next = "idle"
+            with m.State("lend"):
+                m.d.comb += [command.valid.eq(1), self.i_head_command.ready.eq(command.ready)]
+                with m.If(command.ready):
+                    m.next = "head"
             with m.State("head"):
                 with m.If(self.o_head_sum.valid & self.o_head_sum.ready):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.d.sync += lent.eq(0)
                         m.next = "idle"
-
-        walking = Signal()
-        m.d.comb += self.scored.eq(walking & ~softmax.i_score.ready)
-        m.d.sync += walking.eq(softmax.i_score.ready)
         return m
 
-    def _padded(self, elements):
-        """``elements`` up to whole beats, so that the aligner closes no gaps."""
-        bits = self._config.dense.macs.bit_length() - 1
-        beats = (elements + (self._config.dense.macs - 1)) >> bits
-        return Cat(Const(0, bits), beats)
+    def _loaded(self, m: Module, told: Signal) -> Signal:
+        """Whether the vectors of the next walk have been written."""
+        count = Signal.like(self.i_layer.payload.walks)
+        m.d.sync += count.eq(count + self.i_walk - told)
+        loaded = Signal()
+        m.d.comb += loaded.eq(count != 0)
+        return loaded
 
-    def _lend(self, m: Module, lent: Signal, words, sums, scores) -> None:
+    def _tell_scale(self, m: Module, told: Signal, positions, walk: stream.Interface) -> Signal:
+        """Keep what the scale must be told, for it may be busy with the walk before."""
+        with m.If(walk.ready):
+            m.d.sync += walk.valid.eq(0)
+        with m.If(told):
+            m.d.sync += walk.valid.eq(1)
+        m.d.comb += walk.payload.eq(positions)
+        room = Signal()
+        m.d.comb += room.eq(~walk.valid)
+        return room
+
+    def _outputs(self, m: Module, starts: Signal, layer, read: stream.Interface, out) -> Signal:
+        """Ask for the totals of every walk; whether outputs are still to leave."""
+        # Walks to be asked for, query heads of the KV head that are left, outputs of walks to leave.
+        asks, heads, inside = (
+            Signal.like(layer.walks),
+            Signal.like(layer.heads),
+            Signal.like(layer.walks),
+        )
+        few = heads <= layer.turns
+        m.d.comb += [
+            read.valid.eq(asks != 0),
+            read.payload.elements.eq(layer.elements),
+            read.payload.full.eq(layer.full),
+            read.payload.half.eq(layer.half),
+            read.payload.turns.eq(Mux(few, heads, layer.turns)),
+        ]
+        offered = self.i_layer.payload
+        with m.If(starts):
+            m.d.sync += [asks.eq(offered.walks), heads.eq(offered.heads), inside.eq(offered.walks)]
+        with m.Elif(read.valid & read.ready):
+            m.d.sync += [asks.eq(asks - 1), heads.eq(Mux(few, layer.heads, heads - layer.turns))]
+        with m.If(out.valid & out.ready & out.payload.last):
+            m.d.sync += inside.eq(inside - 1)
+        left = Signal()
+        m.d.comb += left.eq(inside != 0)
+        return left
+
+    def _lend(self, m: Module, lent: Signal, rows, sums, scores) -> None:
         """Rows come from the head while ``lent``, and sums go there."""
         m.d.comb += [
-            words.valid.eq(Mux(lent, self.i_head_row.valid, self.i_word.valid)),
-            words.payload.eq(Mux(lent, self.i_head_row.payload, self.i_word.payload)),
-            self.i_head_row.ready.eq(words.ready & lent),
-            self.i_word.ready.eq(words.ready & ~lent),
+            rows.valid.eq(Mux(lent, self.i_head_row.valid, self.i_word.valid)),
+            rows.payload.eq(Mux(lent, self.i_head_row.payload, self.i_word.payload)),
+            self.i_head_row.ready.eq(rows.ready & lent),
+            self.i_word.ready.eq(rows.ready & ~lent),
             scores.valid.eq(sums.valid & ~lent),
             scores.payload.eq(sums.payload),
             self.o_head_sum.valid.eq(sums.valid & lent),

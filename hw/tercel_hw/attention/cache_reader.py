@@ -13,14 +13,16 @@ RUNS = 16
 
 
 class CacheReader(wiring.Component):
-    """Asks for the keys and values of one KV head after the other, and says what will come.
+    """Asks for what the walks of a layer need, and says what will come.
 
-    The cache of a KV head is a block from word ``cache + head * head_stride``: keys, values from
-    ``row_words`` on, scales from ``2 * row_words`` on. For each head: tile by tile, scales and
-    keys; then all values.
+    The cache of a KV head is a block from word ``cache + head * head_stride`` on: keys, values from
+    ``row_words`` on, scales from ``2 * row_words`` on. Keys and values lie in slices: full ones
+    ``slice_words`` apart, the half one from ``half_at`` on. For the keys of a walk it asks tile by
+    tile: for scales, the half slice, the full ones; for its values slice by slice, the half one
+    last. Keys of a walk come before the values of the walk before.
 
-    Throughput: a run a cycle, two cycles more between heads. The first run is offered ``LATENCY``
-    cycles after the command is taken, or 3 after ``i_written``, whichever is later.
+    Throughput: a run a cycle, two cycles more between keys and values. The first run is offered
+    ``LATENCY`` cycles after the command is taken, or 3 after ``i_written``, whichever is later.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ class CacheReader(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        ``kv_heads`` and ``past + nodes`` at least 1.
+        ``kv_heads``, ``walks``, the number of slices and ``past + nodes`` at least 1.
     i_written : In(stream.Signature(unsigned(0)))
         The pass's own rows are in memory; one for each command, before its first run.
     o_run : Out(stream.Signature(config.run))
@@ -38,7 +40,7 @@ class CacheReader(wiring.Component):
         The runs' lengths in the same order, and whether they are scales.
     """
 
-    LATENCY = 7
+    LATENCY = 5
 
     i_command: stream.Interface
     i_written: stream.Interface
@@ -63,118 +65,144 @@ class CacheReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        run, kind = config.run.members, config.kind
+        tile, word_bits = config.tile, config.word_bytes.bit_length() - 1
+        can, issued, scales = Signal(), Signal(), Signal()
+        address, words = Signal(config.run.members["address"]), Signal(config.run.members["words"])
+        self._ask(m, can, issued, address, words, scales)
+
+        command = Signal(config.command)
+        positions = Signal(range(config.attention.positions + 1))
+        # A walk's block, and its number among those of its KV head: of the keys, of the values.
+        blocks = [Signal.like(command.cache, name=f"block{index}") for index in range(2)]
+        rounds = [Signal.like(command.rounds, name=f"round{index}") for index in range(2)]
+        # Walks whose keys, and whose values, are still to be asked for.
+        walks = [Signal.like(command.walks, name=f"walks{index}") for index in range(2)]
+        keys_at, halves_at, scales_at, slice_at = (
+            Signal.like(command.cache, name=f"at{index}") for index in range(4)
+        )
+        left, count = Signal.like(positions), Signal.like(positions)
+        number, last_slice = Signal.like(command.full), Signal()
+        m.d.comb += [
+            count.eq(Mux(left < tile, left, tile)),
+            last_slice.eq(number + 1 == command.full),
+        ]
+
+        def after_walk(part: int) -> None:
+            """To the next walk's block."""
+            m.d.sync += walks[part].eq(walks[part] - 1)
+            m.d.sync += rounds[part].eq(rounds[part] + 1)
+            with m.If(rounds[part] + 1 == command.rounds):
+                m.d.sync += [rounds[part].eq(0), blocks[part].eq(blocks[part] + command.head_stride)]
+
+        def after_tile() -> None:
+            with m.If(left <= tile):
+                m.next = "turn"
+                after_walk(0)
+            with m.Else():
+                m.next = "scales"
+            m.d.sync += [
+                left.eq(left - tile),
+                keys_at.eq(keys_at + tile),
+                halves_at.eq(halves_at + tile // 2),
+                scales_at.eq(scales_at + config.tile_scale_words),
+            ]
+
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.i_command.ready.eq(1)
+                offered = self.i_command.payload
+                m.d.sync += [command.eq(offered), positions.eq(offered.past + offered.nodes)]
+                for part in range(2):
+                    m.d.sync += [
+                        blocks[part].eq(offered.cache),
+                        walks[part].eq(offered.walks),
+                        rounds[part].eq(0),
+                    ]
+                with m.If(self.i_command.valid):
+                    m.next = "written"
+            with m.State("written"):
+                m.d.comb += self.i_written.ready.eq(1)
+                with m.If(self.i_written.valid):
+                    m.next = "keys"
+            with m.State("keys"):
+                m.d.sync += [
+                    left.eq(positions),
+                    keys_at.eq(blocks[0]),
+                    halves_at.eq(blocks[0] + command.half_at),
+                    scales_at.eq(blocks[0] + (command.row_words << 1)),
+                ]
+                m.next = "scales"
+            with m.State("scales"):
+                m.d.comb += [
+                    address.eq(scales_at),
+                    words.eq((count * SCALES_BYTES + config.word_bytes - 1) >> word_bits),
+                    scales.eq(1),
+                    issued.eq(can),
+                ]
+                m.d.sync += [slice_at.eq(keys_at), number.eq(0)]
+                with m.If(can):
+                    m.next = "full"
+                    with m.If(command.half):
+                        m.next = "half"
+            with m.State("half"):
+                m.d.comb += [address.eq(halves_at), words.eq((count + 1) >> 1), issued.eq(can)]
+                with m.If(can):
+                    m.next = "full"
+                    with m.If(command.full == 0):
+                        after_tile()
+            with m.State("full"):
+                m.d.comb += [address.eq(slice_at), words.eq(count), issued.eq(can)]
+                with m.If(can):
+                    m.d.sync += [slice_at.eq(slice_at + command.slice_words), number.eq(number + 1)]
+                    with m.If(last_slice):
+                        after_tile()
+            with m.State("turn"):
+                # After the very first keys come the second walk's.
+                m.d.sync += [slice_at.eq(blocks[1] + command.row_words), number.eq(0)]
+                m.next = "values"
+                with m.If((walks[1] == command.walks) & (walks[0] + 1 == command.walks)):
+                    with m.If(walks[0] != 0):
+                        m.next = "keys"
+            with m.State("values"):
+                half = number == command.full
+                m.d.comb += [
+                    address.eq(
+                        Mux(half, blocks[1] + command.row_words + command.half_at, slice_at)
+                    ),
+                    words.eq(Mux(half, (positions + 1) >> 1, positions)),
+                    issued.eq(can),
+                ]
+                with m.If(can):
+                    m.d.sync += [slice_at.eq(slice_at + command.slice_words), number.eq(number + 1)]
+                    with m.If(Mux(half, 1, last_slice & ~command.half)):
+                        after_walk(1)
+                        m.next = "keys"
+                        with m.If(walks[0] == 0):
+                            m.next = "turn"
+                            with m.If(walks[1] == 1):
+                                m.next = "idle"
+        return m
+
+    def _ask(self, m: Module, can, issued, address, words, scales) -> None:
+        """Registers before the run, and a queue of what will come."""
+        kind = self._config.kind
         m.submodules.kinds = kinds = SyncFIFO(width=kind.size, depth=RUNS)
+        asked = Signal(kind)
         m.d.comb += [
             self.o_kind.valid.eq(kinds.r_rdy),
             self.o_kind.payload.eq(kinds.r_data),
             kinds.r_en.eq(self.o_kind.ready),
+            can.eq((~self.o_run.valid | self.o_run.ready) & kinds.w_rdy),
+            asked.words.eq(words),
+            asked.scales.eq(scales),
+            kinds.w_en.eq(issued),
+            kinds.w_data.eq(asked),
         ]
-        command = Signal(config.command)
-        word_bits = config.word_bytes.bit_length() - 1
-        positions = Signal(range(config.attention.positions + 1))
-        size = Signal(config.attention.dense.command.members["elements"])
-        product, row_bytes = (Signal(unsigned(len(positions) + len(size))) for _ in range(2))
-        words, scale_words = Signal(run["words"]), Signal(run["words"])
-        tile_words = Signal(run["words"])
-
-        def in_words(count):
-            return (count + (config.word_bytes - 1)) >> word_bits
-
-        base, scales_at, keys_at = (Signal(run["address"], name=f"at{i}") for i in range(3))
-        scales_left, keys_left = Signal(run["words"]), Signal(run["words"])
-        issued, asked, address, scales = Signal(), Signal(kind), Signal(run["address"]), Signal()
-        can = Signal()
-        m.d.comb += can.eq((~self.o_run.valid | self.o_run.ready) & kinds.w_rdy)
         with m.If(self.o_run.ready):
             m.d.sync += self.o_run.valid.eq(0)
         with m.If(issued):
             m.d.sync += [
                 self.o_run.valid.eq(1),
                 self.o_run.payload.address.eq(address),
-                self.o_run.payload.words.eq(asked.words),
+                self.o_run.payload.words.eq(words),
             ]
-        m.d.comb += [asked.scales.eq(scales), kinds.w_en.eq(issued), kinds.w_data.eq(asked)]
-
-        m.d.sync += [product.eq(positions * size), row_bytes.eq(product)]
-        with m.FSM():
-            with m.State("idle"):
-                m.d.comb += self.i_command.ready.eq(1)
-                offered = self.i_command.payload
-                m.d.sync += [
-                    command.eq(offered),
-                    positions.eq(offered.past + offered.nodes),
-                    size.eq(offered.head_size),
-                    base.eq(offered.cache),
-                ]
-                with m.If(self.i_command.valid):
-                    m.next = "multiply"
-            with m.State("multiply"):
-                m.next = "product"
-            with m.State("product"):
-                m.next = "round"
-            with m.State("round"):
-                m.d.sync += [
-                    words.eq(in_words(row_bytes)),
-                    scale_words.eq(in_words(positions * SCALES_BYTES)),
-                    tile_words.eq((size * config.tile) >> word_bits),
-                ]
-                m.next = "written"
-            with m.State("written"):
-                m.d.comb += self.i_written.ready.eq(1)
-                with m.If(self.i_written.valid):
-                    m.next = "head"
-            with m.State("head"):
-                m.d.sync += [
-                    keys_at.eq(base),
-                    keys_left.eq(words),
-                    scales_at.eq(base + (command.row_words << 1)),
-                    scales_left.eq(scale_words),
-                ]
-                m.next = "scales"
-            with m.State("scales"):
-                whole = scales_left <= config.tile_scale_words
-                m.d.comb += [
-                    asked.words.eq(Mux(whole, scales_left, config.tile_scale_words)),
-                    address.eq(scales_at),
-                    scales.eq(1),
-                    issued.eq(can),
-                ]
-                with m.If(can):
-                    m.d.sync += [
-                        scales_at.eq(scales_at + config.tile_scale_words),
-                        scales_left.eq(scales_left - config.tile_scale_words),
-                    ]
-                    m.next = "keys"
-            with m.State("keys"):
-                whole = keys_left <= tile_words
-                m.d.comb += [
-                    asked.words.eq(Mux(whole, keys_left, tile_words)),
-                    address.eq(keys_at),
-                    issued.eq(can),
-                ]
-                with m.If(can):
-                    m.d.sync += [
-                        keys_at.eq(keys_at + tile_words),
-                        keys_left.eq(keys_left - tile_words),
-                    ]
-                    with m.If(whole):
-                        m.next = "values"
-                    with m.Else():
-                        m.next = "scales"
-            with m.State("values"):
-                m.d.comb += [
-                    asked.words.eq(words),
-                    address.eq(base + command.row_words),
-                    issued.eq(can),
-                ]
-                with m.If(can):
-                    m.d.sync += [
-                        base.eq(base + command.head_stride),
-                        command.kv_heads.eq(command.kv_heads - 1),
-                    ]
-                    with m.If(command.kv_heads == 1):
-                        m.next = "idle"
-                    with m.Else():
-                        m.next = "head"
-        return m

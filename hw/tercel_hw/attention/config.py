@@ -1,4 +1,4 @@
-"""The shape of an attention unit."""
+"""The shape of an attention."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from tercel.numerics.attention import SCORE_BITS
+from tercel.program import pads
 from tercel_hw.dense import DenseConfig
+from tercel_hw.dense.config import PRODUCT
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.memory.checks import check_integer
 
@@ -21,7 +23,10 @@ RAM_STYLES = (None, "block", "distributed", "ultra")
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionConfig:
-    """Shape of the attention of one KV head at a time.
+    """Shape of an attention.
+
+    A *walk* is over the keys and then the values of a KV head; it serves as many of its query heads
+    as there are lanes for, its *turns*: node n of turn t has lane ``t * pad + n``.
 
     Raises
     ------
@@ -30,19 +35,18 @@ class AttentionConfig:
     """
 
     dense: DenseConfig
-    """Its lanes are the pass's nodes, its turns the query heads of a KV head."""
     positions: int = MOST_POSITIONS
     """Most keys that a query sees."""
-    score_words: int = 1 << 14
-    """Capacity of the score memory; a walk needs ``positions * turns``."""
+    walks: int = 64
+    """Most walks of a layer."""
     ram_style: str | None = "ultra"
-    """Of the score memory: ``block``, ``distributed``, ``ultra`` or none."""
+    """Of the memories of scores and weights: ``block``, ``distributed``, ``ultra`` or none."""
 
     def __post_init__(self):
         if not isinstance(self.dense, DenseConfig):
             raise TypeError(f"dense must be a DenseConfig, not {self.dense!r}")
         check_integer("positions", self.positions, 2, MOST_POSITIONS)
-        check_integer("score_words", self.score_words, self.positions, 1 << 18)
+        check_integer("walks", self.walks, 1, 255)
         if self.positions > self.dense.rows:
             raise ValueError(
                 f"positions must not exceed the dense engine's rows ({self.dense.rows}), "
@@ -58,9 +62,14 @@ class AttentionConfig:
         return self.dense.nodes
 
     @property
-    def turns(self) -> int:
-        """Most query heads of a KV head."""
-        return self.dense.turns
+    def pads(self) -> tuple[int, ...]:
+        """Lanes that a query head may have."""
+        return pads(self.nodes)
+
+    @property
+    def sum_bits(self) -> int:
+        """Of a score's integer."""
+        return (self.dense.totals * self.dense.macs * PRODUCT).bit_length() + 1
 
     @property
     def scores(self) -> data.ArrayLayout:
@@ -77,22 +86,29 @@ class AttentionConfig:
         return data.ArrayLayout(unsigned(self.nodes), self.nodes)
 
     @property
-    def walk(self) -> data.StructLayout:
-        """The positions of a walk: first the past, which all ``nodes`` see, then these."""
+    def layer(self) -> data.StructLayout:
+        """All walks of a layer: the positions are the past, which all ``nodes`` see, then these."""
+        read = self.dense.read.members
         return data.StructLayout(
             {
                 "past": range(self.positions + 1),
                 "nodes": range(self.nodes + 1),
-                "turns": range(self.turns + 1),
+                "pad": range(self.nodes + 1),
+                "heads": range(256),
+                "turns": range(self.nodes + 1),
+                "walks": range(self.walks + 1),
+                "elements": read["elements"],
+                "full": read["full"],
+                "half": 1,
                 "ancestors": self.ancestors,
             }
         )
 
     @property
     def head_command(self) -> data.StructLayout:
-        """A walk of the model's head over ``rows`` of ``elements`` with the dense engine."""
+        """A walk of the model's head over ``rows`` of ``slices`` with the dense engine."""
         members = self.dense.command.members
-        return data.StructLayout({"elements": members["elements"], "rows": members["rows"]})
+        return data.StructLayout({"slices": members["full"], "rows": members["rows"]})
 
     @property
     def row_scales(self) -> data.StructLayout:
@@ -100,30 +116,21 @@ class AttentionConfig:
         return data.StructLayout({"key": BFLOAT16_BITS, "value": BFLOAT16_BITS})
 
     @property
-    def query_scale(self) -> data.StructLayout:
-        """``query scale * log2e / sqrt(head size)``, float32."""
-        return data.StructLayout(
-            {"turn": range(self.turns), "lane": range(self.nodes), "value": FLOAT32_BITS}
-        )
+    def scored(self) -> data.StructLayout:
+        """A position's scores and the scale of its value."""
+        return data.StructLayout({"scores": self.scores, "value_scale": BFLOAT16_BITS})
 
     @property
     def denominators(self) -> data.StructLayout:
-        """What a walk leaves for each turn: the sums L and the largest exponents E, biased."""
+        """What a walk leaves: the sums L and the largest exponents E, biased."""
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(unsigned(DENOMINATOR_BITS), self.nodes),
                 "exponents": data.ArrayLayout(unsigned(8), self.nodes),
-                "last": 1,
             }
         )
 
     @property
     def output(self) -> data.StructLayout:
-        """An element of ``dense.columns`` lanes' outputs, in the order of the dense totals."""
-        return data.StructLayout(
-            {
-                "values": data.ArrayLayout(FLOAT32_BITS, self.dense.columns),
-                "set": self.dense.totals.members["set"],
-                "last": 1,
-            }
-        )
+        """An element of all nodes' outputs; ``last`` with a walk's last."""
+        return data.StructLayout({"values": self.floats, "last": 1})

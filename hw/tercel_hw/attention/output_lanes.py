@@ -6,13 +6,12 @@ from amaranth.lib import data
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.dense import TOTAL_BITS
 from tercel_hw.float32 import IntToFloat, Multiplier, Primitive, Stages, attach
-from tercel_hw.float32.primitive import FLOAT32_BITS
 
 __all__ = ["OutputLanes"]
 
 
 class OutputLanes(Primitive):
-    """``float32(sum) * scale`` in the columns of a dense engine; one element a cycle, latency 12.
+    """``float32(sum) * scale`` in K lanes; one element a cycle, latency 12.
 
     Parameters
     ----------
@@ -21,9 +20,8 @@ class OutputLanes(Primitive):
 
     Members
     -------
-    sums : In(columns * signed(37))
-    scales : In(columns * 32)
-    o : Out(columns * 32)
+    sums : In(K * signed(37))
+    scales, o : In, Out(config.floats)
     """
 
     LATENCY = IntToFloat.LATENCY + Multiplier.LATENCY
@@ -34,9 +32,8 @@ class OutputLanes(Primitive):
 
     def __init__(self, config: AttentionConfig):
         self._config = config
-        floats = data.ArrayLayout(FLOAT32_BITS, config.dense.columns)
-        operands = {"sums": config.dense.totals.members["sums"], "scales": floats}
-        super().__init__(operands, floats)
+        sums = config.dense.totals_read.members["sums"]
+        super().__init__({"sums": sums, "scales": config.floats}, config.floats)
 
     @property
     def config(self) -> AttentionConfig:
@@ -45,7 +42,7 @@ class OutputLanes(Primitive):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, self.enable)
-        for lane in range(self._config.dense.columns):
+        for lane in range(self._config.nodes):
             converter = IntToFloat(width=TOTAL_BITS)
             x = attach(m, f"float{lane}", converter, self.enable, x=self.sums[lane])
             scale = stages.delay(self.scales[lane], IntToFloat.LATENCY, f"scale{lane}")

@@ -10,8 +10,6 @@ from tercel_hw.float32 import FloatToFixed, IntToFloat, Multiplier, Primitive, S
 
 __all__ = ["ScoreLanes"]
 
-SUM_BITS = 32
-
 
 class ScoreLanes(Primitive):
     """``fixed(float32(sum) * (query_scale * key_scale), 9, 18)`` in K lanes; latency 19.
@@ -24,6 +22,7 @@ class ScoreLanes(Primitive):
     Members
     -------
     sums : In(config.dense.sums)
+        Those of heads fit ``config.sum_bits``.
     query_scales : In(config.floats)
     key_scale : In(16)
         bfloat16.
@@ -56,8 +55,10 @@ class ScoreLanes(Primitive):
         stages = Stages(m, enable)
         key_scale = Cat(Const(0, 16), self.key_scale)
         wait = Multiplier.LATENCY - IntToFloat.LATENCY
+        bits = self._config.sum_bits
         for lane in range(self._config.nodes):
-            x = attach(m, f"float{lane}", IntToFloat(width=SUM_BITS), enable, x=self.sums[lane])
+            total = self.sums[lane][:bits].as_signed()
+            x = attach(m, f"float{lane}", IntToFloat(width=bits), enable, x=total)
             scale = attach(
                 m, f"scale{lane}", Multiplier(), enable, a=self.query_scales[lane], b=key_scale
             )

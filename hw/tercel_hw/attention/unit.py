@@ -6,9 +6,10 @@ from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.attention.attention import Attention, attention_overhead
 from tercel_hw.attention.cache_reader import CacheReader
-from tercel_hw.attention.query_store import QueryStore
+from tercel_hw.attention.query_loader import QueryLoader
+from tercel_hw.attention.query_scales import QueryScales
 from tercel_hw.attention.scale_queue import ScaleQueue
-from tercel_hw.attention.unit_config import AttentionUnitConfig
+from tercel_hw.attention.unit_config import MOST_NODES, AttentionUnitConfig
 from tercel_hw.attention.word_sorter import WordSorter
 
 __all__ = ["AttentionUnit"]
@@ -18,12 +19,10 @@ QUEUE_DEPTH = 4
 
 
 class AttentionUnit(wiring.Component):
-    """``numerics.attend`` on a cache in memory, one KV head after the other.
+    """``numerics.attend`` on a cache in memory, one walk after the other.
 
-    The queries of a KV head are copied into the dense engine while the values of the head before
-    are walked. From head to head, with S positions, B beats and T turns, and where words never
-    wait: ``S*B*T + max(S*B*T + 2, T*head_size) + overhead - 1`` cycles; where the copy is hidden,
-    these are the cycles of :class:`Attention`.
+    Queries are written into the dense engine as they come. When the pass's own rows are in memory,
+    the cache is read in the order of :class:`CacheReader`.
 
     Between attentions the dense engine serves the head of the model: its vector is written, then
     comes a command, then rows.
@@ -36,13 +35,13 @@ class AttentionUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        One for each layer. ``past + nodes`` within the positions, times ``turns`` within the
-        scores; ``turns`` times the beats of a head within the vector and total words of the dense
-        engine; ``head_size`` a multiple of 16.
+        One for each layer. ``past + nodes`` within the positions, ``walks`` times the slices of a
+        head within those of the dense engine, which has totals for the slices of a head;
+        ``head_size`` a multiple of 16.
     i_written : In(stream.Signature(unsigned(0)))
         The pass's own rows are in memory: one for each command, taken before its first run.
     i_query : In(stream.Signature(config.column))
-        All query heads in order; also before the command.
+        All query heads in order, taken after the command.
     i_query_scales : In(stream.Signature(config.attention.floats))
         One for each head, float32.
     o_run : Out(stream.Signature(config.run))
@@ -51,12 +50,12 @@ class AttentionUnit(wiring.Component):
         They, in order.
     o : Out(stream.Signature(config.row))
         All heads in order, ``last`` with the very last element. Lanes without a node are zero.
-    i_head_vector : In(stream.Signature(config.attention.dense.vector))
-        Elements of the head's input, addressed by beat; taken while ``busy`` is low.
+    i_head_vector : In(stream.Signature(config.attention.dense.column))
+        Elements of the head's input; taken while ``busy`` is low.
     i_head_command : In(stream.Signature(config.attention.head_command))
         After the last element of its vector, while ``busy`` is low.
     i_head_row : In(stream.Signature(config.attention.dense.beat))
-        Padded with zeros to whole beats; taken after the command.
+        Taken after the command.
     o_head_sum : Out(stream.Signature(config.attention.dense.sums))
         One for each row.
     busy : Out(1)
@@ -89,7 +88,7 @@ class AttentionUnit(wiring.Component):
                 "o_run": wiring.Out(stream.Signature(config.run)),
                 "i_word": wiring.In(stream.Signature(unsigned(8 * config.word_bytes))),
                 "o": wiring.Out(stream.Signature(config.row)),
-                "i_head_vector": wiring.In(stream.Signature(dense.vector)),
+                "i_head_vector": wiring.In(stream.Signature(dense.column)),
                 "i_head_command": wiring.In(stream.Signature(attention.head_command)),
                 "i_head_row": wiring.In(stream.Signature(dense.beat)),
                 "o_head_sum": wiring.Out(stream.Signature(dense.sums)),
@@ -103,21 +102,21 @@ class AttentionUnit(wiring.Component):
 
     @property
     def overhead(self) -> int:
-        """Cycles between the last beat of the keys and the first step of the values, at least."""
+        """Cycles between the last beat of the keys and the first of the values, at least."""
         return attention_overhead(self._config.attention)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         m.submodules.attention = attention = Attention(config.attention)
-        m.submodules.queries = queries = QueryStore(config)
+        m.submodules.loader = loader = QueryLoader(config.attention)
+        m.submodules.factors = factors = QueryScales(config.attention)
         m.submodules.reader = reader = CacheReader(config)
         m.submodules.sorter = sorter = WordSorter(config)
         m.submodules.scales = scales = ScaleQueue(config)
-
-        wiring.connect(m, wiring.flipped(self.i_query), queries.i)
-        wiring.connect(m, wiring.flipped(self.i_query_scales), queries.i_scales)
-        wiring.connect(m, queries.o_query_scale, attention.i_query_scale)
+        wiring.connect(m, wiring.flipped(self.i_query), loader.i)
+        wiring.connect(m, wiring.flipped(self.i_query_scales), factors.i)
+        wiring.connect(m, factors.o, attention.i_query_scales)
         wiring.connect(m, wiring.flipped(self.i_written), reader.i_written)
         wiring.connect(m, reader.o_run, wiring.flipped(self.o_run))
         wiring.connect(m, reader.o_kind, sorter.i_kind)
@@ -125,63 +124,51 @@ class AttentionUnit(wiring.Component):
         wiring.connect(m, sorter.o_scales, scales.i)
         wiring.connect(m, sorter.o_rows, attention.i_word)
         wiring.connect(m, scales.o, attention.i_scales)
-        self._lend(m, attention, queries)
+        self._lend(m, attention, loader)
 
-        command, positions = Signal(config.command), Signal.like(scales.positions)
-        ends = self._output(m, attention, command)
-        copy, walk = queries.i_copy, attention.i_command.payload.walk
-        left = Signal.like(command.kv_heads)
+        command = Signal(config.command)
+        layer = self._layer(m, command)
+        takers = [reader.i_command, attention.i_layer, loader.i_layer, factors.i_layer]
+        waiting = Signal(len(takers))
+        for index, taker in enumerate(takers):
+            m.d.comb += [
+                taker.valid.eq(waiting[index]),
+                taker.payload.eq(command if taker is reader.i_command else layer),
+            ]
+            with m.If(taker.ready):
+                m.d.sync += waiting[index].eq(0)
         m.d.comb += [
-            reader.i_command.valid.eq(self.i_command.valid & ~self.busy),
-            reader.i_command.payload.eq(self.i_command.payload),
-            self.i_command.ready.eq(reader.i_command.ready & ~self.busy),
-            scales.positions.eq(positions),
-            copy.payload.turns.eq(command.turns),
-            copy.payload.elements.eq(command.head_size),
-            copy.payload.factor.eq(command.factor),
-            attention.i_command.payload.elements.eq(command.head_size),
-            walk.past.eq(command.past),
-            walk.nodes.eq(command.nodes),
-            walk.turns.eq(command.turns),
+            attention.tile.eq(config.tile),
+            factors.factor.eq(command.factor),
+            scales.positions.eq(command.past + command.nodes),
+            self.i_command.ready.eq(~self.busy),
         ]
-        for lane in range(config.attention.nodes):
-            m.d.comb += walk.ancestors[lane].eq(command.ancestors.word_select(lane, 16))
-        with m.FSM():
-            with m.State("idle"):
-                with m.If(self.i_command.valid & self.i_command.ready):
-                    m.d.sync += [command.eq(self.i_command.payload), self.busy.eq(1)]
-                    m.d.sync += left.eq(self.i_command.payload.kv_heads)
-                    m.next = "copy"
-            with m.State("copy"):
-                m.d.comb += copy.valid.eq(1)
-                m.d.sync += positions.eq(command.past + command.nodes)
-                with m.If(copy.ready):
-                    m.next = "walk"
-            with m.State("walk"):
-                m.d.comb += attention.i_command.valid.eq(1)
-                with m.If(attention.i_command.ready):
-                    m.d.sync += left.eq(left - 1)
-                    m.next = "score"
-            with m.State("score"):
-                with m.If(attention.scored):
-                    m.next = "copy"
-                    with m.If(left == 0):
-                        m.next = "finish"
-            with m.State("finish"):
-                with m.If(ends):
-                    m.d.sync += self.busy.eq(0)
-                    m.next = "idle"
+        ends = self._output(m, attention, command)
+        with m.If(self.i_command.valid & ~self.busy):
+            m.d.sync += [command.eq(self.i_command.payload), self.busy.eq(1), waiting.eq(~0)]
+        with m.Elif(ends):
+            m.d.sync += self.busy.eq(0)
         return m
+
+    def _layer(self, m: Module, command) -> Signal:
+        """What the units must know of a command."""
+        layer = Signal(self._config.attention.layer)
+        for name in "past", "nodes", "pad", "heads", "turns", "walks", "full", "half":
+            m.d.comb += layer[name].eq(command[name])
+        m.d.comb += layer.elements.eq(command.head_size)
+        for node in range(self._config.attention.nodes):
+            m.d.comb += layer.ancestors[node].eq(command.ancestors.word_select(node, MOST_NODES))
+        return layer
 
     def _output(self, m: Module, attention: Attention, command) -> Signal:
         """Queue the output; whether the very last element enters."""
         row = self._config.row
         m.submodules.queue = queue = SyncFIFO(width=row.size, depth=QUEUE_DEPTH)
-        element, heads, last = Signal(row), Signal.like(command.kv_heads), Signal()
+        element, walks, last = Signal(row), Signal.like(command.walks), Signal()
         ends = Signal()
         taken = attention.o.valid & attention.o.ready
         m.d.comb += [
-            last.eq(attention.o.payload.last & (heads + 1 == command.kv_heads)),
+            last.eq(attention.o.payload.last & (walks + 1 == command.walks)),
             ends.eq(taken & last),
             element["values"].eq(attention.o.payload["values"]),
             element.last.eq(last),
@@ -193,17 +180,18 @@ class AttentionUnit(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         with m.If(taken & attention.o.payload.last):
-            m.d.sync += heads.eq(Mux(last, 0, heads + 1))
+            m.d.sync += walks.eq(Mux(last, 0, walks + 1))
         return ends
 
-    def _lend(self, m: Module, attention: Attention, queries: QueryStore) -> None:
+    def _lend(self, m: Module, attention: Attention, loader: QueryLoader) -> None:
         """The dense engine to the head; vectors of either go through a register."""
         vector = attention.i_vector
         given = self.i_head_vector.valid & self.i_head_vector.ready
-        m.d.comb += self.i_head_vector.ready.eq(~self.busy)
-        m.d.sync += vector.valid.eq(queries.o_vector.valid | given)
+        walk = Signal()
+        m.d.comb += [self.i_head_vector.ready.eq(~self.busy), attention.i_walk.eq(walk)]
+        m.d.sync += [vector.valid.eq(loader.o.valid | given), walk.eq(loader.o_walk)]
         with m.If(self.busy):
-            m.d.sync += vector.payload.eq(queries.o_vector.payload)
+            m.d.sync += vector.payload.eq(loader.o.payload)
         with m.Else():
             m.d.sync += vector.payload.eq(self.i_head_vector.payload)
         wiring.connect(m, wiring.flipped(self.i_head_command), attention.i_head_command)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import unsigned
 from amaranth.lib import data
 
 from tercel_hw.attention.config import AttentionConfig
-from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.attention.query_loader import query_column
+from tercel_hw.memory.checks import check_power_of_two
 from tercel_hw.vector.config import command_layout
 
-__all__ = ["SCALES_BYTES", "AttentionUnitConfig"]
+__all__ = ["MOST_NODES", "SCALES_BYTES", "AttentionUnitConfig"]
 
 SCALES_BYTES = 4
 """Of a position: the key's scale and the value's."""
@@ -32,24 +33,16 @@ class AttentionUnitConfig:
     """
 
     attention: AttentionConfig
-    """Its dense engine must not be packed."""
-    query_columns: int = 4096
-    """Capacity of the queries of a pass; a command needs ``query heads * head size``."""
-    query_heads: int = 64
-    """Capacity of their scales."""
     tile: int = 64
     """Positions whose scales are read before their keys; two tiles of scales are kept."""
 
     def __post_init__(self):
         if not isinstance(self.attention, AttentionConfig):
             raise TypeError(f"attention must be an AttentionConfig, not {self.attention!r}")
-        if self.attention.dense.packed:
-            raise ValueError("the dense engine's packed must be False, not True")
         if self.attention.nodes > MOST_NODES:
             raise ValueError(f"nodes must be at most {MOST_NODES}, but are {self.attention.nodes}")
-        check_integer("query_columns", self.query_columns, 16, 1 << 16)
-        check_integer("query_heads", self.query_heads, 2, 255)
-        check_power_of_two("tile", self.tile, self.word_positions, 1 << 12)
+        least = max(self.word_positions, self.attention.dense.chain)
+        check_power_of_two("tile", self.tile, least, self.attention.dense.tile)
 
     @property
     def word_bytes(self) -> int:
@@ -71,9 +64,7 @@ class AttentionUnitConfig:
 
     @property
     def column(self) -> data.StructLayout:
-        """An element of a query of each lane; ``last`` with its head's last."""
-        values = data.ArrayLayout(signed(8), self.attention.nodes)
-        return data.StructLayout({"values": values, "last": 1})
+        return query_column(self.attention)
 
     @property
     def row(self) -> data.StructLayout:

@@ -78,6 +78,17 @@ ROW = 20
 WIDTH = 16
 """Bits of a row's number of elements."""
 
+CACHE = {
+    "full": 4,
+    "half": 1,
+    "cache": WORD,
+    "slice_words": 16,
+    "half_at": 20,
+    "row_words": 20,
+    "head_stride": 24,
+}
+"""Where the cache lies: slices of a row, the first KV head's block, and strides in it."""
+
 TABLE = {
     # What the program was made for: registers `caps` and `shape`.
     "begin": {"caps": 32, "shape": 32},
@@ -119,30 +130,31 @@ TABLE = {
     },
     # Scale the sums and send them to 0 rotary, 1 residual, 2 gate.
     "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW},
-    # Rotate and quantise heads, write keys and values.
+    # Rotate and quantise heads, write keys and values: full slices of a position are `slice_words`
+    # apart, half ones begin at `half_at`.
     "heads": {
         "query_heads": 8,
         "kv_heads": 8,
         "head_size": WIDTH,
         "nodes": 8,
-        "base": 24,
-        "cache": WORD,
-        "row_words": 24,
-        "head_stride": WORD,
+        "base": 16,
+        **CACHE,
     },
     # Activation of 0 silu, 1 relu2 times up.
     "gate": {"activation": 1, "width": WIDTH},
-    # Attention over all KV heads; bit `16 i + j` of ancestors: node i sees node j.
+    # Attention in walks, so many over each KV head, of `heads` query heads, at most `turns` a walk
+    # in lanes `pad` apart; bit `16 i + j` of ancestors: node i sees node j.
     "attention": {
-        "kv_heads": 8,
-        "turns": 8,
-        "head_size": WIDTH,
-        "nodes": 8,
-        "past": 24,
+        "walks": 8,
+        "rounds": 8,
+        "heads": 8,
+        "turns": 5,
+        "pad": 5,
+        "head_size": 11,
+        "nodes": 5,
+        "past": 16,
         "factor": FLOAT,
-        "cache": WORD,
-        "row_words": 24,
-        "head_stride": WORD,
+        **CACHE,
         "ancestors": 256,
     },
     # Play the head and write what was asked for; best 0 is no top-k.

@@ -8,6 +8,7 @@ import pytest
 from tercel.numerics import CacheView, Quantised, attend
 from tercel.numerics.float32 import multiply
 from tercel.numerics.functions import LOG2_E, exp2_significands
+from tercel.program import LanePlan, Slices
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.dense import DenseConfig
 
@@ -166,19 +167,37 @@ class Layer:
     def positions(self):
         return self.cache.keys.shape[1]
 
-    def command(self, word_bytes, address):
-        """Strides with some words to spare."""
+    @property
+    def turns(self):
+        return self.heads // len(self.cache.keys)
+
+    def plan(self, lanes):
+        return LanePlan(lanes=lanes, nodes=len(self.ancestors), heads=self.turns)
+
+    def slices(self, word_bytes):
+        return Slices(word_bytes=word_bytes, elements=self.q.values.shape[2])
+
+    def command(self, word_bytes, address, lanes):
+        """Places for a position more than there are, and some words to spare."""
         kv_heads, positions, size = self.cache.keys.shape
-        row_words = -(-positions * size // word_bytes) + 1
+        plan, slices = self.plan(lanes), self.slices(word_bytes)
+        row_words = slices.words(positions + 1) + 1
         factor = bits_of(LOG2_E / np.sqrt(np.float32(size)))
         return {
-            "kv_heads": kv_heads,
-            "turns": self.heads // kv_heads,
+            "walks": kv_heads * plan.walks,
+            "rounds": plan.walks,
+            "heads": self.turns,
+            "turns": plan.turns,
+            "pad": plan.pad,
             "head_size": size,
             "nodes": len(self.ancestors),
             "past": positions - len(self.ancestors),
             "factor": int(factor.item()),
+            "full": slices.full,
+            "half": slices.half,
             "cache": address,
+            "slice_words": positions + 1,
+            "half_at": slices.full * (positions + 1),
             "row_words": row_words,
             "head_stride": 2 * row_words + -(-4 * positions // word_bytes) + 2,
             "ancestors": sum(
@@ -186,17 +205,26 @@ class Layer:
             ),
         }
 
-    def store(self, memory, address):
+    def store(self, memory, address, lanes):
         """Put the cache into ``memory``, uint8 ``[words, word bytes]``."""
-        command = self.command(memory.shape[1], address)
+        word_bytes = memory.shape[1]
+        command = self.command(word_bytes, address, lanes)
         scales = np.stack([self.cache.key_scales, self.cache.value_scales], axis=-1)
         flat = memory.reshape(-1)
-        for head in range(command["kv_heads"]):
+        positions = self.positions
+        for head in range(len(self.cache.keys)):
             block = address + head * command["head_stride"]
-            for index, part in enumerate((self.cache.keys, self.cache.values, scales)):
-                data = part[head].view(np.uint8).reshape(-1)
-                start = (block + index * command["row_words"]) * memory.shape[1]
-                flat[start : start + len(data)] = data
+            for index, rows in enumerate((self.cache.keys[head], self.cache.values[head])):
+                first = block + index * command["row_words"]
+                for number, (word, size, used) in enumerate(
+                    self.slices(word_bytes).parts(positions + 1)
+                ):
+                    at = (first + word) * word_bytes
+                    place = flat[at : at + positions * size].reshape(positions, size)
+                    place[:, :used] = rows[:, number * word_bytes :][:, :used].view(np.uint8)
+            data = scales[head].view(np.uint8).reshape(-1)
+            start = (block + 2 * command["row_words"]) * word_bytes
+            flat[start : start + len(data)] = data
 
     def columns(self, lanes):
         """The queries' columns; lanes without a node hold something."""
@@ -224,25 +252,15 @@ def masks(ancestors, lanes):
     return [int(row) for row in rows] + [0] * (lanes - len(rows))
 
 
-def shape(*, packed=False, nodes=2, macs=16):
+def shape(*, nodes=2, macs=16, slices=16, totals=6):
     dense = DenseConfig(
-        nodes=nodes,
-        macs=macs,
-        turns=2,
-        vector_beats=16,
-        total_words=32,
-        rows=64,
-        packed=packed,
+        nodes=nodes, macs=macs, chain=macs // 2, slices=slices, tile=32, totals=totals, rows=64
     )
-    return AttentionConfig(dense=dense, positions=32, score_words=64, ram_style=None)
+    return AttentionConfig(dense=dense, positions=64, walks=8, ram_style=None)
 
 
-def unit_shape(*, nodes=2, macs=16, turns=2, tile=8):
-    dense = DenseConfig(
-        nodes=nodes, macs=macs, turns=turns, vector_beats=16, total_words=16, rows=64
-    )
-    attention = AttentionConfig(dense=dense, positions=64, score_words=128, ram_style=None)
-    return AttentionUnitConfig(attention=attention, query_columns=200, query_heads=8, tile=tile)
+def unit_shape(*, tile=16, **fields):
+    return AttentionUnitConfig(attention=shape(**fields), tile=tile)
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""The queries of a layer on their way to the dense engine."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+
+from tercel_hw.attention.config import AttentionConfig
+from tercel_hw.attention.lanes import lanes_of_turn, node_of_lanes
+from tercel_hw.attention.turn_counter import TurnCounter
+
+__all__ = ["QueryLoader", "query_column"]
+
+
+def query_column(config: AttentionConfig) -> data.StructLayout:
+    """An element of a query of each node; ``last`` with its head's last."""
+    values = config.dense.column.members["values"]
+    return data.StructLayout({"values": values, "last": 1})
+
+
+class QueryLoader(wiring.Component):
+    """Writes queries as vectors of the dense engine, a column a cycle.
+
+    The vectors of walk w begin at slice ``w * (full + half)``; elements beyond the head size are
+    written as zeros, a cycle each.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i_layer : In(stream.Signature(config.layer))
+        Taken when all queries of the layer before have been written.
+    i : In(stream.Signature(query_column(config)))
+        All query heads in order.
+    o : Out(stream.Signature(config.dense.column))
+        ``ready`` is ignored.
+    o_walk : Out(1)
+        A pulse: the vectors of another walk have been written.
+    """
+
+    i_layer: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+    o_walk: Signal
+
+    def __init__(self, config: AttentionConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i_layer": wiring.In(stream.Signature(config.layer)),
+                "i": wiring.In(stream.Signature(query_column(config))),
+                "o": wiring.Out(stream.Signature(config.dense.column)),
+                "o_walk": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> AttentionConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, dense = self._config, self._config.dense
+        m.submodules.heads = heads = TurnCounter(config)
+        layer = Signal(config.layer)
+        running, starts, filling = Signal(), Signal(), Signal()
+        first, number = Signal(range(dense.slices)), Signal.like(layer.full)
+        index = Signal(range(dense.macs))
+        half, written, slice_ends, head_ends = Signal(), Signal(), Signal(), Signal()
+        rows = [self.i.payload["values"][node] for node in range(config.nodes)]
+        column = self.o.payload
+        m.d.comb += [
+            self.i_layer.ready.eq(~running),
+            starts.eq(self.i_layer.valid & ~running),
+            heads.start.eq(starts),
+            heads.layer.eq(Mux(starts, self.i_layer.payload, layer)),
+            written.eq(running & (self.i.valid | filling)),
+            self.i.ready.eq(running & ~filling),
+            half.eq(number == layer.full),
+            slice_ends.eq(Mux(half, index == dense.macs // 2 - 1, index.all())),
+            head_ends.eq(written & slice_ends & (filling | self.i.payload.last)),
+            heads.step.eq(head_ends),
+            self.o_walk.eq(head_ends & heads.walk_ends),
+            self.o.valid.eq(written),
+            column.slice.eq(first + number),
+            column.index.eq(index),
+            column.half.eq(half),
+            column.lanes.eq(
+                lanes_of_turn(layer.pad, config.pads, heads.turn, layer.nodes, config.nodes)
+            ),
+        ]
+        for lane, value in enumerate(node_of_lanes(layer.pad, config.pads, rows)):
+            m.d.comb += column["values"][lane].eq(Mux(filling, 0, value))
+        with m.If(starts):
+            m.d.sync += [layer.eq(self.i_layer.payload), running.eq(1)]
+            m.d.sync += [first.eq(0), number.eq(0), index.eq(0)]
+        with m.If(written):
+            m.d.sync += index.eq(Mux(slice_ends, 0, index + 1))
+            with m.If(slice_ends):
+                m.d.sync += number.eq(number + 1)
+            with m.If(self.i.payload.last & ~filling & ~slice_ends):
+                m.d.sync += filling.eq(1)
+            with m.If(head_ends):
+                m.d.sync += [filling.eq(0), number.eq(0)]
+                with m.If(heads.walk_ends):
+                    m.d.sync += first.eq(first + layer.full + layer.half)
+                with m.If(heads.layer_ends):
+                    m.d.sync += running.eq(0)
+        return m

@@ -1,0 +1,132 @@
+"""The scores of a walk."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel.numerics.attention import SCORE_BITS
+from tercel_hw.attention.config import BFLOAT16_BITS, AttentionConfig
+
+__all__ = ["ScoreStore", "exponent_of", "maxima_layout", "visible_lanes"]
+
+LOWEST = -(1 << (SCORE_BITS - 1))
+
+
+def maxima_layout(config: AttentionConfig) -> data.StructLayout:
+    """Of what each lane sees: the largest score, the largest exponent of a value's scale, biased."""
+    exponents = data.ArrayLayout(unsigned(8), config.nodes)
+    return data.StructLayout({"scores": config.scores, "exponents": exponents})
+
+
+def exponent_of(scale: Value) -> Value:
+    """Of bfloat16 bits, biased."""
+    return scale[7:15]
+
+
+def visible_lanes(masks: data.View, past: Value, position: Value) -> Value:
+    """A bit a lane: whether it sees a position. A lane's mask has its node's ancestors."""
+    nodes = masks.shape().length
+    node = (position - past)[: max(nodes - 1, 1).bit_length()]
+    return Cat(
+        Mux(position < past, masks[lane].any(), masks[lane].bit_select(node, 1))
+        for lane in range(nodes)
+    )
+
+
+class ScoreStore(wiring.Component):
+    """Keeps scores, and finds what is largest of them; a position a cycle.
+
+    The scores of the next walk are taken when `o` has been taken. Until then, and after it as long
+    as they are read no slower than others are written, those of this walk can be read.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    positions, past : In(range(positions + 1))
+        Of each walk.
+    masks : In(config.ancestors)
+        For each lane, those of its node; zeros where there is none.
+    i : In(stream.Signature(config.scored))
+    o : Out(stream.Signature(maxima_layout(config)))
+        All scores of a walk are there; offered in the cycle after the last was taken.
+    read : In(range(positions))
+    scored : Out(config.scored)
+        What was there a cycle ago.
+    """
+
+    positions: Signal
+    past: Signal
+    masks: data.View
+    i: stream.Interface
+    o: stream.Interface
+    read: Signal
+    scored: data.View
+
+    def __init__(self, config: AttentionConfig):
+        self._config = config
+        super().__init__(
+            {
+                "positions": wiring.In(range(config.positions + 1)),
+                "past": wiring.In(range(config.positions + 1)),
+                "masks": wiring.In(config.ancestors),
+                "i": wiring.In(stream.Signature(config.scored)),
+                "o": wiring.Out(stream.Signature(maxima_layout(config))),
+                "read": wiring.In(range(config.positions)),
+                "scored": wiring.Out(config.scored),
+            }
+        )
+
+    @property
+    def config(self) -> AttentionConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        position = Signal(range(config.positions))
+        taken, ends = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid),
+            taken.eq(self.i.valid & ~self.o.valid),
+            ends.eq(taken & (position + 1 == self.positions)),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(taken):
+            m.d.sync += position.eq(Mux(ends, 0, position + 1))
+            m.d.sync += self.o.valid.eq(ends)
+        self._store(m, taken, position)
+
+        visible = visible_lanes(self.masks, self.past, position)
+        first = position == 0
+        largest = self.o.payload
+        score = self.i.payload.scores
+        exponent = exponent_of(self.i.payload.value_scale)
+        for lane in range(config.nodes):
+            sees = visible[lane]
+            greater = sees & (first | (score[lane] > largest.scores[lane]))
+            higher = sees & (first | (exponent > largest.exponents[lane]))
+            with m.If(taken & (first | greater)):
+                m.d.sync += largest.scores[lane].eq(Mux(greater, score[lane], LOWEST))
+            with m.If(taken & (first | higher)):
+                m.d.sync += largest.exponents[lane].eq(Mux(higher, exponent, 0))
+        return m
+
+    def _store(self, m: Module, taken: Signal, position: Signal) -> None:
+        config = self._config
+        attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
+        parts = (("scores", config.scores, attrs), ("value_scale", unsigned(BFLOAT16_BITS), {}))
+        for name, shape, style in parts:
+            store = memory.Memory(shape=shape, depth=config.positions, init=[], attrs=style)
+            m.submodules[name] = store
+            write, read = store.write_port(), store.read_port()
+            m.d.comb += [
+                write.addr.eq(position),
+                write.data.eq(self.i.payload[name]),
+                write.en.eq(taken),
+                read.addr.eq(self.read),
+                self.scored[name].eq(read.data),
+            ]

@@ -1,0 +1,129 @@
+"""Scores to weights."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+
+from tercel_hw.attention.config import AttentionConfig
+from tercel_hw.attention.score_store import exponent_of, maxima_layout, visible_lanes
+from tercel_hw.attention.weight_lane import WeightLane
+from tercel_hw.float32 import Stages, attach
+
+__all__ = ["Weigher"]
+
+
+class Weigher(wiring.Component):
+    """The integers of ``numerics.attend`` for all positions of a walk, one a cycle, unstalled.
+
+    The first weights leave ``LATENCY`` cycles after the walk's maxima have been taken, the
+    denominators are offered in the cycle after the last weights. The next walk is begun when they
+    have been taken.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    positions, past : In(range(positions + 1))
+    masks : In(config.ancestors)
+        Those of a :class:`ScoreStore`.
+    i : In(stream.Signature(maxima_layout(config)))
+    room : In(1)
+        The weights of another walk can be kept.
+    read : Out(range(positions))
+    scored : In(config.scored)
+        The store.
+    o_valid : Out(1)
+    o : Out(one of config.dense.weights)
+        Weights of one position after the other.
+    o_denominator : Out(stream.Signature(config.denominators))
+    """
+
+    LATENCY = WeightLane.LATENCY + 2
+
+    positions: Signal
+    past: Signal
+    masks: data.View
+    i: stream.Interface
+    room: Signal
+    read: Signal
+    scored: data.View
+    o_valid: Signal
+    o: data.View
+    o_denominator: stream.Interface
+
+    def __init__(self, config: AttentionConfig):
+        self._config = config
+        super().__init__(
+            {
+                "positions": wiring.In(range(config.positions + 1)),
+                "past": wiring.In(range(config.positions + 1)),
+                "masks": wiring.In(config.ancestors),
+                "i": wiring.In(stream.Signature(maxima_layout(config))),
+                "room": wiring.In(1),
+                "read": wiring.Out(range(config.positions)),
+                "scored": wiring.In(config.scored),
+                "o_valid": wiring.Out(1),
+                "o": wiring.Out(config.dense.weights.elem_shape),
+                "o_denominator": wiring.Out(stream.Signature(config.denominators)),
+            }
+        )
+
+    @property
+    def config(self) -> AttentionConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        largest = Signal(maxima_layout(config), reset_less=True)
+        walking, busy, ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~busy & self.room),
+            ends.eq(walking & (self.read + 1 == self.positions)),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [largest.eq(self.i.payload), walking.eq(1), busy.eq(1)]
+        with m.If(walking):
+            m.d.sync += self.read.eq(Mux(ends, 0, self.read + 1))
+        with m.If(ends):
+            m.d.sync += walking.eq(0)
+        with m.If(self.o_denominator.valid & self.o_denominator.ready):
+            m.d.sync += [self.o_denominator.valid.eq(0), busy.eq(0)]
+
+        stages = Stages(m, Const(1))
+        fetched = stages(
+            visible=visible_lanes(self.masks, self.past, self.read), first=self.read == 0
+        )
+        late_first = stages.delay(fetched.first, WeightLane.LATENCY, "first")
+        late_last = stages.delay(ends, WeightLane.LATENCY + 1, "last", reset=True)
+        m.d.comb += self.o_valid.eq(
+            stages.delay(walking, WeightLane.LATENCY + 1, "valid", reset=True)
+        )
+        with m.If(late_last):
+            m.d.sync += self.o_denominator.valid.eq(1)
+        scale = self.scored.value_scale
+        # Zeros and subnormals have no mantissa, and do not raise the largest exponent.
+        exponent = exponent_of(scale)
+        mantissa = Mux(exponent.any(), scale[:7] | 0x80, 0)
+        sums = self.o_denominator.payload.sums
+        for lane in range(config.nodes):
+            result = WeightLane()
+            attach(
+                m,
+                f"lane{lane}",
+                result,
+                Const(1),
+                score=self.scored.scores[lane],
+                maximum=largest.scores[lane],
+                exponent=exponent,
+                largest=largest.exponents[lane],
+                mantissa=mantissa,
+                visible=fetched.visible[lane],
+            )
+            m.d.comb += self.o[lane].eq(result.o.weight)
+            with m.If(self.o_valid):
+                m.d.sync += sums[lane].eq(Mux(late_first, 0, sums[lane]) + result.o.term)
+        m.d.comb += self.o_denominator.payload.exponents.eq(largest.exponents)
+        return m

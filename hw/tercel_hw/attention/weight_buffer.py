@@ -1,0 +1,150 @@
+"""The weights of a walk, as often as its values have slices."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+
+from tercel_hw.attention.config import AttentionConfig
+
+__all__ = ["WeightBuffer"]
+
+BUFFERS = 2
+
+
+class WeightBuffer(wiring.Component):
+    """Keeps the weights of two walks; gives those of the older one beat by beat of its values.
+
+    For each full slice a position a beat, then for a half slice two; a beat a cycle. Weights can be
+    read while those of later positions come: the first is offered 2 cycles after it came.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    positions : In(range(positions + 1))
+    full, half : In
+        Slices of the values.
+    begin : In(1)
+        The weights of another walk will come.
+    room : Out(1)
+        They may.
+    i_valid : In(1)
+    i : In(one of config.dense.weights)
+        Position after position.
+    o : Out(stream.Signature(config.dense.weights))
+    empty : Out(1)
+        All weights of all walks have left.
+    """
+
+    positions: Signal
+    full: Signal
+    half: Signal
+    begin: Signal
+    room: Signal
+    i_valid: Signal
+    i: data.View
+    o: stream.Interface
+    empty: Signal
+
+    def __init__(self, config: AttentionConfig):
+        self._config = config
+        weights = config.dense.weights
+        super().__init__(
+            {
+                "positions": wiring.In(range(config.positions + 1)),
+                "full": wiring.In(config.layer.members["full"]),
+                "half": wiring.In(1),
+                "begin": wiring.In(1),
+                "room": wiring.Out(1),
+                "i_valid": wiring.In(1),
+                "i": wiring.In(weights.elem_shape),
+                "o": wiring.Out(stream.Signature(weights)),
+                "empty": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> AttentionConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        banks = self._banks()
+        counts = [Signal(range(config.positions + 1), name=f"count{i}") for i in range(BUFFERS)]
+        begun, held = Signal(), Signal(range(BUFFERS + 1))
+        done = Signal()
+        # Begun is the buffer of the walk to come, so the one that is written is the other.
+        m.d.comb += [self.room.eq(held != BUFFERS), self.empty.eq(held == 0)]
+        m.d.sync += held.eq(held + self.begin - done)
+        with m.If(self.begin):
+            m.d.sync += begun.eq(~begun)
+        written = Signal(range(config.positions))
+        m.d.comb += written.eq(Mux(begun, counts[0], counts[1]))
+        for bank, store in enumerate(banks):
+            m.submodules[f"bank{bank}"] = store
+            write = store.write_port()
+            m.d.comb += [
+                write.addr.eq(Cat(written[1:], ~begun)),
+                write.data.eq(self.i),
+                write.en.eq(self.i_valid & (written[0] == bank)),
+            ]
+
+        # What is read: the walk's buffer, the slice, the beat's first position.
+        mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
+        pairs, available, second = Signal(), Signal(range(config.positions + 1)), Signal()
+        enable, issued, last = Signal(), Signal(), Signal()
+        beyond = position + 1 + pairs
+        m.d.comb += [
+            pairs.eq(number == self.full),
+            available.eq(Mux(mine, counts[1], counts[0])),
+            second.eq(position + 1 < self.positions),
+            enable.eq(~self.o.valid | self.o.ready),
+            issued.eq(enable & (available >= Mux(pairs & second, position + 2, position + 1))),
+            last.eq(beyond >= self.positions),
+            done.eq(issued & last & Mux(pairs, 1, (number + 1 == self.full) & ~self.half)),
+        ]
+        with m.If(issued):
+            m.d.sync += position.eq(beyond)
+            with m.If(last):
+                m.d.sync += [position.eq(0), number.eq(number + 1)]
+            with m.If(done):
+                m.d.sync += [number.eq(0), mine.eq(~mine)]
+        for index, count in enumerate(counts):
+            with m.If(done & (mine == index)):
+                m.d.sync += count.eq(0)
+            with m.Elif(self.i_valid & (begun != index)):
+                m.d.sync += count.eq(count + 1)
+        self._offer(m, banks, enable, issued, Cat(position[1:], mine), position[0], pairs, second)
+        return m
+
+    def _banks(self) -> list[memory.Memory]:
+        """Of even and of odd positions, those of both walks."""
+        config = self._config
+        attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
+        depth = BUFFERS << ((config.positions - 1) >> 1).bit_length()
+        shape = config.dense.weights.elem_shape
+        return [memory.Memory(shape=shape, depth=depth, init=[], attrs=attrs) for _ in range(2)]
+
+    def _offer(self, m: Module, banks, enable, issued, address, odd, pairs, second) -> None:
+        late_odd, late_pairs, late_second = Signal(), Signal(), Signal()
+        found = []
+        for store in banks:
+            read = store.read_port()
+            m.d.comb += [read.addr.eq(address), read.en.eq(enable)]
+            found.append(read.data)
+        with m.If(enable):
+            m.d.sync += [
+                self.o.valid.eq(issued),
+                late_odd.eq(odd),
+                late_pairs.eq(pairs),
+                late_second.eq(second),
+            ]
+        one = Mux(late_odd, found[1], found[0])
+        missing = late_pairs & ~late_second
+        m.d.comb += [
+            self.o.payload[0].eq(one),
+            self.o.payload[1].eq(Mux(missing, 0, Mux(late_pairs, found[1], one))),
+        ]
