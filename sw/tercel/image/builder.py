@@ -21,7 +21,7 @@ from tercel.numerics import flush, rope_table
 __all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
 
 FORMAT = "tercel"
-VERSION = 1
+VERSION = 2
 
 TENSOR_KINDS = {"ternary": "ternary", "vector": "gain", "rows": "rows"}
 """Kind of a segment to the builder's method that takes its tensors."""

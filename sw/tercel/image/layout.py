@@ -89,14 +89,17 @@ class TapeLayout(Record):
         return Chunks(count=count, codes=codes, bytes=self.weight_code.packed_bytes(codes))
 
     def row_block(self, columns: int) -> np.dtype:
-        """One block of int8 rows: fields ``scales`` ``[16]`` and ``rows`` ``[16, padded]``."""
-        scale_bytes, row_bytes = self.padded(4 * ROW_BLOCK), self.padded(columns)
+        """One block of int8 rows: ``scales`` ``[16]`` and ``slices`` ``[words, 16, word bytes]``.
+
+        The first slice of all rows, then the second of all, and so on.
+        """
+        scale_bytes, shape = self.padded(4 * ROW_BLOCK), (self.words(columns), ROW_BLOCK)
         return np.dtype(
             {
-                "names": ["scales", "rows"],
-                "formats": [("<f4", (ROW_BLOCK,)), ("i1", (ROW_BLOCK, row_bytes))],
+                "names": ["scales", "slices"],
+                "formats": [("<f4", (ROW_BLOCK,)), ("i1", (*shape, self.word_bytes))],
                 "offsets": [0, scale_bytes],
-                "itemsize": scale_bytes + ROW_BLOCK * row_bytes,
+                "itemsize": scale_bytes + ROW_BLOCK * self.padded(columns),
             }
         )
 

@@ -1,5 +1,7 @@
 """Int8 rows with scales to and from the bytes of their segment."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,21 +32,26 @@ def place_rows(
     blocks = content.view(layout.row_block(segment.columns))
     whole, tail = divmod(segment.rows, ROW_BLOCK)
     split = whole * ROW_BLOCK
-    rows = blocks["rows"][..., : segment.columns]
-    rows[:whole] = values[:split].reshape(whole, ROW_BLOCK, segment.columns)
     blocks["scales"][:whole] = scales[:split].reshape(whole, ROW_BLOCK)
+    for index, part in _slices(layout, segment.columns):
+        width = part.stop - part.start
+        target = blocks["slices"][:, index, :, :width]
+        target[:whole] = values[:split, part].reshape(whole, ROW_BLOCK, width)
+        if tail:
+            target[whole, :tail] = values[split:, part]
     if tail:
-        rows[whole, :tail] = values[split:]
         blocks["scales"][whole, :tail] = scales[split:]
 
 
 def take_rows(layout: TapeLayout, segment: Segment, content: npt.NDArray[np.uint8]) -> Rows:
     """All rows of a segment: int8 ``[rows, columns]`` and float32 ``[rows]``."""
     blocks = content.view(layout.row_block(segment.columns))
-    values = blocks["rows"].reshape(-1, layout.padded(segment.columns))
+    values = np.empty((len(blocks) * ROW_BLOCK, segment.columns), np.int8)
+    for index, part in _slices(layout, segment.columns):
+        width = part.stop - part.start
+        values[:, part] = blocks["slices"][:, index, :, :width].reshape(len(values), width)
     scales = blocks["scales"].reshape(-1)[: segment.rows]
-    values = np.ascontiguousarray(values[: segment.rows, : segment.columns])
-    return values, scales.astype(np.float32)
+    return values[: segment.rows], scales.astype(np.float32)
 
 
 def fetch_rows(
@@ -56,14 +63,21 @@ def fetch_rows(
     """The rows of some ids, read from their own words of the tape ``[ports, bytes per port]``."""
     ports = tape.reshape(layout.ports, -1, layout.port_bytes)
 
-    def runs(first: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.uint8]:
-        words = np.asarray(ports[:, first[:, None] + np.arange(count)])
-        return words.transpose(1, 2, 0, 3).reshape(len(first), -1)
+    def gather(words: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The words ``[n, count]``, one behind the other."""
+        return np.asarray(ports[:, words]).transpose(1, 2, 0, 3).reshape(len(words), -1)
 
     block, row = np.divmod(ids, ROW_BLOCK)
     scale_words, row_words = layout.words(4 * ROW_BLOCK), layout.words(segment.columns)
-    block_words = scale_words + ROW_BLOCK * row_words
-    first = segment.first_word + block * block_words
-    scales = runs(first, scale_words).view("<f4")[np.arange(len(ids)), row]
-    values = runs(first + scale_words + row * row_words, row_words).view(np.int8)
+    first = segment.first_word + block * (scale_words + ROW_BLOCK * row_words)
+    scales = gather(first[:, None] + np.arange(scale_words)).view("<f4")[np.arange(len(ids)), row]
+    slices = (first + scale_words + row)[:, None] + ROW_BLOCK * np.arange(row_words)
+    values = gather(slices).view(np.int8)
     return values[:, : segment.columns].copy(), scales.astype(np.float32)
+
+
+def _slices(layout: TapeLayout, columns: int) -> Iterator[tuple[int, slice]]:
+    """Number and columns of the slices of a row."""
+    width = layout.word_bytes
+    for index, start in enumerate(range(0, columns, width)):
+        yield index, slice(start, min(start + width, columns))

@@ -203,8 +203,8 @@ def rewritten(build, tied_config):
 
 
 def test_a_newer_version_is_refused(rewritten):
-    path = rewritten({"version": "2"})
-    message = "is an image of version '2', but this tercel reads version 1; update tercel"
+    path = rewritten({"version": "3"})
+    message = "is an image of version '3', but this tercel reads version 2; update tercel"
     with pytest.raises(TercelError, match=message):
         Image.open(path)
 

@@ -84,11 +84,14 @@ class SlowTape:
             block = scales[first : first + 16]
             assert self.floats(16) == [*block, *[0.0] * (16 - len(block))]
             self.align()
-            for row in range(first, first + 16):
-                data = np.frombuffer(self.bytes(values.shape[1]), np.int8)
-                expected = values[row] if row < len(values) else np.zeros_like(values[0])
-                assert np.array_equal(data, expected)
-                self.align()
+            width = self.layout.ports * self.layout.port_bytes
+            for start in range(0, values.shape[1], width):
+                for row in range(first, first + 16):
+                    expected = np.zeros(width, np.int8)
+                    if row < len(values):
+                        part = values[row, start : start + width]
+                        expected[: len(part)] = part
+                    assert np.array_equal(np.frombuffer(self.bytes(width), np.int8), expected)
 
     def rope(self, positions, head_size, base):
         for position in range(positions):
