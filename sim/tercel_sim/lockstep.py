@@ -6,45 +6,15 @@ from dataclasses import fields
 import numpy as np
 import numpy.typing as npt
 
-from tercel.device import Ask, PassResult
+from tercel.device import Ask, KVCache, PassResult
 from tercel.device.emulator import EmulatorDevice
 from tercel_sim.rtl_device import RtlDevice
 
-__all__ = ["Lockstep", "MismatchError", "cached_rows"]
-
-ROWS = ("keys", "values", "key_scales", "value_scales")
-"""What the cache holds of a position, as fields of ``CacheView``."""
+__all__ = ["Lockstep", "MismatchError"]
 
 
 class MismatchError(AssertionError):
     """The accelerator has other bits than the emulator."""
-
-
-def cached_rows(device: RtlDevice, layer: int, positions: int) -> dict[str, npt.NDArray]:
-    """The first rows of a layer's cache in the accelerator's memory.
-
-    Returns
-    -------
-    Keys and values int8 ``[KV heads, positions, head size]``, their scales uint16
-    ``[KV heads, positions]``: bfloat16 bits.
-    """
-    where, board = device.memory_map, device.board
-    size = device.config.head_size
-    rows = where.layout.words(where.context * size)
-
-    def read(word: int, count: int) -> npt.NDArray[np.uint8]:
-        words = board.read(word, where.layout.words(count))
-        return np.ascontiguousarray(words).reshape(-1)[:count]
-
-    found = {name: [] for name in ROWS}
-    for head in range(device.config.kv_heads):
-        block = where.block(layer, head)
-        for name, word in (("keys", block), ("values", block + rows)):
-            found[name].append(read(word, positions * size).view(np.int8).reshape(-1, size))
-        scales = read(block + 2 * rows, 4 * positions).view("<u2").reshape(-1, 2)
-        found["key_scales"].append(scales[:, 0])
-        found["value_scales"].append(scales[:, 1])
-    return {name: np.stack(heads) for name, heads in found.items()}
 
 
 class Lockstep:
@@ -102,6 +72,11 @@ class Lockstep:
         self._compare_cache(self.rtl.length, ())
         self.passes += -(-len(tokens) // self.rtl.limits.nodes)
 
+    def restore(self, cache: KVCache, length: int) -> None:
+        for device in (self.rtl, self.emulator):
+            device.restore(cache, length)
+        self._compare_cache(self.rtl.length, ())
+
     def reset(self) -> None:
         for device in (self.rtl, self.emulator):
             device.reset()
@@ -111,11 +86,13 @@ class Lockstep:
         for layer in range(self.rtl.config.layers):
             if played and not played[layer]:
                 continue
+            mine = self.rtl.read_cache(layer, positions)
             golden = self.emulator.cache.view(layer, positions)
-            for name, rows in cached_rows(self.rtl, layer, positions).items():
-                if not np.array_equal(rows, getattr(golden, name)):
-                    differing = np.argwhere(rows != getattr(golden, name))[0].tolist()
-                    raise MismatchError(f"{name} of layer {layer} in the cache at {differing}")
+            for field in fields(golden):
+                differing = np.argwhere(getattr(mine, field.name) != getattr(golden, field.name))
+                if len(differing):
+                    place = differing[0].tolist()
+                    raise MismatchError(f"{field.name} of layer {layer} in the cache at {place}")
 
 
 def _differences(mine: PassResult, golden: PassResult) -> Iterator[str]:

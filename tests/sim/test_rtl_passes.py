@@ -10,7 +10,7 @@ from tercel.config import PRESETS
 from tercel.device import Ask
 from tercel_hw.registers import accelerator_registers
 from tercel_sim.ddr import DDR
-from tercel_sim.lockstep import MismatchError, cached_rows
+from tercel_sim.lockstep import MismatchError
 
 TOKENS = [5, 17, 3, 38, 41, 2, 30, 9, 33, 21, 12, 40]
 TREE = [-1, 0, 0, 1]
@@ -118,6 +118,21 @@ def test_a_full_context_and_a_new_sequence(little):
     pair.step(TOKENS[:2], ask=all_of(2))
 
 
+def test_a_kept_prompt_is_gone_on_from(little):
+    pair = little()
+    pair.prefill(TOKENS[:9])
+    cache = pair.rtl.save()
+    expected = pair.step(TOKENS[9:12], ask=all_of(3), path=[0])
+    other = little(ddr=DDR["kv260-13.3"])
+    other.step(TOKENS[4:7])
+    other.restore(cache, 9)
+    result = other.step(TOKENS[9:12], ask=all_of(3), path=[0])
+    assert all(np.array_equal(result.logits[node], expected.logits[node]) for node in range(3))
+    other.restore(cache, 4)
+    other.step(TOKENS[:4], ask=all_of(4), parents=TREE, path=[0, 2])
+    other.step(TOKENS[:1], ask=all_of(1))
+
+
 def test_a_short_context(little):
     pair = little(context=5)
     pair.step(TOKENS[:4], ask=all_of(4))
@@ -199,7 +214,7 @@ def test_what_differs_is_named(little):
     with pytest.raises(MismatchError, match=r"keys of layer 1 in the cache at \[0, 0, 0\]"):
         pair.prefill(TOKENS[:1])
     pair.rtl.board.write(where.block(1), first)
-    assert cached_rows(pair.rtl, 1, 6)["values"].shape == (2, 6, 16)
+    assert pair.rtl.read_cache(1, 6).values.shape == (2, 6, 16)
     pair.emulator.cache.write(0, 2, np.ones((1, 2, 16), np.float32), np.ones((1, 2, 16)))
     with pytest.raises(MismatchError, match="hidden of a pass after 7 positions differs"):
         pair.run_pass(TOKENS[:1], ask=Ask(argmax=False, hidden=(0,)))

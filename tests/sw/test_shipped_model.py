@@ -44,6 +44,20 @@ def test_its_greedy_text_is_recorded(image, nodes):
     assert "".join(piece.text for piece in pieces) == GOLDEN
 
 
+def test_a_kept_prompt_is_continued_with_the_same_text(image):
+    """What the documentation shows."""
+    kept, rest = PROMPT[:14], PROMPT[14:]
+    tokenizer, device = TextTokenizer.of_image(image), EmulatorDevice(image)
+    tokens = tokenizer.encode(kept)
+    device.prefill(tokens)
+    cache = device.save()
+    device.prefill(tokens)
+    for restored in (device, EmulatorDevice(image, nodes=2)):
+        restored.restore(cache, len(tokens))
+        pieces = Generator(restored, tokenizer).generate(rest, GenerationConfig(max_tokens=48))
+        assert "".join(piece.text for piece in pieces) == GOLDEN
+
+
 def test_the_command_line_runs_it_by_default():
     command = [sys.executable, "-m", "tercel", "run", "-p", PROMPT, "-n", "8"]
     command += ["--temperature", "0", "--json"]

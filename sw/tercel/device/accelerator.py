@@ -14,6 +14,7 @@ from tercel.device.interface import Ask, Counters, Device, Limits, PassResult
 from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.image import Image
+from tercel.numerics import CacheView
 from tercel.program import (
     Arena,
     Machine,
@@ -153,6 +154,23 @@ class AcceleratorDevice(Device):
             self._arena.move(self._length, path)
         self._length += len(path)
         self._pending = None
+
+    def save(self) -> KVCache:
+        cache = KVCache(config=self.config, positions=self._length)
+        for layer in range(self.config.layers):
+            cache.store(layer, self.read_cache(layer, self._length))
+        return cache
+
+    def restore(self, cache: KVCache, length: int) -> None:
+        self.check_cache(cache, length)
+        self.reset()  # a restoring that is interrupted leaves nothing to continue after
+        for layer in range(self.config.layers):
+            self._arena.write_cache(layer, cache.view(layer, length))
+        self._length = length
+
+    def read_cache(self, layer: int, positions: int) -> CacheView:
+        """The first positions of a layer in the accelerator's memory, committed or not."""
+        return self._arena.read_cache(layer, positions)
 
     def _request(self, tokens: Sequence[int] | None, parents: list[int], ask: Ask) -> Request:
         rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows

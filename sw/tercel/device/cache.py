@@ -21,6 +21,12 @@ class KVCache:
         self._key_scales = np.zeros(heads, np.uint16)
         self._value_scales = np.zeros(heads, np.uint16)
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Layers, KV heads, positions, head size."""
+        layers, heads, positions, size = self._keys.shape
+        return layers, heads, positions, size
+
     @staticmethod
     def position_bytes(config: ModelConfig) -> int:
         """Bytes of one layer's keys, values and scales at one position."""
@@ -36,6 +42,14 @@ class KVCache:
             quantised, scale = quantise_cache(rows)
             data[layer, :, nodes] = quantised.transpose(1, 0, 2)
             scales[layer, :, nodes] = scale.T
+
+    def store(self, layer: int, rows: CacheView) -> None:
+        """Take over the first positions of a layer as they are."""
+        positions = slice(rows.keys.shape[1])
+        self._keys[layer, :, positions] = rows.keys
+        self._values[layer, :, positions] = rows.values
+        self._key_scales[layer, :, positions] = rows.key_scales
+        self._value_scales[layer, :, positions] = rows.value_scales
 
     def view(self, layer: int, positions: int) -> CacheView:
         """The first ``positions`` of a layer; no copy."""

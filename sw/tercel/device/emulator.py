@@ -113,6 +113,21 @@ class EmulatorDevice(Device):
         self._length += len(path)
         self._pending = None
 
+    def save(self) -> KVCache:
+        return self._copy(self._cache, KVCache(config=self._config, positions=self._length))
+
+    def restore(self, cache: KVCache, length: int) -> None:
+        self.check_cache(cache, length)
+        self._length = length
+        self._pending = None
+        self._copy(cache, self._cache)
+
+    def _copy(self, source: KVCache, target: KVCache) -> KVCache:
+        """Copy the committed positions from one cache to another."""
+        for layer in range(self._config.layers):
+            target.store(layer, source.view(layer, self._length))
+        return target
+
     def _layers(self, stream: Float32, tree: "_Tree", mask: Sequence[tuple[bool, bool]]) -> Float32:
         for layer, (attention, mlp) in enumerate(mask):
             if attention:

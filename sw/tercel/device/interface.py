@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.config import ModelConfig
+from tercel.device.cache import KVCache
 from tercel.errors import TercelError
 
 __all__ = ["Ask", "Counters", "Device", "Limits", "PassResult"]
@@ -164,6 +165,22 @@ class Device(abc.ABC):
     def reset(self) -> None:
         """Forget the cache: the next pass starts a new sequence at position 0."""
 
+    @abc.abstractmethod
+    def save(self) -> KVCache:
+        """A copy of the committed positions, to be restored when they are wanted again."""
+
+    @abc.abstractmethod
+    def restore(self, cache: KVCache, length: int) -> None:
+        """Continue after the first ``length`` positions of a cache instead of those committed.
+
+        They are copied. Whichever device computed them, the next pass gives the same bits.
+
+        Raises
+        ------
+        TercelError
+            If the cache is another model's, or has fewer positions, or they exceed the context.
+        """
+
     def prefill(self, tokens: Sequence[int]) -> None:
         """Commit ``tokens`` in passes of K nodes without running the head."""
         self.check_tokens(tokens)
@@ -242,6 +259,25 @@ class Device(abc.ABC):
                     f"a path is node 0, then each a child of the one before, not {path}"
                 )
         return path
+
+    def check_cache(self, cache: KVCache, length: int) -> None:
+        """Check the arguments of :meth:`restore`."""
+        layers, kv_heads, positions, head_size = cache.shape
+        config = self.config
+        expected = config.layers, config.kv_heads, config.head_size
+        if (layers, kv_heads, head_size) != expected:
+            raise TercelError(
+                f"a cache of {config.name} has {expected[0]} layers with {expected[1]} KV heads of "
+                f"{expected[2]}, but this one has {layers} with {kv_heads} of {head_size}; "
+                "is it another model's?"
+            )
+        if not 0 <= length <= positions:
+            raise TercelError(f"length must be in 0..{positions}, the cache's own, not {length}")
+        if length > self.limits.context:
+            raise TercelError(
+                f"{length} positions exceed the context of {self.limits.context}; "
+                "open the device with a larger one"
+            )
 
     def _check_base(self, base: int, nodes: int) -> None:
         if base != self.length:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tercel.errors import TercelError
 from tercel.image import Image
+from tercel.numerics import CacheView
 from tercel.numerics.float32 import Float32
 from tercel.program.memory import Memory
 from tercel.program.memory_map import Area, MemoryMap
@@ -15,6 +16,8 @@ __all__ = ["Arena"]
 
 CHUNK_WORDS = 1 << 18
 """Words of the tape that are copied at a time."""
+SCALES_BYTES = 4
+"""Of a position: those of its key and of its value."""
 
 
 class Arena:
@@ -53,30 +56,61 @@ class Arena:
 
     def write_program(self, commands: Sequence[bytes]) -> None:
         """Write a program's commands."""
-        self._write(self._map.program, np.frombuffer(b"".join(commands), np.uint8))
+        self._write(self._map.program.first_word, np.frombuffer(b"".join(commands), np.uint8))
 
     def write_rows(self, rows: Float32) -> None:
         """Write the residual streams ``[N, hidden_size]`` that nodes start from."""
         padded = np.zeros((len(rows), self._map.layout.padded(4 * rows.shape[1])), np.uint8)
         padded[:, : 4 * rows.shape[1]] = rows.astype("<f4").view(np.uint8)
-        self._write(self._map.rows, padded.reshape(-1))
+        self._write(self._map.rows.first_word, padded.reshape(-1))
 
     def read_lines(self, area: Area, count: int) -> npt.NDArray[np.uint32]:
         """The first ``count`` result lines of an area, ``[count, line bytes / 4]``."""
-        size = count * self._map.line_bytes
-        content = self._memory.read(area.first_word, self._map.layout.words(size))
-        lines = np.ascontiguousarray(content).reshape(-1)[:size].reshape(count, -1)
-        return lines.view("<u4").astype(np.uint32, copy=False)
+        content = self._read(area.first_word, count * self._map.line_bytes)
+        return content.reshape(count, -1).view("<u4").astype(np.uint32, copy=False)
+
+    def read_cache(self, layer: int, positions: int) -> CacheView:
+        """The first positions of a layer's keys, values and scales."""
+        keys, values, scales = (
+            np.stack([self._read(word, positions * size).reshape(-1, size) for word in heads])
+            for heads, size in self._cached(layer)
+        )
+        pairs = scales.view("<u2").astype(np.uint16, copy=False)
+        return CacheView(
+            keys=keys.view(np.int8),
+            values=values.view(np.int8),
+            key_scales=pairs[..., 0],
+            value_scales=pairs[..., 1],
+        )
+
+    def write_cache(self, layer: int, rows: CacheView) -> None:
+        """Write the first positions of a layer's keys, values and scales."""
+        pairs = np.stack([rows.key_scales, rows.value_scales], axis=-1).astype("<u2")
+        for content, (heads, _) in zip(
+            (rows.keys, rows.values, pairs), self._cached(layer), strict=True
+        ):
+            for word, head in zip(heads, content, strict=True):
+                self._write(word, np.ascontiguousarray(head).view(np.uint8).reshape(-1))
 
     def move(self, base: int, path: Sequence[int]) -> None:
         """Move the cached rows ``base + path[i]`` of all layers and KV heads to ``base + i``."""
+        for layer in range(self._map.config.layers):
+            for heads, size in self._cached(layer):
+                for word in heads:
+                    self._move(word, size, base, path)
+
+    def _cached(self, layer: int) -> list[tuple[list[int], int]]:
+        """Where a layer's keys, values and pairs of scales lie.
+
+        Each: the word of every KV head from where positions follow each other, and their size.
+        """
         config, words = self._map.config, self._map.cache_row_words
-        for layer in range(config.layers):
-            for head in range(config.kv_heads):
-                block = self._map.block(layer, head)
-                self._move(block, config.head_size, base, path)
-                self._move(block + words, config.head_size, base, path)
-                self._move(block + 2 * words, 4, base, path)
+        blocks = [self._map.block(layer, head) for head in range(config.kv_heads)]
+        return [
+            (blocks, config.head_size),
+            ([block + words for block in blocks], config.head_size),
+            ([block + 2 * words for block in blocks], SCALES_BYTES),
+        ]
 
     def _move(self, word: int, row_bytes: int, base: int, path: Sequence[int]) -> None:
         first, rest = divmod(base * row_bytes, self._map.layout.word_bytes)
@@ -87,8 +121,13 @@ class Arena:
         rows[: len(path)] = rows[list(path)]
         self._memory.write(word + first, content)
 
-    def _write(self, area: Area, content: npt.NDArray[np.uint8]) -> None:
+    def _read(self, word: int, size: int) -> npt.NDArray[np.uint8]:
+        """So many bytes from a word on."""
+        content = self._memory.read(word, self._map.layout.words(size))
+        return np.ascontiguousarray(content).reshape(-1)[:size]
+
+    def _write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
+        """Write bytes from a word on, and zeros to the end of the last."""
         padded = np.zeros(self._map.layout.padded(len(content)), np.uint8)
         padded[: len(content)] = content
-        content = padded.reshape(-1, self._map.layout.word_bytes)
-        self._memory.write(area.first_word, content)
+        self._memory.write(word, padded.reshape(-1, self._map.layout.word_bytes))

@@ -52,7 +52,8 @@ class StripedMemory(Memory):
     def read(self, word: int, count: int) -> Bytes:
         self._check(word, count)
         run = self._ports[:, word : word + count]
-        return run.transpose(1, 0, 2).reshape(count, -1).copy()
+        ports, _, port_bytes = run.shape
+        return run.transpose(1, 0, 2).reshape(count, ports * port_bytes).copy()
 
     def write(self, word: int, content: Bytes) -> None:
         self._check(word, len(content))

@@ -1,5 +1,7 @@
 """Cocotb bench: the driver on the whole accelerator, whose ports pause at random."""
 
+import dataclasses
+
 import cocotb
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.program import COMMANDS, memory_map
+from tercel.program import COMMANDS, Arena, memory_map
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.accelerator_model import AcceleratorModel
 from tercel_sim.bridged_board import BridgedBoard
@@ -34,19 +36,12 @@ def assert_same(mine, golden):
         assert all(np.array_equal(a[node], b[node]) for node in b), name
 
 
-def assert_same_cache(memory, places, cache, positions):
+def assert_same_cache(arena, cache, layers, positions):
     """Compare all bytes of the committed positions."""
-    config, count = places.config, places.cache_row_words
-    for layer in range(config.layers):
-        view = cache.view(layer, positions)
-        for head in range(config.kv_heads):
-            block = places.block(layer, head)
-            for part, golden in enumerate((view.keys, view.values)):
-                rows = memory.read(block + part * count, count).reshape(-1).view(np.int8)
-                assert np.array_equal(rows[: golden[head].size], golden[head].reshape(-1))
-            scales = memory.read(block + 2 * count, places.head_stride - 2 * count).reshape(-1)
-            pairs = scales.view("<u2")[: 2 * positions].reshape(-1, 2).T
-            assert np.array_equal(pairs, [view.key_scales[head], view.value_scales[head]])
+    for layer in range(layers):
+        mine, golden = arena.read_cache(layer, positions), cache.view(layer, positions)
+        for field in dataclasses.fields(golden):
+            assert np.array_equal(getattr(mine, field.name), getattr(golden, field.name)), field
 
 
 async def begin(dut, *, words, pause=0.0, bases=None):
@@ -81,7 +76,8 @@ async def the_driver_runs_passes(dut):
         assert_same(result, golden.run_pass(tokens, parents=parents, ask=ask))
         await bridge(device.commit)(path)
         golden.commit(path)
-        assert_same_cache(model.memory, places, golden.cache, golden.length)
+        arena = Arena(model.memory, places)
+        assert_same_cache(arena, golden.cache, image.config.layers, golden.length)
 
 
 @cocotb.test(timeout_time=50, timeout_unit="us")

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tercel.device import Ask
+from tercel.device import Ask, KVCache
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.board import Board
 from tercel.device.registers import IDENTITY, REGISTERS, error_names
@@ -254,3 +254,71 @@ def test_a_reset_forgets_the_cache(open_device):
     assert device.length == 0
     with pytest.raises(TercelError, match="there is no pass to commit"):
         device.commit([0])
+
+
+@pytest.fixture
+def cache(tiny):
+    """Ten positions of random rows."""
+    cache = KVCache(config=tiny.config, positions=10)
+    draw = np.random.default_rng(3)
+    shape = 10, tiny.config.kv_heads, tiny.config.head_size
+    for layer in range(tiny.config.layers):
+        cache.write(layer, 0, *draw.normal(size=(2, *shape)).astype(np.float32))
+    return cache
+
+
+@pytest.mark.parametrize("length", [0, 1, 10])
+def test_a_restored_cache_is_in_memory(open_device, cache, length):
+    board = IdleBoard()
+    device = open_device(board)
+    device.prefill([1, 2, 3])
+    device.run_pass([4])
+    board.written.clear()
+    device.restore(cache, length)
+    assert not board.written
+    assert device.length == length
+    saved = device.save()
+    assert saved.shape == (2, 2, length, 16)
+    for layer in range(2):
+        expected = cache.view(layer, length)
+        for found in (saved.view(layer, length), device.read_cache(layer, length)):
+            for field in dataclasses.fields(expected):
+                a, b = (getattr(view, field.name) for view in (found, expected))
+                assert a.dtype == b.dtype, field.name
+                assert np.array_equal(a, b), field.name
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        device.commit([0])
+
+
+def test_a_saved_cache_is_a_copy(open_device, cache):
+    device = open_device(IdleBoard())
+    device.restore(cache, 10)
+    saved = device.save()
+    device.restore(KVCache(config=device.config, positions=10), 10)
+    assert saved.view(0, 10).keys.any()
+    assert not device.save().view(0, 10).keys.any()
+
+
+def test_a_restoring_that_is_interrupted_leaves_no_positions(open_device, cache, monkeypatch):
+    board = IdleBoard()
+    device = open_device(board)
+    device.prefill([1, 2, 3])
+
+    def interrupt(word, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(board, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        device.restore(cache, 5)
+    assert device.length == 0
+
+
+def test_another_models_cache_is_refused(open_device, cache):
+    device = open_device(IdleBoard(), context=9)
+    device.prefill([1, 2, 3])
+    other = dataclasses.replace(device.config, layers=1)
+    with pytest.raises(TercelError, match="a cache of tiny has 2 layers"):
+        device.restore(KVCache(config=other, positions=9), 9)
+    with pytest.raises(TercelError, match="10 positions exceed the context of 9"):
+        device.restore(cache, 10)
+    assert device.length == 3

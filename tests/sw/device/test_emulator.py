@@ -115,6 +115,26 @@ def test_reset_starts_anew(image):
     same(device.run_pass(TOKENS[:3], ask=all_of(3)), 2, first[2], 0)
 
 
+@pytest.mark.parametrize("kept", [0, 4, 7])
+def test_a_restored_cache_is_gone_on_from(image, kept):
+    device = EmulatorDevice(image)
+    device.prefill(TOKENS[:7])
+    cache = device.save()
+    assert cache.shape[2] == 7
+    device.prefill(TOKENS[7:])
+    device.run_pass([1])
+    other = EmulatorDevice(image, nodes=3, context=9)
+    for restored in (device, other):
+        restored.restore(cache, kept)
+        assert restored.length == kept
+        with pytest.raises(TercelError, match="there is no pass to commit"):
+            restored.commit([0])
+        expected = singles(image, [*TOKENS[:kept], 30, 20])[1]
+        same(restored.run_pass([30], ask=all_of(1)), 0, expected[-2], 0)
+        restored.commit([0])
+        same(restored.run_pass([20], ask=all_of(1)), 0, expected[-1], 0)
+
+
 def test_embedding_rows_replace_tokens(image):
     device = EmulatorDevice(image)
     values, scales = image.rows("embedding", [5, 17])

@@ -1,9 +1,11 @@
 """What every device refuses, and in which words."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tercel.device import Ask, Counters
+from tercel.device import Ask, Counters, KVCache
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 
@@ -76,6 +78,26 @@ def test_commit_refuses_what_is_no_path(device, path):
 def test_commit_needs_a_pass(device):
     with pytest.raises(TercelError, match="there is no pass to commit"):
         device.commit([0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "positions", "length", "message"),
+    [
+        ({"layers": 3}, 9, 9, "a cache of tiny has 2 layers with 2 KV heads of 16, .* has 3 with"),
+        ({"kv_heads": 4}, 9, 9, "but this one has 2 with 4 of 16; is it another model's"),
+        ({"head_size": 32}, 9, 9, "but this one has 2 with 2 of 32"),
+        ({}, 9, 10, r"length must be in 0\.\.9, the cache's own, not 10"),
+        ({}, 9, -1, r"length must be in 0\.\.9, the cache's own, not -1"),
+        ({}, 64, 21, "21 positions exceed the context of 20; open the device with a larger one"),
+    ],
+)
+def test_bad_caches_are_refused_and_change_nothing(device, shape, positions, length, message):
+    config = dataclasses.replace(device.config, **shape)
+    device.run_pass([1])
+    with pytest.raises(TercelError, match=message):
+        device.restore(KVCache(config=config, positions=positions), length)
+    assert device.length == 3
+    device.commit([0])
 
 
 def test_counters_add_and_subtract():

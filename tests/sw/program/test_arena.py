@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tercel.errors import TercelError
+from tercel.numerics import CacheView
 from tercel.program import Arena, StripedMemory, memory_map
 
 
@@ -53,20 +54,63 @@ def test_lines_are_read_without_their_padding(place):
     assert lines.tobytes() == content.tobytes()
 
 
+def blocks(where, content, layer):
+    """Keys, values and pairs of scales of each KV head, ``[19, bytes]``, as they lie in words."""
+    size, words = where.config.head_size, where.cache_row_words
+    for head in range(where.config.kv_heads):
+        block = where.block(layer, head)
+        yield tuple(
+            content[first:].reshape(-1)[: 19 * width].reshape(19, width)
+            for first, width in ((block, size), (block + words, size), (block + 2 * words, 4))
+        )
+
+
+@pytest.mark.parametrize("positions", [0, 1, 5, 19])
+def test_a_cache_is_read_from_where_it_lies(image, place, positions):
+    memory, where, arena = place
+    content = memory.read(0, memory.words)
+    for layer in range(image.config.layers):
+        found = arena.read_cache(layer, positions)
+        assert found.keys.dtype == found.values.dtype == np.int8
+        for head, (keys, values, scales) in enumerate(blocks(where, content, layer)):
+            assert found.keys[head].tobytes() == keys[:positions].tobytes()
+            assert found.values[head].tobytes() == values[:positions].tobytes()
+            pairs = np.stack([found.key_scales[head], found.value_scales[head]], axis=1)
+            assert pairs.astype("<u2").tobytes() == scales[:positions].tobytes()
+
+
+@pytest.mark.parametrize("positions", [0, 1, 5, 19])
+def test_a_cache_is_written_where_it_is_read(image, place, positions):
+    memory, where, arena = place
+    config, draw = image.config, np.random.default_rng(2)
+    shape = config.kv_heads, positions
+    before = memory.read(0, memory.words)
+    written = []
+    for _ in range(config.layers):
+        rows = draw.integers(-127, 128, (2, *shape, config.head_size), np.int8)
+        scales = draw.integers(0, 1 << 15, (2, *shape)).astype(np.uint16)
+        written.append(
+            CacheView(keys=rows[0], values=rows[1], key_scales=scales[0], value_scales=scales[1])
+        )
+    for layer, rows in enumerate(written):
+        arena.write_cache(layer, rows)
+    for layer, rows in enumerate(written):
+        found = arena.read_cache(layer, positions)
+        for name in ("keys", "values", "key_scales", "value_scales"):
+            assert np.array_equal(getattr(found, name), getattr(rows, name)), name
+    after = memory.read(0, memory.words)
+    for area in (where.tape, where.rows, where.program, where.summary, where.hidden):
+        words = slice(area.first_word, area.end_word)
+        assert np.array_equal(after[words], before[words])
+
+
 @pytest.mark.parametrize(("base", "path"), [(0, [0, 2]), (5, [0, 3, 4]), (11, [0, 1, 7])])
 def test_moved_rows_and_nothing_else(image, place, base, path):
     memory, where, arena = place
     expected = memory.read(0, memory.words)
-    config = image.config
-    for layer in range(config.layers):
-        for head in range(config.kv_heads):
-            block = where.block(layer, head)
-            for start, size in (
-                (block, config.head_size),
-                (block + where.cache_row_words, config.head_size),
-                (block + 2 * where.cache_row_words, 4),
-            ):
-                rows = expected[start:].reshape(-1)[: 19 * size].reshape(19, size)
+    for layer in range(image.config.layers):
+        for parts in blocks(where, expected, layer):
+            for rows in parts:
                 rows[base : base + len(path)] = rows[[base + node for node in path]]
     arena.move(base, path)
     assert np.array_equal(memory.read(0, memory.words), expected)

@@ -37,6 +37,7 @@ def test_a_read_is_a_copy(ports, count):
     memory = StripedMemory(ports[:count], port_bytes=8)
     memory.read(0, 1)[:] = 255
     assert ports[0, 0] == 0
+    assert memory.read(1, 0).shape == (0, 8 * count)
 
 
 @pytest.mark.parametrize(("word", "count"), [(-1, 1), (9, 2), (10, 1)])

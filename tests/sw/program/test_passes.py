@@ -50,6 +50,27 @@ def assert_same(pair, *args, commit=None, **kwargs):
     assert pair[0].counters == pair[1].counters
 
 
+@pytest.mark.parametrize("kept", [0, 7, 12])
+def test_either_goes_on_from_the_others_cache(devices, kept):
+    mine, golden = devices()
+    for device in (mine, golden):
+        device.prefill(TOKENS)
+    saved = mine.save(), golden.save()
+    assert saved[0].shape == saved[1].shape
+    for layer in range(mine.config.layers):
+        views = [cache.view(layer, len(TOKENS)) for cache in saved]
+        for field in dataclasses.fields(views[0]):
+            a, b = (getattr(view, field.name) for view in views)
+            assert np.array_equal(a, b), field.name
+    for device, cache in zip((mine, golden), reversed(saved), strict=True):
+        device.reset()
+        device.prefill(TOKENS[::-1])
+        device.restore(cache, kept)
+        assert device.length == kept
+    assert_same((mine, golden), TOKENS[:4], ask=all_of(4), parents=TREE[:4], commit=[0, 2])
+    assert_same((mine, golden), [1], ask=all_of(1), commit=[0])
+
+
 def test_prefill_then_decode(devices):
     pair = devices()
     for device in pair:

@@ -47,6 +47,12 @@ class FakeDevice(Device):
     def reset(self):
         self.sequence = []
 
+    def save(self):
+        raise NotImplementedError
+
+    def restore(self, cache, length):
+        raise NotImplementedError
+
     def run_pass(self, tokens=None, *, embedding_rows=None, parents=None, base=None, ask=Ask()):
         self.check_pass(tokens, embedding_rows, parents, base, ask)
         self.asks.append(ask)
