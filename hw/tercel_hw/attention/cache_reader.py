@@ -92,7 +92,10 @@ class CacheReader(wiring.Component):
             m.d.sync += walks[part].eq(walks[part] - 1)
             m.d.sync += rounds[part].eq(rounds[part] + 1)
             with m.If(rounds[part] + 1 == command.rounds):
-                m.d.sync += [rounds[part].eq(0), blocks[part].eq(blocks[part] + command.head_stride)]
+                m.d.sync += [
+                    rounds[part].eq(0),
+                    blocks[part].eq(blocks[part] + command.head_stride),
+                ]
 
         def after_tile() -> None:
             with m.If(left <= tile):

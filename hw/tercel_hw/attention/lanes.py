@@ -19,7 +19,8 @@ def _choose(pad: Value, values: dict[int, Value]) -> Value:
 def node_of_lanes(pad: Value, pads: Sequence[int], nodes: Sequence[Value]) -> list[Value]:
     """What belongs to each lane's node, of what belongs to each node."""
     return [
-        _choose(pad, {number: nodes[lane % number] for number in pads}) for lane in range(len(nodes))
+        _choose(pad, {number: nodes[lane % number] for number in pads})
+        for lane in range(len(nodes))
     ]
 
 
@@ -34,12 +35,12 @@ def lanes_of_turn(pad: Value, pads: Sequence[int], turn: Value, nodes: Value, la
     )
 
 
-def lane_of_node(
-    pad: Value, pads: Sequence[int], turn: Value, node: Value, lanes: int
-) -> Value:
+def lane_of_node(pad: Value, pads: Sequence[int], turn: Value, node: Value, lanes: int) -> Value:
     """A bit a lane: whether it is that of a node in a turn."""
     return Cat(
-        _choose(pad, {number: (turn == lane // number) & (node == lane % number) for number in pads})
+        _choose(
+            pad, {number: (turn == lane // number) & (node == lane % number) for number in pads}
+        )
         for lane in range(lanes)
     )
 

@@ -1,6 +1,6 @@
 """The queries' scales, walk by walk."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig

@@ -1,7 +1,7 @@
 """A dense engine's sums to scores."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 
 from tercel_hw.attention.config import BFLOAT16_BITS, AttentionConfig
 from tercel_hw.attention.score_lanes import ScoreLanes

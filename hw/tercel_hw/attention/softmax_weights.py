@@ -77,7 +77,9 @@ class SoftmaxWeights(wiring.Component):
         left = Signal.like(layer.walks)
         busy = Signal()
         offered = self.i_layer.payload
-        rows = [Mux(offered.nodes > node, offered.ancestors[node], 0) for node in range(config.nodes)]
+        rows = [
+            Mux(offered.nodes > node, offered.ancestors[node], 0) for node in range(config.nodes)
+        ]
         with m.If(self.i_layer.valid & ~busy):
             m.d.sync += [
                 layer.eq(offered),

@@ -27,31 +27,38 @@ class CacheAddresses(wiring.Component):
     block, offset : In(1)
         Go to the rows of the first head: in two cycles, first to the head's start, then on by
         ``base`` positions. ``command`` must be there a cycle before.
-    next_head : In(1)
-        Go to the rows of the next head.
+    head : In(1)
+        Go to the head's first slice; in a cycle after ``offset`` or ``next_head``.
+    next_slice, next_head : In(1)
+        Go on.
     rows, scales : Out(config.writer.command)
-        The head's runs, from the cycle after ``offset`` or ``next_head``.
+        The slice's run, from the cycle after ``head`` or ``next_slice``, and that of the scales.
+    last : Out(1)
+        It is the head's last slice.
     """
 
     command: data.View
     value: Signal
     block: Signal
     offset: Signal
+    head: Signal
+    next_slice: Signal
     next_head: Signal
     rows: data.View
     scales: data.View
+    last: Signal
 
     def __init__(self, config: CacheConfig):
         self._config = config
+        pulses = ("block", "offset", "head", "next_slice", "next_head")
         super().__init__(
             {
                 "command": In(command_layout("heads")),
                 "value": In(1),
-                "block": In(1),
-                "offset": In(1),
-                "next_head": In(1),
+                **{name: In(1) for name in pulses},
                 "rows": Out(config.writer.command),
                 "scales": Out(config.writer.command),
+                "last": Out(1),
             }
         )
 
@@ -63,31 +70,47 @@ class CacheAddresses(wiring.Component):
         m = Module()
         config, command = self._config, self.command
         zeros = Const(0, config.writer.port_bits)
-        cache, row_words, stride = (
-            Cat(zeros, command[name]) for name in ("cache", "row_words", "head_stride")
+        cache, row_words, stride, slice_words, half_words = (
+            Cat(zeros, command[name])
+            for name in ("cache", "row_words", "head_stride", "slice_words", "half_at")
         )
         nodes = command.nodes[: config.vector.nodes.bit_length()]
-        granules = (command.head_size >> config.byte_bits)[: config.head_granules.bit_length()]
-        rows_offset = Signal(len(command.base) + len(granules))
         places = command.base[: config.position_bits] + nodes
+        # Of the head: its first full slice, its half slice.
+        full_at, half_at = (Signal.like(self.rows.granule, name=f"at{index}") for index in range(2))
+        slice_at, number, half = Signal.like(full_at), Signal.like(command.full), Signal()
+        # Granules of a position in a full slice, and in a half one.
+        whole, part = config.writer.ports, config.writer.ports // 2
+        m.d.comb += [
+            half.eq(number == command.full),
+            self.rows.granule.eq(Mux(half, half_at, slice_at)),
+            self.rows.granules.eq(Mux(half, nodes * part, nodes * whole)),
+            self.last.eq(Mux(half, 1, (number + 1 == command.full) & ~command.half)),
+        ]
         with m.If(self.block):
+            rows = cache + Mux(self.value, row_words, 0)
             m.d.sync += [
-                self.rows.granule.eq(cache + Mux(self.value, row_words, 0)),
+                full_at.eq(rows),
+                half_at.eq(rows + half_words),
                 self.scales.granule.eq(cache + (row_words << 1)),
-                rows_offset.eq(command.base * granules),
-                self.rows.granules.eq(nodes * granules),
                 self.scales.granules.eq((places + config.positions - 1) >> config.position_bits),
             ]
         with m.If(self.offset):
             m.d.sync += [
-                self.rows.granule.eq(self.rows.granule + rows_offset),
+                full_at.eq(full_at + command.base * whole),
+                half_at.eq(half_at + command.base * part),
                 self.scales.granule.eq(
                     self.scales.granule + (command.base >> config.position_bits)
                 ),
             ]
         with m.If(self.next_head):
             m.d.sync += [
-                self.rows.granule.eq(self.rows.granule + stride),
+                full_at.eq(full_at + stride),
+                half_at.eq(half_at + stride),
                 self.scales.granule.eq(self.scales.granule + stride),
             ]
+        with m.If(self.head):
+            m.d.sync += [slice_at.eq(full_at), number.eq(0)]
+        with m.If(self.next_slice):
+            m.d.sync += [slice_at.eq(slice_at + slice_words), number.eq(number + 1)]
         return m

@@ -69,10 +69,23 @@ class CacheConfig:
         return exact_log2(self.positions)
 
     @property
+    def slices(self) -> int:
+        """Slices of the largest row."""
+        return -(-self.head_granules // self.writer.ports)
+
+    @property
     def rows(self) -> data.StructLayout:
-        """What to take of a head: the first ``nodes`` lanes, ``granules`` of each row."""
+        """What to take of a head: the first ``nodes`` lanes, ``granules`` of each row, by slices.
+
+        There are ``full`` ones of a word, then a ``half`` one.
+        """
         return data.StructLayout(
-            {"nodes": range(self.vector.nodes + 1), "granules": range(self.head_granules + 1)}
+            {
+                "nodes": range(self.vector.nodes + 1),
+                "granules": range(self.head_granules + 1),
+                "full": range(self.slices + 1),
+                "half": 1,
+            }
         )
 
     @property

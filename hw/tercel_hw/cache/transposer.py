@@ -12,10 +12,10 @@ QUEUE_DEPTH = 4
 
 
 class Transposer(wiring.Component):
-    """Takes a head column by column, each lane's byte at once; gives it row by row in granules.
+    """Takes a head column by column, each lane's byte at once; gives it slice by slice in granules.
 
-    A lane's row lies in lookup tables that are written by the byte. There are two banks, so that a
-    head is taken while the one before is given.
+    Of each slice comes a row after the other. A lane's row lies in lookup tables that are written
+    by the byte. There are two banks, so that a head is taken while the one before is given.
 
     Throughput: one column and one granule a cycle. Latency: the first granule of a head is offered
     ``LATENCY`` cycles after its last column was taken.
@@ -32,7 +32,7 @@ class Transposer(wiring.Component):
     i_rows : In(stream.Signature(config.rows))
         One a head; at least one row of one granule.
     o : Out(stream.Signature(config.piece))
-        The rows without gaps, all bytes strobed; ``last`` with a head's last granule.
+        ``last`` with a slice's last granule. Granules beyond a row's are there too, unstrobed.
     """
 
     LATENCY = 3
@@ -62,13 +62,21 @@ class Transposer(wiring.Component):
         write, written = self._write(m, filled)
         bank = Signal()
         rows = Signal(config.rows)
-        node, granule = Signal(range(config.vector.nodes)), Signal(range(config.head_granules))
-        active, issued, row_ends, ends = Signal(), Signal(), Signal(), Signal()
+        ports = config.writer.ports
+        # A granule within its slice; what is before its slice.
+        node, granule = Signal(range(config.vector.nodes)), Signal(range(ports))
+        before, number = Signal(range(config.slices * ports)), Signal(range(config.slices + 1))
+        active, issued, row_ends, slice_ends, ends = (Signal() for _ in range(5))
+        half, there, place = Signal(), Signal(), Signal(range(config.slices * ports))
         m.submodules.queue = queue = ResultQueue(config.piece, depth=QUEUE_DEPTH)
         m.d.comb += [
             issued.eq(active & (filled != 0) & queue.room),
-            row_ends.eq(granule + 1 == rows.granules),
-            ends.eq(issued & row_ends & (node + 1 == rows.nodes)),
+            half.eq(number == rows.full),
+            place.eq(before + granule),
+            there.eq(place < rows.granules),
+            row_ends.eq(granule == Mux(half, max(ports // 2, 1), ports) - 1),
+            slice_ends.eq(row_ends & (node + 1 == rows.nodes)),
+            ends.eq(issued & slice_ends & Mux(half, 1, (number + 1 == rows.full) & ~rows.half)),
             self.i_rows.ready.eq(~active | ends),
             queue.enters.eq(issued),
         ]
@@ -76,21 +84,27 @@ class Transposer(wiring.Component):
         with m.If(issued):
             m.d.sync += granule.eq(Mux(row_ends, 0, granule + 1))
             with m.If(row_ends):
-                m.d.sync += node.eq(node + 1)
+                m.d.sync += node.eq(Mux(slice_ends, 0, node + 1))
+            with m.If(slice_ends):
+                m.d.sync += [before.eq(before + ports), number.eq(number + 1)]
         with m.If(ends):
-            m.d.sync += [node.eq(0), bank.eq(~bank), active.eq(0)]
+            m.d.sync += [before.eq(0), number.eq(0), bank.eq(~bank), active.eq(0)]
         with m.If(self.i_rows.valid & self.i_rows.ready):
             m.d.sync += [rows.eq(self.i_rows.payload), active.eq(1)]
 
-        address = Cat(granule, bank)
+        address = Cat(place[: (config.head_granules - 1).bit_length()], bank)
         row = [self._lane(m, lane, write, address) for lane in range(config.vector.nodes)]
-        late_node = Signal.like(node)
+        late_node, late_there = Signal.like(node), Signal()
         m.d.sync += [
             queue.arrives.eq(issued),
-            queue.result.last.eq(ends),
+            queue.result.last.eq(slice_ends),
             late_node.eq(node),
+            late_there.eq(there),
         ]
-        m.d.comb += [queue.result.data.eq(Array(row)[late_node]), queue.result.strobe.eq(~0)]
+        m.d.comb += [
+            queue.result.data.eq(Array(row)[late_node]),
+            queue.result.strobe.eq(late_there.replicate(config.port_bytes)),
+        ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         return m
 

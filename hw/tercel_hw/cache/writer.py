@@ -19,13 +19,14 @@ SCALES_DEPTH = 2
 class CacheWriter(wiring.Component):
     """Writes the keys and values of a pass's nodes behind those in the cache.
 
-    For each KV head two runs: the rows, which follow each other in memory, and their scales, with
-    strobes on one half of each 4-byte place. Nothing but these bytes is written. A run is asked for
-    when its first granule is there, and the others follow without waiting for columns.
+    For each KV head a run for each slice of the rows, which follow each other in memory, and one
+    for their scales, with strobes on one half of each 4-byte place. Nothing but these bytes is
+    written. A run is asked for when its first granule is there, and the others follow without
+    waiting for columns.
 
-    Throughput: a head's N rows of G granules and S granules of scales leave in
-    ``N*G + S + OVERHEAD`` cycles, if runs are taken at once, while the next head comes, a column a
-    cycle. Latency: the first run is offered ``LATENCY`` cycles after the head's last column was
+    Throughput: a head's N rows of G granules in R slices and S granules of scales leave in
+    ``N*G + S + R + OVERHEAD`` cycles, if runs are taken at once, while the next head comes, a
+    column a cycle. Granules that fill up a row's last slice count. Latency: the first run is offered ``LATENCY`` cycles after the head's last column was
     taken; a granule is offered from the cycle after its run was taken.
 
     Parameters
@@ -51,7 +52,7 @@ class CacheWriter(wiring.Component):
     """
 
     LATENCY = Transposer.LATENCY
-    OVERHEAD = 5
+    OVERHEAD = 4
 
     i_command: stream.Interface
     i: stream.Interface
@@ -109,7 +110,7 @@ class CacheWriter(wiring.Component):
                 m.next = "head"
             with m.State("head"):
                 # Ready, for the rows of the head before have left.
-                m.d.comb += transposer.i_rows.valid.eq(1)
+                m.d.comb += [transposer.i_rows.valid.eq(1), addresses.head.eq(1)]
                 m.next = "run"
             with m.State("run"):
                 m.d.comb += run.valid.eq(Mux(scaling, packer.o.valid, transposer.o.valid))
@@ -118,7 +119,8 @@ class CacheWriter(wiring.Component):
             with m.State("copy"):
                 m.d.comb += copying.eq(1)
                 with m.If(ended):
-                    m.d.sync += scaling.eq(~scaling)
+                    m.d.comb += addresses.next_slice.eq(~scaling)
+                    m.d.sync += scaling.eq(~scaling & addresses.last)
                     m.next = "run"
                 with m.If(ended & scaling):
                     m.d.comb += addresses.next_head.eq(1)
@@ -151,6 +153,8 @@ class CacheWriter(wiring.Component):
             self.i_scales.ready.eq(scales.i.ready),
             rows.payload.nodes.eq(command.nodes),
             rows.payload.granules.eq(command.head_size >> config.byte_bits),
+            rows.payload.full.eq(command.full),
+            rows.payload.half.eq(command.half),
             packer.valid.eq(scales.o.valid & wanted),
             scales.o.ready.eq(packer.ready & wanted),
             packer.payload.scales.eq(scales.o.payload),

@@ -101,7 +101,10 @@ class Chain(wiring.Component):
         vector, weight = register("vector", signed(8)), register("weight", unsigned(WEIGHT_BITS))
         early, late = register("early", signed(8)), register("late", signed(8))
         axpy, factor = register("axpy", 1), register("factor", signed(WEIGHT_BITS + 1))
-        product, now = register("product", signed(WEIGHT_BITS + 8)), register("now", control.shape())
+        product, now = (
+            register("product", signed(WEIGHT_BITS + 8)),
+            register("now", control.shape()),
+        )
         total = register("sum", signed(TOTAL_BITS))
         with m.If(self.load[index]):
             m.d.sync += vector.eq(self.vector)

@@ -1,6 +1,6 @@
 """From products of beats to dot products of rows."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 
 from tercel_hw.dense.config import HALVES, DenseConfig

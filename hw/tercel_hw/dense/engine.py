@@ -149,9 +149,7 @@ class DenseEngine(wiring.Component):
         depth = 1 << (dense_latency(config) + 2).bit_length()
         m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=depth)
         promised = Signal(range(depth + 1))
-        m.d.sync += promised.eq(
-            promised + sequencer.sums - (self.o_sum.valid & self.o_sum.ready)
-        )
+        m.d.sync += promised.eq(promised + sequencer.sums - (self.o_sum.valid & self.o_sum.ready))
         m.d.comb += [
             sequencer.room.eq(promised <= depth - 2),
             queue.w_en.eq(sums.o_valid),

@@ -1,9 +1,9 @@
 """Axpy sums between the cells and whoever reads them."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 
-from tercel_hw.dense.config import TOTAL_BITS, DenseConfig
+from tercel_hw.dense.config import DenseConfig
 
 __all__ = ["TotalBuffer"]
 
@@ -153,6 +153,5 @@ class TotalBuffer(wiring.Component):
                 self.o.payload.last.eq(tag.last),
             ]
             m.d.sync += [
-                self.o.payload.sums[lane].eq(one[lane] + two[lane])
-                for lane in range(config.nodes)
+                self.o.payload.sums[lane].eq(one[lane] + two[lane]) for lane in range(config.nodes)
             ]

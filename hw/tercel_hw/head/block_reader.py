@@ -62,7 +62,7 @@ class BlockReader(wiring.Component):
         )
         running, taken, last_place = Signal(), Signal(), Signal()
         scales = Signal(init=1)
-        place = Signal(range(max(config.dense.vector_beats, config.scale_words)))
+        place = Signal(range(max(config.dense.slices, config.scale_words)))
         last_beat = Signal.like(place)
         row = Signal(range(BLOCK_ROWS))
         blocks = Signal(range(config.dense.rows // BLOCK_ROWS + 1))
@@ -92,7 +92,7 @@ class BlockReader(wiring.Component):
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += [
                 running.eq(1),
-                last_beat.eq((command.elements - 1) >> config.dense.macs.bit_length() - 1),
+                last_beat.eq(command.slices - 1),
                 blocks.eq(command.rows >> BLOCK_ROWS.bit_length() - 1),
             ]
 

@@ -38,13 +38,13 @@ class HeadUnit(wiring.Component):
         ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``best`` at most ``config.head.best``.
         Taken when the walk before has ended.
     i : In(stream.Signature(config.column))
-        Activations, ``elements`` of them.
+        Activations; a row of the tape is zero beyond them.
     i_scales : In(stream.Signature(config.head.floats))
         Those of the activations; the first sums wait for them.
     i_word : In(stream.Signature(config.word))
         The tape.
     o_head_command : Out(stream.Signature(config.walk))
-    o_head_vector : Out(stream.Signature(config.dense.vector))
+    o_head_vector : Out(stream.Signature(config.dense.column))
         All of a walk before its ``o_head_command``.
     o_head_row : Out(stream.Signature(config.dense.beat))
         Only after it.
@@ -81,7 +81,7 @@ class HeadUnit(wiring.Component):
                 "i_scales": wiring.In(stream.Signature(floats)),
                 "i_word": wiring.In(stream.Signature(unsigned(config.word))),
                 "o_head_command": wiring.Out(stream.Signature(config.walk)),
-                "o_head_vector": wiring.Out(stream.Signature(dense.vector)),
+                "o_head_vector": wiring.Out(stream.Signature(dense.column)),
                 "o_head_row": wiring.Out(stream.Signature(dense.beat)),
                 "i_head_sum": wiring.In(stream.Signature(dense.sums)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
@@ -106,15 +106,19 @@ class HeadUnit(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i_scales), scales.i)
         wiring.connect(m, wiring.flipped(self.i_word), reader.i)
         wiring.connect(m, reader.o_row, wiring.flipped(self.o_head_row))
-        wiring.connect(m, wiring.flipped(self.i_head_sum), logits.i_sum)
+        sums = self.i_head_sum
+        m.d.comb += [logits.i_sum.valid.eq(sums.valid), sums.ready.eq(logits.i_sum.ready)]
+        m.d.comb += [
+            logits.i_sum.payload[lane].eq(sums.payload[lane]) for lane in range(config.head.nodes)
+        ]
         wiring.connect(m, reader.o_scale, logits.i_scale)
         wiring.connect(m, logits.o, results.i)
         wiring.connect(m, results.o_run, wiring.flipped(self.o_run))
 
         command = Signal.like(self.i_command.payload)
-        element = Signal.like(command.elements)
+        element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
-        byte_bits = config.dense.macs.bit_length() - 1
+        index_bits = config.dense.macs.bit_length() - 1
         m.d.comb += [
             logits.node_scales.eq(scales.base2),
             logits.scaled.eq(scales.valid),
@@ -125,10 +129,11 @@ class HeadUnit(wiring.Component):
             self.o_line.valid.eq(lines.r_rdy),
             self.o_line.payload.eq(lines.r_data),
             lines.r_en.eq(self.o_line.ready),
-            vector.payload.address.eq(element[byte_bits:]),
-            vector.payload.byte.eq(element[:byte_bits]),
-            vector.payload.values.eq(self.i.payload["values"]),
-            self.o_head_command.payload.elements.eq(command.elements),
+            vector.payload.slice.eq(element[index_bits:]),
+            vector.payload.index.eq(element[:index_bits]),
+            vector.payload.lanes.eq(~0),
+            vector.payload["values"].eq(self.i.payload["values"]),
+            self.o_head_command.payload.slices.eq(command.slices),
             self.o_head_command.payload.rows.eq(command.rows),
             reader.i_command.payload.eq(self.o_head_command.payload),
             results.i_command.payload.eq(command),

@@ -70,7 +70,7 @@ class HeadUnitConfig:
     def walk(self) -> data.StructLayout:
         """What the dense engine is told."""
         command = self.dense.command.members
-        return data.StructLayout({name: command[name] for name in ("elements", "rows")})
+        return data.StructLayout({"slices": command["full"], "rows": command["rows"]})
 
     @property
     def scaled(self) -> data.StructLayout:

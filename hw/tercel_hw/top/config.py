@@ -29,8 +29,8 @@ CHANNELS = ("program", "rows", "vector", "cache", "tape")
 """What is read, the most urgent first."""
 COLUMNS = 8192
 """Widest row of the kv260's accelerators: two banks of UltraRAM."""
-SCORE_ULTRA = 4096
-"""From this many words on the score memory is UltraRAM."""
+ULTRA_POSITIONS = 4096
+"""From so many on the memories of scores and weights are UltraRAM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,10 @@ class AcceleratorConfig:
     """Largest head."""
     heads: int = 32
     """Most query heads."""
-    turns: int = 4
-    """Most query heads of a KV head."""
+    chain: int = 16
+    """Multipliers of the dense engine that add up."""
     positions: int = 4096
     """Most positions of the cache."""
-    score_words: int = 1 << 14
-    """Scores kept: ``positions * turns`` of a walk."""
     rows: int = 1 << 17
     """Largest vocabulary."""
     best: int = 64
@@ -130,10 +128,10 @@ class AcceleratorConfig:
             hidden=self.hidden,
             columns=self.tlmm.max_columns,
             head_size=self.head_size,
-            turns=self.turns,
+            walks=self.heads,
+            slices=self.dense.slices,
             best=self.best,
             rows=self.rows,
-            query_columns=self.heads * self.head_size,
         )
 
     @property
@@ -150,13 +148,13 @@ class AcceleratorConfig:
 
     @property
     def dense(self) -> DenseConfig:
-        beats = -(-self.head_size // self.word_bytes)
+        slices = -(-self.head_size // self.word_bytes)
         return DenseConfig(
             nodes=self.nodes,
             macs=self.word_bytes,
-            turns=self.turns,
-            vector_beats=max(2, -(-self.hidden // self.word_bytes), beats * self.turns),
-            total_words=max(2, beats * self.turns),
+            chain=self.chain,
+            slices=max(-(-self.hidden // self.word_bytes), self.heads * slices),
+            totals=slices,
             rows=max(self.rows, self.positions),
         )
 
@@ -165,17 +163,13 @@ class AcceleratorConfig:
         return AttentionConfig(
             dense=self.dense,
             positions=self.positions,
-            score_words=self.score_words,
-            ram_style="ultra" if self.score_words >= SCORE_ULTRA else "block",
+            walks=self.heads,
+            ram_style="ultra" if self.positions >= ULTRA_POSITIONS else "block",
         )
 
     @property
     def attention_unit(self) -> AttentionUnitConfig:
-        return AttentionUnitConfig(
-            attention=self.attention,
-            query_columns=self.heads * self.head_size,
-            query_heads=self.heads,
-        )
+        return AttentionUnitConfig(attention=self.attention)
 
     @property
     def head(self) -> HeadConfig:
@@ -238,9 +232,8 @@ ACCELERATORS = {
         hidden=128,
         head_size=48,
         heads=4,
-        turns=2,
+        chain=8,
         positions=64,
-        score_words=128,
         rows=256,
         best=8,
         tape_words=256,

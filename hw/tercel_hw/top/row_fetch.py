@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from tercel.image.layout import ROW_BLOCK
 from tercel_hw.vector import command_layout
 
 __all__ = ["RowFetch"]
@@ -13,7 +14,10 @@ INT8 = 0
 
 
 class RowFetch(wiring.Component):
-    """Runs of words for ``rows`` commands: an int8 row's scale, then the row; one run a cycle.
+    """Runs of words for ``rows`` commands; one run a cycle.
+
+    Of an int8 row first its scale's word, then its slices, each a run of its own: they lie
+    ``ROW_BLOCK`` words apart.
 
     Members
     -------
@@ -36,25 +40,27 @@ class RowFetch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         command, run = self.i_command.payload, self.o.payload
-        scaled, empty, taken = Signal(), Signal(), Signal()
+        scaled, empty, taken, last = Signal(), Signal(), Signal(), Signal()
+        slices = Signal.like(command.words)
+        slice_at = Signal.like(command.address)
         m.d.comb += [
             empty.eq(command.words == 0),
             taken.eq(self.o.valid & self.o.ready),
             self.o.valid.eq(self.i_command.valid & ~empty),
+            self.i_command.ready.eq(empty | (self.o.ready & last)),
         ]
-        with m.If((command.kind == INT8) & ~scaled):
-            m.d.comb += [
-                run.address.eq(command.scale_address),
-                run.words.eq(1),
-                self.i_command.ready.eq(empty),
+        with m.If(command.kind != INT8):
+            m.d.comb += [run.address.eq(command.address), run.words.eq(command.words), last.eq(1)]
+        with m.Elif(~scaled):
+            m.d.comb += [run.address.eq(command.scale_address), run.words.eq(1)]
+            m.d.sync += [
+                scaled.eq(taken),
+                slices.eq(command.words - 1),
+                slice_at.eq(command.address),
             ]
-            m.d.sync += scaled.eq(taken)
         with m.Else():
-            m.d.comb += [
-                run.address.eq(command.address),
-                run.words.eq(command.words),
-                self.i_command.ready.eq(empty | self.o.ready),
-            ]
+            m.d.comb += [run.address.eq(slice_at), run.words.eq(1), last.eq(slices == 0)]
             with m.If(taken):
-                m.d.sync += scaled.eq(0)
+                m.d.sync += [slices.eq(slices - 1), slice_at.eq(slice_at + ROW_BLOCK)]
+                m.d.sync += scaled.eq(~last)
         return m

@@ -1,6 +1,7 @@
 """The accelerator's memory by what lies in it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,14 @@ CHUNK_WORDS = 1 << 18
 """Words of the tape that are copied at a time."""
 SCALES_BYTES = 4
 """Of a position: those of its key and of its value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Region:
+    """Where positions follow each other: a word for each KV head, and the bytes of a position."""
+
+    words: list[int]
+    size: int
 
 
 class Arena:
@@ -71,46 +80,73 @@ class Arena:
 
     def read_cache(self, layer: int, positions: int) -> CacheView:
         """The first positions of a layer's keys, values and scales."""
-        keys, values, scales = (
-            np.stack([self._read(word, positions * size).reshape(-1, size) for word in heads])
-            for heads, size in self._cached(layer)
-        )
-        pairs = scales.view("<u2").astype(np.uint16, copy=False)
+        keys, values = self._rows(layer)
+        pairs = self._take(self._scales(layer), positions).view("<u2").astype(np.uint16, copy=False)
+        size = self._map.config.head_size
         return CacheView(
-            keys=keys.view(np.int8),
-            values=values.view(np.int8),
+            keys=self._join(keys, positions)[..., :size],
+            values=self._join(values, positions)[..., :size],
             key_scales=pairs[..., 0],
             value_scales=pairs[..., 1],
         )
 
     def write_cache(self, layer: int, rows: CacheView) -> None:
         """Write the first positions of a layer's keys, values and scales."""
+        for regions, content in zip(self._rows(layer), (rows.keys, rows.values), strict=True):
+            size = sum(region.size for region in regions)
+            heads, positions, elements = content.shape
+            padded = np.zeros((heads, positions, size), np.int8)
+            padded[..., :elements] = content
+            ends = np.cumsum([region.size for region in regions])
+            parts = np.split(padded.view(np.uint8), ends[:-1], axis=-1)
+            for region, part in zip(regions, parts, strict=True):
+                self._put(region, part)
         pairs = np.stack([rows.key_scales, rows.value_scales], axis=-1).astype("<u2")
-        for content, (heads, _) in zip(
-            (rows.keys, rows.values, pairs), self._cached(layer), strict=True
-        ):
-            for word, head in zip(heads, content, strict=True):
-                self._write(word, np.ascontiguousarray(head).view(np.uint8).reshape(-1))
+        self._put(self._scales(layer), np.ascontiguousarray(pairs).view(np.uint8))
 
     def move(self, base: int, path: Sequence[int]) -> None:
         """Move the cached rows ``base + path[i]`` of all layers and KV heads to ``base + i``."""
         for layer in range(self._map.config.layers):
-            for heads, size in self._cached(layer):
-                for word in heads:
-                    self._move(word, size, base, path)
+            keys, values = self._rows(layer)
+            for region in (*keys, *values, self._scales(layer)):
+                for word in region.words:
+                    self._move(word, region.size, base, path)
 
-    def _cached(self, layer: int) -> list[tuple[list[int], int]]:
-        """Where a layer's keys, values and pairs of scales lie.
-
-        Each: the word of every KV head from where positions follow each other, and their size.
-        """
-        config, words = self._map.config, self._map.cache_row_words
-        blocks = [self._map.block(layer, head) for head in range(config.kv_heads)]
+    def _rows(self, layer: int) -> list[list["_Region"]]:
+        """Where the slices of a layer's keys lie, and those of its values."""
+        where = self._map
+        starts, sizes = where.slices.starts(where.context), where.slices.sizes()
         return [
-            (blocks, config.head_size),
-            ([block + words for block in blocks], config.head_size),
-            ([block + 2 * words for block in blocks], SCALES_BYTES),
+            [
+                _Region(words=[block + first + start for block in self._blocks(layer)], size=size)
+                for start, size in zip(starts, sizes, strict=True)
+            ]
+            for first in (0, where.cache_row_words)
         ]
+
+    def _scales(self, layer: int) -> "_Region":
+        """Where the pairs of scales of a layer lie."""
+        first = 2 * self._map.cache_row_words
+        return _Region(words=[block + first for block in self._blocks(layer)], size=SCALES_BYTES)
+
+    def _blocks(self, layer: int) -> list[int]:
+        return [self._map.block(layer, head) for head in range(self._map.config.kv_heads)]
+
+    def _join(self, regions: Sequence["_Region"], positions: int) -> npt.NDArray[np.int8]:
+        """Slices side by side, ``[KV heads, positions, bytes]``."""
+        parts = [self._take(region, positions) for region in regions]
+        return np.concatenate(parts, axis=-1).view(np.int8)
+
+    def _take(self, region: "_Region", positions: int) -> npt.NDArray[np.uint8]:
+        """``[KV heads, positions, region.size]``."""
+        size = region.size
+        heads = [self._read(word, positions * size).reshape(-1, size) for word in region.words]
+        return np.stack(heads)
+
+    def _put(self, region: "_Region", content: npt.NDArray[np.uint8]) -> None:
+        """Write ``[KV heads, positions, region.size]``."""
+        for word, head in zip(region.words, content, strict=True):
+            self._write(word, np.ascontiguousarray(head).reshape(-1))
 
     def _move(self, word: int, row_bytes: int, base: int, path: Sequence[int]) -> None:
         first, rest = divmod(base * row_bytes, self._map.layout.word_bytes)

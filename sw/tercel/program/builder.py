@@ -9,6 +9,7 @@ from tercel.image import segments
 from tercel.image.layout import ROW_BLOCK, SCALARS
 from tercel.numerics.functions import LOG2_E
 from tercel.program.command import ABSENT, COMMANDS
+from tercel.program.lanes import LanePlan
 from tercel.program.machine import Machine
 from tercel.program.memory_map import MemoryMap
 from tercel.program.request import Request
@@ -106,7 +107,7 @@ class PassBuilder:
             lane=lane,
             elements=width,
             words=words,
-            address=first + scale_words + row * words,
+            address=first + scale_words + row,
             scale_address=first + scale_word,
             scale_index=scale_byte // 4,
         )
@@ -162,23 +163,33 @@ class PassBuilder:
         config = self._config
         prefix = f"layers.{layer}."
         yield from self._linear(f"{prefix}qkv", FROM_RESIDUAL, TO_ROTARY)
-        shape = {
-            "kv_heads": config.kv_heads,
-            "head_size": config.head_size,
-            "nodes": request.nodes,
+        slices = self._map.slices
+        cache = {
+            "full": slices.full,
+            "half": slices.half,
             "cache": self._map.block(layer),
+            "slice_words": self._map.context,
+            "half_at": slices.full * self._map.context,
             "row_words": self._map.cache_row_words,
             "head_stride": self._map.head_stride,
         }
-        yield _encode("heads", query_heads=config.heads, base=request.base, **shape)
+        shape = {"head_size": config.head_size, "nodes": request.nodes, **cache}
+        heads = {"query_heads": config.heads, "kv_heads": config.kv_heads}
+        yield _encode("heads", base=request.base, **heads, **shape)
         rows, columns = np.nonzero(request.ancestors())
         ancestors = sum(
             1 << MOST_NODES * int(row) + int(column)
             for row, column in zip(rows, columns, strict=True)
         )
+        group = config.heads // config.kv_heads
+        plan = LanePlan(lanes=self._machine.nodes, nodes=request.nodes, heads=group)
         yield _encode(
             "attention",
-            turns=config.heads // config.kv_heads,
+            walks=config.kv_heads * plan.walks,
+            rounds=plan.walks,
+            heads=group,
+            turns=plan.turns,
+            pad=plan.pad,
             past=request.base,
             factor=_bits(LOG2_E / np.sqrt(np.float32(config.head_size))),
             ancestors=ancestors,
@@ -243,7 +254,7 @@ class PassBuilder:
             "head",
             rows=blocks * ROW_BLOCK,
             limit=request.head_rows,
-            elements=segment.columns,
+            slices=self._layout.words(segment.columns),
             best=request.best,
             argmax=request.argmax,
             sums=request.best > 0,

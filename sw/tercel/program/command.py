@@ -92,8 +92,8 @@ CACHE = {
 TABLE = {
     # What the program was made for: registers `caps` and `shape`.
     "begin": {"caps": 32, "shape": 32},
-    # Fetch a row: 0 int8 embedding with a scale, 1 float32 embedding, 2 cosines and sines;
-    # 3: no words, zeros in all lanes.
+    # Fetch a row: 0 int8 embedding with a scale, whose words are those of every 16th address,
+    # 1 float32 embedding, 2 cosines and sines; 3: no words, zeros in all lanes.
     "rows": {
         "kind": 2,
         "lane": 8,
@@ -161,7 +161,7 @@ TABLE = {
     "head": {
         "rows": ROW,
         "limit": ROW,
-        "elements": WIDTH,
+        "slices": 12,
         "best": 8,
         "argmax": 1,
         "sums": 1,

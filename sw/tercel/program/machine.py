@@ -15,16 +15,15 @@ __all__ = ["Machine"]
 
 LIMITS = {
     "nodes": (1, 16),
-    "positions": (1, (1 << 24) - 1),
+    "positions": (1, 65535),
     "hidden": (16, 65535),
     "columns": (16, 65535),
     "head_size": (16, 1024),
-    "turns": (1, 255),
+    "walks": (1, 255),
+    "slices": (1, 4095),
     "best": (1, 255),
     "rows": (1, (1 << 20) - 1),
-    "query_columns": (16, 65535),
 }
-MOST_HEADS = 255
 MOST_CHUNKS = 255
 MOST_TABLES = 255
 MOST_PORT_BYTES = 16
@@ -53,14 +52,14 @@ class Machine(Record):
     columns: int
     """Widest input of a linear."""
     head_size: int
-    turns: int
-    """Most query heads of a KV head."""
+    walks: int
+    """Most query heads: walks over the cache if every lane has a node."""
+    slices: int
+    """Most slices of all query heads together, and of the residual stream."""
     best: int
     """Largest top-k."""
     rows: int
     """Largest vocabulary."""
-    query_columns: int
-    """Most elements of all query heads together."""
 
     def __post_init__(self):
         if isinstance(self.layout, Mapping):
@@ -120,13 +119,14 @@ class Machine(Record):
                     f"{theirs!r}; build the image with the accelerator's layout"
                 )
         widest = max(columns for _, columns in config.linears().values())
+        slices = self.layout.words(config.head_size)
         for what, value, most in (
             ("hidden_size", config.hidden_size, self.hidden),
             ("widest input of a linear", widest, self.columns),
             ("head_size", config.head_size, self.head_size),
-            ("query heads of a KV head", config.heads // config.kv_heads, self.turns),
-            ("heads * head_size", config.q_size, self.query_columns),
-            ("number of heads", config.heads, MOST_HEADS),
+            ("number of heads", config.heads, self.walks),
+            (f"number of heads of {slices} slices", config.heads, self.slices // slices),
+            ("slices of hidden_size", self.layout.words(config.hidden_size), self.slices),
             ("vocab_size", config.vocab_size, self.rows),
         ):
             if value > most:

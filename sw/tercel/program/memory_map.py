@@ -7,6 +7,7 @@ from tercel.errors import TercelError
 from tercel.image import TapeLayout, segments
 from tercel.program.command import COMMAND_BYTES
 from tercel.program.machine import Machine
+from tercel.program.slices import Slices
 
 __all__ = ["Area", "MemoryMap", "memory_map", "most_commands"]
 
@@ -38,7 +39,7 @@ class MemoryMap:
     """Positions of the cache."""
     tape: Area
     cache: Area
-    """Of each layer and KV head a block: keys, values, scales, each from the start of a word."""
+    """Of each layer and KV head a block: keys and values by :attr:`slices`, scales."""
     rows: Area
     """Float32 rows that the host gives instead of tokens, one a node."""
     program: Area
@@ -54,9 +55,14 @@ class MemoryMap:
         return self.hidden.end_word
 
     @property
+    def slices(self) -> Slices:
+        """How keys and values are cut."""
+        return Slices(word_bytes=self.layout.word_bytes, elements=self.config.head_size)
+
+    @property
     def cache_row_words(self) -> int:
         """Words of all keys, or of all values, of a KV head."""
-        return self.layout.words(self.context * self.config.head_size)
+        return self.slices.words(self.context)
 
     @property
     def head_stride(self) -> int:
@@ -98,7 +104,8 @@ def memory_map(*, config: ModelConfig, machine: Machine, context: int) -> Memory
         )
     layout = machine.layout
     scales = layout.words(4 * context)
-    block = 2 * layout.words(context * config.head_size) + scales
+    slices = Slices(word_bytes=layout.word_bytes, elements=config.head_size)
+    block = 2 * slices.words(context) + scales
     sizes = {
         "tape": segments(config, layout)[-1].end_word,
         "cache": config.layers * config.kv_heads * block,

@@ -37,9 +37,10 @@ class Slices:
         """Words of that many rows."""
         return self.full * rows + self.half * (rows + 1) // 2
 
-    def parts(self, rows: int) -> list[tuple[int, int, int]]:
-        """Of each slice of that many rows: its first word, a row's bytes there, those in use."""
-        width = self.word_bytes
-        sizes = [width] * self.full + [width // 2] * self.half
-        used = [min(size, self.elements - index * width) for index, size in enumerate(sizes)]
-        return [(index * rows, size, use) for index, (size, use) in enumerate(zip(sizes, used, strict=True))]
+    def starts(self, rows: int) -> list[int]:
+        """The first word of each slice of that many rows."""
+        return [index * rows for index in range(self.count)]
+
+    def sizes(self) -> list[int]:
+        """Bytes of a row in each slice; what its elements do not fill means nothing."""
+        return [self.word_bytes] * self.full + [self.word_bytes // 2] * self.half

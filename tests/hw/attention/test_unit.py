@@ -39,7 +39,9 @@ async def lend(ctx, dut, rows, vectors, idle=every_cycle, back_pressure=every_cy
     await put_all(ctx, dut.i_head_vector, writes, idle)
     await put_all(ctx, dut.i_head_command, [{"slices": slices, "rows": len(rows)}], idle)
     blocks = [rows[at : at + 16].reshape(-1, slices, macs) for at in range(0, len(rows), 16)]
-    beats = [beat for block in blocks for beat in block.transpose(1, 0, 2).reshape(-1, macs).tolist()]
+    beats = [
+        beat for block in blocks for beat in block.transpose(1, 0, 2).reshape(-1, macs).tolist()
+    ]
     sums, cycle = [], 0
     while len(sums) < len(rows):
         if beats and not ctx.get(dut.i_head_row.valid) and idle():
@@ -228,7 +230,9 @@ def test_a_block_of_the_head_takes_its_beats(rows, unit_shape_of):
     vectors = int8(rng, 2, 48)
 
     async def bench(ctx):
-        few, many = [(await lend(ctx, dut, int8(rng, count, 48), vectors))[1] for count in (16, rows)]
+        few, many = [
+            (await lend(ctx, dut, int8(rng, count, 48), vectors))[1] for count in (16, rows)
+        ]
         return many - few
 
     assert run(dut, bench, max_cycles=1000)[0] == (rows - 16) * 3

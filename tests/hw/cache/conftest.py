@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tercel.program import Slices
 from tercel_hw.cache import CacheConfig
 from tercel_hw.memory import AxiConfig, BurstConfig, StripedWriterConfig, WriterConfig
 from tercel_hw.vector import VectorConfig
@@ -37,24 +38,33 @@ class Heads:
     nodes: int
     base: int
     cache: int
-    row_words: int
-    head_stride: int
+    context: int
     word_bytes: int
 
     @classmethod
     def random(cls, rng, config, *, size, kv_heads=2, nodes=None, base=0, context=32, cache=3):
-        lanes, word = config.vector.nodes, config.vector.word_bytes
-        row_words = -(-context * size // word)
+        lanes = config.vector.nodes
         return cls(
             rng.integers(-127, 128, (2, kv_heads, lanes, size)).astype(np.int8),
             rng.integers(0, 1 << 15, (2, kv_heads, lanes)).astype(np.uint16),
             nodes or lanes,
             base,
             cache,
-            row_words,
-            2 * row_words + -(-4 * context // word) + 1,
-            word,
+            context,
+            config.vector.word_bytes,
         )
+
+    @property
+    def slices(self):
+        return Slices(word_bytes=self.word_bytes, elements=self.rows.shape[3])
+
+    @property
+    def row_words(self):
+        return self.slices.words(self.context)
+
+    @property
+    def head_stride(self):
+        return 2 * self.row_words + -(-4 * self.context // self.word_bytes) + 1
 
     @property
     def command(self):
@@ -65,7 +75,11 @@ class Heads:
             "head_size": size,
             "nodes": self.nodes,
             "base": self.base,
+            "full": self.slices.full,
+            "half": self.slices.half,
             "cache": self.cache,
+            "slice_words": self.context,
+            "half_at": self.slices.full * self.context,
             "row_words": self.row_words,
             "head_stride": self.head_stride,
         }
@@ -89,14 +103,17 @@ class Heads:
 
     def write(self, memory):
         """Golden: what becomes of the memory (uint8)."""
-        size = self.rows.shape[3]
+        starts, sizes = self.slices.starts(self.context), self.slices.sizes()
         for kind, head, node in itertools.product(
             range(2), range(self.rows.shape[1]), range(self.nodes)
         ):
             start = (self.cache + head * self.head_stride) * self.word_bytes
             position = self.base + node
-            row = start + kind * self.row_words * self.word_bytes + position * size
-            memory[row : row + size] = self.rows[kind, head, node].view(np.uint8)
+            row = self.rows[kind, head, node].view(np.uint8)
+            for index, (word, size) in enumerate(zip(starts, sizes, strict=True)):
+                part = row[index * self.word_bytes :][:size]
+                first = start + (kind * self.row_words + word) * self.word_bytes + position * size
+                memory[first : first + len(part)] = part
             scale = start + 2 * self.row_words * self.word_bytes + 4 * position + 2 * kind
             memory[scale : scale + 2] = self.scales[kind, head, node : node + 1].view(np.uint8)
 

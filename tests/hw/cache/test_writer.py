@@ -114,9 +114,9 @@ def test_when_heads_leave(shape_of, random_heads, granule_memory):
     entered = write(dut, [heads], served)
     # Columns never wait: 12 granules of rows and 2 of scales leave faster.
     assert entered[-1] - entered[0] == len(entered) - 1
-    firsts = [cycle for cycle, _, count in served.runs if count == 12]
-    assert firsts[0] == entered[47] + dut.LATENCY
-    assert len(served.runs) == 12
+    # A full slice of 2 granules, a half one, scales.
+    assert [count for *_, count in served.runs] == 6 * [8, 4, 2]
+    assert served.runs[0][0] == entered[47] + dut.LATENCY
     assert len(served.passed) == 6 * 14
 
 
@@ -127,6 +127,6 @@ def test_a_head_in_as_many_cycles_as_it_has_granules(shape_of, random_heads, gra
     dut = CacheWriter(config)
     served = granule_memory(dut, old(rng, [heads]))
     write(dut, [heads], served)
-    firsts = [cycle for cycle, _, count in served.runs if count == 72]
+    firsts = [cycle for cycle, *_ in served.runs[:: 3 + 1]]
     steps = np.diff(firsts[1:5])
-    assert (steps == 72 + 7 + dut.OVERHEAD).all()
+    assert (steps == 72 + 7 + 3 + dut.OVERHEAD).all()

@@ -121,9 +121,7 @@ def play(config, walks, *, idle=every_cycle, back_pressure=every_cycle, max_cycl
             if not walk.axpy:
                 while len(sums) < wanted:
                     await ctx.tick()
-                await put_all(
-                    ctx, engine.i_vector, vector_writes(config, walk.vectors, walk.first)
-                )
+                await put_all(ctx, engine.i_vector, vector_writes(config, walk.vectors, walk.first))
                 wanted += len(walk.rows)
             await put_all(ctx, engine.i_command, [walk.command(config)])
 

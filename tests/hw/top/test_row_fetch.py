@@ -11,13 +11,14 @@ def test_runs_of_all_kinds(idle, back_pressure):
     fetch = RowFetch()
     commands = [
         command(3, 0, 0),
-        command(0, 24, 5),
+        command(0, 3, 5),
         command(0, 1, 6),
         command(2, 12, 7),
         command(1, 96, 8),
         command(0, 2, 9),
     ]
-    runs = [(1005, 1), (5, 24), (1006, 1), (6, 1), (7, 12), (8, 96), (1009, 1), (9, 2)]
+    runs = [(1005, 1), (5, 1), (21, 1), (37, 1), (1006, 1), (6, 1), (7, 12), (8, 96)]
+    runs += [(1009, 1), (9, 1), (25, 1)]
 
     async def give(ctx):
         await put_all(ctx, fetch.i_command, commands, idle)

@@ -20,10 +20,10 @@ MACHINE = Machine(
     hidden=64,
     columns=160,
     head_size=16,
-    turns=2,
+    walks=4,
+    slices=8,
     best=8,
     rows=96,
-    query_columns=64,
 )
 CAPS, SHAPE, ERROR = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR"))
 BASE = 0x7_0000_0000

@@ -140,14 +140,16 @@ class Interpreter:
             assert words == 0
             self.residual[:, :elements] = 0
             return
-        data = self.words(address, words)
         if kind == 0:
+            data = np.concatenate([self.words(address + 16 * index, 1) for index in range(words)])
             scale = self.words(scale_address, 1).view(np.float32)[scale_index]
             row = data.view(np.int8)[:elements].astype(np.float32)
             self.residual[lane, :elements] = numerics.multiply(row, scale)
         elif kind == 1:
+            data = self.words(address, words)
             self.residual[lane, :elements] = data.view(np.float32)[:elements]
         else:
+            data = self.words(address, words)
             pairs = data.view(np.float32)[:elements].reshape(2, -1)
             self.rope[lane, :, : elements // 2] = pairs
 
@@ -206,8 +208,31 @@ class Interpreter:
         row = numerics.dequantise(sums, scale)
         yield from self.streams[("rotary", "residual_in", "gate_in")[target]].put(row)
 
+    def regions(self, head_size, full, half, slice_words, half_at):
+        """Word and bytes of a position of each slice, and the columns that it holds."""
+        width = self.layout.word_bytes
+        assert (full + half) * width >= head_size > (full - (not half)) * width
+        places = [(index * slice_words, width) for index in range(full)]
+        places += [(half_at, width // 2)] * half
+        return [
+            (word, size, slice(index * width, min(index * width + size, head_size)))
+            for index, (word, size) in enumerate(places)
+        ]
+
     def run_heads(
-        self, query_heads, kv_heads, head_size, nodes, base, cache, row_words, head_stride
+        self,
+        query_heads,
+        kv_heads,
+        head_size,
+        nodes,
+        base,
+        full,
+        half,
+        cache,
+        slice_words,
+        half_at,
+        row_words,
+        head_stride,
     ):
         yield from self.loaded()
         row = yield from self.streams["rotary"].take()
@@ -226,21 +251,29 @@ class Interpreter:
             for place, rows in ((0, keys), (row_words, values)):
                 quantised, scales = numerics.quantise_cache(rows[:nodes, head])
                 both.append(scales)
-                data = quantised.view(np.uint8).reshape(-1)
-                self.patch(block + place, base * head_size, data)
+                for word, size, part in self.regions(head_size, full, half, slice_words, half_at):
+                    for node, data in enumerate(quantised[:, part].view(np.uint8)):
+                        self.patch(block + place + word, (base + node) * size, data)
             scales = np.stack(both, axis=1).astype("<u2").view(np.uint8).reshape(-1)
             self.patch(block + 2 * row_words, 4 * base, scales)
         yield from self.streams["written"].put(object())
 
     def run_attention(
         self,
-        kv_heads,
+        walks,
+        rounds,
+        heads,
         turns,
+        pad,
         head_size,
         nodes,
         past,
         factor,
+        full,
+        half,
         cache,
+        slice_words,
+        half_at,
         row_words,
         head_stride,
         ancestors,
@@ -248,16 +281,26 @@ class Interpreter:
         query = yield from self.streams["query"].take()
         yield from self.streams["written"].take()
         positions = past + nodes
+        kv_heads = walks // rounds
         assert positions <= self.machine.positions
-        assert query.values.shape[1:] == (kv_heads * turns, head_size)
+        assert walks <= self.machine.walks
+        assert walks * (full + half) <= self.machine.slices
+        assert pad >= nodes
+        assert turns * pad <= self.machine.nodes
+        assert (rounds - 1) * turns < heads <= rounds * turns
+        assert query.values.shape[1:] == (kv_heads * heads, head_size)
         assert factor == bits(LOG2_E / np.sqrt(np.float32(head_size)))
         rows, scales = ([], []), []
         for head in range(kv_heads):
             block = cache + head * head_stride
             for kind in range(2):
-                size = positions * head_size
-                data = self.words(block + kind * row_words, self.layout.words(size))
-                rows[kind].append(data[:size].view(np.int8).reshape(positions, head_size))
+                row = np.zeros((positions, head_size), np.int8)
+                for word, size, part in self.regions(head_size, full, half, slice_words, half_at):
+                    count = self.layout.words(positions * size)
+                    data = self.words(block + kind * row_words + word, count)
+                    data = data[: positions * size].view(np.int8).reshape(positions, size)
+                    row[:, part] = data[:, : part.stop - part.start]
+                rows[kind].append(row)
             data = self.words(block + 2 * row_words, self.layout.words(4 * positions))
             scales.append(data[: 4 * positions].view("<u2").reshape(positions, 2))
         scales = np.stack(scales)
@@ -287,7 +330,7 @@ class Interpreter:
         self,
         rows,
         limit,
-        elements,
+        slices,
         best,
         argmax,
         sums,
@@ -298,12 +341,13 @@ class Interpreter:
         columns = yield from self.streams["head"].take()
         scale = yield from self.streams["head_scales"].take()
         tape = yield from self.streams["head_tape"].take()
-        assert columns.shape[1] == elements
+        elements = columns.shape[1]
+        assert slices == self.layout.words(elements)
         assert rows % 16 == 0
         assert limit <= rows
         blocks = tape.view(self.layout.row_block(elements))
         assert 16 * len(blocks) == rows
-        values = blocks["rows"][..., :elements].reshape(rows, elements)[:limit]
+        values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:limit, :elements]
         x = Quantised(values=columns, scale=scale)
         unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
         if logits:
@@ -441,10 +485,13 @@ def machine():
             "hidden": config.hidden_size,
             "columns": max(columns for _, columns in config.linears().values()),
             "head_size": config.head_size,
-            "turns": config.heads // config.kv_heads,
+            "walks": config.heads,
+            "slices": max(
+                config.heads * image.layout.words(config.head_size),
+                image.layout.words(config.hidden_size),
+            ),
             "best": 8,
             "rows": config.vocab_size,
-            "query_columns": config.q_size,
         }
         return Machine(**smallest | fields)
 

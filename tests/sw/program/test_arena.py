@@ -54,14 +54,35 @@ def test_lines_are_read_without_their_padding(place):
     assert lines.tobytes() == content.tobytes()
 
 
+def positions_at(content, word, size):
+    """``[19, size]`` from a word on."""
+    return content[word:].reshape(-1)[: 19 * size].reshape(19, size)
+
+
 def blocks(where, content, layer):
-    """Keys, values and pairs of scales of each KV head, ``[19, bytes]``, as they lie in words."""
-    size, words = where.config.head_size, where.cache_row_words
+    """Of each KV head the slices of keys, those of values, and the pairs of scales.
+
+    Each ``[19, bytes of a position]``, as they lie in words; and the columns that a slice holds.
+    """
+    size, words, width = where.config.head_size, where.cache_row_words, content.shape[1]
     for head in range(where.config.kv_heads):
         block = where.block(layer, head)
-        yield tuple(
-            content[first:].reshape(-1)[: 19 * width].reshape(19, width)
-            for first, width in ((block, size), (block + words, size), (block + 2 * words, 4))
+
+        slices = [(at, min(at + width, size)) for at in range(0, size, width)]
+        yield (
+            tuple(
+                [
+                    (
+                        positions_at(
+                            content, start + 19 * index, width // (1 + (2 * (b - a) <= width))
+                        ),
+                        slice(a, b),
+                    )
+                    for index, (a, b) in enumerate(slices)
+                ]
+                for start in (block, block + words)
+            ),
+            positions_at(content, block + 2 * words, 4),
         )
 
 
@@ -72,9 +93,11 @@ def test_a_cache_is_read_from_where_it_lies(image, place, positions):
     for layer in range(image.config.layers):
         found = arena.read_cache(layer, positions)
         assert found.keys.dtype == found.values.dtype == np.int8
-        for head, (keys, values, scales) in enumerate(blocks(where, content, layer)):
-            assert found.keys[head].tobytes() == keys[:positions].tobytes()
-            assert found.values[head].tobytes() == values[:positions].tobytes()
+        for head, (rows, scales) in enumerate(blocks(where, content, layer)):
+            for got, slices in zip((found.keys[head], found.values[head]), rows, strict=True):
+                for held, columns in slices:
+                    part = held.view(np.int8)[:positions, : columns.stop - columns.start]
+                    assert np.array_equal(got[:, columns], part)
             pairs = np.stack([found.key_scales[head], found.value_scales[head]], axis=1)
             assert pairs.astype("<u2").tobytes() == scales[:positions].tobytes()
 
@@ -109,9 +132,9 @@ def test_moved_rows_and_nothing_else(image, place, base, path):
     memory, where, arena = place
     expected = memory.read(0, memory.words)
     for layer in range(image.config.layers):
-        for parts in blocks(where, expected, layer):
-            for rows in parts:
-                rows[base : base + len(path)] = rows[[base + node for node in path]]
+        for rows, scales in blocks(where, expected, layer):
+            for held in (scales, *(held for slices in rows for held, _ in slices)):
+                held[base : base + len(path)] = held[[base + node for node in path]]
     arena.move(base, path)
     assert np.array_equal(memory.read(0, memory.words), expected)
 

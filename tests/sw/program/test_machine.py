@@ -14,10 +14,10 @@ KV260 = Machine(
     hidden=4096,
     columns=8192,
     head_size=128,
-    turns=4,
+    walks=32,
+    slices=64,
     best=64,
     rows=1 << 18,
-    query_columns=4096,
 )
 
 
@@ -68,9 +68,7 @@ def test_a_broken_field_is_named(fields, message):
         ({"hidden_size": 4097}, "hidden_size of 0.7b must be at most 4096 on this .* but is 4097"),
         ({"ffn_size": 8193}, "widest input of a linear .* at most 8192 .* but is 8193"),
         ({"head_size": 144}, "head_size of 0.7b must be at most 128"),
-        ({"kv_heads": 2}, "query heads of a KV head .* at most 4 on .* but is 8"),
-        ({"heads": 48}, r"heads \* head_size .* at most 4096 .* but is 4608"),
-        ({"heads": 256, "kv_heads": 256, "head_size": 16}, "number of heads .* at most 255"),
+        ({"heads": 48, "kv_heads": 2}, "number of heads of 0.7b must be at most 32 on"),
         ({"vocab_size": 262145}, "vocab_size .* at most 262144 .*; build one for larger models"),
     ],
 )
@@ -78,6 +76,18 @@ def test_a_model_that_is_too_large_is_refused(fields, message):
     config = dataclasses.replace(PRESETS["0.7b"], **fields)
     with pytest.raises(TercelError, match=message):
         KV260.check(config, KV260.layout)
+
+
+def test_queries_and_stream_must_fit_the_slices():
+    config = dataclasses.replace(PRESETS["0.7b"], heads=32, kv_heads=32)
+    few = dataclasses.replace(KV260, slices=63)
+    with pytest.raises(
+        TercelError, match=r"heads of 2 slices of 0\.7b must be at most 31 .* is 32"
+    ):
+        few.check(config, few.layout)
+    few = dataclasses.replace(KV260, slices=32, walks=16)
+    with pytest.raises(TercelError, match=r"slices of hidden_size .* at most 32 .* is 33"):
+        few.check(dataclasses.replace(PRESETS["0.7b"], hidden_size=2049), few.layout)
 
 
 def test_a_tape_of_another_layout_is_refused():
