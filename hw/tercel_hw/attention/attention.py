@@ -214,7 +214,7 @@ class Attention(wiring.Component):
 
     def _outputs(self, m: Module, starts: Signal, layer, read: stream.Interface, out) -> Signal:
         """Ask for the totals of every walk; whether outputs are still to leave."""
-        # Walks to be asked for, query heads of the KV head that are left, outputs of walks to leave.
+        # Walks to be asked for, heads left of the KV head, walks whose outputs are to leave.
         asks, heads, inside = (
             Signal.like(layer.walks),
             Signal.like(layer.heads),

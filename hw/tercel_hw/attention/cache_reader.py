@@ -40,7 +40,7 @@ class CacheReader(wiring.Component):
         The runs' lengths in the same order, and whether they are scales.
     """
 
-    LATENCY = 5
+    LATENCY = 4
 
     i_command: stream.Interface
     i_written: stream.Interface

@@ -12,7 +12,7 @@ LOWEST = -(1 << (SCORE_BITS - 1))
 
 
 def maxima_layout(config: AttentionConfig) -> data.StructLayout:
-    """Of what each lane sees: the largest score, the largest exponent of a value's scale, biased."""
+    """Of what each lane sees: the largest score, the largest biased exponent of a value's scale."""
     exponents = data.ArrayLayout(unsigned(8), config.nodes)
     return data.StructLayout({"scores": config.scores, "exponents": exponents})
 

@@ -20,8 +20,9 @@ class SoftmaxWeights(wiring.Component):
     next walk may come. The weights are given for each slice of the values.
 
     Throughput: a position a cycle, a beat a cycle. The first weights are offered ``LATENCY`` cycles
-    after the last scores were taken, the denominators ``DENOMINATORS`` cycles after the last
-    position's, which come a cycle each.
+    after the last scores were taken, the denominators as many, less one, after those and a cycle
+    for each position; but a walk's weights come ``WALK`` cycles after those of the walk before at
+    least, and a cycle for each position.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ class SoftmaxWeights(wiring.Component):
     """
 
     LATENCY = 1 + Weigher.LATENCY + 2
+    WALK = Weigher.LATENCY + 1
 
     i_layer: stream.Interface
     i_score: stream.Interface
@@ -73,9 +75,9 @@ class SoftmaxWeights(wiring.Component):
         layer = Signal(config.layer)
         positions = Signal(range(config.positions + 1))
         masks = Signal(config.ancestors)
-        # Walks whose scores are still to come.
+        # Walks whose scores have not all come.
         left = Signal.like(layer.walks)
-        busy = Signal()
+        busy, scores = Signal(), Signal()
         offered = self.i_layer.payload
         rows = [
             Mux(offered.nodes > node, offered.ancestors[node], 0) for node in range(config.nodes)
@@ -97,9 +99,10 @@ class SoftmaxWeights(wiring.Component):
             m.d.sync += left.eq(left - 1)
         m.d.comb += [
             self.i_layer.ready.eq(~busy),
-            store.i.valid.eq(self.i_score.valid & busy),
+            scores.eq(left != 0),
+            store.i.valid.eq(self.i_score.valid & scores),
             store.i.payload.eq(self.i_score.payload),
-            self.i_score.ready.eq(store.i.ready & busy),
+            self.i_score.ready.eq(store.i.ready & scores),
             store.read.eq(weigher.read),
             weigher.scored.eq(store.scored),
             weigher.room.eq(weights.room),

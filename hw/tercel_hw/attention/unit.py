@@ -1,7 +1,7 @@
 """Attention over all heads of a layer."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.attention.attention import Attention, attention_overhead
@@ -150,7 +150,7 @@ class AttentionUnit(wiring.Component):
             m.d.sync += self.busy.eq(0)
         return m
 
-    def _layer(self, m: Module, command) -> Signal:
+    def _layer(self, m: Module, command) -> data.View:
         """What the units must know of a command."""
         layer = Signal(self._config.attention.layer)
         for name in "past", "nodes", "pad", "heads", "turns", "walks", "full", "half":

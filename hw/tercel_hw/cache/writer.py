@@ -26,8 +26,9 @@ class CacheWriter(wiring.Component):
 
     Throughput: a head's N rows of G granules in R slices and S granules of scales leave in
     ``N*G + S + R + OVERHEAD`` cycles, if runs are taken at once, while the next head comes, a
-    column a cycle. Granules that fill up a row's last slice count. Latency: the first run is offered ``LATENCY`` cycles after the head's last column was
-    taken; a granule is offered from the cycle after its run was taken.
+    column a cycle. Granules that fill up a row's last slice count. Latency: the first run is
+    offered ``LATENCY`` cycles after the head's last column was taken; a granule is offered from the
+    cycle after its run was taken.
 
     Parameters
     ----------

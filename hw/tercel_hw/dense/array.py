@@ -79,9 +79,8 @@ class CellArray(wiring.Component):
         config = self._config
         cells = range(config.chain)
         stages = Stages(m, Const(1))
-        entered = stages(beat=self.beat, weights=self.weights)
-        beat = data.View(config.beat, stages(beat=entered.beat).beat)
-        weights = self._weights(m, stages(weights=entered.weights).weights)
+        beat = data.View(config.beat, stages.delay(self.beat.as_value(), ENTRY, "beat"))
+        weights = self._weights(m, stages.delay(self.weights.as_value(), ENTRY, "weights"))
         loads, axpys, controls = self._controls(m)
         for chain in range(config.chains):
             half = chain * 2 // config.chains
@@ -115,7 +114,7 @@ class CellArray(wiring.Component):
             found.append(later)
         return found
 
-    def _controls(self, m: Module) -> tuple[Signal, Signal, Signal]:
+    def _controls(self, m: Module) -> tuple[Signal, Signal, data.View]:
         """What each cell does: a bit a cell of `load` and `axpy`, and its control."""
         config = self._config
         count = config.chain

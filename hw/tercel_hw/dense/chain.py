@@ -1,6 +1,6 @@
 """Multipliers that add up from one to the next."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 
 from tercel_hw.dense.config import TOTAL_BITS, WEIGHT_BITS, DenseConfig
@@ -94,17 +94,15 @@ class Chain(wiring.Component):
         return m
 
     def _portable(self, m: Module, index: int, before: Value) -> Value:
-        def register(name: str, shape: object) -> Signal:
+        def register(name: str, shape: Shape | int) -> Signal:
             return Signal(shape, name=f"{name}{index}", reset_less=True)
 
         control = self.control[index]
         vector, weight = register("vector", signed(8)), register("weight", unsigned(WEIGHT_BITS))
         early, late = register("early", signed(8)), register("late", signed(8))
         axpy, factor = register("axpy", 1), register("factor", signed(WEIGHT_BITS + 1))
-        product, now = (
-            register("product", signed(WEIGHT_BITS + 8)),
-            register("now", control.shape()),
-        )
+        product = register("product", signed(WEIGHT_BITS + 8))
+        now = Signal(cell_control(), name=f"now{index}", reset_less=True)
         total = register("sum", signed(TOTAL_BITS))
         with m.If(self.load[index]):
             m.d.sync += vector.eq(self.vector)

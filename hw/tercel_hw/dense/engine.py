@@ -31,10 +31,10 @@ class DenseEngine(wiring.Component):
     Rows come in beats of ``macs`` bytes, in slices. A dot's command is walked tile by tile: of
     ``tile`` rows, the last of what remains, first the half slice, two rows a beat, then the full
     slices, each of all rows of the tile. It gives K sums a row. An axpy's command is walked slice
-    by slice, each of all rows, the half slice last; it gives ``sum_row weight[lane] * row[element]``
-    for all elements. Bytes beyond a row's elements are ignored by axpy; in dot mode they meet what
-    the vector has there, so one of both must be zero. In an axpy's last half beat the second of two
-    rows may be missing: its weights must be zero.
+    by slice, each of all rows, the half slice last; it gives the sum over all rows of
+    ``weight[lane] * row[element]`` for all elements. Bytes beyond a row's elements are ignored by
+    axpy; in dot mode they meet what the vector has there, so one of both must be zero. In an axpy's
+    last half beat the second of two rows may be missing: its weights must be zero.
 
     The cycles are those of :class:`Sequencer`. With a row's last beat taken in cycle 0, its sum is
     offered in cycle `dense_latency`; with a slice's last beat taken in cycle 0, its first total is
@@ -128,7 +128,7 @@ class DenseEngine(wiring.Component):
             sums.valid.eq(
                 stages.delay(sequencer.taken & ~sequencer.axpy, latency, "dot", reset=True)
             ),
-            sums.beat.eq(stages.delay(sequencer.beat, latency, "beat")),
+            sums.beat.eq(stages.delay(sequencer.beat.as_value(), latency, "beat")),
             sums.chains.eq(array.o),
             totals.i.eq(array.o),
             totals.i_valid.eq(drains | (left != 0)),

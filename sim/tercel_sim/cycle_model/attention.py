@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
-from tercel_hw.attention.attention import attention_overhead
+from tercel_hw.attention.inverse import Inverse
+from tercel_hw.attention.output_scale import OutputScale
+from tercel_hw.attention.score_scale import ScoreScale
+from tercel_hw.attention.softmax_weights import SoftmaxWeights
 from tercel_hw.attention.unit_config import SCALES_BYTES
 from tercel_hw.cache import CacheWriter
+from tercel_hw.dense import dense_latency, totals_latency
 from tercel_hw.top import AcceleratorConfig
 from tercel_hw.vector import Rotary
 from tercel_hw.vector.head_factors import HeadFactors
@@ -21,17 +25,12 @@ CONFIRMED = 2
 """Cycles from the memory's answer to telling the attention."""
 FIRST_RUN = 3
 """Cycles from there to the first run."""
-NEXT_HEAD = 2
-"""Cycles between the runs of two heads, besides one a run."""
-NEXT_KEYS = 3
-"""Cycles from a head's last value to the next head's first key."""
-SAME_SUM = 2
-"""Cycles between two additions to one sum."""
-ALIGNED = 1
-HELD = 2
-"""Words that wait in the aligner."""
-OUTPUT = 25
-"""Cycles from the last value to the first output, besides those of the reciprocals."""
+NEXT_WALK = 2
+"""Cycles between the runs of keys and values, besides one a run."""
+TOLD = 2
+"""Cycles from the last beat of a dot to the first of the next command."""
+QUEUED = 1
+"""Cycles from an output to its row."""
 
 
 class Caching:
@@ -62,23 +61,24 @@ class Caching:
             Cycles from a row to the rotary unit.
         """
         size, nodes, cache = fields["head_size"], fields["nodes"], self._config.cache
-        granules = nodes * size // self._config.port_bytes
+        ports = self._config.ports
+        runs = [nodes * ports] * fields["full"] + [nodes * (ports // 2)] * fields["half"]
         places = fields["base"] % cache.positions + nodes
-        scales = -(-places // cache.positions)
+        runs.append(-(-places // cache.positions))
         column = Rotary.LATENCY + size // 2 + HeadFactors.LATENCY + self._config.nodes + QUANTISED
         free = confirmed = 0.0
         for head in range(fields["query_heads"], fields["query_heads"] + 2 * fields["kv_heads"]):
             last = rows.row((head + 1) * size - 1) + delay + column + size - 1
             run = max(last + CacheWriter.LATENCY, free)
-            self._memory.write(granules, run + granules + ANNOUNCED)
-            run += granules + 2
-            confirmed = self._memory.write(scales, run + scales + ANNOUNCED)
-            free = run + scales + CacheWriter.OVERHEAD - 2
+            for granules in runs:
+                confirmed = self._memory.write(granules, run + granules + ANNOUNCED)
+                run += granules + 2
+            free = run + CacheWriter.OVERHEAD - 3
         return confirmed + CONFIRMED
 
 
 class Walks:
-    """Attention, one KV head after the other.
+    """Attention, one walk after the other; the keys of a walk before the values of the last.
 
     Parameters
     ----------
@@ -91,76 +91,145 @@ class Walks:
     def __init__(self, config: AcceleratorConfig, memory: Memory):
         self._config = config
         self._memory = memory
+        self._chain = config.dense.chain
         self._words = 0
-        self._sorter = 0.0  # From when on the sorter takes the next word.
+        self._taken = 0.0  # When the last word was.
+        self._free = 0.0  # From when on the engine takes a beat.
+        self._loaded = 0.0  # From when on it may begin a slice of keys.
 
     def attend(self, fields: Mapping[str, int], written: float) -> float:
         """When the very last output leaves."""
-        config, size, turns = self._config, fields["head_size"], fields["turns"]
-        positions = fields["past"] + fields["nodes"]
-        beats = -(-size // config.word_bytes)
-        overhead = attention_overhead(config.attention)
+        positions, walks = fields["past"] + fields["nodes"], fields["walks"]
         self._ask(fields, written + FIRST_RUN, positions)
-        ready = values = self._sorter = 0.0
-        copy = turns * max(size, config.nodes)
-        for _ in range(fields["kv_heads"]):
-            _, end = self._walk(ready, positions, size, beats * turns, scaled=True)
-            steps = max(beats * turns, SAME_SUM)
-            begin, values = self._walk(end + overhead, positions, size, steps, scaled=False)
-            ready = max(values + NEXT_KEYS, begin + copy)
-        return values + OUTPUT + config.nodes * turns + turns * size
+        self._free = self._loaded = 0.0
+        outputs = _Outputs(self._config, fields)
+        scored = [self._keys(fields, positions)]
+        for walk in range(walks):
+            if walk + 1 < walks:
+                scored.append(self._keys(fields, positions))
+            self._values(fields, positions, scored[walk], outputs)
+        return outputs.last + OutputScale.LATENCY + QUEUED
 
     def _ask(self, fields: Mapping[str, int], time: float, positions: int) -> None:
-        """Tell the channel the runs of all heads."""
+        """Tell the channel the runs of all walks."""
         config, channel = self._config, self._memory.channels["cache"]
         width, tile = config.word_bytes, config.attention_unit.tile
-        for head in range(fields["kv_heads"]):
-            block = fields["cache"] + head * fields["head_stride"]
-            for start in range(0, positions, tile):
-                count = min(tile, positions - start)
-                scales = 2 * fields["row_words"] + start * SCALES_BYTES // width
-                channel.add_run(block + scales, -(-count * SCALES_BYTES // width), time)
-                first = start * fields["head_size"] // width
-                words = -(-count * fields["head_size"] // width)
-                channel.add_run(block + first, words, time + 1)
-                time += 2
-            words = -(-positions * fields["head_size"] // width)
-            channel.add_run(block + fields["row_words"], words, time)
-            time += 1 + NEXT_HEAD
+        full, half, apart = fields["full"], fields["half"], fields["slice_words"]
+        order = [(0, True)]
+        for walk in range(fields["walks"]):
+            order += [(walk + 1, True)] * (walk + 1 < fields["walks"]) + [(walk, False)]
+        for walk, keys in order:
+            block = fields["cache"] + walk // fields["rounds"] * fields["head_stride"]
+            runs = []
+            if keys:
+                for start in range(0, positions, tile):
+                    count = min(tile, positions - start)
+                    scales = 2 * fields["row_words"] + start * SCALES_BYTES // width
+                    runs.append((scales, -(-count * SCALES_BYTES // width)))
+                    if half:
+                        runs.append((fields["half_at"] + start // 2, -(-count // 2)))
+                    runs += [(index * apart + start, count) for index in range(full)]
+            else:
+                first = fields["row_words"]
+                runs += [(first + index * apart, positions) for index in range(full)]
+                if half:
+                    runs.append((first + fields["half_at"], -(-positions // 2)))
+            for address, words in runs:
+                channel.add_run(block + address, words, time)
+                time += 1
+            time += NEXT_WALK
 
-    def _walk(
-        self, ready: float, positions: int, size: int, steps: int, *, scaled: bool
-    ) -> tuple[float, float]:
-        """First and last step over the rows, ``steps`` a row; scales come before each tile."""
+    def _keys(self, fields: Mapping[str, int], positions: int) -> float:
+        """Take a walk's scales and keys; when the last beat goes."""
         width, tile = self._config.word_bytes, self._config.attention_unit.tile
-        begun, time = None, ready
+        alone = fields["half"] and not fields["full"]
+        end = self._free
         for start in range(0, positions, tile):
             count = min(tile, positions - start)
-            if scaled:
-                words = -(-count * SCALES_BYTES // width)
-                self._sorter = self._take(words, self._sorter, words)[1] + 1
-            words = -(-(start + count) * size // width) - -(-start * size // width)
-            first, end = self._take(words, max(time, self._sorter + ALIGNED), count * steps)
-            begun = first if begun is None else begun
-            time = end + 1
-            self._sorter = end - HELD * count * steps / words
-        return ready if begun is None else begun, time - 1
+            self._take(-(-count * SCALES_BYTES // width), 0.0)
+            slices = [-(-count // 2)] * fields["half"] + [count] * fields["full"]
+            for words in slices:
+                # Both sums of a beat of two rows leave, if there is nothing to add to them.
+                pace = 2 if alone else 1
+                begin, end = self._take(words, max(self._free, self._loaded), pace)
+                self._free = end + 1
+                self._loaded = begin + self._chain
+        self._free = end + TOLD
+        return end
 
-    def _take(self, words: int, time: float, steps: int) -> tuple[float, float]:
-        """Take words from a time on in so many steps; the first and the last step."""
+    def _values(
+        self, fields: Mapping[str, int], positions: int, scored: float, outputs: "_Outputs"
+    ) -> None:
+        """Take a walk's values, once its weights are there and its totals have room."""
+        dense = self._config.dense
+        known = scored + dense_latency(dense) + ScoreScale.LATENCY
+        weighed = known + SoftmaxWeights.LATENCY
+        slices = [positions] * fields["full"] + [-(-positions // 2)] * fields["half"]
+        # With pairs alone a beat needs two weights, which come one a cycle.
+        pace = 2 if fields["half"] and not fields["full"] else 1
+        outputs.begin(known + positions + SoftmaxWeights.LATENCY - 2)
+        for words in slices:
+            _, end = self._take(words, max(self._free, weighed, outputs.room()), pace)
+            self._free = end + self._chain
+            outputs.fill(end + totals_latency(dense))
+
+    def _take(self, words: int, time: float, pace: float = 1) -> tuple[float, float]:
+        """Take words from a time on, so many cycles apart; when the first and the last go."""
         channel = self._memory.channels["cache"]
         begun, left = None, words
-        pace = steps / words
+        time = max(time, self._taken + 1)
         while left:
             step = self._memory.word("cache", self._words)
             count = min(left, step.first + step.words - self._words)
             spread = (step.ends - step.begins) / max(1, step.words - 1)
             came = step.begins + (self._words - step.first) * spread
-            time = max(time, came + 1)
+            time = max(time, came)
             begun = time if begun is None else begun
             self._words += count
             left -= count
-            last = came + (count - 1) * spread + 1
-            time = max(time + count * pace, last + pace)
-            channel.take(self._words, time - 1)
-        return time if begun is None else begun, time - 1
+            self._taken = max(time + (count - 1) * pace, came + (count - 1) * spread)
+            channel.take(self._words, self._taken)
+            time = self._taken + pace
+        return (time if begun is None else begun), self._taken
+
+
+class _Outputs:
+    """Reads the totals of one walk after the other, an element a cycle, for each of its turns."""
+
+    def __init__(self, config: AcceleratorConfig, fields: Mapping[str, int]):
+        self._config = config
+        self._size = fields["head_size"]
+        self._turns, self._heads = fields["turns"], fields["heads"]
+        self._left = fields["heads"]
+        self._released = [0.0] * config.dense.totals  # When each slice of totals can be refilled.
+        self._slices: list[float] = []
+        self._prepared = 0.0
+        self.last = 0.0
+        """When the last element so far was read."""
+
+    def begin(self, denominators: float) -> None:
+        """A walk's denominators are offered then."""
+        self._prepared = max(denominators, self.last + 1) + self._config.nodes + Inverse.LATENCY
+        self._slices = []
+
+    def room(self) -> float:
+        """When the next slice has room."""
+        return self._released[0] + 2
+
+    def fill(self, first: float) -> None:
+        """A slice's first element can be read then."""
+        self._released.pop(0)
+        self._slices.append(first)
+        width, size = self._config.word_bytes, self._size
+        number = len(self._slices) - 1
+        turns = min(self._turns, self._left)
+        time = max(first, self._prepared if number == 0 else self.last + 1)
+        count = min(width, size - number * width)
+        end = time + count - 1
+        whole = len(self._slices) == -(-size // width)
+        if whole:
+            end += (turns - 1) * size
+            self._left = self._left - turns or self._heads
+        self.last = end
+        # All but the last turn must have passed before a slice is free.
+        self._released.append(end if whole else end + (turns - 1) * size)

@@ -67,8 +67,6 @@ class Channel:
         self._free = time + 1
         if self._begun:
             self._runs.appendleft((address + count, words - count, begun))
-        else:
-            self._free = time + FetchChannel.LATENCY
         self.asked += count
 
     def arrive(self, first: float, last: float, count: int) -> None:

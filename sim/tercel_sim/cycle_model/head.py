@@ -67,7 +67,13 @@ class Head:
         self._lines = Lines(config, memory)
 
     def walk(
-        self, fields: Mapping[str, int], *, begins: float, before: int, words: int
+        self,
+        fields: Mapping[str, int],
+        *,
+        columns: int,
+        begins: float,
+        before: int,
+        words: int,
     ) -> tuple[float, float]:
         """When the last row's sums leave, and when the summary is confirmed.
 
@@ -75,6 +81,8 @@ class Head:
         ----------
         fields
             Of the ``head`` command.
+        columns
+            Of the row that comes.
         begins
             When the first column is offered.
         before, words

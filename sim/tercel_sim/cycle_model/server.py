@@ -32,6 +32,7 @@ class MemoryServer:
         self._counts, self._times = [0], [0.0]  # Words that have passed the ports, and when.
         self._begun, self._ended = [-1.0], [-1.0]  # When the DRAM read for each request.
         self._written = 0.0  # When it wrote last; a pass ends with writes.
+        self._writes = 0.0  # When it began to.
 
     def read(self, words: int, request: float) -> tuple[float, float]:
         """When the first and the last of the words pass the ports."""
@@ -55,6 +56,11 @@ class MemoryServer:
     def write(self, beats: int, ready: float) -> float:
         """When beats that are at the ports then are confirmed."""
         ddr, cycles = self._ddr, beats * self._beat_cycles
+        if ready <= self._writes:
+            # They wait with others, and go with them.
+            self._written = self._work(self._written, cycles)
+            self._free += cycles
+            return self._written - self._beat_cycles + ddr.write_latency
         before = bisect_right(self._begun, ready) - 1
         turned = self._begun[before] < self._written
         start = max(ready, self._written)
@@ -66,6 +72,7 @@ class MemoryServer:
             start += min(reads if free > 0 else ddr.patience, ddr.patience)
         if not turned:
             start += ddr.turnaround
+        self._writes = start
         self._written = self._work(start, cycles)
         if more:
             # These reads have been counted already; what they lose is lost now.

@@ -203,6 +203,7 @@ class PassWalk:
     def _walk(self, fields: Mapping[str, int], handed: float) -> None:
         _, self._ends = self._head.walk(
             fields,
+            columns=self._width,
             begins=max(self._columns, handed),
             before=self._engine.words,
             words=self._head_words,

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tercel.numerics import CacheView, Quantised, attend
-from tercel.numerics.float32 import multiply
 from tercel.numerics.functions import LOG2_E, exp2_significands
 from tercel.program import LanePlan, Slices
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
@@ -34,37 +33,28 @@ def tree(parents):
 
 @dataclass
 class Softmax:
-    """One walk: ``scores [S, turns, nodes]`` and what must come of them."""
+    """A walk: ``scores [S, lanes]`` and what must come of them."""
 
     scores: np.ndarray
     value_scales: np.ndarray
     past: int
     ancestors: np.ndarray
+    pad: int
 
-    @property
-    def nodes(self):
-        return len(self.ancestors)
-
-    def walk(self, lanes):
-        return {
-            "past": self.past,
-            "nodes": self.nodes,
-            "turns": self.scores.shape[1],
-            "ancestors": masks(self.ancestors, lanes),
-        }
-
-    def visible(self, lanes):
+    def visible(self):
         """``[S, lanes]``."""
-        positions = len(self.scores)
+        positions, lanes = self.scores.shape
         visible = np.zeros((positions, lanes), bool)
-        visible[: self.past, : self.nodes] = True
-        visible[self.past :, : self.nodes] = self.ancestors.T
+        for lane in range(lanes):
+            node = lane % self.pad
+            if node < len(self.ancestors):
+                visible[: self.past, lane] = True
+                visible[self.past :, lane] = self.ancestors[node]
         return visible
 
     def results(self):
-        """Weights ``[S, turns, lanes]``, sums ``[turns, lanes]``, exponents ``[lanes]``."""
-        lanes = self.scores.shape[2]
-        visible = self.visible(lanes)[:, None]
+        """Weights ``[S, lanes]``, sums ``[lanes]``, exponents ``[lanes]``."""
+        visible = self.visible()
         scores = np.where(visible, self.scores, -(1 << 17)).astype(np.int64)
         below = scores - scores.max(axis=0)
         significand = exp2_significands()[below & 511].astype(np.int64)
@@ -72,65 +62,14 @@ class Softmax:
         shift = np.minimum(octaves, 30)
         terms = ((significand << 5) + (1 << shift)) >> (shift + 1)
         sums = np.where(visible, terms, 0).sum(axis=0)
-        exponent = (self.value_scales >> 7).astype(np.int64)[:, None, None]
+        exponent = (self.value_scales >> 7).astype(np.int64)[:, None]
         mantissa = np.where(
-            exponent > 0, (self.value_scales & 127).astype(np.int64)[:, None, None] | 128, 0
+            exponent > 0, (self.value_scales & 127).astype(np.int64)[:, None] | 128, 0
         )
         largest = np.where(visible, exponent, 0).max(axis=0)
         shift = np.clip(6 + octaves + largest - exponent, 6, 30)
         weights = (significand * mantissa + (1 << (shift - 1))) >> shift
-        return np.where(visible, weights, 0), sums, largest[0]
-
-
-@dataclass
-class Head:
-    """Queries ``[N, group, head size]`` against one KV head's cache of past and N nodes."""
-
-    q: Quantised
-    cache: CacheView
-    ancestors: np.ndarray
-
-    @classmethod
-    def random(cls, rng, *, size, group, past, parents):
-        nodes = len(parents)
-        positions = past + nodes
-        q = Quantised(
-            values=rng.integers(-127, 128, (nodes, group, size)).astype(np.int8),
-            scale=(rng.random((nodes, group)) * 0.05).astype(np.float32),
-        )
-        keys, values = rng.integers(-127, 128, (2, 1, positions, size)).astype(np.int8)
-        cache = CacheView(
-            keys=keys,
-            key_scales=bfloat16(rng, (1, positions)),
-            values=values,
-            value_scales=bfloat16(rng, (1, positions)),
-        )
-        return cls(q, cache, tree(parents))
-
-    @property
-    def size(self):
-        return self.q.values.shape[2]
-
-    @property
-    def past(self):
-        return self.cache.keys.shape[1] - len(self.ancestors)
-
-    def command(self, lanes):
-        walk = {
-            "past": self.past,
-            "nodes": len(self.ancestors),
-            "turns": self.q.values.shape[1],
-            "ancestors": masks(self.ancestors, lanes),
-        }
-        return {"walk": walk, "elements": self.size}
-
-    def query_scales(self):
-        """``[N, group]``, the factor of a score but for the key's scale."""
-        return multiply(self.q.scale, LOG2_E / np.sqrt(np.float32(self.size)))
-
-    def golden(self):
-        """float32 ``[N, group, head size]``."""
-        return attend(self.q, self.cache, self.ancestors).reshape(self.q.values.shape)
+        return np.where(visible, weights, 0), sums, largest
 
 
 @dataclass
@@ -177,6 +116,22 @@ class Layer:
     def slices(self, word_bytes):
         return Slices(word_bytes=word_bytes, elements=self.q.values.shape[2])
 
+    def fields(self, config):
+        """What an attention is told."""
+        plan, slices = self.plan(config.nodes), self.slices(config.dense.macs)
+        return {
+            "past": self.positions - len(self.ancestors),
+            "nodes": len(self.ancestors),
+            "pad": plan.pad,
+            "heads": self.turns,
+            "turns": plan.turns,
+            "walks": len(self.cache.keys) * plan.walks,
+            "elements": self.q.values.shape[2],
+            "full": slices.full,
+            "half": slices.half,
+            "ancestors": masks(self.ancestors, config.nodes),
+        }
+
     def command(self, word_bytes, address, lanes):
         """Places for a position more than there are, and some words to spare."""
         kv_heads, positions, size = self.cache.keys.shape
@@ -216,12 +171,12 @@ class Layer:
             block = address + head * command["head_stride"]
             for index, rows in enumerate((self.cache.keys[head], self.cache.values[head])):
                 first = block + index * command["row_words"]
-                for number, (word, size, used) in enumerate(
-                    self.slices(word_bytes).parts(positions + 1)
-                ):
-                    at = (first + word) * word_bytes
+                slices = self.slices(word_bytes)
+                for number, size in enumerate(slices.sizes()):
+                    at = (first + slices.starts(positions + 1)[number]) * word_bytes
                     place = flat[at : at + positions * size].reshape(positions, size)
-                    place[:, :used] = rows[:, number * word_bytes :][:, :used].view(np.uint8)
+                    part = rows[:, number * word_bytes :][:, :size].view(np.uint8)
+                    place[:, : part.shape[1]] = part
             data = scales[head].view(np.uint8).reshape(-1)
             start = (block + 2 * command["row_words"]) * word_bytes
             flat[start : start + len(data)] = data
@@ -286,11 +241,6 @@ def random_layer():
 @pytest.fixture
 def bits():
     return bits_of
-
-
-@pytest.fixture
-def random_head():
-    return Head.random
 
 
 @pytest.fixture

@@ -1,35 +1,59 @@
 import pytest
 
+from tercel.program import Slices
 from tercel_hw.attention import CacheReader
 from tercel_sim.testbench import get_all, put_all, run
 
 COMMAND = {
-    "kv_heads": 2,
-    "turns": 1,
-    "head_size": 48,
+    "walks": 2,
+    "rounds": 1,
     "nodes": 2,
     "past": 17,
-    "factor": 0,
     "cache": 1000,
-    "row_words": 60,
-    "head_stride": 130,
-    "ancestors": 0,
+    "slice_words": 70,
+    "row_words": 500,
+    "head_stride": 1200,
 }
+
+
+def sliced(config, size, **fields):
+    """A command for heads of a size."""
+    slices = Slices(word_bytes=config.word_bytes, elements=size)
+    command = COMMAND | fields
+    half_at = slices.full * command["slice_words"]
+    return command | {"full": slices.full, "half": slices.half, "half_at": half_at}
 
 
 def expected_runs(command, config):
     """(address, words, whether scales) of every run."""
     positions, width = command["past"] + command["nodes"], config.word_bytes
-    runs = []
-    for head in range(command["kv_heads"]):
-        block = command["cache"] + head * command["head_stride"]
+    full, half = command["full"], command["half"]
+    walks = range(command["walks"])
+
+    def block(walk):
+        return command["cache"] + walk // command["rounds"] * command["head_stride"]
+
+    def keys(walk):
         for start in range(0, positions, config.tile):
             count = min(config.tile, positions - start)
-            for index, row_bytes in (2, 4), (0, command["head_size"]):
-                address = block + index * command["row_words"] + start * row_bytes // width
-                runs.append((address, -(-count * row_bytes // width), index == 2))
-        words = -(-positions * command["head_size"] // width)
-        runs.append((block + command["row_words"], words, False))
+            scales = block(walk) + 2 * command["row_words"] + start * 4 // width
+            yield scales, -(-count * 4 // width), True
+            if half:
+                yield block(walk) + command["half_at"] + start // 2, -(-count // 2), False
+            for index in range(full):
+                yield block(walk) + index * command["slice_words"] + start, count, False
+
+    def values(walk):
+        first = block(walk) + command["row_words"]
+        for index in range(full):
+            yield first + index * command["slice_words"], positions, False
+        if half:
+            yield first + command["half_at"], -(-positions // 2), False
+
+    runs = list(keys(0))
+    for walk in walks:
+        runs += [*keys(walk + 1)] if walk + 1 in walks else []
+        runs += values(walk)
     return runs
 
 
@@ -51,44 +75,51 @@ def play(config, commands, idle, back_pressure):
         taken = await get_all(ctx, dut.o_kind, len(expected), back_pressure)
         return [(payload.words, bool(payload.scales)) for payload in taken]
 
-    *_, runs_, kinds_ = run(dut, source, written, runs, kinds, max_cycles=2000)
+    *_, runs_, kinds_ = run(dut, source, written, runs, kinds, max_cycles=3000)
     assert runs_ == [(address, words) for address, words, _ in expected]
     assert kinds_ == [(words, scales) for _, words, scales in expected]
 
 
-def test_runs_of_all_heads(idle, back_pressure, unit_shape_of):
-    changes = [
-        {},
-        {"kv_heads": 1, "past": 0, "nodes": 1, "head_size": 16},
-        {"past": 14, "head_size": 32},
-        {"kv_heads": 3, "past": 6, "head_size": 16, "cache": 1 << 31},
+def test_runs_of_all_walks(idle, back_pressure, unit_shape_of):
+    config = unit_shape_of(macs=32)
+    commands = [
+        sliced(config, 48),
+        sliced(config, 16, walks=1, past=0, nodes=1),
+        sliced(config, 64, past=14, walks=3),
+        sliced(config, 32, walks=6, rounds=3, past=30, cache=1 << 31),
+        sliced(config, 80, walks=4, rounds=2, past=62),
     ]
-    play(unit_shape_of(), [COMMAND | change for change in changes], idle, back_pressure)
+    play(config, commands, idle, back_pressure)
 
 
-@pytest.mark.parametrize(("macs", "tile"), [(8, 2), (32, 16), (64, 64)])
-def test_other_words(macs, tile, unit_shape_of, idle):
+@pytest.mark.parametrize(("macs", "tile"), [(16, 16), (32, 16), (64, 32)])
+@pytest.mark.parametrize("size", [16, 48, 96])
+def test_other_words(macs, tile, size, unit_shape_of, idle):
     config = unit_shape_of(macs=macs, tile=tile)
-    play(config, [COMMAND | {"row_words": 200, "head_stride": 450}], idle, idle)
+    play(config, [sliced(config, size)], idle, idle)
 
 
 def test_nothing_is_asked_for_before_it_is_written(unit_shape_of):
-    dut = CacheReader(unit_shape_of())
+    config = unit_shape_of(macs=32)
+    dut = CacheReader(config)
 
     async def bench(ctx):
         ctx.set(dut.o_run.ready, 1)
         ctx.set(dut.o_kind.ready, 1)
-        ctx.set(dut.i_command.payload, COMMAND)
+        ctx.set(dut.i_command.payload, sliced(config, 48))
         ctx.set(dut.i_command.valid, 1)
         for _ in range(20):
             assert not ctx.get(dut.o_run.valid)
             await ctx.tick()
+        ctx.set(dut.i_command.valid, 0)
         await put_all(ctx, dut.i_written, [0])
         await ctx.tick()
         assert not ctx.get(dut.o_run.valid)
         await ctx.tick()
-        # A run a cycle and two between heads.
-        for now in [True] * 7 + [False] + [True] * 7 + [False] * 20:
+        # Two tiles of three runs for the keys, two runs for the values; two cycles between.
+        keys, values, pause = [True] * 6, [True] * 2, [False] * 2
+        order = [*keys, *pause, *keys, *pause[1:], *values, *pause[1:], *values]
+        for now in [*order, *[False] * 20]:
             assert ctx.get(dut.o_run.valid) == now
             await ctx.tick()
 
@@ -96,11 +127,12 @@ def test_nothing_is_asked_for_before_it_is_written(unit_shape_of):
 
 
 def test_latency(unit_shape_of):
-    dut = CacheReader(unit_shape_of())
+    config = unit_shape_of()
+    dut = CacheReader(config)
 
     async def bench(ctx):
         ctx.set(dut.i_written.valid, 1)
-        await put_all(ctx, dut.i_command, [COMMAND])
+        await put_all(ctx, dut.i_command, [sliced(config, 16)])
         for _ in range(dut.LATENCY - 1):
             assert not ctx.get(dut.o_run.valid)
             await ctx.tick()
@@ -110,16 +142,24 @@ def test_latency(unit_shape_of):
 
 
 def test_runs_wait_for_their_words(unit_shape_of):
-    dut = CacheReader(unit_shape_of(tile=4))
+    config = unit_shape_of()
+    dut = CacheReader(config)
 
     async def bench(ctx):
         ctx.set(dut.i_written.valid, 1)
-        await put_all(ctx, dut.i_command, [COMMAND])
+        await put_all(ctx, dut.i_command, [sliced(config, 16, walks=40)])
         ctx.set(dut.o_run.ready, 1)
-        count = 0
-        for _ in range(60):
-            _, _, valid = await ctx.tick().sample(dut.o_run.valid)
-            count += valid
-        return count
+        await ctx.tick().repeat(60)
+        assert len(runs) == 16
+        await get_all(ctx, dut.o_kind, 3)
+        await ctx.tick().repeat(20)
+        assert len(runs) == 19
 
-    assert run(dut, bench, max_cycles=200)[0] == 16
+    async def watch(ctx):
+        for _ in range(100):
+            *_, valid, ready = await ctx.tick().sample(dut.o_run.valid, dut.o_run.ready)
+            if valid and ready:
+                runs.append(None)
+
+    runs = []
+    run(dut, bench, watch, max_cycles=300)

@@ -7,8 +7,8 @@ from tercel_hw.dense import DenseConfig
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"positions": 4097}, "positions must be an integer in 2..4096, not 4097"),
-        ({"score_words": 100}, "score_words must be an integer in 4096..262144, not 100"),
+        ({"positions": 4097}, r"positions must be an integer in 2\.\.4096, not 4097"),
+        ({"walks": 0}, r"walks must be an integer in 1\.\.255, not 0"),
         (
             {"ram_style": "huge"},
             "ram_style must be one of None, 'block', 'distributed', 'ultra', not 'huge'",

@@ -1,9 +1,13 @@
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import pytest
 from amaranth.back import rtlil
 
+from tercel.numerics import CacheView, Quantised, attend
+from tercel.numerics.float32 import multiply
+from tercel.numerics.functions import LOG2_E
 from tercel_hw.attention import AttentionConfig, SoftmaxWeights
 from tercel_hw.dense import DenseConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
@@ -11,128 +15,180 @@ from tercel_sim.testbench import every_cycle, get_all, put_all, run
 LANES = 2
 
 
-def walks(softmax_of, scales_of, tree_of):
+@dataclass
+class Layer:
+    """Walks of the same positions."""
+
+    walks: list
+    full: int
+    half: int
+
+    @property
+    def fields(self):
+        walk = self.walks[0]
+        masks = [sum(1 << j for j in np.flatnonzero(row)) for row in walk.ancestors]
+        lanes = walk.scores.shape[1]
+        return {
+            "past": walk.past,
+            "nodes": len(masks),
+            "pad": walk.pad,
+            "walks": len(self.walks),
+            "full": self.full,
+            "half": self.half,
+            # Of lanes without a node anything.
+            "ancestors": [int(mask) for mask in masks] + [(1 << lanes) - 1] * (lanes - len(masks)),
+        }
+
+    def scored(self):
+        return [
+            {"scores": scores.tolist(), "value_scale": int(scale)}
+            for walk in self.walks
+            for scores, scale in zip(walk.scores, walk.value_scales, strict=True)
+        ]
+
+    def weights(self):
+        """What each beat takes: two weights of each lane."""
+        beats = []
+        for walk in self.walks:
+            weights = walk.results()[0]
+            beats += [np.stack([weights, weights], axis=1)] * self.full
+            if self.half:
+                padded = np.pad(weights, ((0, len(weights) % 2), (0, 0)))
+                beats.append(padded.reshape(-1, 2, padded.shape[1]))
+        return np.vstack(beats).tolist()
+
+
+def layers(softmax_of, scales_of, tree_of):
     rng = np.random.default_rng(4)
-    chain2, single = tree_of([-1, 0]), tree_of([-1])
-    siblings = np.eye(2, dtype=bool)
+    both, single, siblings = tree_of([-1, 0]), tree_of([-1]), np.eye(2, dtype=bool)
 
-    def scores(positions, turns, low, high):
-        return rng.integers(low, high, (positions, turns, LANES))
+    def walks(count, positions, nodes, low=-9000, high=9000, scale=(-12, 3)):
+        return [
+            softmax_of(
+                rng.integers(low, high, (positions, LANES)),
+                scales_of(rng, positions, *scale),
+                positions - len(nodes),
+                nodes,
+                len(nodes),
+            )
+            for _ in range(count)
+        ]
 
-    yield softmax_of(scores(20, 2, -9000, 9000), scales_of(rng, 20), 18, chain2)
-    yield softmax_of(scores(2, 1, -(1 << 17), 1 << 17), scales_of(rng, 2), 0, siblings)
-    yield softmax_of(scores(12, 1, -700, 700), scales_of(rng, 12, -127, 128), 11, single)
-    yield softmax_of(np.full((5, 1, LANES), -(1 << 17)), scales_of(rng, 5, 0, 1), 3, siblings)
-    extremes = rng.choice([-(1 << 17), (1 << 17) - 1, 0, -1, 511, 512], (32, 2, LANES))
-    yield softmax_of(extremes, scales_of(rng, 32, -3, 1), 30, chain2)
-    yield softmax_of(np.zeros((1, 1, LANES), int), np.zeros(1, np.uint16), 0, single)
-
-
-def scored(walk):
-    positions, turns, _ = walk.scores.shape
-    return [
-        {"scores": walk.scores[p, t].tolist(), "value_scale": int(walk.value_scales[p])}
-        for p in range(positions)
-        for t in range(turns)
-    ]
-
-
-def play(config, walks, idle, back_pressure):
-    dut = SoftmaxWeights(config)
-    weights = sum(walk.scores.shape[0] * walk.scores.shape[1] for walk in walks)
-    turns = sum(walk.scores.shape[1] for walk in walks)
-
-    async def commands(ctx):
-        await put_all(ctx, dut.i_walk, [walk.walk(LANES) for walk in walks])
-
-    async def scores(ctx):
-        await put_all(ctx, dut.i_score, chain.from_iterable(map(scored, walks)), idle)
-
-    async def take_weights(ctx):
-        return await get_all(ctx, dut.o_weight, weights, back_pressure)
-
-    async def take_denominators(ctx):
-        return await get_all(ctx, dut.o_denominator, turns, back_pressure)
-
-    benches = commands, scores, take_weights, take_denominators
-    return run(dut, *benches, max_cycles=4000)[2:]
+    yield Layer(walks(3, 20, both), 1, 0)
+    yield Layer(walks(2, 2, siblings, -(1 << 17), 1 << 17), 0, 1)
+    yield Layer(walks(3, 13, single, -700, 700, (-127, 128)), 1, 1)
+    yield Layer(walks(1, 5, siblings, -(1 << 17), 1 - (1 << 17), (0, 1)), 2, 0)
+    extreme = walks(2, 32, both, scale=(-3, 1))
+    for walk in extreme:
+        walk.scores[:] = rng.choice([-(1 << 17), (1 << 17) - 1, 0, -1, 511, 512], walk.scores.shape)
+    yield Layer(extreme, 2, 1)
+    nothing = walks(2, 1, single)
+    for walk in nothing:
+        walk.value_scales[:] = 0
+    yield Layer(nothing, 0, 1)
 
 
 def test_it_equals_the_golden_model(config, idle, back_pressure, softmax_of, scales_of, tree_of):
-    all_walks = list(walks(softmax_of, scales_of, tree_of))
-    weights, denominators = play(config, all_walks, idle, back_pressure)
-    weights, denominators = iter(weights), iter(denominators)
-    for walk in all_walks:
-        golden, sums, largest = walk.results()
-        positions, turns, _ = golden.shape
-        for position in range(positions):
-            for turn in range(turns):
-                assert list(next(weights)) == golden[position, turn].tolist()
-        for turn in range(turns):
-            result = next(denominators)
-            assert list(result.sums) == sums[turn].tolist()
-            assert list(result.exponents) == largest.tolist()
-            assert result.last == (turn == turns - 1)
+    every = list(layers(softmax_of, scales_of, tree_of))
+    expected = list(chain.from_iterable(layer.weights() for layer in every))
+    dut = SoftmaxWeights(config)
+
+    async def commands(ctx):
+        await put_all(ctx, dut.i_layer, [layer.fields for layer in every])
+
+    async def scores(ctx):
+        await put_all(ctx, dut.i_score, chain.from_iterable(x.scored() for x in every), idle)
+
+    async def take_weights(ctx):
+        beats = await get_all(ctx, dut.o_weight, len(expected), back_pressure)
+        return [[list(half) for half in beat] for beat in beats]
+
+    async def take_denominators(ctx):
+        count = sum(len(layer.walks) for layer in every)
+        return await get_all(ctx, dut.o_denominator, count, back_pressure)
+
+    benches = commands, scores, take_weights, take_denominators
+    *_, weights, denominators = run(dut, *benches, max_cycles=4000)
+    assert weights == expected
+    walks = [walk for layer in every for walk in layer.walks]
+    for walk, result in zip(walks, denominators, strict=True):
+        _, sums, largest = walk.results()
+        assert list(result.sums) == sums.tolist()
+        assert list(result.exponents) == largest.tolist()
 
 
-def test_the_reference_is_that_of_attend(random_head, softmax_of):
+def test_the_reference_is_that_of_attend(softmax_of, scales_of, tree_of):
     """``attend`` with one-hot values shows its weights."""
-    head = random_head(np.random.default_rng(1), size=16, group=1, past=14, parents=[-1, 0])
-    positions = 16
-    head.cache.values[0] = np.eye(positions, dtype=np.int8)
-    products = np.einsum("nhd,sd->snh", head.q.values.astype(int), head.cache.keys[0].astype(int))
+    rng, positions, ancestors = np.random.default_rng(1), 16, tree_of([-1, 0])
+    q = Quantised(
+        values=rng.integers(-127, 128, (2, 1, 16)).astype(np.int8),
+        scale=(rng.random((2, 1)) * 0.05).astype(np.float32),
+    )
+    cache = CacheView(
+        keys=rng.integers(-127, 128, (1, positions, 16)).astype(np.int8),
+        key_scales=scales_of(rng, (1, positions)),
+        values=np.eye(positions, dtype=np.int8)[None],
+        value_scales=scales_of(rng, (1, positions)),
+    )
+    products = np.einsum("nhd,sd->snh", q.values.astype(int), cache.keys[0].astype(int))
     scale = (
-        head.query_scales().T[0]
-        * (head.cache.key_scales[0].astype(np.uint32) << 16).view(np.float32)[:, None]
+        multiply(q.scale, LOG2_E / np.sqrt(np.float32(16))).T[0]
+        * (cache.key_scales[0].astype(np.uint32) << 16).view(np.float32)[:, None]
     )
     scores = np.rint(products[..., 0].astype(np.float32) * scale * np.float32(512))
     scores = np.clip(scores, -(1 << 17), (1 << 17) - 1).astype(int)
-    walk = softmax_of(scores[:, None], head.cache.value_scales[0], 14, head.ancestors)
+    walk = softmax_of(scores, cache.value_scales[0], 14, ancestors, 2)
     weights, sums, largest = walk.results()
-    ratio = weights[:, 0].T / sums[0][:, None] * 2.0 ** (largest[:, None] - 127 + 3)
-    np.testing.assert_allclose(head.golden()[:, 0], ratio, rtol=2**-16)
+    ratio = weights.T / sums[:, None] * 2.0 ** (largest[:, None] - 127 + 3)
+    golden = attend(q, cache, ancestors).reshape(2, 16)
+    np.testing.assert_allclose(golden, ratio, rtol=2**-16)
 
 
-def test_latency_and_one_position_a_cycle(config, softmax_of, scales_of, tree_of):
+def test_a_position_and_a_beat_a_cycle(config, softmax_of, scales_of, tree_of):
     dut = SoftmaxWeights(config)
-    walk = next(walks(softmax_of, scales_of, tree_of))
-    payloads = scored(walk)
+    layer = next(layers(softmax_of, scales_of, tree_of))
+    positions = len(layer.walks[0].scores)
 
     async def bench(ctx):
-        await put_all(ctx, dut.i_walk, [walk.walk(LANES)])
-        ctx.set(dut.o_weight.ready, 1)
-        ctx.set(dut.i_score.valid, 1)
-        for payload in payloads:
-            ctx.set(dut.i_score.payload, payload)
-            assert ctx.get(dut.i_score.ready)
-            await ctx.tick()
-        ctx.set(dut.i_score.valid, 0)
-        for _ in range(dut.LATENCY - 1):
-            assert not ctx.get(dut.o_weight.valid)
-            await ctx.tick()
-        for _ in payloads:
-            assert ctx.get(dut.o_weight.valid)
-            assert not ctx.get(dut.o_denominator.valid)
-            await ctx.tick()
-        assert not ctx.get(dut.o_weight.valid)
-        assert not ctx.get(dut.i_walk.ready)
-        ctx.set(dut.o_denominator.ready, 1)
-        for _ in range(2):
-            assert ctx.get(dut.o_denominator.valid)
-            await ctx.tick()
-        assert ctx.get(dut.i_walk.ready)
+        await put_all(ctx, dut.i_layer, [layer.fields])
+        scored = iter(layer.scored())
+        ctx.set(dut.i_score.payload, next(scored))
+        for port in dut.i_score, dut.o_weight, dut.o_denominator:
+            ctx.set(port.valid if port is dut.i_score else port.ready, 1)
+        taken, weighed, summed = [], [], []
+        for cycle in range(6 * positions):
+            _, _, ready, weight, total = await ctx.tick().sample(
+                dut.i_score.ready, dut.o_weight.valid, dut.o_denominator.valid
+            )
+            taken += [cycle] * ready
+            weighed += [cycle] * weight
+            summed += [cycle] * total
+            if ready:
+                ctx.set(dut.i_score.payload, next(scored, layer.scored()[0]))
+        return taken, weighed, summed
 
-    run(dut, bench, max_cycles=200)
+    ((taken, weighed, summed),) = run(dut, bench, max_cycles=400)
+    first = taken[positions - 1] + dut.LATENCY
+    assert taken[:positions] == list(range(taken[0], taken[0] + positions))
+    # The next scores are taken when the maxima have been.
+    assert taken[positions] == taken[positions - 1] + 2
+    for walk in range(3):
+        weights = weighed[walk * positions :][:positions]
+        assert weights == list(range(first, first + positions))
+        # The last weights are known two cycles before they are offered.
+        assert summed[walk] == weights[-1] - 1
+        first += positions + dut.WALK
 
 
 @pytest.mark.slow
 def test_4096_positions_fit_the_denominator():
-    dense = DenseConfig(nodes=1, macs=16, turns=1, vector_beats=2)
-    dut = SoftmaxWeights(AttentionConfig(dense=dense, score_words=4096))
+    dense = DenseConfig(nodes=1, macs=16, chain=8)
+    dut = SoftmaxWeights(AttentionConfig(dense=dense))
     payload = {"scores": [5], "value_scale": 0x3FFF}
+    layer = {"past": 4095, "nodes": 1, "pad": 1, "walks": 1, "full": 1, "ancestors": [1]}
 
     async def source(ctx):
-        await put_all(ctx, dut.i_walk, [{"past": 4095, "nodes": 1, "turns": 1, "ancestors": [1]}])
+        await put_all(ctx, dut.i_layer, [layer])
         await put_all(ctx, dut.i_score, [payload] * 4096)
 
     async def weights(ctx):
@@ -143,9 +199,8 @@ def test_4096_positions_fit_the_denominator():
 
     _, weights, (denominator,) = run(dut, source, weights, denominators, max_cycles=9000)
     assert list(denominator.sums) == [4096 << 19]
-    assert {w[0] for w in weights} == {(32768 * 255 + 32) >> 6}
+    assert {lane for beat in weights for half in beat for lane in half} == {(32768 * 255 + 32) >> 6}
 
 
-@pytest.mark.slow
-def test_the_kv260_shape_converts():
-    assert "module" in rtlil.convert(SoftmaxWeights(AttentionConfig(dense=DenseConfig())))
+def test_it_converts(config):
+    assert "module" in rtlil.convert(SoftmaxWeights(config))

@@ -198,30 +198,40 @@ def test_query_heads_share_the_lanes(lanes, parents, turns, unit_shape_of, rando
 
 
 @pytest.mark.parametrize(("positions", "size"), [(40, 32), (64, 96), (30, 48)])
-def test_cycles_of_a_layer(positions, size, unit_shape_of, random_layer):
-    """From walk to walk; the words never wait."""
+def test_cycles_from_walk_to_walk(positions, size, unit_shape_of, random_layer):
+    """Where words never wait and there are more beats than outputs."""
     config, rng = unit_shape_of(macs=32, tile=32), np.random.default_rng(6)
     shape = {"kv_heads": 4, "turns": 1, "size": size, "past": positions - 1}
-    command = random_layer(rng, **shape, parents=[-1]).command(32, 0, 2)
+    layer = random_layer(rng, **shape, parents=[-1])
     dut = AttentionUnit(config)
 
+    async def columns(ctx):
+        await put_all(ctx, dut.i_query, layer.columns(2))
+
     async def bench(ctx):
-        ctx.set(dut.i_command.payload, command)
-        for port in dut.i_command, dut.i_written, dut.i_query, dut.i_query_scales, dut.i_word:
+        ctx.set(dut.i_command.payload, layer.command(32, 0, 2))
+        for port in dut.i_command, dut.i_written, dut.i_query_scales, dut.i_word:
             ctx.set(port.valid, 1)
         for port in dut.o_run, dut.o:
             ctx.set(port.ready, 1)
         offered, cycle = [], 0
         while len(offered) < 4 * size:
-            ctx.set(dut.i_query.payload.last, 1)
             _, _, now = await ctx.tick().sample(dut.o.valid)
             offered += [cycle] if now else []
             cycle += 1
         return np.diff(offered[::size]).tolist()
 
-    found = run(dut, bench, max_cycles=4000)[0]
-    print(found)
-    assert found == 0
+    slices, chain = layer.slices(32), config.attention.dense.chain
+    parts, scales = [], []
+    for start in range(0, positions, 32):
+        count = min(32, positions - start)
+        parts += [-(-count // 2)] * slices.half + [count] * slices.full
+        scales.append(-(-count // 8))
+    # The words of the first tile's scales come while values are moved out.
+    keys = sum(max(words, chain) for words in parts[:-1]) + parts[-1] + sum(scales[1:])
+    values = [positions] * slices.full + [-(-positions // 2)] * slices.half
+    step = keys + 1 + sum(values) + (chain - 1) * len(values)
+    assert run(dut, bench, columns, max_cycles=4000)[0][:2] == [step] * 2
 
 
 @pytest.mark.parametrize("rows", [32, 48])

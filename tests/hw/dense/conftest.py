@@ -22,7 +22,7 @@ def padded(rows, elements):
 
 
 def beats_of(config, rows, number):
-    """A slice of all rows; those of the half slice, whose number is that of full slices, in pairs."""
+    """A slice of all rows; those of the half slice, which comes last, in pairs."""
     full, _ = cut(config, rows.shape[1])
     width = config.macs if number < full else config.macs // 2
     part = padded(rows[:, number * config.macs :][:, :width], width)

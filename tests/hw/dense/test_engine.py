@@ -2,11 +2,12 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from amaranth.back import rtlil
 from amaranth.hdl import ResetInserter, Signal
 
 from tercel.numerics import integer_linear
 from tercel_hw.dense import DenseConfig, DenseEngine
+from tercel_hw.emission import emit_rtlil
+from tercel_hw.target import Target
 from tercel_sim.testbench import get_all, put_all, run
 
 SMALL = DenseConfig(nodes=2, macs=16, chain=4, slices=6, tile=8, totals=3)
@@ -59,3 +60,180 @@ def test_walks_equal_the_golden_model(idle, back_pressure, play, walk_of):
 @pytest.mark.parametrize("config", OTHERS, ids=["one lane", "three lanes", "words of 64"])
 def test_other_shapes(config, play, walk_of):
     check(config, some_walks(np.random.default_rng(6), config, walk_of), play)
+
+
+def test_extremes_keep_their_signs(play, walk_of):
+    """All products of a chain, of a beat and of a tile are as large as they can be."""
+    rows = np.repeat(np.array([[127], [-127]], np.int8), 5 * 16 + 8, axis=1)
+    dot = walk_of(rows=rows, vectors=np.vstack([rows[:1], rows[1:]]))
+    largest = np.full((4, 2), (1 << 17) - 1)
+    axpys = [
+        walk_of(rows=np.full((4, 24), value, np.int8), weights=largest) for value in (127, -127)
+    ]
+    check(SMALL, [dot, *axpys], play)
+
+
+async def stream_beats(ctx, engine, beats, cycles, *events):
+    """Offer beats in every cycle; when they were taken, and when each event was high."""
+    taken, found = [], [[] for _ in events]
+    ctx.set(engine.i_row.valid, 1)
+    for cycle in range(cycles):
+        ctx.set(engine.i_row.payload, beats[min(len(taken), len(beats) - 1)])
+        if len(taken) == len(beats):
+            ctx.set(engine.i_row.valid, 0)
+        _, _, ready, *now = await ctx.tick().sample(engine.i_row.ready, *events)
+        if ready and len(taken) < len(beats):
+            taken.append(cycle)
+        for at, high in zip(found, now, strict=True):
+            at += [cycle] * bool(high)
+    return taken, *found
+
+
+@pytest.mark.parametrize(("elements", "rows"), [(16, 20), (24, 20), (40, 11), (8, 7), (48, 3)])
+def test_cycles_of_a_dot(elements, rows, walk_of, vectors_of):
+    engine, rng = DenseEngine(SMALL), np.random.default_rng(1)
+    walk = walk_of(rows=int8(rng, rows, elements), vectors=int8(rng, 2, elements))
+    beats = walk.beats(SMALL).tolist()
+
+    async def bench(ctx):
+        await put_all(ctx, engine.i_vector, vectors_of(SMALL, walk.vectors))
+        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        ctx.set(engine.o_sum.ready, 1)
+        cycles = 5 * len(beats) + engine.latency
+        return await stream_beats(ctx, engine, beats, cycles, engine.o_sum.valid)
+
+    ((taken, offered),) = run(engine, bench, max_cycles=1000)
+    command = walk.command(SMALL)
+    full, half = command["full"], command["half"]
+    cycle, expected, sums = 0, [], []
+    for start in range(0, rows, SMALL.tile):
+        count = min(SMALL.tile, rows - start)
+        for words in [-(-count // 2)] * half + [count] * full:
+            pace = 1 if full else 2
+            expected += [cycle + pace * word for word in range(words)]
+            # The next slice's vector is read while this slice is walked.
+            cycle = max(expected[-1] + 1, cycle + SMALL.chain)
+            if not full:
+                cycle = max(cycle, expected[-1] + 1 + (count % 2 == 0))
+        if full:
+            sums += [at + engine.latency for at in expected[-count:]]
+        else:
+            last = expected[-words:]
+            sums += [at + engine.latency + second for at in last for second in range(2)][:count]
+    assert taken == expected
+    assert offered == sums
+
+
+@pytest.mark.parametrize(("elements", "rows"), [(16, 5), (24, 7), (48, 1), (8, 4)])
+def test_cycles_of_an_axpy(elements, rows, walk_of):
+    engine, rng = DenseEngine(SMALL), np.random.default_rng(1)
+    walk = walk_of(rows=int8(rng, rows, elements), weights=weights17(rng, rows, 2))
+    beats = walk.beats(SMALL).tolist()
+
+    async def bench(ctx):
+        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        ctx.set(engine.o_total.ready, 1)
+        ctx.set(engine.i_read.payload, walk.read(SMALL))
+        ctx.set(engine.i_read.valid, 1)
+        ctx.set(engine.i_weight.valid, 1)
+        cycles = 2 * len(beats) + 3 * (SMALL.chain + SMALL.macs) + engine.totals_latency
+        return await stream_beats(ctx, engine, beats, cycles, engine.o_total.valid)
+
+    ((taken, offered),) = run(engine, bench, max_cycles=1000)
+    command = walk.command(SMALL)
+    cycle, expected, totals = 0, [], []
+    for index, words in enumerate([rows] * command["full"] + [-(-rows // 2)] * command["half"]):
+        expected += list(range(cycle, cycle + words))
+        cycle = expected[-1] + SMALL.chain
+        count = min(SMALL.macs, elements - index * SMALL.macs)
+        first = max(expected[-1] + engine.totals_latency, totals[-1] + 1 if totals else 0)
+        totals += list(range(first, first + count))
+    assert taken == expected
+    assert offered == totals
+
+
+def test_rows_wait_while_nobody_takes_sums(walk_of, vectors_of):
+    engine, rng = DenseEngine(SMALL), np.random.default_rng(6)
+    walk = walk_of(rows=int8(rng, 60, 16), vectors=int8(rng, 2, 16))
+
+    async def control(ctx):
+        await put_all(ctx, engine.i_vector, vectors_of(SMALL, walk.vectors))
+        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        await ctx.tick().repeat(80)
+        assert not ctx.get(engine.i_row.ready)
+        return [list(sums) for sums in await get_all(ctx, engine.o_sum, 60)]
+
+    async def rows(ctx):
+        await put_all(ctx, engine.i_row, walk.beats(SMALL).tolist())
+
+    assert run(engine, control, rows, max_cycles=600)[0] == walk.sums()
+
+
+def test_values_wait_while_nobody_takes_totals(walk_of):
+    """But keys do not."""
+    engine, rng = DenseEngine(SMALL), np.random.default_rng(2)
+    axpys = [walk_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2)) for _ in range(2)]
+    dot = walk_of(rows=int8(rng, 6, 16), vectors=int8(rng, 2, 16))
+    walks = [axpys[0], dot, axpys[1]]
+
+    async def control(ctx):
+        await put_all(ctx, engine.i_command, [walk.command(SMALL) for walk in walks])
+        await get_all(ctx, engine.o_sum, 6)
+        await ctx.tick().repeat(60)
+        # Two slices of the first are kept, and one of the last.
+        assert ctx.get(engine.i_row.valid)
+        assert not ctx.get(engine.i_row.ready)
+        await put_all(ctx, engine.i_read, [walk.read(SMALL) for walk in axpys])
+
+    async def totals(ctx):
+        return [list(total.sums) for total in await get_all(ctx, engine.o_total, 64)]
+
+    async def rows(ctx):
+        for walk in walks:
+            await put_all(ctx, engine.i_row, walk.beats(SMALL).tolist())
+
+    async def weights(ctx):
+        for walk in axpys:
+            await put_all(ctx, engine.i_weight, walk.beat_weights(SMALL).tolist())
+
+    found = run(engine, control, totals, rows, weights, max_cycles=900)[1]
+    assert found == [t for walk in axpys for t, _, _ in walk.totals()]
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_totals_are_read_turn_by_turn(turns, play, walk_of):
+    rng = np.random.default_rng(3)
+    walks = [
+        walk_of(rows=int8(rng, 5, 40), weights=weights17(rng, 5, 2), turns=turns) for _ in range(3)
+    ]
+    check(SMALL, walks, play)
+
+
+def test_reset_forgets_a_walk(walk_of):
+    engine, rng = DenseEngine(SMALL), np.random.default_rng(7)
+    walk = walk_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2))
+    reset = ResetInserter(reset_line := Signal())(engine)
+    beats, weights = walk.beats(SMALL).tolist(), walk.beat_weights(SMALL).tolist()
+
+    async def bench(ctx):
+        for count in 4, len(beats):
+            await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+            ctx.set(engine.i_weight.valid, 1)
+            for beat, weight in zip(beats[:count], weights, strict=False):
+                ctx.set(engine.i_weight.payload, weight)
+                await put_all(ctx, engine.i_row, [beat])
+            ctx.set(engine.i_weight.valid, 0)
+            if count == 4:
+                ctx.set(reset_line, 1)
+                await ctx.tick()
+                ctx.set(reset_line, 0)
+        ctx.set(engine.i_read.payload, walk.read(SMALL))
+        ctx.set(engine.i_read.valid, 1)
+        return [list(total.sums) for total in await get_all(ctx, engine.o_total, 32)]
+
+    assert run(reset, bench, max_cycles=300)[0] == [sums for sums, _, _ in walk.totals()]
+
+
+def test_it_converts():
+    for target in Target:
+        assert "module" in emit_rtlil(DenseEngine(SMALL), "top", target=target)

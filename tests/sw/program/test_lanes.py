@@ -14,8 +14,15 @@ def test_numbers_of_lanes(lanes, found):
 
 @pytest.mark.parametrize(
     ("nodes", "heads", "plan"),
-    [(1, 1, (1, 1, 1)), (1, 4, (1, 4, 1)), (2, 4, (2, 4, 1)), (3, 4, (4, 2, 2)), (8, 4, (8, 1, 4))]
-    + [(1, 20, (1, 8, 3)), (5, 1, (8, 1, 1))],
+    [
+        (1, 1, (1, 1, 1)),
+        (1, 4, (1, 4, 1)),
+        (2, 4, (2, 4, 1)),
+        (3, 4, (4, 2, 2)),
+        (8, 4, (8, 1, 4)),
+        (1, 20, (1, 8, 3)),
+        (5, 1, (8, 1, 1)),
+    ],
 )
 def test_plans_of_eight_lanes(nodes, heads, plan):
     found = LanePlan(lanes=8, nodes=nodes, heads=heads)
