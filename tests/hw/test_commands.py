@@ -111,7 +111,7 @@ def small(monkeypatch, tmp_path):
     """A design of one inverter in place of the accelerator, and an empty cache."""
     pytest.importorskip("pyosys")
     monkeypatch.setattr("tercel_hw.top.accelerator.Accelerator", lambda config: config)
-    monkeypatch.setattr("tercel_hw.emission.emit_rtlil", lambda part, name: TEXT)
+    monkeypatch.setattr("tercel_hw.emission.emit_rtlil", lambda part, name, target: TEXT)
     monkeypatch.setitem(measure_blocks.__kwdefaults__, "cache", tmp_path / "cache")
 
 

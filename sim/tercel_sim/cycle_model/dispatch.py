@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tercel.image.layout import ROW_BLOCK
 from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel_hw.top.fork import QUEUE
 from tercel_sim.cycle_model.memory import Memory
@@ -115,6 +116,11 @@ class Dispatch:
         elif told.name == "norm":
             channels["vector"].add_run(fields["address"], fields["words"], time)
         elif told.name == "rows":
+            rows, first = channels["rows"], fields["address"]
             if fields["kind"] == INT8:
-                channels["rows"].add_run(fields["scale_address"], 1, time)
-            channels["rows"].add_run(fields["address"], fields["words"], time)
+                places = [fields["scale_address"]]
+                places += [first + ROW_BLOCK * index for index in range(fields["words"])]
+                for index, address in enumerate(places):
+                    rows.add_run(address, 1, time + index)
+            else:
+                rows.add_run(first, fields["words"], time)

@@ -89,7 +89,7 @@ class Head:
             Words of the tape before the head, and of the head.
         """
         channel = self._memory.channels["tape"]
-        time, word = begins + fields["elements"] + ASKED, before
+        time, word = begins + columns + ASKED, before
         while word < before + words:
             step = self._memory.word("tape", word)
             count = min(before + words, step.first + step.words) - word

@@ -16,7 +16,8 @@ def test_the_driver_is_told_what_was_built(name):
     assert machine.layout == config.layout
     assert machine.caps & 0xFF == config.nodes
     assert (machine.hidden, machine.positions) == (config.hidden, config.positions)
-    assert machine.query_columns == config.heads * config.head_size
+    assert machine.walks == config.heads
+    assert machine.slices == config.dense.slices
 
 
 @pytest.mark.parametrize(
