@@ -31,7 +31,7 @@ RESETS = (
     *("RSTA", "RSTALLCARRYIN", "RSTALUMODE", "RSTB", "RSTC", "RSTCTRL", "RSTD"),
     *("RSTINMODE", "RSTM", "RSTP"),
 )
-OUTPUTS = ("P", "PCOUT")
+OUTPUTS = ("P", "PCOUT", "PATTERNDETECT")
 
 
 def sign_extended(value: Value, width: int) -> Value:
@@ -56,7 +56,7 @@ def dsp48e2(
         Pins by name, shorter values extended as their shapes say. Data that are not given are zero,
         clock enables one, resets zero.
     outputs
-        ``P`` and ``PCOUT`` as far as they are wanted, 48 bits.
+        ``P``, ``PCOUT`` (48 bits) and ``PATTERNDETECT`` (a bit), as far as they are wanted.
 
     Raises
     ------

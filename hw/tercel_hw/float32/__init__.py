@@ -20,6 +20,7 @@ from tercel_hw.float32.round_to_int8 import RoundToInt8
 from tercel_hw.float32.rsqrt import Rsqrt
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.sigmoid import Sigmoid
+from tercel_hw.float32.significand_product import SignificandProduct
 from tercel_hw.float32.silu import Silu
 from tercel_hw.float32.squared_relu import SquaredRelu
 from tercel_hw.float32.stages import Stages
@@ -42,6 +43,7 @@ __all__ = [
     "Rsqrt",
     "SegmentInterpolator",
     "Sigmoid",
+    "SignificandProduct",
     "Silu",
     "SquaredRelu",
     "Stages",

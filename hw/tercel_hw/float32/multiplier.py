@@ -1,98 +1,121 @@
 """Float32 multiplication."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 
 from tercel_hw.float32.encoding import (
     BIAS,
+    EXPONENT_BITS,
     INFINITE,
     SIGNIFICAND_BITS,
-    WIDE_EXPONENT_BITS,
     fields,
-    significand,
 )
-from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive
-from tercel_hw.float32.rounding import round_to_float
+from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.significand_product import SignificandProduct, check_b_bits
 from tercel_hw.float32.stages import Stages
 
 __all__ = ["Multiplier"]
 
-LOW_BITS = 17
-"""Of the second significand: they fit a DSP with the whole first; also the cascade's shift."""
+MANTISSA_BITS = SIGNIFICAND_BITS - 1
+SHIFTED_BIAS = BIAS + 1
+"""The exponents' sum has the bias twice; the half of it that goes last is a power of two."""
 
 
 class Multiplier(Primitive):
     """``numerics.multiply``: the product rounded once and flushed; one a cycle, latency 7.
 
-    The significands' product is ``a * b[:17] + (a * b[17:] << 17)``, with the registers of two
-    cascaded DSP48E2 (operands, product, sum). The stages: operands; low product; its sum and the
-    high product; the whole; select; round; compose. Zero times infinity, not a number in IEEE 754,
-    is zero here.
+    The stages: four of the significands' product; normalise and round; look at the exponent;
+    compose. Zero times infinity, not a number in IEEE 754, is zero here.
+
+    Parameters
+    ----------
+    b_bits
+        Bits of the second operand's significand, the hidden one among them: 2 to 17, or 24. The
+        others must be zero. Up to 17 take one DSP48E2 instead of two.
 
     Members
     -------
     a, b : In(32)
     o : Out(32)
+
+    Raises
+    ------
+    TypeError
+        If ``b_bits`` is no integer.
+    ValueError
+        If it is out of range.
     """
 
-    LATENCY = 7
+    LATENCY = SignificandProduct.LATENCY + 3
 
     a: Signal
     b: Signal
 
-    def __init__(self):
+    def __init__(self, *, b_bits: int = SIGNIFICAND_BITS):
+        check_b_bits(b_bits)
+        self._b_bits = b_bits
         super().__init__({"a": FLOAT32_BITS, "b": FLOAT32_BITS}, FLOAT32_BITS)
+
+    @property
+    def b_bits(self) -> int:
+        return self._b_bits
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, self.enable)
         a, b = fields(self.a), fields(self.b)
 
-        operands = stages(
-            a=significand(self.a),
-            b=significand(self.b),
-            exponent=a.exponent + b.exponent,
-            sign=a.sign ^ b.sign,
-            zero=~(a.exponent.any() & b.exponent.any()),
-            infinite=(a.exponent == INFINITE) | (b.exponent == INFINITE),
+        # With a zero or subnormal operand the significands' product does not count.
+        product = attach(
+            m,
+            "product",
+            SignificandProduct(b_bits=self._b_bits),
+            self.enable,
+            a=Cat(a.mantissa, Const(1, 1)),
+            b=Cat(b.mantissa, Const(1, 1))[-self._b_bits :],
         )
-        exponent = (operands.exponent - BIAS)[:WIDE_EXPONENT_BITS].as_signed()
-        low = stages(
-            low=operands.a * operands.b[:LOW_BITS],
-            a=operands.a,
-            b=operands.b[LOW_BITS:],
-            exponent=exponent,
-            sign=operands.sign,
-            zero=operands.zero,
-            infinite=operands.infinite & ~operands.zero,
+        early = stages(a=a.exponent, b=b.exponent, sign=a.sign ^ b.sign)
+        early = stages(**vars(early))
+        # Two biases and one: what the sum is too high is 128.
+        summed = stages(
+            exponent=(Cat(Const(1, 1), early.a) + Cat(Const(1, 1), early.b))[1:],
+            zero=~(early.a.any() & early.b.any()),
+            infinite=(early.a == INFINITE) | (early.b == INFINITE),
+            sign=early.sign,
         )
-        high = stages(
-            low=low.low,
-            high=low.a * low.b,
-            exponent=low.exponent,
-            sign=low.sign,
-            zero=low.zero,
-            infinite=low.infinite,
-        )
-        width = 2 * SIGNIFICAND_BITS - LOW_BITS
         whole = stages(
-            product=(high.high + high.low[LOW_BITS:])[:width],
-            lost=high.low[:LOW_BITS].any(),
-            exponent=high.exponent,
-            sign=high.sign,
-            zero=high.zero,
-            infinite=high.infinite,
+            exponent=summed.exponent[: EXPONENT_BITS + 1],
+            # Whether the exponent is 0 after normalisation, without and with a carry.
+            least=Cat(summed.exponent == SHIFTED_BIAS, summed.exponent == SHIFTED_BIAS - 1),
+            zero=summed.zero,
+            infinite=summed.infinite & ~summed.zero,
+            sign=summed.sign,
         )
-        product = whole.product
         carry = product[-1]
-        below = width - SIGNIFICAND_BITS
-        exact = stages(
-            significand=Mux(carry, product[below:], product[below - 1 : -1]),
-            guard=Mux(carry, product[below - 1], product[below - 2]),
-            sticky=product[: below - 2].any() | (carry & product[below - 2]) | whole.lost,
-            exponent=(whole.exponent + carry)[:WIDE_EXPONENT_BITS].as_signed(),
-            sign=whole.sign,
+        significand = Mux(carry, product[3:], product[2:-1])
+        guard = Mux(carry, product[2], product[1])
+        sticky = product[0] | (carry & product[1])
+        # Gradual underflow has one bit less below 2^-126, so 24 ones there round up to 2^-126
+        # whatever the guard bit says; the rest of exponent 0 is flushed: rounding up does no harm.
+        up = (guard & (sticky | significand[0])) | Mux(carry, whole.least[1], whole.least[0])
+        # One carry chain: normalisation and rounding count the exponent up.
+        left = Cat(significand[:MANTISSA_BITS], whole.exponent)
+        right = Cat(up, Const(0, MANTISSA_BITS - 1), carry)
+        rounded = stages(
+            number=(left + right)[: len(left)],
             zero=whole.zero,
             infinite=whole.infinite,
+            sign=whole.sign,
         )
-        m.d.comb += self.o.eq(round_to_float(stages, exact))
+        exponent = rounded.number[MANTISSA_BITS:]
+        judged = stages(
+            # The bias once less, which is 128, turns the highest bit over.
+            number=Cat(rounded.number[: FLOAT32_BITS - 2], ~rounded.number[FLOAT32_BITS - 2]),
+            zero=rounded.zero | (exponent <= SHIFTED_BIAS),
+            infinite=rounded.infinite | (exponent >= INFINITE + SHIFTED_BIAS),
+            sign=rounded.sign,
+        )
+        bits = Mux(judged.zero, 0, judged.number)
+        infinity = Const(INFINITE << MANTISSA_BITS, len(bits))
+        result = Cat(Mux(judged.infinite, infinity, bits), judged.sign)
+        m.d.comb += self.o.eq(stages(float=result).float)
         return m

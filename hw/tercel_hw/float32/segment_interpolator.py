@@ -1,13 +1,15 @@
 """Linear interpolation in a table of segments: the heart of the elementary functions."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import memory
 
 from tercel.numerics.functions import SIGNIFICAND_BITS as FRACTION_BITS
 from tercel.numerics.functions import SLOPE_BITS, SegmentTable
+from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.encoding import SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.target import Target
 
 __all__ = ["SegmentInterpolator"]
 
@@ -18,7 +20,8 @@ SEGMENT_BITS = SIGNIFICAND_BITS + SLOPE_BITS
 class SegmentInterpolator(Primitive):
     """``SegmentTable.significand``; one a cycle, latency 4.
 
-    The stages: memory; its output register; product; sum: one half of a block RAM, one DSP.
+    The stages: memory; its output register; product; sum: one half of a block RAM, one DSP48E2
+    that multiplies and adds.
 
     Parameters
     ----------
@@ -80,11 +83,34 @@ class SegmentInterpolator(Primitive):
         port = segments.read_port()
         m.d.comb += [port.addr.eq(self.index), port.en.eq(self.enable)]
         value, slope = port.data[:SIGNIFICAND_BITS], port.data[SIGNIFICAND_BITS:]
-
         low = stages(low=self.low).low
-        fetched = stages(value=value, slope=slope, low=low)
-        multiplied = stages(value=fetched.value, product=fetched.slope * fetched.low)
-        step = multiplied.product >> table.shift
-        moved = multiplied.value - step if table.falling else multiplied.value + step
-        m.d.comb += self.o.eq(stages(significand=moved[: len(self.o)]).significand)
+        # The step is rounded down before it is taken: ones below a value that falls.
+        ones = (1 << table.shift) - 1 if table.falling else 0
+        wide = Cat(Const(ones, table.shift), stages(value=value).value)
+        if platform is Target.ULTRASCALE_PLUS:
+            moved = self._cell(m, wide, slope, low)
+        else:
+            fetched = stages(slope=slope, low=low)
+            multiplied = stages(value=wide, step=fetched.slope * fetched.low)
+            value, step = multiplied.value, multiplied.step
+            moved = stages(moved=value - step if table.falling else value + step).moved
+        m.d.comb += self.o.eq(moved[table.shift :])
         return m
+
+    def _cell(self, m: Module, value: Value, slope: Value, low: Value) -> Value:
+        """A DSP48E2: the value, a cycle after slope and low, and their product."""
+        moved = Signal(P_BITS)
+        enables = ("CEA1", "CEA2", "CEB1", "CEB2", "CEC", "CEM", "CEP")
+        m.submodules.cell = dsp48e2(
+            attributes={},
+            inputs={
+                "A": low,
+                "B": slope,
+                "C": value,
+                "OPMODE": Const(0b011_0101, 9),
+                "ALUMODE": Const(0b0011 if self._table.falling else 0, 4),
+                **dict.fromkeys(enables, self.enable),
+            },
+            P=moved,
+        )
+        return moved

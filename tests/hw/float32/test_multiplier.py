@@ -72,6 +72,17 @@ def test_zero_times_infinity_is_zero(evaluate):
     assert evaluate(Multiplier(), a=a, b=b) == [0, 1 << 31]
 
 
+@pytest.mark.parametrize("b_bits", [2, 8, 17])
+def test_a_short_second_significand(check, floats, b_bits):
+    a, b = floats.random(6, 1000, (64, 190)), floats.random(7, 1000, (64, 190))
+    b = floats.of_bits(b.view(np.uint32) >> 24 - b_bits << 24 - b_bits)
+    check(Multiplier(b_bits=b_bits), numerics.multiply(a, b), a=a, b=b)
+
+
+def test_both_forms_are_one(check_forms):
+    check_forms(Multiplier, start_up=8, cycles=4000)
+
+
 @settings(max_examples=15, deadline=None, phases=PHASES)
 @given(st.lists(st.tuples(normal_bits, normal_bits), min_size=10, max_size=60))
 def test_any_operands(check, floats, pairs):

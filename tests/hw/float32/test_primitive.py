@@ -20,6 +20,7 @@ from tercel_hw.float32 import (
     Rsqrt,
     SegmentInterpolator,
     Sigmoid,
+    SignificandProduct,
     Silu,
     SquaredRelu,
 )
@@ -31,6 +32,8 @@ INTEGERS = np.arange(3, 51, 4)
 PRIMITIVES = {
     "adder": (Adder, {"a": VECTORS, "b": VECTORS}, 8),
     "multiplier": (Multiplier, {"a": VECTORS, "b": VECTORS}, 7),
+    "short_multiplier": (lambda: Multiplier(b_bits=8), {"a": VECTORS, "b": VECTORS}, 7),
+    "significand_product": (SignificandProduct, {"a": INTEGERS << 18, "b": INTEGERS << 18}, 4),
     "int_to_float": (lambda: IntToFloat(width=32), {"x": INTEGERS}, 5),
     "float_to_fixed": (lambda: FloatToFixed(fraction_bits=9, width=18), {"x": VECTORS}, 5),
     "segments": (

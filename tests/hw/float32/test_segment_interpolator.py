@@ -17,6 +17,11 @@ def test_both_ends_and_the_inside_of_every_segment(check, table):
     check(SegmentInterpolator(table), table.significand(index, low), index=index, low=low)
 
 
+@pytest.mark.parametrize("table", [reciprocal_table(), exp2_table()], ids=["falling", "rising"])
+def test_both_forms_are_one(check_forms, table):
+    check_forms(lambda: SegmentInterpolator(table), start_up=5)
+
+
 def test_the_constructor_checks_the_table():
     table = reciprocal_table()
     assert SegmentInterpolator(table).table is table

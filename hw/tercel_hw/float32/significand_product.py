@@ -1,0 +1,147 @@
+"""The product of two significands."""
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+
+from tercel_hw.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.float32.encoding import SIGNIFICAND_BITS
+from tercel_hw.float32.primitive import Primitive
+from tercel_hw.float32.stages import Stages
+from tercel_hw.target import Target
+
+__all__ = ["SignificandProduct", "check_b_bits"]
+
+LOW_BITS = 17
+"""Of the second factor: they fit a DSP48E2 with the whole first; also the cascade's shift."""
+TOP_BITS = SIGNIFICAND_BITS + 2
+"""A significand of a product that may be below 2, and its guard bit."""
+MULTIPLY = 0b0101
+SHIFTED_CASCADE = 0b101 << 4
+
+
+def check_b_bits(b_bits: int) -> None:
+    """Raise unless a second factor may have so many bits.
+
+    Raises
+    ------
+    TypeError
+        If ``b_bits`` is no integer.
+    ValueError
+        If it is out of range.
+    """
+    if not isinstance(b_bits, int):
+        raise TypeError(f"b_bits must be an integer, not {b_bits!r}")
+    if not 2 <= b_bits <= LOW_BITS and b_bits != SIGNIFICAND_BITS:
+        raise ValueError(
+            f"b_bits must be between 2 and {LOW_BITS}, or {SIGNIFICAND_BITS}, not {b_bits}"
+        )
+
+
+class SignificandProduct(Primitive):
+    """``a * b``: its highest bits, and whether any other is set; one a cycle, latency 4.
+
+    For UltraScale+ one DSP48E2 with all its registers, or two in a cascade if ``b`` has more than
+    17 bits: ``a * b[:17] + (a * b[17:] << 17)``. The pattern detector looks at the low bits.
+
+    Parameters
+    ----------
+    b_bits
+        Of the second factor, 2 to 17, or 24.
+
+    Members
+    -------
+    a : In(24)
+    b : In(b_bits)
+    o : Out(27)
+        The highest 26 of ``24 + b_bits`` bits; the lowest one says whether any below is set.
+
+    Raises
+    ------
+    TypeError
+        If ``b_bits`` is no integer.
+    ValueError
+        If it is out of range.
+    """
+
+    LATENCY = 4
+
+    a: Signal
+    b: Signal
+    o: Signal
+
+    def __init__(self, *, b_bits: int = SIGNIFICAND_BITS):
+        check_b_bits(b_bits)
+        super().__init__({"a": SIGNIFICAND_BITS, "b": b_bits}, TOP_BITS + 1)
+        self._b_bits = b_bits
+
+    @property
+    def b_bits(self) -> int:
+        return self._b_bits
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, self.enable)
+        below = self._b_bits - 2
+        if platform is not Target.ULTRASCALE_PLUS:
+            operands = stages(a=self.a, b=self.b)
+            product = stages(product=operands.a * operands.b).product
+            result = Cat(product[:below].any(), product[below:])
+            m.d.comb += self.o.eq(stages.delay(result, self.LATENCY - 2, "result"))
+            return m
+        if self._b_bits <= LOW_BITS:
+            product, _, exact = self._cell(m, "cell", self.b, zeros=below, deep=True)
+        else:
+            _, cascade, low = self._cell(m, "low", self.b[:LOW_BITS], zeros=LOW_BITS)
+            below -= LOW_BITS
+            product, _, high = self._cell(
+                m, "high", self.b[LOW_BITS:], zeros=below, deep=True, cascade=cascade
+            )
+            exact = stages(exact=low).exact & high
+        m.d.comb += self.o.eq(Cat(~exact, product[below : below + TOP_BITS]))
+        return m
+
+    def _cell(
+        self,
+        m: Module,
+        name: str,
+        b: Value,
+        *,
+        zeros: int,
+        deep: bool = False,
+        cascade: Value | None = None,
+    ) -> tuple[Value, Value, Value]:
+        """A DSP48E2 for ``a * b``, a cycle later if it is deep.
+
+        Parameters
+        ----------
+        zeros
+            How many low bits its pattern detector looks at.
+        cascade
+            What is added, shifted down by 17 bits.
+
+        Returns
+        -------
+        tuple
+            The sum, the same for the next cell, and whether its lowest bits are zero.
+        """
+        product = Signal(P_BITS, name=f"{name}_product")
+        onwards = Signal(P_BITS, name=f"{name}_onwards")
+        exact = Signal(name=f"{name}_exact")
+        attributes: dict[str, int | str] = {
+            "AREG": 1 + deep,
+            "BREG": 1 + deep,
+            "USE_PATTERN_DETECT": "PATDET",
+            "MASK": (1 << P_BITS) - (1 << zeros),
+        }
+        enables = ("CEA1", "CEA2", "CEB1", "CEB2", "CEM", "CEP")
+        inputs: dict[str, Value] = {
+            "A": self.a,
+            "B": b,
+            "OPMODE": Const(MULTIPLY | (0 if cascade is None else SHIFTED_CASCADE), 9),
+            **dict.fromkeys(enables, self.enable),
+        }
+        if cascade is not None:
+            inputs["PCIN"] = cascade
+        m.submodules[name] = dsp48e2(
+            attributes=attributes, inputs=inputs, P=product, PCOUT=onwards, PATTERNDETECT=exact
+        )
+        return product, onwards, exact
