@@ -1,24 +1,21 @@
 """The k best rows of each lane."""
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.order import key_of, value_of
-from tercel_hw.head.sorted_list import SortedList
 
 __all__ = ["TopK"]
 
 
 class TopK(wiring.Component):
-    """``numerics.top_k`` over a stream of rows, best first; ties go to the lower row.
+    """``numerics.top_k`` of every lane; ties go to the lower row, -0.0 equals 0.0.
 
-    A row that enters no lane's list takes one cycle. One that does takes a cycle more and one for
-    each entry that it displaces in the lane where these are most: at worst ``best + 1`` in all. A
-    head's row takes as many cycles as it has beats (24 to 40), which hides all but early bursts.
-    Results: one rank a cycle, the first 2 cycles after the last row was taken if that row enters
-    no list; ``min(rows, best)`` of them.
+    One block RAM holds the lanes' lists, each in falling order. A logit takes a cycle; one that
+    enters its list a cycle more, and one for each entry that moves: at most ``size + 1`` in all. Of
+    n rows in random order about ``k ln(n / k)`` enter a list of k, so one comparator does.
 
     Parameters
     ----------
@@ -27,21 +24,35 @@ class TopK(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(config.logits))
-        Rows in rising order.
-    o : Out(stream.Signature(config.candidates))
-        ``last`` with a walk's last rank.
+    size : In(range(config.best + 1))
+        Entries of a list, at least 1; the same during a walk.
+    i : In(stream.Signature(config.logit))
+        Every lane's rows in rising order from 0 on: row 0 begins a new list.
+    idle : Out(1)
+        No logit is under way.
+    read : In(1)
+    rank : In(config.rank)
+    entry : Out(config.entry)
+        That ``rank`` named when ``read`` was high last; only while ``idle``.
     """
 
+    size: Signal
     i: stream.Interface
-    o: stream.Interface
+    idle: Signal
+    read: Signal
+    rank: data.View
+    entry: data.View
 
     def __init__(self, config: HeadConfig):
         self._config = config
         super().__init__(
             {
-                "i": wiring.In(stream.Signature(config.logits)),
-                "o": wiring.Out(stream.Signature(config.candidates)),
+                "size": wiring.In(range(config.best + 1)),
+                "i": wiring.In(stream.Signature(config.logit)),
+                "idle": wiring.Out(1),
+                "read": wiring.In(1),
+                "rank": wiring.In(config.rank),
+                "entry": wiring.Out(config.entry),
             }
         )
 
@@ -52,48 +63,73 @@ class TopK(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        keys = Signal(data.ArrayLayout(FLOAT32_BITS, config.nodes), reset_less=True)
-        row = Signal.like(self.i.payload.row, reset_less=True)
-        waiting, ending, idle, offer, clear = (Signal() for _ in range(5))
-        rank = Signal(range(config.best))
-        count = Signal(range(config.best + 1))
+        entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
+        m.submodules.entries = entries = memory.Memory(
+            shape=entry,
+            depth=config.nodes << (config.best - 1).bit_length(),
+            init=[],
+            attrs={"ram_style": "block"},
+        )
+        # The last entries of full lists.
+        m.submodules.bars = bars = memory.Memory(
+            shape=unsigned(FLOAT32_BITS),
+            depth=config.nodes,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = entries.write_port(), entries.read_port()
+        lower, bar = bars.write_port(), bars.read_port(domain="comb")
 
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                waiting.eq(1),
-                ending.eq(self.i.payload.last),
-                row.eq(self.i.payload.row),
-            ]
-        with m.Elif(offer):
-            m.d.sync += waiting.eq(0)
-        taken = self.o.valid & self.o.ready
-        with m.If(taken):
-            m.d.sync += rank.eq(rank + 1)
+        # A logit is compared with its lane's bar; one that enters goes on and holds up the rest.
+        held = data.StructLayout(
+            {"entry": entry, "lane": range(config.nodes), "over": range(config.best)}
+        )
+        compared, new = Signal(held, reset_less=True), Signal(held, reset_less=True)
+        waiting, full, inserting, moves, begins = (Signal() for _ in range(5))
+        offered = self.i.payload
+        fits = offered.row < self.size
         m.d.comb += [
-            offer.eq(waiting & idle),
-            self.i.ready.eq((offer | ~waiting) & ~ending),
-            self.o.valid.eq(ending & ~waiting & idle),
-            self.o.payload.last.eq(rank + 1 == count),
-            clear.eq(taken & self.o.payload.last),
+            self.i.ready.eq(~inserting),
+            self.idle.eq(~waiting & ~inserting),
+            self.entry.value.eq(value_of(read.data.key)),
+            self.entry.row.eq(read.data.row),
+            bar.addr.eq(compared.lane),
         ]
-        with m.If(clear):
-            m.d.sync += [ending.eq(0), rank.eq(0)]
-
-        lists = []
-        for lane in range(config.nodes):
-            m.submodules[f"list{lane}"] = best = SortedList(config)
-            lists.append(best)
-            with m.If(self.i.valid & self.i.ready):
-                m.d.sync += keys[lane].eq(key_of(self.i.payload.values[lane]))
-            m.d.comb += [
-                best.key.eq(keys[lane]),
-                best.row.eq(row),
-                best.offer.eq(offer),
-                best.clear.eq(clear),
-                best.index.eq(rank),
-                self.o.payload.values[lane].eq(value_of(best.best_key)),
-                self.o.payload.rows[lane].eq(best.best_row),
+        with m.If(~inserting):
+            m.d.sync += [
+                waiting.eq(self.i.valid),
+                full.eq(~fits),
+                compared.entry.key.eq(key_of(offered.value)),
+                compared.entry.row.eq(offered.row),
+                compared.lane.eq(offered.lane),
+                # The place above that which it takes at first; none, all ones, is free.
+                compared.over.eq(Mux(fits, offered.row - 1, self.size - 2)),
+                new.eq(compared),
+                inserting.eq(waiting & (~full | (compared.entry.key > bar.data))),
             ]
-        # Every lane has seen as many rows.
-        m.d.comb += [idle.eq(Cat(best.idle for best in lists).all()), count.eq(lists[0].count)]
+        with m.Elif(moves):
+            m.d.sync += new.over.eq(new.over - 1)
+        with m.Else():
+            m.d.sync += inserting.eq(0)
+        m.d.sync += begins.eq(~inserting)
+
+        none = new.over == (1 << len(new.over)) - 1
+        m.d.comb += [
+            read.en.eq(~self.idle | self.read),
+            read.addr.eq(
+                Mux(
+                    inserting,
+                    Cat((new.over - 1)[: len(new.over)], new.lane),
+                    Mux(waiting, Cat(compared.over, compared.lane), self.rank),
+                )
+            ),
+            moves.eq(~none & (new.entry.key > read.data.key)),
+            write.addr.eq(Cat((new.over + 1)[: len(new.over)], new.lane)),
+            write.data.eq(Mux(moves, read.data, new.entry)),
+            write.en.eq(inserting),
+            # Of a full list, the place that is written first is the last.
+            lower.addr.eq(new.lane),
+            lower.data.eq(write.data.key),
+            lower.en.eq(inserting & begins),
+        ]
         return m

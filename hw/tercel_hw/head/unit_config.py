@@ -71,8 +71,3 @@ class HeadUnitConfig:
         """What the dense engine is told."""
         command = self.dense.command.members
         return data.StructLayout({name: command[name] for name in ("elements", "rows")})
-
-    @property
-    def scaled(self) -> data.StructLayout:
-        """A row's unscaled and base-2 logits."""
-        return data.StructLayout({"values": self.head.floats, "exponents": self.head.exponents})

@@ -244,6 +244,7 @@ class PassBuilder:
             rows=blocks * ROW_BLOCK,
             limit=request.head_rows,
             elements=segment.columns,
+            nodes=request.nodes,
             best=request.best,
             argmax=request.argmax,
             sums=request.best > 0,

@@ -150,6 +150,7 @@ TABLE = {
         "rows": ROW,
         "limit": ROW,
         "elements": WIDTH,
+        "nodes": 8,
         "best": 8,
         "argmax": 1,
         "sums": 1,

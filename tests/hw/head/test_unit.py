@@ -11,7 +11,8 @@ from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.head import HeadConfig, HeadUnit, HeadUnitConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
-NODES, BEST = 2, 4
+NODES, BEST = 3, 4
+NOTHING = {"best": 0, "argmax": 0, "sums": 0, "logits": 0}
 RUNS = {"logits_address": 0x80000123, "summary_address": 0x456}
 
 
@@ -62,7 +63,7 @@ class Walk:
                 values=rng.integers(-127, 128, (NODES, elements)).astype(np.int8),
                 scale=(0.01 + rng.random(NODES) * 0.02).astype(np.float32),
             ),
-            ask={"limit": count, "best": 0, "argmax": 0, "sums": 0, "logits": 0, **ask},
+            ask={"limit": count, "nodes": NODES, **NOTHING, **ask},
         )
 
     @property
@@ -94,18 +95,18 @@ class Walk:
         return [int.from_bytes(tape[at : at + size], "little") for at in range(0, len(tape), size)]
 
     def lines(self):
-        """Runs as (address, lines)."""
-        limit = self.ask["limit"]
-        u = head_logits(self.rows[:limit], self.row_scales[:limit], self.x)
+        """Runs as (address, lines), of the lanes that the walk has."""
+        limit, nodes = self.ask["limit"], np.arange(self.ask["nodes"])
+        x = Quantised(values=self.x.values[nodes], scale=self.x.scale[nodes])
+        u = head_logits(self.rows[:limit], self.row_scales[:limit], x)
         if self.ask["logits"]:
             yield RUNS["logits_address"], u.T.view(np.uint32)
-        lines = [self.x.scale.view(np.uint32)]
-        nodes = np.arange(NODES)
+        lines = [x.scale.view(np.uint32)]
         if self.ask["argmax"]:
             rows = argmax(u)
             lines += [rows, u[nodes, rows].view(np.uint32)]
         if self.ask["sums"]:
-            total = exponential_sum(u, self.x.scale)
+            total = exponential_sum(u, x.scale)
             halves = total.total.view(np.uint32).reshape(-1, 2)
             lines += [total.octave.view(np.uint32), halves[:, 0], halves[:, 1]]
         ranks = min(limit, self.ask["best"])
@@ -132,10 +133,10 @@ def play(
 
     async def take(ctx):
         runs = []
-        for _ in expected:
+        for _, lines in expected:
             (head,) = await get_all(ctx, unit.o_run, 1, back_pressure)
-            lines = await get_all(ctx, unit.o_line, head.lines, back_pressure)
-            runs.append((head.address, [list(line) for line in lines]))
+            taken = await get_all(ctx, unit.o_line, head.lines, back_pressure)
+            runs.append((head.address, [list(line)[: lines.shape[1]] for line in taken]))
         await ctx.tick().repeat(2)
         assert not ctx.get(unit.o_run.valid)
         assert not ctx.get(unit.o_line.valid)
@@ -167,8 +168,11 @@ def test_walks_equal_the_golden_model(idle, back_pressure):
         Walk.random(rng, count=32, elements=16, limit=21, argmax=1),
         Walk.random(rng, count=16, elements=17, limit=2, best=BEST),
         Walk.random(rng, count=17, elements=16, best=BEST, logits=1),
+        Walk.random(rng, count=32, elements=16, nodes=1, limit=30, **everything),
+        Walk.random(rng, count=16, elements=16, nodes=2, limit=1, **everything),
+        Walk.random(rng, count=16, elements=16, nodes=2, limit=15),
     ]
-    assert play(shape(), walks, idle, back_pressure) == listed(walks)
+    assert play(shape(), walks, idle, back_pressure, max_cycles=20000) == listed(walks)
 
 
 @pytest.mark.parametrize("macs", [8, 32])
@@ -190,22 +194,22 @@ def test_late_scales_and_ties_which_go_to_the_lower_row():
     walk.x.values[:] = walk.rows[5]
     assert play(shape(), [walk], scales_after=400) == listed([walk])
     assert (
-        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist() == [[5, 9, 21, 30]] * 2
+        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist()
+        == [[5, 9, 21, 30]] * NODES
     )
 
 
 @pytest.mark.parametrize("elements", [16, 40])
-def test_a_word_a_cycle_and_the_latency_of_a_line(elements):
+def test_a_word_a_cycle_and_when_lines_are_offered(elements):
     bench = Bench(config := shape())
     unit = bench.unit
-    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, argmax=1, logits=1)
+    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, logits=1)
     words = walk.words(config.dense.macs)
 
     async def load(ctx):
         ctx.set(unit.o_run.ready, 1)
         ctx.set(unit.o_line.ready, 1)
         await put_all(ctx, unit.i_command, [walk.command])
-        await put_all(ctx, unit.i_scales, [walk.x.scale.view(np.uint32).tolist()])
         await put_all(ctx, unit.i, walk.columns())
 
     async def tape(ctx):
@@ -243,7 +247,11 @@ def test_a_word_a_cycle_and_the_latency_of_a_line(elements):
         for row in range(1, 17)
     ]
     assert summed == [cycle + bench.engine.latency for cycle in last_words]
-    assert offered == [cycle + unit.LATENCY for cycle in summed]
+    # A row takes as many cycles as there are lanes; the queue takes up those that come faster.
+    starts = [summed[0]]
+    for cycle in summed[1:]:
+        starts.append(max(cycle, starts[-1] + NODES))
+    assert offered == [cycle + unit.LATENCY + NODES - 1 for cycle in starts]
 
 
 @pytest.mark.slow

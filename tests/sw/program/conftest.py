@@ -128,8 +128,8 @@ class Interpreter:
         self.memory.write(word + first, content)
 
     def lines(self, word, lines):
-        """Write result lines, each in whole granules."""
-        padded = np.zeros((len(lines), self.machine.line_bytes), np.uint8)
+        """Write result lines, each in whole granules; noise in lanes without a node."""
+        padded = self.noise.integers(0, 256, (len(lines), self.machine.line_bytes), np.uint8)
         data = np.ascontiguousarray(lines, np.uint32).view(np.uint8).reshape(len(lines), -1)
         padded[:, : data.shape[1]] = data
         self.patch(word, 0, padded.reshape(-1))
@@ -288,6 +288,7 @@ class Interpreter:
         rows,
         limit,
         elements,
+        nodes,
         best,
         argmax,
         sums,
@@ -303,7 +304,9 @@ class Interpreter:
         assert limit <= rows
         blocks = tape.view(self.layout.row_block(elements))
         assert 16 * len(blocks) == rows
+        assert 1 <= nodes <= self.machine.nodes
         values = blocks["rows"][..., :elements].reshape(rows, elements)[:limit]
+        columns, scale = columns[:nodes], scale[:nodes]
         x = Quantised(values=columns, scale=scale)
         unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
         if logits:
