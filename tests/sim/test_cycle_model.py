@@ -54,7 +54,8 @@ def check(rtl_device):
     return check
 
 
-@pytest.mark.parametrize(("memory", "bound"), [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.03)])
+# In so short a pass a refresh more or less counts, and most in a slow memory.
+@pytest.mark.parametrize(("memory", "bound"), [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.04)])
 def test_a_little_model(check, four_lanes, little_model, memory, bound):
     check(little_model, four_lanes, MEMORIES[memory], PASSES, bound)
 

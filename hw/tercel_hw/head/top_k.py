@@ -7,15 +7,19 @@ from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.order import key_of, value_of
 
-__all__ = ["TopK"]
+__all__ = ["PLACES", "TopK"]
+
+PLACE_BITS = 2
+PLACES = 1 << PLACE_BITS
+"""Entries of a word."""
 
 
 class TopK(wiring.Component):
     """``numerics.top_k`` of every lane; ties go to the lower row, -0.0 equals 0.0.
 
-    One block RAM holds the lanes' lists, each in falling order. A logit takes a cycle; one that
-    enters its list a cycle more, and one for each entry that moves: at most ``size + 1`` in all. Of
-    n rows in random order about ``k ln(n / k)`` enter a list of k, so one comparator does.
+    One memory holds the lanes' lists, each in falling order, in words of four entries. A logit
+    takes a cycle; one that enters its list two more, and one for each word that it goes up from
+    the last. Of n rows in random order about ``k ln(n / k)`` enter a list of k.
 
     Parameters
     ----------
@@ -25,7 +29,7 @@ class TopK(wiring.Component):
     Members
     -------
     size : In(range(config.best + 1))
-        Entries of a list, at least 1; the same during a walk.
+        Entries that are wanted, at least 1; the same during a walk.
     i : In(stream.Signature(config.logit))
         Every lane's rows in rising order from 0 on: row 0 begins a new list.
     idle : Out(1)
@@ -64,37 +68,32 @@ class TopK(wiring.Component):
         m = Module()
         config = self._config
         entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
-        m.submodules.entries = entries = memory.Memory(
-            shape=entry,
-            depth=config.nodes << (config.best - 1).bit_length(),
+        word_bits = (-(-config.best // PLACES) - 1).bit_length()
+        m.submodules.lists = lists = memory.Memory(
+            shape=data.ArrayLayout(entry, PLACES),
+            depth=config.nodes << word_bits,
             init=[],
             attrs={"ram_style": "block"},
         )
-        # The last entries of full lists.
+        # The last keys of full lists.
         m.submodules.bars = bars = memory.Memory(
             shape=unsigned(FLOAT32_BITS),
             depth=config.nodes,
             init=[],
             attrs={"ram_style": "distributed"},
         )
-        write, read = entries.write_port(), entries.read_port()
+        write, read = lists.write_port(), lists.read_port()
         lower, bar = bars.write_port(), bars.read_port(domain="comb")
 
         # A logit is compared with its lane's bar; one that enters goes on and holds up the rest.
-        held = data.StructLayout(
-            {"entry": entry, "lane": range(config.nodes), "over": range(config.best)}
-        )
+        lane_and_word = {"lane": range(config.nodes), "word": word_bits}
+        held = data.StructLayout({"entry": entry, **lane_and_word, "place": PLACE_BITS})
         compared, new = Signal(held, reset_less=True), Signal(held, reset_less=True)
-        waiting, full, inserting, moves, begins = (Signal() for _ in range(5))
+        waiting, full, inserting, begins, first, ends = (Signal() for _ in range(6))
         offered = self.i.payload
-        fits = offered.row < self.size
-        m.d.comb += [
-            self.i.ready.eq(~inserting),
-            self.idle.eq(~waiting & ~inserting),
-            self.entry.value.eq(value_of(read.data.key)),
-            self.entry.row.eq(read.data.row),
-            bar.addr.eq(compared.lane),
-        ]
+        last_word = (self.size - 1)[PLACE_BITS:][:word_bits]
+        fits = offered.row[PLACE_BITS:] <= last_word
+        m.d.comb += [self.i.ready.eq(~inserting), bar.addr.eq(compared.lane)]
         with m.If(~inserting):
             m.d.sync += [
                 waiting.eq(self.i.valid),
@@ -102,34 +101,57 @@ class TopK(wiring.Component):
                 compared.entry.key.eq(key_of(offered.value)),
                 compared.entry.row.eq(offered.row),
                 compared.lane.eq(offered.lane),
-                # The place above that which it takes at first; none, all ones, is free.
-                compared.over.eq(Mux(fits, offered.row - 1, self.size - 2)),
+                compared.word.eq(Mux(fits, offered.row[PLACE_BITS:], last_word)),
+                compared.place.eq(Mux(fits, offered.row[:PLACE_BITS], PLACES - 1)),
                 new.eq(compared),
                 inserting.eq(waiting & (~full | (compared.entry.key > bar.data))),
             ]
-        with m.Elif(moves):
-            m.d.sync += new.over.eq(new.over - 1)
-        with m.Else():
-            m.d.sync += inserting.eq(0)
-        m.d.sync += begins.eq(~inserting)
+        m.d.sync += [begins.eq(~inserting), first.eq(begins)]
 
-        none = new.over == (1 << len(new.over)) - 1
+        # A word is written when that above it has been read, of which the last entry may move.
+        word = Signal(read.data.shape(), reset_less=True)
+        moves, moved = Signal(PLACES), Signal(PLACES, reset_less=True)
+        above, keys = read.data[PLACES - 1], [read.data[place].key for place in range(PLACES)]
         m.d.comb += [
-            read.en.eq(~self.idle | self.read),
-            read.addr.eq(
-                Mux(
-                    inserting,
-                    Cat((new.over - 1)[: len(new.over)], new.lane),
-                    Mux(waiting, Cat(compared.over, compared.lane), self.rank),
-                )
-            ),
-            moves.eq(~none & (new.entry.key > read.data.key)),
-            write.addr.eq(Cat((new.over + 1)[: len(new.over)], new.lane)),
-            write.data.eq(Mux(moves, read.data, new.entry)),
-            write.en.eq(inserting),
-            # Of a full list, the place that is written first is the last.
+            moves.eq(Cat(new.entry.key > key for key in keys)),
+            ends.eq(~moves[-1] | (new.word == 0)),
+            write.addr.eq(Cat(new.word, new.lane)),
+            write.en.eq(inserting & ~begins),
+            # Of a full list, the word that is written first is the last.
             lower.addr.eq(new.lane),
-            lower.data.eq(write.data.key),
-            lower.en.eq(inserting & begins),
+            lower.data.eq(write.data[PLACES - 1].key),
+            lower.en.eq(write.en & first),
+        ]
+        for place in range(PLACES):
+            enters = ~moved[place - 1] if place else ends
+            before = word[place - 1] if place else above
+            with m.If(~moved[place]):
+                m.d.comb += write.data[place].eq(word[place])
+            with m.Elif(enters):
+                m.d.comb += write.data[place].eq(new.entry)
+            with m.Else():
+                m.d.comb += write.data[place].eq(before)
+        with m.If(inserting):
+            m.d.sync += [word.eq(read.data), moved.eq(moves)]
+            with m.If(begins):
+                # What is beyond the list's end gives way.
+                m.d.sync += moved.eq(moves | ~0 << new.place)
+            with m.Elif(ends):
+                m.d.sync += inserting.eq(0)
+            with m.Else():
+                m.d.sync += new.word.eq(new.word - 1)
+
+        place = Signal(PLACE_BITS)
+        with m.If(self.read):
+            m.d.sync += place.eq(self.rank.rank[:PLACE_BITS])
+        next_word = Mux(begins, new.word - 1, new.word - 2)[:word_bits]
+        rank = Cat(self.rank.rank[PLACE_BITS:], self.rank.lane)
+        waits = Mux(waiting, Cat(compared.word, compared.lane), rank)
+        m.d.comb += [
+            self.idle.eq(~waiting & ~inserting),
+            read.en.eq(~self.idle | self.read),
+            read.addr.eq(Mux(inserting, Cat(next_word, new.lane), waits)),
+            self.entry.value.eq(value_of(read.data[place].key)),
+            self.entry.row.eq(read.data[place].row),
         ]
         return m

@@ -7,6 +7,7 @@ from tercel_hw.dense import dense_latency
 from tercel_hw.head import ExponentialSum, HeadUnit
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import QUEUE_ROWS
+from tercel_hw.head.top_k import PLACES
 from tercel_hw.top import AcceleratorConfig
 from tercel_sim.cycle_model.memory import Memory
 
@@ -124,10 +125,9 @@ class Head:
 def row_cycles(row: int, fields: Mapping[str, int]) -> float:
     """Cycles that a row takes in the head, on average over all orders of rows.
 
-    A logit that enters its list of the best takes one more, and one for each entry that it
-    displaces.
+    A logit that enters its list of the best takes two more, and one for each word that it goes up.
     """
-    best = max(fields["best"], fields["argmax"])
+    best = -(-max(fields["best"], fields["argmax"]) // PLACES) * PLACES
     enters = min(1.0, best / (row + 1))
-    displaced = min(row, max(best - 1, 0)) / 2
-    return fields["nodes"] * (1 + enters * (1 + displaced))
+    words = -(-min(row + 1, best) // PLACES)
+    return fields["nodes"] * (1 + enters * (2 + (words - 1) / 2))
