@@ -87,6 +87,18 @@ def test_the_kv260():
     assert one.cycles < longer.cycles < 1.5 * one.cycles
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [("0.7b", 1.0, 1.002), ("small", 3.3, 3.5)])
+def test_what_all_lanes_and_the_best_64_cost_in_the_head(name, least, most):
+    model, accelerator, memory = PRESETS[name], ACCELERATORS["kv260"], DDR["kv260-15.0"]
+    one, all_lanes = (
+        predict_pass(
+            model, accelerator, memory, nodes=nodes, past=100, head_rows=model.vocab_size, best=best
+        )
+        for nodes, best in ((1, 0), (8, 64))
+    )
+    assert least <= all_lanes.parts["head"] / one.parts["head"] <= most
+
+
 def test_prefill():
     model, accelerator, memory = TINY, ACCELERATORS["tiny"], DDR["kv260-13.3"]
     passes = [
