@@ -1,13 +1,11 @@
 """What is read off the logits: best rows, the sum of exponentials."""
 
-from tercel_hw.head.argmax import Argmax
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.dump import Dump
 from tercel_hw.head.exponential_sum import ExponentialSum
 from tercel_hw.head.logit_scale import LogitScale
 from tercel_hw.head.result_config import ResultConfig
 from tercel_hw.head.result_writer import ResultWriter
-from tercel_hw.head.row_limit import RowLimit
 from tercel_hw.head.run import RUN
 from tercel_hw.head.run_merge import RunMerge
 from tercel_hw.head.top_k import TopK
@@ -16,7 +14,6 @@ from tercel_hw.head.unit_config import HeadUnitConfig
 
 __all__ = [
     "RUN",
-    "Argmax",
     "Dump",
     "ExponentialSum",
     "HeadConfig",
@@ -25,7 +22,6 @@ __all__ = [
     "LogitScale",
     "ResultConfig",
     "ResultWriter",
-    "RowLimit",
     "RunMerge",
     "TopK",
 ]

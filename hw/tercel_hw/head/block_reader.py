@@ -16,8 +16,8 @@ BLOCKS = 4
 class BlockReader(wiring.Component):
     """Blocks of 16 rows: the words of row scales to a queue, those of rows on to the engine.
 
-    One word a cycle; a row's word passes in the cycle in which it comes. A scale is offered 1 cycle
-    after its word was taken.
+    One word a cycle; a row's word passes in the cycle in which it comes. The scales of a block
+    leave their words one a cycle, the first is offered 2 cycles after its word was taken.
 
     Parameters
     ----------
@@ -57,9 +57,10 @@ class BlockReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.queue = queue = SyncFIFO(
-            width=config.word_scales * FLOAT32_BITS, depth=BLOCKS * config.scale_words
+        m.submodules.words = words = SyncFIFO(
+            width=config.word_scales * FLOAT32_BITS, depth=config.scale_words
         )
+        m.submodules.queue = queue = SyncFIFO(width=FLOAT32_BITS, depth=BLOCKS * BLOCK_ROWS)
         running, taken, last_place = Signal(), Signal(), Signal()
         scales = Signal(init=1)
         place = Signal(range(max(config.dense.slices, config.scale_words)))
@@ -68,10 +69,10 @@ class BlockReader(wiring.Component):
         blocks = Signal(range(config.dense.rows // BLOCK_ROWS + 1))
         m.d.comb += [
             self.i_command.ready.eq(~running),
-            self.i.ready.eq(running & Mux(scales, queue.w_rdy, self.o_row.ready)),
+            self.i.ready.eq(running & Mux(scales, words.w_rdy, self.o_row.ready)),
             taken.eq(self.i.valid & self.i.ready),
-            queue.w_data.eq(self.i.payload),
-            queue.w_en.eq(taken & scales),
+            words.w_data.eq(self.i.payload),
+            words.w_en.eq(taken & scales),
             self.o_row.valid.eq(running & ~scales & self.i.valid),
             self.o_row.payload.eq(self.i.payload),
             last_place.eq(place == Mux(scales, config.scale_words - 1, last_beat)),
@@ -97,14 +98,16 @@ class BlockReader(wiring.Component):
             ]
 
         index = Signal(range(config.word_scales))
-        used = Signal()
+        moved = words.r_rdy & queue.w_rdy
         m.d.comb += [
+            queue.w_data.eq(words.r_data.word_select(index, FLOAT32_BITS)),
+            queue.w_en.eq(moved),
+            words.r_en.eq(moved & (index == config.word_scales - 1)),
             self.o_scale.valid.eq(queue.r_rdy),
-            self.o_scale.payload.eq(queue.r_data.word_select(index, FLOAT32_BITS)),
-            used.eq(self.o_scale.valid & self.o_scale.ready),
-            queue.r_en.eq(used & (index == config.word_scales - 1)),
+            self.o_scale.payload.eq(queue.r_data),
+            queue.r_en.eq(self.o_scale.ready),
         ]
-        with m.If(used):
+        with m.If(moved):
             # Scales of a word are a power of two.
             m.d.sync += index.eq(index + 1)
         return m

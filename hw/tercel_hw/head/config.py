@@ -9,17 +9,20 @@ from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.memory.checks import check_integer
 
-__all__ = ["EXPONENT_BITS", "HeadConfig"]
+__all__ = ["EXPONENT_BITS", "OCTAVE_BITS", "TOTAL_BITS", "HeadConfig"]
 
 EXPONENT_BITS = 18
 """Of a base-2 logit, nine of them fraction."""
-SUM_BITS = 32
+OCTAVE_BITS = EXPONENT_BITS - EXP2_FRACTION_BITS
 TOTAL_BITS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
     """Shape of the head's result blocks.
+
+    Logits, scales and results go through one pipeline, lane by lane; sums come and lines leave with
+    all lanes at once.
 
     Raises
     ------
@@ -33,43 +36,56 @@ class HeadConfig:
     """Most rows of a head; the histogram's bins hold 2^20."""
     best: int = 64
     """Rows that top-k gives, k."""
+    sum_bits: int = 32
+    """Of a row's sums."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
         check_integer("rows", self.rows, 2, 1 << 20)
         check_integer("best", self.best, 2, 64)
+        check_integer("sum_bits", self.sum_bits, 2, 40)
 
     @property
     def sums(self) -> data.ArrayLayout:
-        return data.ArrayLayout(signed(SUM_BITS), self.nodes)
+        return data.ArrayLayout(signed(self.sum_bits), self.nodes)
 
     @property
     def floats(self) -> data.ArrayLayout:
         return data.ArrayLayout(FLOAT32_BITS, self.nodes)
 
     @property
-    def exponents(self) -> data.ArrayLayout:
-        """Base-2 logits."""
-        return data.ArrayLayout(signed(EXPONENT_BITS), self.nodes)
+    def place(self) -> data.StructLayout:
+        """A logit's lane and row; ``last`` with the last of a walk."""
+        return data.StructLayout({"lane": range(self.nodes), "row": range(self.rows), "last": 1})
 
     @property
-    def logits(self) -> data.StructLayout:
-        """Unscaled logits of a row: what orders rows."""
-        return data.StructLayout({"values": self.floats, "row": range(self.rows), "last": 1})
+    def logit(self) -> data.StructLayout:
+        """An unscaled logit: what orders rows."""
+        return data.StructLayout({"value": FLOAT32_BITS, **self.place.members})
 
     @property
-    def candidates(self) -> data.StructLayout:
-        """A row and its unscaled logit for each lane."""
-        rows = data.ArrayLayout(range(self.rows), self.nodes)
-        return data.StructLayout({"values": self.floats, "rows": rows, "last": 1})
+    def scale(self) -> data.StructLayout:
+        """The scale of a lane's activations."""
+        return data.StructLayout({"value": FLOAT32_BITS, "lane": range(self.nodes)})
 
     @property
-    def totals(self) -> data.StructLayout:
-        """Sums of exponentials: a lane's is ``total * 2^(octave - 43)``."""
-        octave = signed(EXPONENT_BITS - EXP2_FRACTION_BITS)
+    def exponent(self) -> data.StructLayout:
+        """A base-2 logit, nine fraction bits; ``last`` with the last of a walk."""
         return data.StructLayout(
-            {
-                "octaves": data.ArrayLayout(octave, self.nodes),
-                "totals": data.ArrayLayout(TOTAL_BITS, self.nodes),
-            }
+            {"value": signed(EXPONENT_BITS), "lane": range(self.nodes), "last": 1}
         )
+
+    @property
+    def rank(self) -> data.StructLayout:
+        """Names an entry of a lane's list of best rows."""
+        return data.StructLayout({"rank": range(self.best), "lane": range(self.nodes)})
+
+    @property
+    def entry(self) -> data.StructLayout:
+        """A row and its unscaled logit."""
+        return data.StructLayout({"value": FLOAT32_BITS, "row": range(self.rows)})
+
+    @property
+    def word(self) -> data.StructLayout:
+        """A lane's part of a result line; ``last`` with the last that the line needs."""
+        return data.StructLayout({"value": FLOAT32_BITS, "lane": range(self.nodes), "last": 1})

@@ -1,23 +1,21 @@
 """The sum of the logits' exponentials of each lane."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, stream, wiring
 
-from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel.numerics.head import WINDOW
-from tercel_hw.head.config import TOTAL_BITS, HeadConfig
-from tercel_hw.head.octave_histogram import OCTAVE_BITS, OctaveHistogram
+from tercel_hw.head.config import OCTAVE_BITS, TOTAL_BITS, HeadConfig
+from tercel_hw.head.octave_histogram import BINS, OctaveHistogram, octave_of
 
 __all__ = ["ExponentialSum"]
 
-BINS = 1 << OCTAVE_BITS
-
 
 class ExponentialSum(wiring.Component):
-    """``numerics.exponential_sum`` from base-2 logits: a histogram, then a window of 29 octaves.
+    """``numerics.exponential_sum`` from base-2 logits: histograms, then a window of 29 octaves.
 
-    One row a cycle. After the last row the result takes ``LATENCY`` cycles; once it is taken, the
-    histogram is cleared in ``CLEAR_CYCLES``, as it is after reset, and then the next walk begins.
+    One logit a cycle. After the last, the lanes' bins are summed and cleared one after the other:
+    the results are there ``1 + LANE_CYCLES * nodes`` cycles after it was taken. After a reset all
+    lanes are cleared likewise.
 
     Parameters
     ----------
@@ -26,24 +24,40 @@ class ExponentialSum(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(StructLayout({"exponents": config.exponents, "last": 1})))
-        Signed, 9 fraction bits.
-    o : Out(stream.Signature(config.totals))
+    nodes : In(range(config.nodes + 1))
+        Lanes of the walk.
+    i : In(stream.Signature(config.exponent))
+    valid : Out(1)
+        Results are there.
+    release : In(1)
+        They are no more needed: the next walk may begin.
+    lane : In(range(config.nodes))
+    octave : Out(signed(9))
+    total : Out(64)
+        Of that lane, while ``valid``: the sum is ``total * 2^(octave - 43)``.
     """
 
-    LATENCY = WINDOW + 4
-    CLEAR_CYCLES = BINS
+    LANE_CYCLES = BINS + 2
 
+    nodes: Signal
     i: stream.Interface
-    o: stream.Interface
+    valid: Signal
+    release: Signal
+    lane: Signal
+    octave: Signal
+    total: Signal
 
     def __init__(self, config: HeadConfig):
         self._config = config
-        walk = data.StructLayout({"exponents": config.exponents, "last": 1})
         super().__init__(
             {
-                "i": wiring.In(stream.Signature(walk)),
-                "o": wiring.Out(stream.Signature(config.totals)),
+                "nodes": wiring.In(range(config.nodes + 1)),
+                "i": wiring.In(stream.Signature(config.exponent)),
+                "valid": wiring.Out(1),
+                "release": wiring.In(1),
+                "lane": wiring.In(range(config.nodes)),
+                "octave": wiring.Out(signed(OCTAVE_BITS)),
+                "total": wiring.Out(TOTAL_BITS),
             }
         )
 
@@ -53,60 +67,64 @@ class ExponentialSum(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        taken, first, clear, adds, restart = (Signal() for _ in range(5))
-        place = Signal(range(BINS))
-        depth = Signal(range(WINDOW + 2))
-        m.d.comb += taken.eq(self.i.valid & self.i.ready)
+        nodes = self._config.nodes
+        m.submodules.histogram = histogram = OctaveHistogram(self._config)
+        attrs = {"ram_style": "distributed"}
+        m.submodules.highest = highest = memory.Memory(
+            shape=unsigned(OCTAVE_BITS), depth=nodes, init=[], attrs=attrs
+        )
+        sums = data.StructLayout({"octave": OCTAVE_BITS, "total": TOTAL_BITS})
+        m.submodules.sums = results = memory.Memory(shape=sums, depth=nodes, init=[], attrs=attrs)
+        raised, high = highest.write_port(), highest.read_port(domain="comb")
+        summed, result = results.write_port(), results.read_port(domain="comb")
 
-        with m.FSM(init="clear"):
-            with m.State("clear"):
-                m.d.comb += clear.eq(1)
-                m.d.sync += place.eq(place + 1)
-                with m.If(place == BINS - 1):
-                    m.d.sync += first.eq(1)
-                    m.next = "add"
+        lane, last_lane = Signal(range(nodes)), Signal(range(nodes), init=nodes - 1)
+        step = Signal(range(self.LANE_CYCLES))
+        octave, total = Signal(OCTAVE_BITS), Signal(TOTAL_BITS)
+        adds, ends, walked = Signal(), Signal(), Signal()
+        offered = octave_of(self.i.payload.value)
+        m.d.comb += [
+            histogram.t.eq(self.i.payload.value),
+            histogram.octave.eq(octave),
+            histogram.lane.eq(Mux(adds, self.i.payload.lane, lane)),
+            high.addr.eq(histogram.lane),
+            raised.addr.eq(histogram.lane),
+            raised.data.eq(Mux(adds, offered, 0)),
+            raised.en.eq(ends | (histogram.add & (offered > high.data))),
+            summed.addr.eq(lane),
+            summed.data.octave.eq(high.data),
+            summed.data.total.eq(total),
+            summed.en.eq(ends),
+            result.addr.eq(self.lane),
+            self.octave.eq(Cat(result.data.octave[:-1], ~result.data.octave[-1])),
+            self.total.eq(result.data.total),
+        ]
+        # The last bins are only cleared. Below the lowest octave come the highest, all empty.
+        with m.If(step < 2):
+            m.d.sync += total.eq(0)
+        with m.Elif(step < WINDOW + 3):
+            m.d.sync += total.eq((total << 1) + histogram.bin)
+        m.d.sync += octave.eq(Mux(step == 0, high.data, octave - 1))
+
+        with m.FSM(init="sum"):
             with m.State("add"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(taken):
-                    m.d.sync += first.eq(0)
-                    with m.If(self.i.payload.last):
-                        m.next = "settle"
-            with m.State("settle"):
-                # The last bin is written in this cycle.
-                m.d.comb += restart.eq(1)
-                m.d.sync += depth.eq(0)
-                m.next = "sum"
+                m.d.comb += [adds.eq(1), self.i.ready.eq(1), histogram.add.eq(self.i.valid)]
+                m.d.sync += [lane.eq(0), last_lane.eq(self.nodes - 1)]
+                with m.If(self.i.valid & self.i.payload.last):
+                    m.d.sync += walked.eq(1)
+                    m.next = "sum"
             with m.State("sum"):
-                m.d.comb += adds.eq(depth != 0)
-                m.d.sync += depth.eq(depth + 1)
-                with m.If(depth == WINDOW + 1):
-                    m.next = "offer"
+                m.d.comb += [
+                    histogram.take.eq((step != 0) & ~ends),
+                    ends.eq(step == self.LANE_CYCLES - 1),
+                ]
+                m.d.sync += step.eq(Mux(ends, 0, step + 1))
+                with m.If(ends):
+                    m.d.sync += lane.eq(lane + 1)
+                    with m.If(lane == last_lane):
+                        m.next = "offer"
             with m.State("offer"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
-                    m.next = "clear"
-
-        for lane in range(self._config.nodes):
-            m.submodules[f"histogram{lane}"] = histogram = OctaveHistogram()
-            t = self.i.payload.exponents[lane]
-            octave = t[EXP2_FRACTION_BITS:].as_signed()
-            highest = Signal(signed(OCTAVE_BITS), name=f"highest{lane}")
-            bin_octave = Signal(signed(OCTAVE_BITS), name=f"octave{lane}")
-            total = Signal(TOTAL_BITS, name=f"total{lane}")
-            with m.If(taken & (first | (octave > highest))):
-                m.d.sync += highest.eq(octave)
-            m.d.comb += [
-                histogram.valid.eq(taken),
-                histogram.t.eq(t),
-                histogram.clear.eq(clear),
-                # Below the lowest octave this wraps to one above the highest, which is empty.
-                bin_octave.eq(highest - depth),
-                histogram.octave.eq(Mux(clear, place, bin_octave)),
-                self.o.payload.octaves[lane].eq(highest),
-                self.o.payload.totals[lane].eq(total),
-            ]
-            with m.If(restart):
-                m.d.sync += total.eq(0)
-            with m.Elif(adds):
-                m.d.sync += total.eq((total << 1) + histogram.bin)
+                m.d.comb += self.valid.eq(walked)
+                with m.If(self.release | ~walked):
+                    m.next = "add"
         return m

@@ -1,85 +1,119 @@
-"""A lane's histogram of exponentials over octaves."""
+"""The lanes' histograms of exponentials over octaves."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, memory, wiring
 
 from tercel.numerics.functions import EXP2_FRACTION_BITS, exp2_significands
-from tercel_hw.head.config import EXPONENT_BITS
+from tercel_hw.head.config import EXPONENT_BITS, OCTAVE_BITS, HeadConfig
 
-__all__ = ["BIN_BITS", "OCTAVE_BITS", "OctaveHistogram"]
+__all__ = ["BINS", "OctaveHistogram", "octave_of"]
 
-OCTAVE_BITS = EXPONENT_BITS - EXP2_FRACTION_BITS
 BIN_BITS = 36
 """2^20 rows of 16-bit significands."""
+INDEX_BITS = 5
+BINS = 1 << INDEX_BITS
+"""Of a lane; the window has 29 octaves."""
 SIGNIFICAND_BITS = 16
 
 
 class OctaveHistogram(wiring.Component):
-    """Adds the significand of 2^t to the bin of t's octave, one a cycle; a block RAM of 512 x 36.
+    """Adds the significand of 2^t to the bin of t's octave, one a cycle.
 
-    The bin is read in the cycle of the logit and written in the next, with a bypass for the same
-    octave twice. Any number of other cycles may lie between.
+    Only a window below the highest octave matters. So a lane has 32 bins in turn, each with the
+    octave's upper bits as a tag: a higher octave takes the place of a lower one, and a lower one is
+    dropped. A bin is read in the cycle of the logit and written in the next, with a bypass for the
+    same bin twice. Any number of other cycles may lie between.
+
+    Parameters
+    ----------
+    config
+        The shape.
 
     Members
     -------
-    valid : In(1)
-        Add ``t``.
+    lane : In(range(config.nodes))
+    add : In(1)
+        Add 2^t to the lane's histogram.
     t : In(signed(18))
         A base-2 logit with 9 fraction bits.
-    clear : In(1)
-        Forget the bin ``octave``.
-    octave : In(signed(9))
+    take : In(1)
+        Read the bin ``octave`` of the lane and clear it; not while ``add``.
+    octave : In(9)
+        Unsigned, from the lowest on.
     bin : Out(36)
-        The bin that ``octave`` named a cycle ago; not while logits are added.
+        Of the octave that was named a cycle ago; zero if another one had its place.
     """
 
-    valid: Signal
+    lane: Signal
+    add: Signal
     t: Signal
-    clear: Signal
+    take: Signal
     octave: Signal
     bin: Signal
 
-    def __init__(self):
+    def __init__(self, config: HeadConfig):
+        self._config = config
         super().__init__(
             {
-                "valid": wiring.In(1),
+                "lane": wiring.In(range(config.nodes)),
+                "add": wiring.In(1),
                 "t": wiring.In(signed(EXPONENT_BITS)),
-                "clear": wiring.In(1),
-                "octave": wiring.In(signed(OCTAVE_BITS)),
+                "take": wiring.In(1),
+                "octave": wiring.In(OCTAVE_BITS),
                 "bin": wiring.Out(BIN_BITS),
             }
         )
 
+    @property
+    def config(self) -> HeadConfig:
+        return self._config
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        nodes = self._config.nodes
         m.submodules.table = table = memory.Memory(
             shape=unsigned(SIGNIFICAND_BITS),
             depth=1 << EXP2_FRACTION_BITS,
             init=exp2_significands().tolist(),
+            attrs={"ram_style": "block"},
         )
+        word = data.StructLayout({"bin": BIN_BITS, "tag": OCTAVE_BITS - INDEX_BITS})
         m.submodules.bins = bins = memory.Memory(
-            shape=unsigned(BIN_BITS), depth=1 << OCTAVE_BITS, init=[], attrs={"ram_style": "block"}
+            shape=word, depth=nodes * BINS, init=[], attrs={"ram_style": "block"}
         )
         significand, write, read = table.read_port(), bins.write_port(), bins.read_port()
-        address = Signal(OCTAVE_BITS)
-        adding = Signal()
+        octave = Mux(self.add, octave_of(self.t), self.octave)
+        adding, taking, written, again = (Signal() for _ in range(4))
+        tag = Signal(word["tag"].shape)
         # What was written last, for a read in the cycle of the write.
-        recent = Signal(BIN_BITS)
-        again = Signal()
-        total = Signal(BIN_BITS)
+        recent, stored = Signal(word, reset_less=True), Signal(word)
+        same = stored.tag == tag
         m.d.comb += [
             significand.addr.eq(self.t[:EXP2_FRACTION_BITS]),
-            read.addr.eq(Mux(self.valid, self.t[EXP2_FRACTION_BITS:], self.octave)),
-            total.eq(Mux(again, recent, read.data) + significand.data),
-            write.addr.eq(Mux(adding, address, self.octave)),
-            write.data.eq(Mux(adding, total, 0)),
-            write.en.eq(adding | self.clear),
-            self.bin.eq(read.data),
+            read.addr.eq(Cat(octave[:INDEX_BITS], self.lane)),
+            stored.eq(Mux(written & again, recent, read.data)),
+            self.bin.eq(Mux(same, stored.bin, 0)),
+            write.en.eq(taking | (adding & (stored.tag <= tag))),
         ]
+        with m.If(adding):
+            total = stored.bin + significand.data
+            m.d.comb += [
+                write.data.tag.eq(tag),
+                write.data.bin.eq(Mux(same, total, significand.data)),
+            ]
         m.d.sync += [
-            adding.eq(self.valid),
-            address.eq(read.addr),
-            recent.eq(total),
-            again.eq(adding & (address == read.addr)),
+            adding.eq(self.add),
+            taking.eq(self.take),
+            tag.eq(octave[INDEX_BITS:]),
+            write.addr.eq(read.addr),
+            recent.eq(write.data),
+            written.eq(write.en),
+            again.eq(write.addr == read.addr),
         ]
         return m
+
+
+def octave_of(t: Value) -> Value:
+    """The integer part of a base-2 logit, counted from the lowest on."""
+    octave = t[EXP2_FRACTION_BITS:]
+    return Cat(octave[:-1], ~octave[-1])

@@ -1,25 +1,25 @@
 """What is kept of a head's rows."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 
-from tercel_hw.head.argmax import Argmax
+from tercel_hw.head.config import HeadConfig
+from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.exponential_sum import ExponentialSum
-from tercel_hw.head.row_limit import RowLimit
+from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.run import RUN
 from tercel_hw.head.summary import Summary
 from tercel_hw.head.top_k import TopK
-from tercel_hw.head.unit_config import HeadUnitConfig
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["HeadResults"]
 
 
 class HeadResults(wiring.Component):
-    """Shows a walk's rows to those blocks whose results are asked for; sends lines for the host.
+    """Shows a walk's logits to those blocks whose results are asked for; sends lines for the host.
 
     First, if ``logits``, a run of a line of unscaled logits for each row below ``limit``; then the
-    run of the :class:`Summary`. One row a cycle unless `TopK` or the lines hold it up.
+    run of the :class:`Summary`. One logit a cycle unless `TopK` or the lines hold it up.
 
     Parameters
     ----------
@@ -29,91 +29,119 @@ class HeadResults(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``1 <= limit <= rows``. Taken when all rows of the walk before have come and its lines
-        have left.
-    i : In(stream.Signature(config.scaled))
-        All rows, also those that do not count.
-    scales : In(config.head.floats)
-        Of the nodes; while a walk lasts.
+        ``1 <= limit <= rows``, ``1 <= nodes <= config.nodes``. Taken when the lines of the one
+        before have been made.
+    i : In(stream.Signature(config.logit))
+        Those of the rows that count.
+    i_scales : In(stream.Signature(config.floats))
+        Of the nodes; taken when the lines have been made.
     o_run : Out(stream.Signature(RUN))
         Each before its lines.
-    o_line : Out(stream.Signature(config.head.floats))
+    o_line : Out(stream.Signature(config.floats))
+    busy : Out(1)
+        A command is under way or a line waits.
     """
 
     i_command: stream.Interface
     i: stream.Interface
-    scales: data.View
+    i_scales: stream.Interface
     o_run: stream.Interface
     o_line: stream.Interface
+    busy: Signal
 
-    def __init__(self, config: HeadUnitConfig):
+    def __init__(self, config: HeadConfig):
         self._config = config
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("head"))),
-                "i": wiring.In(stream.Signature(config.scaled)),
-                "scales": wiring.In(config.head.floats),
+                "i": wiring.In(stream.Signature(config.logit)),
+                "i_scales": wiring.In(stream.Signature(config.floats)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
-                "o_line": wiring.Out(stream.Signature(config.head.floats)),
+                "o_line": wiring.Out(stream.Signature(config.floats)),
+                "busy": wiring.Out(1),
             }
         )
 
     @property
-    def config(self) -> HeadUnitConfig:
+    def config(self) -> HeadConfig:
         return self._config
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        head = self._config.head
-        m.submodules.limit = limit = RowLimit(head)
-        m.submodules.argmax = argmax = Argmax(head)
-        m.submodules.sums = sums = ExponentialSum(head)
-        m.submodules.best = best = TopK(head)
-        m.submodules.summary = summary = Summary(head)
-        wiring.connect(m, argmax.o, summary.i_best)
-        wiring.connect(m, sums.o, summary.i_total)
-        wiring.connect(m, best.o, summary.i_rank)
+        config = self._config
+        m.submodules.best = best = TopK(config)
+        m.submodules.exponents = exponents = ExponentScale(config)
+        m.submodules.sums = sums = ExponentialSum(config)
+        m.submodules.summary = summary = Summary(config)
+        m.submodules.lines = lines = LineBuilder(config)
+        wiring.connect(m, lines.o, wiring.flipped(self.o_line))
 
         command = Signal.like(self.i_command.payload)
-        offered, row = self.i_command.payload, limit.o
-        walks = Signal()
-        lines = stream.Signature(head.floats).create()
+        word = Signal(config.word)
+        logit = self.i.payload
+        lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
+        walks, scales, listed = Signal(), Signal(), Signal()
         m.d.comb += [
-            limit.i_command.payload.rows.eq(offered.rows),
-            limit.i_command.payload.limit.eq(offered.limit),
-            limit.i.valid.eq(self.i.valid),
-            limit.i.payload.eq(self.i.payload["values"]),
-            self.i.ready.eq(limit.i.ready),
-            argmax.i.payload.eq(row.payload),
-            best.i.payload.eq(row.payload),
-            sums.i.payload.exponents.eq(self.i.payload.exponents),
-            sums.i.payload.last.eq(row.payload.last),
+            # The best row is the first of a list.
+            best.size.eq(Mux(command.best == 0, 1, command.best)),
+            best.i.payload.eq(logit),
+            best.read.eq(summary.read),
+            best.rank.eq(summary.rank),
+            exponents.i.payload.eq(logit),
+            sums.i.valid.eq(exponents.o.valid),
+            sums.i.payload.eq(exponents.o.payload),
+            sums.nodes.eq(command.nodes),
+            sums.lane.eq(summary.o.payload.lane),
             summary.i_command.payload.eq(command),
-            summary.scales.eq(self.scales),
-            lines.payload.eq(row.payload["values"]),
+            summary.entry.eq(best.entry),
+            summary.scale.eq(exponents.i_scale.payload.value),
+            summary.octave.eq(sums.octave),
+            summary.total.eq(sums.total),
+            word.value.eq(logit.value),
+            word.lane.eq(logit.lane),
+            word.last.eq(logit.lane == last_lane),
+            lines.i.payload.eq(Mux(walks, word, summary.o.payload)),
+            summary.o.ready.eq(lines.i.ready),
         ]
-        sinks = {
-            argmax.i: command.argmax,
-            sums.i: command.sums,
-            best.i: command.best.any(),
-            lines: command.logits,
-        }
-        done = Signal(len(sinks))
-        passed = Cat(~asked | sink.ready for sink, asked in sinks.items()) | done
-        m.d.comb += row.ready.eq(walks & passed.all())
-        for index, (sink, asked) in enumerate(sinks.items()):
-            m.d.comb += sink.valid.eq(walks & row.valid & asked & ~done[index])
-        with m.If(walks & row.valid):
-            m.d.sync += done.eq(Mux(row.ready, 0, passed))
+        scale = exponents.i_scale
+        m.d.sync += [scale.valid.eq(scales), scale.payload.lane.eq(lane)]
+        with m.If(scales | summary.read):
+            scales_lane = Mux(scales, lane, summary.rank.lane)
+            m.d.sync += scale.payload.value.eq(self.i_scales.payload[scales_lane])
+        # A logit goes to all that are asked in one cycle.
+        m.d.sync += [
+            listed.eq(command.argmax | command.best.any()),
+            last_lane.eq(command.nodes - 1),
+        ]
+        listing, writing = ~listed | best.i.ready, ~command.logits | lines.i.ready
+        comes = walks & self.i.valid
+        m.d.comb += [
+            self.i.ready.eq(walks & listing & writing),
+            best.i.valid.eq(comes & listed & writing),
+            lines.i.valid.eq((comes & command.logits & listing) | summary.o.valid),
+            exponents.i.valid.eq(comes & command.sums & listing & writing),
+        ]
 
-        with m.FSM():
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("idle") | lines.busy)
             with m.State("idle"):
-                m.d.comb += [
-                    self.i_command.ready.eq(limit.i_command.ready),
-                    limit.i_command.valid.eq(self.i_command.valid),
-                ]
-                with m.If(self.i_command.valid & self.i_command.ready):
-                    m.d.sync += command.eq(offered)
+                m.d.comb += self.i_command.ready.eq(1)
+                with m.If(self.i_command.valid):
+                    m.d.sync += [command.eq(self.i_command.payload), lane.eq(0)]
+                    m.next = "prepare"
+            with m.State("prepare"):
+                # From here on until the last logit the sums are ready.
+                with m.If(~command.sums):
+                    m.next = "run"
+                with m.Elif(self.i_scales.valid & sums.i.ready):
+                    m.next = "scales"
+            with m.State("scales"):
+                m.d.comb += scales.eq(1)
+                m.d.sync += lane.eq(lane + 1)
+                with m.If(lane == last_lane):
+                    m.next = "scaled"
+            with m.State("scaled"):
+                with m.If(~exponents.busy):
                     m.next = "run"
             with m.State("run"):
                 m.d.comb += [
@@ -124,25 +152,22 @@ class HeadResults(wiring.Component):
                 with m.If(self.o_run.ready | ~command.logits):
                     m.next = "walk"
             with m.State("walk"):
-                m.d.comb += [
-                    walks.eq(1),
-                    self.o_line.valid.eq(lines.valid),
-                    self.o_line.payload.eq(lines.payload),
-                    lines.ready.eq(self.o_line.ready),
-                ]
-                with m.If(row.valid & row.ready & row.payload.last):
+                m.d.comb += walks.eq(1)
+                with m.If(self.i.valid & self.i.ready & logit.last):
                     m.next = "end"
             with m.State("end"):
-                m.d.comb += summary.i_command.valid.eq(1)
-                m.next = "summary"
+                # The last logit may be on its way into its list.
+                summed = sums.valid | ~command.sums
+                m.d.comb += summary.i_command.valid.eq(best.idle & summed & self.i_scales.valid)
+                with m.If(summary.i_command.valid):
+                    m.next = "summary"
             with m.State("summary"):
-                for name in "o_run", "o_line":
-                    outer, inner = getattr(self, name), getattr(summary, name)
-                    m.d.comb += [
-                        outer.valid.eq(inner.valid),
-                        outer.payload.eq(inner.payload),
-                        inner.ready.eq(outer.ready),
-                    ]
+                m.d.comb += [
+                    self.o_run.valid.eq(summary.o_run.valid),
+                    self.o_run.payload.eq(summary.o_run.payload),
+                    summary.o_run.ready.eq(self.o_run.ready),
+                ]
                 with m.If(summary.i_command.ready):
+                    m.d.comb += [self.i_scales.ready.eq(1), sums.release.eq(command.sums)]
                     m.next = "idle"
         return m

@@ -1,26 +1,27 @@
 """The summary of a head's walk."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 
-from tercel_hw.head.config import HeadConfig
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.head.config import OCTAVE_BITS, TOTAL_BITS, HeadConfig
 from tercel_hw.head.run import RUN
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["Summary"]
 
 WORD = 32
-KINDS = 8
-"""Of lines, see `Summary`."""
+SCALES, BEST_ROWS, BEST_VALUES, OCTAVES, LOW, HIGH, ROWS, VALUES = range(8)
+"""Kinds of lines."""
 
 
 class Summary(wiring.Component):
-    """A walk's results as one run of lines, 32 bits of each lane.
+    """A walk's results as one run of lines, a 32-bit word of each lane.
 
-    The order: the nodes' scales; if ``argmax``, rows and their unscaled logits; if ``sums``,
-    octaves with their sign, low and high words of totals; rows and unscaled logits of
-    ``min(limit, best)`` ranks. One line a cycle as results come, and a cycle for each kind of line
-    that is not asked for; ranks that are not asked for are dropped, one a cycle.
+    The order: the nodes' scales; if ``argmax``, rows of rank 0 and their unscaled logits; if
+    ``sums``, octaves with their sign, low and high words of totals; rows and unscaled logits of
+    ``min(limit, best)`` ranks. One word a cycle, and a cycle for each kind of line before the last
+    that is not asked for.
 
     Parameters
     ----------
@@ -30,35 +31,43 @@ class Summary(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``best`` is at most ``config.best``. Taken when the summary before has ended.
-    scales : In(config.floats)
-        Of the nodes; until the first line has left.
-    i_best, i_total, i_rank
-        What comes from `Argmax`, `ExponentialSum` and `TopK`, if the command asks for it.
+        ``best`` is at most ``config.best``. Taken when the summary before has left.
     o_run : Out(stream.Signature(RUN))
-        Leaves before the lines.
-    o_line : Out(stream.Signature(config.floats))
+        Leaves before the words.
+    o : Out(stream.Signature(config.word))
+    read : Out(1)
+    rank : Out(config.rank)
+    scale : In(32)
+    entry : In(config.entry)
+        The lane's scale and entry of its list that were named when ``read`` was high last.
+    octave : In(signed(9))
+    total : In(64)
+        Of the lane of ``o``.
     """
 
     i_command: stream.Interface
-    scales: data.View
-    i_best: stream.Interface
-    i_total: stream.Interface
-    i_rank: stream.Interface
     o_run: stream.Interface
-    o_line: stream.Interface
+    o: stream.Interface
+    read: Signal
+    rank: data.View
+    scale: Signal
+    entry: data.View
+    octave: Signal
+    total: Signal
 
     def __init__(self, config: HeadConfig):
         self._config = config
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("head"))),
-                "scales": wiring.In(config.floats),
-                "i_best": wiring.In(stream.Signature(config.candidates)),
-                "i_total": wiring.In(stream.Signature(config.totals)),
-                "i_rank": wiring.In(stream.Signature(config.candidates)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
-                "o_line": wiring.Out(stream.Signature(config.floats)),
+                "o": wiring.Out(stream.Signature(config.word)),
+                "read": wiring.Out(1),
+                "rank": wiring.Out(config.rank),
+                "scale": wiring.In(FLOAT32_BITS),
+                "entry": wiring.In(config.entry),
+                "octave": wiring.In(signed(OCTAVE_BITS)),
+                "total": wiring.In(TOTAL_BITS),
             }
         )
 
@@ -69,72 +78,79 @@ class Summary(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         command = Signal.like(self.i_command.payload)
-        kind = Signal(range(KINDS))
-        rank, ranks = Signal.like(command.best), Signal.like(command.best)
-        walks, asked, sent, last = Signal(), Signal(), Signal(), Signal()
+        kind, shown = Signal(range(VALUES + 1)), Signal(range(VALUES + 1))
+        ranks, ranks_left = Signal.like(command.best), Signal.like(command.best)
+        rank, lane = self.rank.rank, self.rank.lane
+        # Whether this kind and those after it are asked for.
+        todo = Signal(VALUES + 1)
+        asked = todo[0]
+        last_lane = Signal.like(lane)
+        walks, free, issues, ends, repeats = (Signal() for _ in range(5))
         argmax, sums, best = command.argmax, command.sums, ranks != 0
-        kinds = Cat(Const(1, 1), argmax.replicate(2), sums.replicate(3), best.replicate(2))
         m.d.comb += [
-            asked.eq(walks & kinds.bit_select(kind, 1)),
             self.o_run.payload.address.eq(command.summary_address),
             self.o_run.payload.lines.eq(1 + (argmax << 1) + sums * 3 + (ranks << 1)),
-            sent.eq(self.o_line.valid & self.o_line.ready),
-            last.eq((kind == KINDS - 1) & (~asked | (rank + 1 == ranks))),
+            free.eq(~self.o.valid | self.o.ready),
+            issues.eq(walks & asked & free),
+            ends.eq(issues & (lane == last_lane)),
+            repeats.eq((kind == VALUES) & (ranks_left != 1)),
+            self.read.eq(free),
         ]
-        self._lines(m, kind, asked)
+        with m.If(free):
+            m.d.sync += [
+                self.o.valid.eq(issues),
+                self.o.payload.lane.eq(lane),
+                self.o.payload.last.eq(lane == last_lane),
+                shown.eq(kind),
+            ]
+        value = self.o.payload.value
+        with m.Switch(shown):
+            with m.Case(SCALES):
+                m.d.comb += value.eq(self.scale)
+            with m.Case(BEST_ROWS, ROWS):
+                m.d.comb += value.eq(self.entry.row)
+            with m.Case(BEST_VALUES, VALUES):
+                m.d.comb += value.eq(self.entry.value)
+            with m.Case(OCTAVES):
+                m.d.comb += value.eq(self.octave)
+            with m.Case(LOW):
+                m.d.comb += value.eq(self.total[:WORD])
+            with m.Case(HIGH):
+                m.d.comb += value.eq(self.total[WORD:])
 
         with m.FSM():
             with m.State("idle"):
-                m.d.comb += self.i_command.ready.eq(1)
+                m.d.comb += self.i_command.ready.eq(~self.o.valid)
                 offered = self.i_command.payload
-                with m.If(self.i_command.valid):
+                with m.If(self.i_command.valid & self.i_command.ready):
                     few = offered.limit < offered.best
                     m.d.sync += [
                         command.eq(offered),
                         ranks.eq(Mux(few, offered.limit, offered.best)),
-                        rank.eq(0),
-                        kind.eq(0),
                     ]
                     m.next = "run"
             with m.State("run"):
                 m.d.comb += self.o_run.valid.eq(1)
+                m.d.sync += [
+                    last_lane.eq(command.nodes - 1),
+                    kind.eq(SCALES),
+                    rank.eq(0),
+                    ranks_left.eq(ranks),
+                    todo.eq(Cat(1, argmax.replicate(2), sums.replicate(3), best.replicate(2))),
+                ]
                 with m.If(self.o_run.ready):
-                    m.next = "lines"
-            with m.State("lines"):
+                    m.next = "words"
+            with m.State("words"):
                 m.d.comb += walks.eq(1)
-                with m.If(sent | ~asked):
-                    m.d.sync += kind.eq(kind + 1)
-                    with m.If(last):
-                        m.next = "idle"
-                        with m.If(asked & ~self.i_rank.payload.last):
-                            m.next = "drop"
-                    with m.Elif(kind == KINDS - 1):
-                        m.d.sync += [kind.eq(kind - 1), rank.eq(rank + 1)]
-            with m.State("drop"):
-                m.d.comb += self.i_rank.ready.eq(1)
-                with m.If(self.i_rank.valid & self.i_rank.payload.last):
+                with m.If(issues):
+                    m.d.sync += lane.eq(Mux(ends, 0, lane + 1))
+                with m.If(ends | ~asked):
+                    m.d.sync += [
+                        kind.eq(Mux(repeats, ROWS, kind + 1)),
+                        todo.eq(Mux(repeats, 0b11, todo >> 1)),
+                    ]
+                    with m.If(kind == VALUES):
+                        m.d.sync += [rank.eq(rank + 1), ranks_left.eq(ranks_left - 1)]
+                with m.If(todo == 0):
                     m.next = "idle"
         return m
-
-    def _lines(self, m: Module, kind: Signal, asked: Signal) -> None:
-        """Offer the line of a kind; take a result with its last."""
-        best, total, rank = self.i_best.payload, self.i_total.payload, self.i_rank.payload
-        lanes = range(self._config.nodes)
-        words = [[total.totals[lane].word_select(i, WORD) for lane in lanes] for i in range(2)]
-        results = [
-            (self.i_best, [best.rows, best["values"]]),
-            (self.i_total, [total.octaves, *words]),
-            (self.i_rank, [rank.rows, rank["values"]]),
-        ]
-        line, index = self.o_line, 0
-        with m.Switch(kind):
-            with m.Case(index):
-                m.d.comb += [line.valid.eq(asked), line.payload.eq(self.scales)]
-            for source, kinds in results:
-                for number, values in enumerate(kinds, 1):
-                    index += 1
-                    with m.Case(index):
-                        m.d.comb += line.valid.eq(asked & source.valid)
-                        m.d.comb += [line.payload[lane].eq(values[lane]) for lane in lanes]
-                        if number == len(kinds):
-                            m.d.comb += source.ready.eq(line.valid & line.ready)

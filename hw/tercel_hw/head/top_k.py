@@ -1,24 +1,25 @@
 """The k best rows of each lane."""
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.order import key_of, value_of
-from tercel_hw.head.sorted_list import SortedList
 
-__all__ = ["TopK"]
+__all__ = ["PLACES", "TopK"]
+
+PLACE_BITS = 2
+PLACES = 1 << PLACE_BITS
+"""Entries of a word."""
 
 
 class TopK(wiring.Component):
-    """``numerics.top_k`` over a stream of rows, best first; ties go to the lower row.
+    """``numerics.top_k`` of every lane; ties go to the lower row, -0.0 equals 0.0.
 
-    A row that enters no lane's list takes one cycle. One that does takes a cycle more and one for
-    each entry that it displaces in the lane where these are most: at worst ``best + 1`` in all. A
-    head's row takes as many cycles as it has beats (24 to 40), which hides all but early bursts.
-    Results: one rank a cycle, the first 2 cycles after the last row was taken if that row enters
-    no list; ``min(rows, best)`` of them.
+    One memory holds the lanes' lists, each in falling order, in words of four entries. A logit
+    takes a cycle; one that enters its list two more, and one for each word that it goes up from
+    the last. Of n rows in random order about ``k ln(n / k)`` enter a list of k.
 
     Parameters
     ----------
@@ -27,21 +28,35 @@ class TopK(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(config.logits))
-        Rows in rising order.
-    o : Out(stream.Signature(config.candidates))
-        ``last`` with a walk's last rank.
+    size : In(range(config.best + 1))
+        Entries that are wanted, at least 1; the same during a walk.
+    i : In(stream.Signature(config.logit))
+        Every lane's rows in rising order from 0 on: row 0 begins a new list.
+    idle : Out(1)
+        No logit is under way.
+    read : In(1)
+    rank : In(config.rank)
+    entry : Out(config.entry)
+        That ``rank`` named when ``read`` was high last; only while ``idle``.
     """
 
+    size: Signal
     i: stream.Interface
-    o: stream.Interface
+    idle: Signal
+    read: Signal
+    rank: data.View
+    entry: data.View
 
     def __init__(self, config: HeadConfig):
         self._config = config
         super().__init__(
             {
-                "i": wiring.In(stream.Signature(config.logits)),
-                "o": wiring.Out(stream.Signature(config.candidates)),
+                "size": wiring.In(range(config.best + 1)),
+                "i": wiring.In(stream.Signature(config.logit)),
+                "idle": wiring.Out(1),
+                "read": wiring.In(1),
+                "rank": wiring.In(config.rank),
+                "entry": wiring.Out(config.entry),
             }
         )
 
@@ -52,48 +67,91 @@ class TopK(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        keys = Signal(data.ArrayLayout(FLOAT32_BITS, config.nodes), reset_less=True)
-        row = Signal.like(self.i.payload.row, reset_less=True)
-        waiting, ending, idle, offer, clear = (Signal() for _ in range(5))
-        rank = Signal(range(config.best))
-        count = Signal(range(config.best + 1))
+        entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
+        word_bits = (-(-config.best // PLACES) - 1).bit_length()
+        m.submodules.lists = lists = memory.Memory(
+            shape=data.ArrayLayout(entry, PLACES),
+            depth=config.nodes << word_bits,
+            init=[],
+            attrs={"ram_style": "block"},
+        )
+        # The last keys of full lists.
+        m.submodules.bars = bars = memory.Memory(
+            shape=unsigned(FLOAT32_BITS),
+            depth=config.nodes,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        write, read = lists.write_port(), lists.read_port()
+        lower, bar = bars.write_port(), bars.read_port(domain="comb")
 
-        with m.If(self.i.valid & self.i.ready):
+        # A logit is compared with its lane's bar; one that enters goes on and holds up the rest.
+        lane_and_word = {"lane": range(config.nodes), "word": word_bits}
+        held = data.StructLayout({"entry": entry, **lane_and_word, "place": PLACE_BITS})
+        compared, new = Signal(held, reset_less=True), Signal(held, reset_less=True)
+        waiting, full, inserting, begins, first, ends = (Signal() for _ in range(6))
+        offered = self.i.payload
+        last_word = (self.size - 1)[PLACE_BITS:][:word_bits]
+        fits = offered.row[PLACE_BITS:] <= last_word
+        m.d.comb += [self.i.ready.eq(~inserting), bar.addr.eq(compared.lane)]
+        with m.If(~inserting):
             m.d.sync += [
-                waiting.eq(1),
-                ending.eq(self.i.payload.last),
-                row.eq(self.i.payload.row),
+                waiting.eq(self.i.valid),
+                full.eq(~fits),
+                compared.entry.key.eq(key_of(offered.value)),
+                compared.entry.row.eq(offered.row),
+                compared.lane.eq(offered.lane),
+                compared.word.eq(Mux(fits, offered.row[PLACE_BITS:], last_word)),
+                compared.place.eq(Mux(fits, offered.row[:PLACE_BITS], PLACES - 1)),
+                new.eq(compared),
+                inserting.eq(waiting & (~full | (compared.entry.key > bar.data))),
             ]
-        with m.Elif(offer):
-            m.d.sync += waiting.eq(0)
-        taken = self.o.valid & self.o.ready
-        with m.If(taken):
-            m.d.sync += rank.eq(rank + 1)
-        m.d.comb += [
-            offer.eq(waiting & idle),
-            self.i.ready.eq((offer | ~waiting) & ~ending),
-            self.o.valid.eq(ending & ~waiting & idle),
-            self.o.payload.last.eq(rank + 1 == count),
-            clear.eq(taken & self.o.payload.last),
-        ]
-        with m.If(clear):
-            m.d.sync += [ending.eq(0), rank.eq(0)]
+        m.d.sync += [begins.eq(~inserting), first.eq(begins)]
 
-        lists = []
-        for lane in range(config.nodes):
-            m.submodules[f"list{lane}"] = best = SortedList(config)
-            lists.append(best)
-            with m.If(self.i.valid & self.i.ready):
-                m.d.sync += keys[lane].eq(key_of(self.i.payload.values[lane]))
-            m.d.comb += [
-                best.key.eq(keys[lane]),
-                best.row.eq(row),
-                best.offer.eq(offer),
-                best.clear.eq(clear),
-                best.index.eq(rank),
-                self.o.payload.values[lane].eq(value_of(best.best_key)),
-                self.o.payload.rows[lane].eq(best.best_row),
-            ]
-        # Every lane has seen as many rows.
-        m.d.comb += [idle.eq(Cat(best.idle for best in lists).all()), count.eq(lists[0].count)]
+        # A word is written when that above it has been read, of which the last entry may move.
+        word = Signal(read.data.shape(), reset_less=True)
+        moves, moved = Signal(PLACES), Signal(PLACES, reset_less=True)
+        above, keys = read.data[PLACES - 1], [read.data[place].key for place in range(PLACES)]
+        m.d.comb += [
+            moves.eq(Cat(new.entry.key > key for key in keys)),
+            ends.eq(~moves[-1] | (new.word == 0)),
+            write.addr.eq(Cat(new.word, new.lane)),
+            write.en.eq(inserting & ~begins),
+            # Of a full list, the word that is written first is the last.
+            lower.addr.eq(new.lane),
+            lower.data.eq(write.data[PLACES - 1].key),
+            lower.en.eq(write.en & first),
+        ]
+        for place in range(PLACES):
+            enters = ~moved[place - 1] if place else ends
+            before = word[place - 1] if place else above
+            with m.If(~moved[place]):
+                m.d.comb += write.data[place].eq(word[place])
+            with m.Elif(enters):
+                m.d.comb += write.data[place].eq(new.entry)
+            with m.Else():
+                m.d.comb += write.data[place].eq(before)
+        with m.If(inserting):
+            m.d.sync += [word.eq(read.data), moved.eq(moves)]
+            with m.If(begins):
+                # What is beyond the list's end gives way.
+                m.d.sync += moved.eq(moves | ~0 << new.place)
+            with m.Elif(ends):
+                m.d.sync += inserting.eq(0)
+            with m.Else():
+                m.d.sync += new.word.eq(new.word - 1)
+
+        place = Signal(PLACE_BITS)
+        with m.If(self.read):
+            m.d.sync += place.eq(self.rank.rank[:PLACE_BITS])
+        next_word = Mux(begins, new.word - 1, new.word - 2)[:word_bits]
+        rank = Cat(self.rank.rank[PLACE_BITS:], self.rank.lane)
+        waits = Mux(waiting, Cat(compared.word, compared.lane), rank)
+        m.d.comb += [
+            self.idle.eq(~waiting & ~inserting),
+            read.en.eq(~self.idle | self.read),
+            read.addr.eq(Mux(inserting, Cat(next_word, new.lane), waits)),
+            self.entry.value.eq(value_of(read.data[place].key)),
+            self.entry.row.eq(read.data[place].row),
+        ]
         return m

@@ -1,21 +1,17 @@
 """The language-model head on a borrowed dense engine."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.head.block_reader import BlockReader
-from tercel_hw.head.logit_queue import LogitQueue
-from tercel_hw.head.node_scales import NodeScales
+from tercel_hw.head.lane_logits import LaneLogits
+from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.results import HeadResults
 from tercel_hw.head.run import RUN
 from tercel_hw.head.unit_config import HeadUnitConfig
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["HeadUnit"]
-
-LINES = 4
-"""That wait to be written."""
 
 
 class HeadUnit(wiring.Component):
@@ -24,8 +20,9 @@ class HeadUnit(wiring.Component):
     For each command the activations go to the dense engine's vectors, a column a cycle; then the
     engine is told to walk and the tape's words pass, one a cycle, each in the cycle in which it
     comes: blocks of 16 row scales and 16 rows. Lines for the host come in runs: if ``logits``, one
-    of unscaled logits for each row below ``limit``; then the :class:`Summary`. A row's line is
-    offered ``LATENCY`` cycles after its sums have been taken.
+    of unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is
+    done lane by lane: a row takes ``nodes`` cycles, and what `TopK` needs. A row's line is offered
+    ``LATENCY + nodes - 1`` cycles after its sums have been taken.
 
     Parameters
     ----------
@@ -35,12 +32,13 @@ class HeadUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``best`` at most ``config.head.best``.
-        Taken when the walk before has ended.
+        ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``best`` at most ``config.head.best``,
+        ``1 <= nodes <= config.head.nodes``: results of other lanes mean nothing. Taken when the
+        walk before has ended.
     i : In(stream.Signature(config.column))
         Activations; a row of the tape is zero beyond them.
     i_scales : In(stream.Signature(config.head.floats))
-        Those of the activations; the first sums wait for them.
+        Those of the activations; taken when the lines have been made.
     i_word : In(stream.Signature(config.word))
         The tape.
     o_head_command : Out(stream.Signature(config.walk))
@@ -57,7 +55,7 @@ class HeadUnit(wiring.Component):
         A command is under way or a line waits.
     """
 
-    LATENCY = LogitQueue.LATENCY + 1
+    LATENCY = LaneLogits.LATENCY + LineBuilder.LATENCY
 
     i_command: stream.Interface
     i: stream.Interface
@@ -98,37 +96,24 @@ class HeadUnit(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.reader = reader = BlockReader(config)
-        m.submodules.scales = scales = NodeScales(config.head)
-        m.submodules.logits = logits = LogitQueue(config)
-        m.submodules.results = results = HeadResults(config)
-        m.submodules.lines = lines = SyncFIFO(width=self.o_line.payload.shape().size, depth=LINES)
+        m.submodules.logits = logits = LaneLogits(config.head)
+        m.submodules.results = results = HeadResults(config.head)
 
-        wiring.connect(m, wiring.flipped(self.i_scales), scales.i)
+        wiring.connect(m, wiring.flipped(self.i_scales), results.i_scales)
         wiring.connect(m, wiring.flipped(self.i_word), reader.i)
         wiring.connect(m, reader.o_row, wiring.flipped(self.o_head_row))
-        sums = self.i_head_sum
-        m.d.comb += [logits.i_sum.valid.eq(sums.valid), sums.ready.eq(logits.i_sum.ready)]
-        m.d.comb += [
-            logits.i_sum.payload[lane].eq(sums.payload[lane]) for lane in range(config.head.nodes)
-        ]
+        wiring.connect(m, wiring.flipped(self.i_head_sum), logits.i_sum)
         wiring.connect(m, reader.o_scale, logits.i_scale)
         wiring.connect(m, logits.o, results.i)
         wiring.connect(m, results.o_run, wiring.flipped(self.o_run))
+        wiring.connect(m, results.o_line, wiring.flipped(self.o_line))
 
         command = Signal.like(self.i_command.payload)
         element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
         index_bits = config.dense.macs.bit_length() - 1
+        walk = logits.i_command.payload
         m.d.comb += [
-            logits.node_scales.eq(scales.base2),
-            logits.scaled.eq(scales.valid),
-            results.scales.eq(scales.scales),
-            lines.w_data.eq(results.o_line.payload),
-            lines.w_en.eq(results.o_line.valid),
-            results.o_line.ready.eq(lines.w_rdy),
-            self.o_line.valid.eq(lines.r_rdy),
-            self.o_line.payload.eq(lines.r_data),
-            lines.r_en.eq(self.o_line.ready),
             vector.payload.slice.eq(element[index_bits:]),
             vector.payload.index.eq(element[:index_bits]),
             vector.payload.lanes.eq(~0),
@@ -136,10 +121,12 @@ class HeadUnit(wiring.Component):
             self.o_head_command.payload.slices.eq(command.slices),
             self.o_head_command.payload.rows.eq(command.rows),
             reader.i_command.payload.eq(self.o_head_command.payload),
+            [walk[name].eq(command[name]) for name in walk.shape().members],
             results.i_command.payload.eq(command),
         ]
+        parts = (reader, logits, results)
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle") | lines.r_rdy)
+            m.d.comb += self.busy.eq(~fsm.ongoing("idle") | results.busy)
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
                 with m.If(self.i_command.valid):
@@ -156,12 +143,11 @@ class HeadUnit(wiring.Component):
                 with m.If(self.o_head_command.ready):
                     m.next = "start"
             with m.State("start"):
-                # Both are idle: the walk before has ended.
-                m.d.comb += [reader.i_command.valid.eq(1), results.i_command.valid.eq(1)]
+                # All are idle: the walk before has ended.
+                m.d.comb += [part.i_command.valid.eq(1) for part in parts]
                 m.next = "walk"
             with m.State("walk"):
                 # The rows that do not count are the last to come.
-                with m.If(reader.i_command.ready & results.i_command.ready):
-                    m.d.comb += scales.release.eq(1)
+                with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"
         return m

@@ -39,6 +39,11 @@ class HeadUnitConfig:
                 f"nodes must be the same, but the head has {self.head.nodes} "
                 f"and the dense engine {self.dense.nodes}"
             )
+        if self.head.sum_bits != self.dense.sum_bits:
+            raise ValueError(
+                f"sum_bits must be those of the dense engine ({self.dense.sum_bits}), "
+                f"but are {self.head.sum_bits}"
+            )
         if self.head.rows > self.dense.rows:
             raise ValueError(
                 f"rows of the head must not exceed the dense engine's rows ({self.dense.rows}), "
@@ -71,8 +76,3 @@ class HeadUnitConfig:
         """What the dense engine is told."""
         command = self.dense.command.members
         return data.StructLayout({"slices": command["full"], "rows": command["rows"]})
-
-    @property
-    def scaled(self) -> data.StructLayout:
-        """A row's unscaled and base-2 logits."""
-        return data.StructLayout({"values": self.head.floats, "exponents": self.head.exponents})

@@ -173,7 +173,8 @@ class AcceleratorConfig:
 
     @property
     def head(self) -> HeadConfig:
-        return HeadConfig(nodes=self.nodes, rows=self.rows, best=self.best)
+        bits = self.dense.sum_bits
+        return HeadConfig(nodes=self.nodes, rows=self.rows, best=self.best, sum_bits=bits)
 
     @property
     def head_unit(self) -> HeadUnitConfig:

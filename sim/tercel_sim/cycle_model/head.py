@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
-from tercel.numerics.head import WINDOW
+from tercel.image.layout import ROW_BLOCK
 from tercel_hw.dense import dense_latency
-from tercel_hw.head import HeadUnit
+from tercel_hw.head import ExponentialSum, HeadUnit
+from tercel_hw.head.exponent_scale import ExponentScale
+from tercel_hw.head.lane_logits import QUEUE_ROWS
+from tercel_hw.head.top_k import PLACES
 from tercel_hw.top import AcceleratorConfig
 from tercel_sim.cycle_model.memory import Memory
 
@@ -13,10 +16,12 @@ __all__ = ["Head", "Lines"]
 ASKED = 2
 """Cycles from the vector's last element to the walk, and from there to the first word."""
 ALIGNED = 1
-SHOWN = 2
-"""Cycles from a row's line to the summary's."""
-SUMMED = WINDOW + 4
-"""Cycles from the last row to the sums of exponentials."""
+ROOM = QUEUE_ROWS // ROW_BLOCK + 1
+"""Blocks of sums that wait: in the head's queue and in the dense engine's."""
+SHOWN = 4
+"""Cycles from the last logit to the first word of the summary, besides the lines' latency."""
+DROPPED = 4
+"""Cycles from the last row's sums to the end of the walk, if the row does not count."""
 WRITTEN = 3
 """Cycles from a line to its first granule."""
 STORED = 5
@@ -74,8 +79,8 @@ class Head:
         begins: float,
         before: int,
         words: int,
-    ) -> tuple[float, float]:
-        """When the last row's sums leave, and when the summary is confirmed.
+    ) -> float:
+        """When the summary is confirmed and all rows have come.
 
         Parameters
         ----------
@@ -88,21 +93,51 @@ class Head:
         before, words
             Words of the tape before the head, and of the head.
         """
-        channel = self._memory.channels["tape"]
-        time, word = begins + columns + ASKED, before
-        while word < before + words:
+        blocks, nodes = fields["rows"] // ROW_BLOCK, fields["nodes"]
+        size = words // blocks
+        latency = ALIGNED + dense_latency(self._config.dense)
+        time = begins + columns + ASKED
+        left = [0.0] * ROOM  # When the sums of the last blocks had left the queue.
+        for block in range(blocks):
+            # Its last rows find room when those of a block before have left.
+            begun = max(time, left[0] - latency - size)
+            time = self._take(begun, before + block * size, size)
+            rows = range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, fields["limit"]))
+            cycles = sum(row_cycles(row, fields) for row in rows)
+            pace = (time - begun) / ROW_BLOCK
+            last = time + latency - 1 - (ROW_BLOCK - len(rows)) * pace
+            first = last - (len(rows) - 1) * pace
+            left = [*left[1:], max(left[-1] + cycles, first + cycles, last + nodes)]
+        logits = left[-1] + HeadUnit.LATENCY - nodes + SHOWN
+        if fields["sums"]:
+            logits += ExponentScale.LATENCY - 1 + ExponentialSum.LANE_CYCLES * nodes
+        ranks = min(fields["limit"], fields["best"])
+        lines = 1 + 2 * fields["argmax"] + 3 * fields["sums"] + 2 * ranks
+        first = logits + 2 * nodes
+        confirmed = self._lines.write(lines, first, first + (lines - 1) * nodes)
+        # Rows that do not count are dropped, which may end later.
+        return max(confirmed, time + latency + DROPPED)
+
+    def _take(self, time: float, word: int, count: int) -> float:
+        """When words of the tape have been taken, one a cycle as they come."""
+        channel, end = self._memory.channels["tape"], word + count
+        while word < end:
             step = self._memory.word("tape", word)
-            count = min(before + words, step.first + step.words) - word
+            count = min(end, step.first + step.words) - word
             spread = (step.ends - step.begins) / max(1, step.words - 1)
             came = step.begins + (word - step.first) * spread
             time = max(max(time, came) + count, came + (count - 1) * spread + 1)
             word += count
             channel.take(word, time - 1)
-        sums = time - 1 + ALIGNED + dense_latency(self._config.dense)
-        ranks = min(fields["limit"], fields["best"])
-        lines = 1 + 2 * fields["argmax"] + 3 * fields["sums"] + 2 * ranks
-        first = sums + HeadUnit.LATENCY + SHOWN
-        last = first + lines - 1
-        if fields["sums"]:
-            last = max(last, first - SHOWN + SUMMED + 3 + 2 * ranks)
-        return sums, self._lines.write(lines, first, last)
+        return time
+
+
+def row_cycles(row: int, fields: Mapping[str, int]) -> float:
+    """Cycles that a row takes in the head, on average over all orders of rows.
+
+    A logit that enters its list of the best takes two more, and one for each word that it goes up.
+    """
+    best = -(-max(fields["best"], fields["argmax"]) // PLACES) * PLACES
+    enters = min(1.0, best / (row + 1))
+    words = -(-min(row + 1, best) // PLACES)
+    return fields["nodes"] * (1 + enters * (2 + (words - 1) / 2))

@@ -71,7 +71,8 @@ def predict_pass(
     """Predict a pass of a chain of nodes.
 
     The driver's own program is followed through a model of each unit; memory is a fluid with
-    latency. Not in the model: pauses of the host between passes, cycles that `TopK` holds rows up.
+    latency. Rows of the head are in random order, of which `TopK` takes the average time. Not in
+    the model: pauses of the host between passes.
 
     Parameters
     ----------

@@ -201,7 +201,7 @@ class PassWalk:
         self._row = last + Gate.LATENCY
 
     def _walk(self, fields: Mapping[str, int], handed: float) -> None:
-        _, self._ends = self._head.walk(
+        self._ends = self._head.walk(
             fields,
             columns=self._width,
             begins=max(self._columns, handed),

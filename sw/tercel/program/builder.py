@@ -255,6 +255,7 @@ class PassBuilder:
             rows=blocks * ROW_BLOCK,
             limit=request.head_rows,
             slices=self._layout.words(segment.columns),
+            nodes=request.nodes,
             best=request.best,
             argmax=request.argmax,
             sums=request.best > 0,

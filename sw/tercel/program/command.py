@@ -162,6 +162,7 @@ TABLE = {
         "rows": ROW,
         "limit": ROW,
         "slices": 12,
+        "nodes": 8,
         "best": 8,
         "argmax": 1,
         "sums": 1,

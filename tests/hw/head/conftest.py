@@ -9,11 +9,17 @@ def bits_of(x):
 
 
 def logit_payloads(unscaled):
-    """``[nodes, rows]`` float32 as the rows of one walk."""
-    rows = bits_of(unscaled).T
+    """``[nodes, rows]`` float32 as the logits of one walk."""
+    lanes, rows = np.shape(unscaled)
     return [
-        {"values": values.tolist(), "row": row, "last": row == len(rows) - 1}
-        for row, values in enumerate(rows)
+        {
+            "value": int(value),
+            "lane": lane,
+            "row": row,
+            "last": (lane, row) == (lanes - 1, rows - 1),
+        }
+        for row, values in enumerate(bits_of(unscaled).T)
+        for lane, value in enumerate(values)
     ]
 
 
@@ -29,12 +35,12 @@ def through(dut, payloads, count, idle, back_pressure, max_cycles=6000):
     return run(dut, source, sink, max_cycles=max_cycles)[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bits():
     return bits_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def payloads_of():
     return logit_payloads
 

@@ -7,12 +7,13 @@ from tercel_hw.head.block_reader import BlockReader
 from tercel_sim.testbench import get_all, put_all, run
 
 WALKS = [(32, 2), (16, 1), (48, 1)]
-"""Rows and beats of each."""
+"""Rows and slices of each."""
 
 
 def shape(macs):
-    dense = DenseConfig(nodes=2, macs=macs, turns=1, vector_beats=2, total_words=2, rows=64)
-    return HeadUnitConfig(head=HeadConfig(nodes=2, rows=64), dense=dense)
+    dense = DenseConfig(nodes=2, macs=macs, chain=8, slices=2, rows=64)
+    head = HeadConfig(nodes=2, rows=64, sum_bits=dense.sum_bits)
+    return HeadUnitConfig(head=head, dense=dense)
 
 
 def tape(config, walks):
@@ -32,17 +33,17 @@ def tape(config, walks):
     return [int.from_bytes(word, "little") for word in words], beats, scales
 
 
-def commands(config, walks):
-    return [{"rows": rows, "elements": width * config.dense.macs} for rows, width in walks]
+def commands(walks):
+    return [{"rows": rows, "slices": slices} for rows, slices in walks]
 
 
-@pytest.mark.parametrize("macs", [8, 16, 64, 128])
+@pytest.mark.parametrize("macs", [16, 32, 64, 128])
 def test_blocks_are_taken_apart(macs, idle, back_pressure):
     dut = BlockReader(config := shape(macs))
     words, beats, scales = tape(config, WALKS)
 
     async def control(ctx):
-        await put_all(ctx, dut.i_command, commands(config, WALKS))
+        await put_all(ctx, dut.i_command, commands(WALKS))
 
     async def source(ctx):
         await put_all(ctx, dut.i, words, idle)
@@ -64,7 +65,7 @@ def test_words_wait_for_room_for_scales():
     words, _, scales = tape(config, WALKS)
 
     async def control(ctx):
-        await put_all(ctx, dut.i_command, commands(config, WALKS))
+        await put_all(ctx, dut.i_command, commands(WALKS))
 
     async def source(ctx):
         await put_all(ctx, dut.i, words)
@@ -79,21 +80,22 @@ def test_words_wait_for_room_for_scales():
     assert run(dut, control, source, rows, max_cycles=1000)[2] == scales
 
 
-@pytest.mark.parametrize("macs", [8, 64])
-def test_a_word_passes_as_it_comes_and_a_scale_a_cycle_later(macs):
+@pytest.mark.parametrize("macs", [16, 64])
+def test_a_word_passes_as_it_comes_and_a_scale_two_cycles_later(macs):
     dut = BlockReader(config := shape(macs))
-    walk = WALKS[1:2]
+    walk = WALKS[2:3]
     words, _, _ = tape(config, walk)
+    block = config.scale_words + 16
 
     async def bench(ctx):
-        await put_all(ctx, dut.i_command, commands(config, walk))
+        await put_all(ctx, dut.i_command, commands(walk))
         ctx.set(dut.o_row.ready, 1)
         ctx.set(dut.i.valid, 1)
         for index, word in enumerate(words):
             ctx.set(dut.i.payload, word)
             assert ctx.get(dut.i.ready)
-            assert ctx.get(dut.o_row.valid) == (index >= config.scale_words)
-            assert ctx.get(dut.o_scale.valid) == (index > 0)
+            assert ctx.get(dut.o_row.valid) == (index % block >= config.scale_words)
+            assert ctx.get(dut.o_scale.valid) == (index > 1)
             await ctx.tick()
         assert ctx.get(dut.i_command.ready)
         assert not ctx.get(dut.i.ready)

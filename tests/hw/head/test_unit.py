@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,13 +11,16 @@ from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.head import HeadConfig, HeadUnit, HeadUnitConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
-NODES, BEST = 2, 4
+NODES, BEST = 3, 4
+HEAD = HeadConfig(rows=1 << 17, sum_bits=DenseConfig().sum_bits)
+NOTHING = {"best": 0, "argmax": 0, "sums": 0, "logits": 0}
 RUNS = {"logits_address": 0x80000123, "summary_address": 0x456}
 
 
 def shape(macs=16, nodes=NODES):
-    dense = DenseConfig(nodes=nodes, macs=macs, turns=2, vector_beats=8, total_words=2, rows=64)
-    return HeadUnitConfig(head=HeadConfig(nodes=nodes, rows=64, best=BEST), dense=dense)
+    dense = DenseConfig(nodes=nodes, macs=macs, chain=8, slices=8, tile=16, rows=64)
+    head = HeadConfig(nodes=nodes, rows=64, best=BEST, sum_bits=dense.sum_bits)
+    return HeadUnitConfig(head=head, dense=dense)
 
 
 class Bench(Elaboratable):
@@ -37,8 +40,8 @@ class Bench(Elaboratable):
         m.d.comb += [
             theirs.valid.eq(ours.valid),
             ours.ready.eq(theirs.ready),
-            theirs.payload.turns.eq(1),
-            theirs.payload.elements.eq(ours.payload.elements),
+            theirs.payload.full.eq(ours.payload.slices),
+            theirs.payload.tile.eq(16),
             theirs.payload.rows.eq(ours.payload.rows),
         ]
         return m
@@ -62,16 +65,16 @@ class Walk:
                 values=rng.integers(-127, 128, (NODES, elements)).astype(np.int8),
                 scale=(0.01 + rng.random(NODES) * 0.02).astype(np.float32),
             ),
-            ask={"limit": count, "best": 0, "argmax": 0, "sums": 0, "logits": 0, **ask},
+            ask={"limit": count, "nodes": NODES, **NOTHING, **ask},
         )
 
     @property
     def count(self):
         return -(-len(self.rows) // 16) * 16
 
-    @property
-    def command(self):
-        return {"rows": self.count, "elements": self.rows.shape[1], **self.ask, **RUNS}
+    def command(self, size):
+        slices = -(-self.rows.shape[1] // size)
+        return {"rows": self.count, "slices": slices, **self.ask, **RUNS}
 
     def columns(self):
         last = self.rows.shape[1] - 1
@@ -90,22 +93,22 @@ class Walk:
         for block in range(0, self.count, 16):
             head = scales[block : block + 16].tobytes()
             tape += head.ljust(-(-len(head) // size) * size, b"\0")
-            tape += rows[block : block + 16].tobytes()
+            tape += rows[block : block + 16].reshape(16, -1, size).transpose(1, 0, 2).tobytes()
         return [int.from_bytes(tape[at : at + size], "little") for at in range(0, len(tape), size)]
 
     def lines(self):
-        """Runs as (address, lines)."""
-        limit = self.ask["limit"]
-        u = head_logits(self.rows[:limit], self.row_scales[:limit], self.x)
+        """Runs as (address, lines), of the lanes that the walk has."""
+        limit, nodes = self.ask["limit"], np.arange(self.ask["nodes"])
+        x = Quantised(values=self.x.values[nodes], scale=self.x.scale[nodes])
+        u = head_logits(self.rows[:limit], self.row_scales[:limit], x)
         if self.ask["logits"]:
             yield RUNS["logits_address"], u.T.view(np.uint32)
-        lines = [self.x.scale.view(np.uint32)]
-        nodes = np.arange(NODES)
+        lines = [x.scale.view(np.uint32)]
         if self.ask["argmax"]:
             rows = argmax(u)
             lines += [rows, u[nodes, rows].view(np.uint32)]
         if self.ask["sums"]:
-            total = exponential_sum(u, self.x.scale)
+            total = exponential_sum(u, x.scale)
             halves = total.total.view(np.uint32).reshape(-1, 2)
             lines += [total.octave.view(np.uint32), halves[:, 0], halves[:, 1]]
         ranks = min(limit, self.ask["best"])
@@ -132,10 +135,10 @@ def play(
 
     async def take(ctx):
         runs = []
-        for _ in expected:
+        for _, lines in expected:
             (head,) = await get_all(ctx, unit.o_run, 1, back_pressure)
-            lines = await get_all(ctx, unit.o_line, head.lines, back_pressure)
-            runs.append((head.address, [list(line) for line in lines]))
+            taken = await get_all(ctx, unit.o_line, head.lines, back_pressure)
+            runs.append((head.address, [list(line)[: lines.shape[1]] for line in taken]))
         await ctx.tick().repeat(2)
         assert not ctx.get(unit.o_run.valid)
         assert not ctx.get(unit.o_line.valid)
@@ -145,7 +148,7 @@ def play(
     return run(
         bench,
         take,
-        source(unit.i_command, [walk.command for walk in walks]),
+        source(unit.i_command, [walk.command(config.dense.macs) for walk in walks]),
         source(unit.i, [column for walk in walks for column in walk.columns()]),
         source(
             unit.i_scales, [walk.x.scale.view(np.uint32).tolist() for walk in walks], scales_after
@@ -167,11 +170,14 @@ def test_walks_equal_the_golden_model(idle, back_pressure):
         Walk.random(rng, count=32, elements=16, limit=21, argmax=1),
         Walk.random(rng, count=16, elements=17, limit=2, best=BEST),
         Walk.random(rng, count=17, elements=16, best=BEST, logits=1),
+        Walk.random(rng, count=32, elements=16, nodes=1, limit=30, **everything),
+        Walk.random(rng, count=16, elements=16, nodes=2, limit=1, **everything),
+        Walk.random(rng, count=16, elements=16, nodes=2, limit=15),
     ]
-    assert play(shape(), walks, idle, back_pressure) == listed(walks)
+    assert play(shape(), walks, idle, back_pressure, max_cycles=20000) == listed(walks)
 
 
-@pytest.mark.parametrize("macs", [8, 32])
+@pytest.mark.parametrize("macs", [32, 64])
 def test_words_of_other_sizes(macs):
     rng = np.random.default_rng(5)
     walks = [
@@ -190,22 +196,22 @@ def test_late_scales_and_ties_which_go_to_the_lower_row():
     walk.x.values[:] = walk.rows[5]
     assert play(shape(), [walk], scales_after=400) == listed([walk])
     assert (
-        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist() == [[5, 9, 21, 30]] * 2
+        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist()
+        == [[5, 9, 21, 30]] * NODES
     )
 
 
 @pytest.mark.parametrize("elements", [16, 40])
-def test_a_word_a_cycle_and_the_latency_of_a_line(elements):
+def test_a_word_a_cycle_and_when_lines_are_offered(elements):
     bench = Bench(config := shape())
     unit = bench.unit
-    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, argmax=1, logits=1)
+    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, logits=1)
     words = walk.words(config.dense.macs)
 
     async def load(ctx):
         ctx.set(unit.o_run.ready, 1)
         ctx.set(unit.o_line.ready, 1)
-        await put_all(ctx, unit.i_command, [walk.command])
-        await put_all(ctx, unit.i_scales, [walk.x.scale.view(np.uint32).tolist()])
+        await put_all(ctx, unit.i_command, [walk.command(config.dense.macs)])
         await put_all(ctx, unit.i, walk.columns())
 
     async def tape(ctx):
@@ -237,18 +243,19 @@ def test_a_word_a_cycle_and_the_latency_of_a_line(elements):
     _, taken, (summed, offered) = run(bench, load, tape, lines, max_cycles=600)
     assert taken == list(range(taken[0], taken[0] + len(words)))
     beats = -(-elements // config.dense.macs)
-    last_words = [
-        taken[block * (config.scale_words + 16 * beats) + config.scale_words + beats * row - 1]
-        for block in range(3)
-        for row in range(1, 17)
-    ]
+    size = config.scale_words + 16 * beats
+    last_words = [taken[(block + 1) * size - 16 + row] for block in range(3) for row in range(16)]
     assert summed == [cycle + bench.engine.latency for cycle in last_words]
-    assert offered == [cycle + unit.LATENCY for cycle in summed]
+    # A row takes as many cycles as there are lanes; the queue takes up those that come faster.
+    starts = [summed[0]]
+    for cycle in summed[1:]:
+        starts.append(max(cycle, starts[-1] + NODES))
+    assert offered == [cycle + unit.LATENCY + NODES - 1 for cycle in starts]
 
 
 @pytest.mark.slow
 def test_the_kv260_shape_converts():
-    config = HeadUnitConfig(head=HeadConfig(rows=1 << 17), dense=DenseConfig())
+    config = HeadUnitConfig(head=HEAD, dense=DenseConfig())
     assert "module" in rtlil.convert(HeadUnit(config))
 
 
@@ -258,17 +265,22 @@ def test_the_kv260_shape_converts():
         ({"head": 3}, TypeError, "head must be a HeadConfig, not 3"),
         ({"dense": None}, TypeError, "dense must be a DenseConfig, not None"),
         (
-            {"head": HeadConfig(nodes=4, rows=64)},
+            {"head": replace(HEAD, nodes=4)},
             ValueError,
             "nodes must be the same, but the head has 4 and the dense engine 8",
         ),
         (
-            {"head": HeadConfig(rows=1 << 18)},
+            {"head": replace(HEAD, rows=1 << 18)},
             ValueError,
             r"rows of the head must not exceed the dense engine's rows \(131072\), but are 262144",
+        ),
+        (
+            {"head": replace(HEAD, sum_bits=32)},
+            ValueError,
+            r"sum_bits must be those of the dense engine \(27\), but are 32",
         ),
     ],
 )
 def test_wrong_values_are_refused(fields, error, message):
     with pytest.raises(error, match=message):
-        HeadUnitConfig(**{"head": HeadConfig(rows=1 << 17), "dense": DenseConfig(), **fields})
+        HeadUnitConfig(**{"head": HEAD, "dense": DenseConfig(), **fields})

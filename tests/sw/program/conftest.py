@@ -128,8 +128,8 @@ class Interpreter:
         self.memory.write(word + first, content)
 
     def lines(self, word, lines):
-        """Write result lines, each in whole granules."""
-        padded = np.zeros((len(lines), self.machine.line_bytes), np.uint8)
+        """Write result lines, each in whole granules; noise in lanes without a node."""
+        padded = self.noise.integers(0, 256, (len(lines), self.machine.line_bytes), np.uint8)
         data = np.ascontiguousarray(lines, np.uint32).view(np.uint8).reshape(len(lines), -1)
         padded[:, : data.shape[1]] = data
         self.patch(word, 0, padded.reshape(-1))
@@ -331,6 +331,7 @@ class Interpreter:
         rows,
         limit,
         slices,
+        nodes,
         best,
         argmax,
         sums,
@@ -348,6 +349,8 @@ class Interpreter:
         blocks = tape.view(self.layout.row_block(elements))
         assert 16 * len(blocks) == rows
         values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:limit, :elements]
+        assert 1 <= nodes <= self.machine.nodes
+        columns, scale = columns[:nodes], scale[:nodes]
         x = Quantised(values=columns, scale=scale)
         unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
         if logits:

@@ -71,6 +71,11 @@ def test_lanes_without_a_node_are_zeroed_first(build):
     assert [row["lane"] for row in rows] == [*range(8), *range(8)]
 
 
+def test_units_are_told_how_many_nodes_there_are(build):
+    told = {name: fields["nodes"] for name, fields in build() if "nodes" in fields}
+    assert told == {"heads": 3, "attention": 3, "head": 3}
+
+
 def test_siblings_share_a_position(image, build):
     rows = [fields["address"] for name, fields in build() if name == "rows"][-3:]
     assert rows[1] == rows[2] == rows[0] + image.layout.words(4 * image.config.head_size)

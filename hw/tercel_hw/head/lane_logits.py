@@ -1,0 +1,117 @@
+"""Rows of sums to logits, lane by lane."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+
+from tercel_hw.float32 import StreamPipeline
+from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.head.config import HeadConfig
+from tercel_hw.head.logit_scale import LogitScale
+
+__all__ = ["QUEUE_ROWS", "LaneLogits"]
+
+QUEUE_ROWS = 32
+"""Rows of sums that wait: two blocks, for those of a block come at once."""
+
+
+class LaneLogits(wiring.Component):
+    """A queue of rows of sums, then one pipeline for the logits of all lanes.
+
+    The queue takes a row a cycle. A row that counts leaves it in as many cycles as the walk has
+    lanes; those from the limit on, which must not win, are dropped, one a cycle. A logit is offered
+    ``LATENCY`` cycles after its sum was taken, and one more for each logit before it.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i_command : In(stream.Signature(StructLayout({"rows": ..., "limit": ..., "nodes": ...})))
+        Rows that come, how many of them count and lanes that do: ``1 <= limit <= rows``,
+        ``1 <= nodes <= config.nodes``. Taken when all rows of the walk before have left the queue.
+    i_sum : In(stream.Signature(config.sums))
+        A row's.
+    i_scale : In(stream.Signature(32))
+        A row's, taken with its last sum.
+    o : Out(stream.Signature(config.logit))
+        A row's lanes one after the other.
+    """
+
+    LATENCY = LogitScale.LATENCY + 1
+
+    i_command: stream.Interface
+    i_sum: stream.Interface
+    i_scale: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, config: HeadConfig):
+        self._config = config
+        count = range(config.rows + 1)
+        walk = {"rows": count, "limit": count, "nodes": range(config.nodes + 1)}
+        super().__init__(
+            {
+                "i_command": wiring.In(stream.Signature(data.StructLayout(walk))),
+                "i_sum": wiring.In(stream.Signature(config.sums)),
+                "i_scale": wiring.In(stream.Signature(FLOAT32_BITS)),
+                "o": wiring.Out(stream.Signature(config.logit)),
+            }
+        )
+
+    @property
+    def config(self) -> HeadConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=QUEUE_ROWS)
+        lane_scale = LogitScale(sum_bits=config.sum_bits)
+        m.submodules.scale = scale = StreamPipeline(lane_scale, tag_bits=config.place.size)
+        place, placed = Signal(config.place), Signal(config.place)
+        row, last_counting, last_row = (Signal(range(config.rows)) for _ in range(3))
+        lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
+        running, counts, there, ends = (Signal() for _ in range(4))
+        m.d.comb += [
+            self.i_command.ready.eq(~running),
+            queue.w_data.eq(self.i_sum.payload),
+            queue.w_en.eq(self.i_sum.valid),
+            self.i_sum.ready.eq(queue.w_rdy),
+            there.eq(running & queue.r_rdy & self.i_scale.valid),
+            ends.eq(there & (~counts | (scale.i.ready & (lane == last_lane)))),
+            queue.r_en.eq(ends),
+            self.i_scale.ready.eq(ends),
+            place.lane.eq(lane),
+            place.row.eq(row),
+            place.last.eq((row == last_counting) & (lane == last_lane)),
+            scale.i.valid.eq(there & counts),
+            scale.i.payload.sum.eq(data.View(config.sums, queue.r_data)[lane]),
+            scale.i.payload.row_scale.eq(self.i_scale.payload),
+            scale.i.payload.tag.eq(place),
+            placed.eq(scale.o.payload.tag),
+            self.o.valid.eq(scale.o.valid),
+            self.o.payload.value.eq(scale.o.payload.value),
+            [self.o.payload[name].eq(placed[name]) for name in config.place.members],
+            scale.o.ready.eq(self.o.ready),
+        ]
+        with m.If(scale.i.valid & scale.i.ready):
+            m.d.sync += lane.eq(Mux(lane == last_lane, 0, lane + 1))
+        with m.If(ends):
+            m.d.sync += row.eq(row + 1)
+            with m.If(row == last_counting):
+                m.d.sync += counts.eq(0)
+            with m.If(row == last_row):
+                m.d.sync += running.eq(0)
+        command = self.i_command.payload
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [
+                row.eq(0),
+                last_counting.eq(command.limit - 1),
+                last_row.eq(command.rows - 1),
+                last_lane.eq(command.nodes - 1),
+                running.eq(1),
+                counts.eq(1),
+            ]
+        return m

@@ -1,0 +1,69 @@
+"""Words of lanes to result lines."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+
+from tercel_hw.head.config import HeadConfig
+
+__all__ = ["LineBuilder"]
+
+
+class LineBuilder(wiring.Component):
+    """Gathers the words of a line, one a cycle, while the line before waits to be taken.
+
+    A line is offered 2 cycles after its last word was taken. ``i.ready`` comes from registers, so
+    lines of one word may come in two of three cycles, longer ones without a gap. Lanes without a
+    word keep what they had.
+
+    Parameters
+    ----------
+    config
+        The shape.
+
+    Members
+    -------
+    i : In(stream.Signature(config.word))
+        ``last`` ends a line.
+    o : Out(stream.Signature(config.floats))
+    busy : Out(1)
+        A word has not left.
+    """
+
+    LATENCY = 2
+
+    i: stream.Interface
+    o: stream.Interface
+    busy: Signal
+
+    def __init__(self, config: HeadConfig):
+        self._config = config
+        super().__init__(
+            {
+                "i": wiring.In(stream.Signature(config.word)),
+                "o": wiring.Out(stream.Signature(config.floats)),
+                "busy": wiring.Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> HeadConfig:
+        return self._config
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        words = Signal(self._config.floats, reset_less=True)
+        begun, full = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~full | ~self.o.valid),
+            self.busy.eq(begun | self.o.valid),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(full & (~self.o.valid | self.o.ready)):
+            m.d.sync += [self.o.payload.eq(words), self.o.valid.eq(1), full.eq(0), begun.eq(0)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [begun.eq(1), full.eq(self.i.payload.last)]
+            for lane in range(self._config.nodes):
+                with m.If(self.i.payload.lane == lane):
+                    m.d.sync += words[lane].eq(self.i.payload.value)
+        return m
