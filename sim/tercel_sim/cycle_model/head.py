@@ -104,9 +104,9 @@ class Head:
             time = self._take(begun, before + block * size, size)
             rows = range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, fields["limit"]))
             cycles = sum(row_cycles(row, fields) for row in rows)
-            pace = (time - begun) / ROW_BLOCK
-            last = time + latency - 1 - (ROW_BLOCK - len(rows)) * pace
-            first = last - (len(rows) - 1) * pace
+            # Rows end one by one with their last slice.
+            last = time + latency - 1 - (ROW_BLOCK - len(rows))
+            first = last - (len(rows) - 1)
             left = [*left[1:], max(left[-1] + cycles, first + cycles, last + nodes)]
         logits = left[-1] + HeadUnit.LATENCY - nodes + SHOWN
         if fields["sums"]:
