@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from tercel.image import CODES, Chunks, TapeLayout, WeightCode
 from tercel.numerics.linear import EXACT
+from tercel_hw.adder_levels import tree_latency
 
 __all__ = ["TLMM", "TlmmConfig"]
 
@@ -12,6 +13,8 @@ PARTS = {"base3": (3, 2), "index5": (3,)}
 """How the trits of a code are cut: each part has a table of its own."""
 ACTIVATION = 127
 """Largest magnitude of an activation."""
+TABLE_WORDS = 32
+"""Words of distributed RAM behind one address of a lookup table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +88,26 @@ class TlmmConfig:
         return PARTS[self.code]
 
     @property
-    def entries(self) -> int:
-        """Entries written to the largest table of a code, and the cycles that takes.
+    def halved(self) -> tuple[bool, ...]:
+        """Whether a part's table holds only one half of the sums; the others are their negatives.
 
-        A table holds the sums of one half of the patterns: the other half is their negatives, and
-        the sum of no activation, entry 0, is always 0.
+        It does where both banks would not fit in the words of a lookup table otherwise. A sum with
+        a sign takes more of the adder tree than one without.
         """
-        return max(3**trits for trits in self.parts) // 2
+        return tuple(2 * 3**trits > TABLE_WORDS for trits in self.parts)
+
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """Sums in the table of each part, beside entry 0, the sum of no activation."""
+        return tuple(
+            3**trits // 2 if half else 3**trits - 1
+            for trits, half in zip(self.parts, self.halved, strict=True)
+        )
+
+    @property
+    def entries(self) -> int:
+        """Entries written to the largest table of a code, and the cycles that takes."""
+        return max(self.sums)
 
     @property
     def sum_bits(self) -> int:
@@ -109,7 +125,8 @@ class TlmmConfig:
 
         Decoder and lookup 1 each, a level of the adder tree 1, accumulator 2, output queue 1.
         """
-        return 5 + (len(self.peaks) - 1).bit_length()
+        with_sign = sum(self.halved) * self.tables
+        return 5 + tree_latency(plain=len(self.peaks) - with_sign, with_sign=with_sign)
 
     def fill_cycles(self, codes: int) -> int:
         """Cycles from the first group of a chunk of ``codes`` codes to the first use of it.

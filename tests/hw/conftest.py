@@ -12,7 +12,7 @@ from tercel_hw.target import Target
 from tercel_sim.cocotb_runner import run_bench
 from tercel_sim.testbench import every_cycle, random_gaps
 
-MODEL = Path(__file__).parent / "dsp48e2.v"
+MODELS = [Path(__file__).parent / name for name in ("dsp48e2.v", "fabric.v")]
 BENCH = Path(__file__).parent / "benches" / "forms_bench.py"
 
 
@@ -30,7 +30,7 @@ class Forms:
     """Both forms of a component as one design, which have their inputs in common."""
 
     def __init__(self, make):
-        text = [MODEL.read_text()]
+        text = [model.read_text() for model in MODELS]
         instances = []
         for target in Target:
             component = make()

@@ -57,8 +57,8 @@ def test_fills_of_the_kv260_are_hidden_in_full_blocks():
 def test_a_matrix_of_the_kv260_is_a_row_chunk_a_cycle():
     config = TlmmConfig()
     rows, columns = 4608, 1536
-    assert config.latency == 13
-    assert config.cycles(rows, columns) == 1 + 261 + 4 * rows - 1 + 13
+    assert config.latency == 10
+    assert config.cycles(rows, columns) == 1 + 261 + 4 * rows - 1 + 10
 
 
 def test_matrices_follow_each_other_without_a_gap():

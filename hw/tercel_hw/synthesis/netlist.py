@@ -7,10 +7,9 @@ from typing import Any
 
 from tercel.errors import TercelError
 
-__all__ = ["CARRY", "LUT_MEMORIES", "Cell", "Netlist", "is_lut"]
+__all__ = ["CARRIES", "LUT_MEMORIES", "Cell", "Netlist", "is_lut"]
 
-CARRY = "CARRY4"
-CARRY_BITS = 4
+CARRIES = ("CARRY4", "CARRY8")
 MUXES = ("MUXF7", "MUXF8", "MUXF9")
 LUT_MEMORIES = {
     "RAM32X1S": 1,
@@ -47,6 +46,8 @@ class Cell:
 
     name: str
     kind: str
+    pair: str | None
+    """What two functions in one lookup table have in common."""
     inputs: dict[str, tuple[int | str, ...]]
     """Bits of each input; a constant is ``"0"``, ``"1"`` or ``"x"``."""
     outputs: dict[str, tuple[int | str, ...]]
@@ -58,7 +59,7 @@ class Cell:
         """
         if is_lut(self.kind) or self.kind in MUXES:
             ports = self.inputs.values()
-        elif self.kind == CARRY:
+        elif self.kind in CARRIES:
             ports = [
                 bits[: index + 1] if name in ("S", "DI") else bits
                 for name, bits in self.inputs.items()
@@ -149,4 +150,16 @@ def _cell(name: str, cell: dict[str, Any]) -> Cell:
     for port, bits in cell["connections"].items():
         if (direction := directions.get(port)) in ports:
             ports[direction][port] = tuple(bits)
-    return Cell(name=name, kind=cell["type"], inputs=ports["input"], outputs=ports["output"])
+    return Cell(
+        name=name,
+        kind=cell["type"],
+        pair=_pair(name, cell),
+        inputs=ports["input"],
+        outputs=ports["output"],
+    )
+
+
+def _pair(name: str, cell: dict[str, Any]) -> str | None:
+    """The attribute holds within a module, which flattening has made a part of the name."""
+    pair = cell.get("attributes", {}).get("HLUTNM")
+    return pair and name.rpartition(".")[0] + "." + pair

@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from tercel_hw.synthesis.netlist import CARRY, LUT_MEMORIES, Cell, Netlist, is_lut
+from tercel_hw.synthesis.netlist import CARRIES, LUT_MEMORIES, Cell, Netlist, is_lut
 
 __all__ = ["Resources", "count_resources"]
 
@@ -42,13 +42,14 @@ def count_resources(netlist: Netlist) -> Resources:
 
     A carry bit takes two functions, of which the second is an input of the chain. Its table lies in
     the same LUT6 as the table of the first, and is not counted, if the two have 5 inputs together
-    at most and it feeds nothing but carry chains and their tables.
+    at most and it feeds nothing but carry chains and their tables. Two tables with the same HLUTNM
+    lie in one LUT6 in any case.
     """
     kinds = Counter(cell.kind for cell in netlist.cells)
     logic = sum(count for kind, count in kinds.items() if is_lut(kind))
     memory = sum(count * LUT_MEMORIES.get(kind, 0) for kind, count in kinds.items())
     return Resources(
-        lut=logic + memory - _shared(netlist),
+        lut=logic + memory - _paired(netlist) - _shared(netlist),
         lut_memory=memory,
         ff=sum(kinds[kind] for kind in FLIP_FLOPS),
         dsp=kinds["DSP48E2"],
@@ -57,12 +58,18 @@ def count_resources(netlist: Netlist) -> Resources:
     )
 
 
+def _paired(netlist: Netlist) -> int:
+    """Tables that share a LUT6 because they are told to."""
+    pairs = [cell.pair for cell in netlist.cells if cell.pair and is_lut(cell.kind)]
+    return len(pairs) - len(set(pairs))
+
+
 def _shared(netlist: Netlist) -> int:
     """Tables of second inputs of carry bits that share the LUT6 of the first."""
     bits = [
         (second, first_table, second_table)
         for carry in netlist.cells
-        if carry.kind == CARRY
+        if carry.kind in CARRIES
         for first, second in zip(carry.inputs["S"], carry.inputs["DI"], strict=True)
         if isinstance(second, int)
         if (first_table := _table(netlist, first)) and (second_table := _table(netlist, second))
@@ -72,7 +79,7 @@ def _shared(netlist: Netlist) -> int:
     for bit, first, second in bits:
         inputs = _inputs(first) - {bit} | _inputs(second)
         loads = [cell for cell, _, _ in netlist.loads[bit]]
-        alone = all(cell.kind == CARRY or cell.name in firsts for cell in loads)
+        alone = all(cell.kind in CARRIES or cell.name in firsts for cell in loads)
         if alone and first.name != second.name and len(inputs) <= SHARED_INPUTS:
             shared.add(second.name)
     return len(shared)
@@ -80,7 +87,7 @@ def _shared(netlist: Netlist) -> int:
 
 def _table(netlist: Netlist, bit: int | str) -> Cell | None:
     driver = netlist.driver.get(bit) if isinstance(bit, int) else None
-    return driver[0] if driver and is_lut(driver[0].kind) else None
+    return driver[0] if driver and is_lut(driver[0].kind) and not driver[0].pair else None
 
 
 def _inputs(table: Cell) -> set[int]:

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from tercel_hw.config import SAME_ROW, TlmmConfig
-from tercel_hw.tlmm.arithmetic import plus_or_minus
 from tercel_hw.tlmm.layouts import sums_layout, tag_layout
 
 __all__ = ["Accumulator"]
@@ -30,8 +29,6 @@ class Accumulator(wiring.Component):
         The row that the total belongs to, and which of its chunks this is.
     total : In
         One total a node.
-    negated : In
-        They are to be subtracted.
     valid : Out
         A row is complete.
     sums : Out
@@ -43,7 +40,6 @@ class Accumulator(wiring.Component):
 
     tag: data.View
     total: data.View
-    negated: Signal
     valid: Signal
     sums: data.View
 
@@ -54,7 +50,6 @@ class Accumulator(wiring.Component):
             {
                 "tag": In(tag_layout(config)),
                 "total": In(data.ArrayLayout(signed(width), config.nodes)),
-                "negated": In(1),
                 "valid": Out(1),
                 "sums": Out(sums_layout(config)),
             }
@@ -74,18 +69,12 @@ class Accumulator(wiring.Component):
         m.d.comb += read.addr.eq(self.tag.row)
 
         tag, written = Signal(tag_layout(config)), Signal(tag_layout(config))
-        total, negated = Signal(self.total.shape()), Signal()
-        m.d.sync += [
-            tag.eq(self.tag),
-            total.eq(self.total),
-            negated.eq(self.negated),
-            written.eq(tag),
-        ]
+        total = Signal(self.total.shape())
+        m.d.sync += [tag.eq(self.tag), total.eq(self.total), written.eq(tag)]
         for node in range(config.nodes):
             before = Signal(signed(config.sum_bits), name=f"before_{node}")
             m.d.comb += before.eq(Mux(tag.first, 0, read.data[node]))
-            after = plus_or_minus(negated, before, total[node])
-            m.d.sync += self.sums.sums[node].eq(after)
+            m.d.sync += self.sums.sums[node].eq(before + total[node])
         m.d.comb += [
             write.en.eq(written.valid),
             write.addr.eq(written.row),

@@ -1,24 +1,35 @@
 """Many signed terms to one sum."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
+from dataclasses import dataclass
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from tercel_hw.tlmm.arithmetic import plus_or_minus
+from tercel_hw.adder_levels import COMPLEMENTED, COUNTED, SUMMED, count_latency, tree_latency
+from tercel_hw.tlmm.ternary_adder import TernaryAdder
 
 __all__ = ["AdderTree"]
 
 
-class AdderTree(wiring.Component):
-    """A pipelined binary tree of adders, K nodes wide.
+@dataclass(frozen=True, kw_only=True)
+class _Term:
+    """A number ``low..high`` of each lane."""
 
-    The sign of a term is the same for all nodes and travels beside it: an adder takes the left
-    sign out of both its terms, so that it adds or subtracts, and hands that sign on. Thus no term
-    is ever negated. Every sum is just as wide as its terms can make it.
+    low: int
+    high: int
+    values: list[Value]
+
+
+class AdderTree(wiring.Component):
+    """A pipelined tree of adders, K nodes wide.
+
+    A term with a sign has the same one for all nodes. ``-x`` is ``~x + 1``: adders of two such
+    terms take each of them or its complement, and the ones that are missing are counted beside the
+    tree, once for all nodes, and added like a term. All other adders have three operands
+    (`TernaryAdder`). Every sum is just as wide as its terms can make it.
 
     One set of terms a cycle; the result ``latency`` cycles later.
 
@@ -26,6 +37,8 @@ class AdderTree(wiring.Component):
     ----------
     peaks
         Largest magnitude of every term.
+    negatable
+        Which terms have a sign.
     nodes
         Lanes K.
 
@@ -36,86 +49,106 @@ class AdderTree(wiring.Component):
     terms : In
         ``[term][node]``, as wide as the largest needs.
     negative : In
-        The signs of the terms.
+        The signs of the terms; those of terms without one are ignored.
     total : Out
-        Their sum, node by node, but for its sign.
-    negated : Out
-        The sign of the sum.
+        Their sum, node by node.
+
+    Raises
+    ------
+    ValueError
+        If a parameter breaks its rule.
     """
 
     enable: Signal
     terms: data.View
     negative: Signal
     total: data.View
-    negated: Signal
 
-    def __init__(self, *, peaks: Sequence[int], nodes: int):
+    def __init__(self, *, peaks: Sequence[int], negatable: Sequence[bool], nodes: int):
         if not peaks or min(peaks) < 1:
             raise ValueError(f"peaks must be positive, one or more, not {peaks!r}")
+        if len(negatable) != len(peaks):
+            raise ValueError(f"negatable must tell of {len(peaks)} terms, not {len(negatable)}")
         if nodes < 1:
             raise ValueError(f"nodes must be positive, not {nodes!r}")
         self._peaks = tuple(peaks)
+        self._negatable = tuple(negatable)
         self._nodes = nodes
-        term = data.ArrayLayout(signed(_width(max(peaks))), nodes)
+        term = data.ArrayLayout(_shape(max(peaks)), nodes)
         super().__init__(
             {
                 "enable": In(1),
                 "terms": In(data.ArrayLayout(term, len(peaks))),
                 "negative": In(len(peaks)),
-                "total": Out(data.ArrayLayout(signed(_width(sum(peaks))), nodes)),
-                "negated": Out(1),
+                "total": Out(data.ArrayLayout(_shape(sum(peaks)), nodes)),
             }
         )
 
     @property
     def latency(self) -> int:
         """Cycles: the levels of the tree."""
-        return (len(self._peaks) - 1).bit_length()
+        with_sign = sum(self._negatable)
+        return tree_latency(plain=len(self._peaks) - with_sign, with_sign=with_sign)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A level is its terms, each (peak, nodes), and their signs. Where two terms meet, what
-        # counts is whether their signs differ: known and registered a level ahead.
-        terms = [
-            (peak, [self.terms[i][node] for node in range(self._nodes)])
-            for i, peak in enumerate(self._peaks)
-        ]
-        signs = [self.negative[i] for i in range(len(terms))]
-        differ = [left ^ right for left, right in zip(signs[::2], signs[1::2], strict=False)]
-        for depth in range(self.latency):
-            signs = signs[::2]
-            next_differ = [
-                left ^ right for left, right in zip(signs[::2], signs[1::2], strict=False)
-            ]
-            pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
-            terms = [
-                self._add(m, f"sum_{depth}_{i}", pair, minus)
-                for i, (pair, minus) in enumerate(zip_longest(pairs, differ))
-            ]
-            signs = self._register(m, f"sign_{depth}", signs)
-            differ = self._register(m, f"differ_{depth}", next_differ)
-        ((_, sums),) = terms
-        m.d.comb += self.negated.eq(signs[0])
-        m.d.comb += [self.total[node].eq(total) for node, total in enumerate(sums)]
+        plain = [self._term(i) for i, sign in enumerate(self._negatable) if not sign]
+        with_sign = [i for i, sign in enumerate(self._negatable) if sign]
+        terms = _level(m, "sum_0", plain, SUMMED, self.enable)
+        terms += _level(
+            m, "chosen", [self._chosen(i) for i in with_sign], COMPLEMENTED, self.enable
+        )
+        counts = [_Term(low=0, high=1, values=[self.negative[i]]) for i in with_sign]
+        counted = count_latency(len(with_sign))
+        for level in range(counted):
+            counts = _level(m, f"count_{level}", counts, COUNTED[min(level, 1)], self.enable)
+        for level in range(1, self.latency):
+            if level == counted:
+                ((count,),) = (term.values for term in counts)
+                terms.append(_Term(low=0, high=len(with_sign), values=[count] * self._nodes))
+            terms = _level(m, f"sum_{level}", terms, SUMMED, self.enable)
+        (total,) = terms
+        m.d.comb += [self.total[node].eq(value) for node, value in enumerate(total.values)]
         return m
 
-    def _register(self, m: Module, name: str, bits: list) -> list:
-        registers = [Signal(name=f"{name}_{i}") for i in range(len(bits))]
-        with m.If(self.enable):
-            m.d.sync += [register.eq(bit) for register, bit in zip(registers, bits, strict=True)]
-        return registers
+    def _term(self, index: int) -> _Term:
+        peak = self._peaks[index]
+        width = _shape(peak).width
+        values = [self.terms[index][node][:width].as_signed() for node in range(self._nodes)]
+        return _Term(low=-peak, high=peak, values=values)
 
-    def _add(self, m: Module, name: str, pair: list, minus) -> tuple:
-        """The registers behind the sums of a pair, or behind a term without a partner."""
-        peak = sum(peak for peak, _ in pair)
-        sums = [Signal(signed(_width(peak)), name=f"{name}_{node}") for node in range(self._nodes)]
-        with m.If(self.enable):
-            for node, total in enumerate(sums):
-                values = [nodes[node] for _, nodes in pair]
-                after = values[0] if len(pair) == 1 else plus_or_minus(minus, *values)
-                m.d.sync += total.eq(after)
-        return peak, sums
+    def _chosen(self, index: int) -> _Term:
+        """A term or its complement."""
+        term = self._term(index)
+        values = [Mux(self.negative[index], ~value, value) for value in term.values]
+        return _Term(low=term.low - 1, high=term.high, values=values)
 
 
-def _width(peak: int) -> int:
-    return bits_for(peak) + 1
+def _level(m: Module, name: str, terms: list[_Term], size: int, enable: Value) -> list[_Term]:
+    """The registers behind the sums of so many terms each, or of what remains."""
+    groups = [terms[start : start + size] for start in range(0, len(terms), size)]
+    return [_sum(m, f"{name}_{place}", group, enable) for place, group in enumerate(groups)]
+
+
+def _sum(m: Module, name: str, terms: list[_Term], enable: Value) -> _Term:
+    low, high = sum(term.low for term in terms), sum(term.high for term in terms)
+    shape = Shape.cast(range(low, high + 1))
+    registers = []
+    for lane, operands in enumerate(zip(*(term.values for term in terms), strict=True)):
+        if len(operands) == SUMMED:
+            adder = TernaryAdder(width=shape.width)
+            m.submodules[f"{name}_lane{lane}"] = adder
+            ports = zip((adder.a, adder.b, adder.c), operands, strict=True)
+            m.d.comb += [port.eq(value) for port, value in ports]
+            total = adder.o
+        else:
+            total = sum(operands[1:], operands[0])
+        register = Signal(shape, name=f"{name}_lane{lane}")
+        with m.If(enable):
+            m.d.sync += register.eq(total)
+        registers.append(register)
+    return _Term(low=low, high=high, values=registers)
+
+
+def _shape(peak: int) -> Shape:
+    return signed(bits_for(peak) + 1)

@@ -3,15 +3,19 @@
 from itertools import pairwise
 
 import numpy as np
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from tercel.image import WeightCode
 from tercel_hw.config import TlmmConfig
 from tercel_hw.tlmm.layouts import lookup_layout
 
 __all__ = ["CodeDecoder", "balanced_parts"]
+
+LOWER_BITS = 3
+"""Bits of a code on which its upper part depends only by one step; it leaves five others."""
 
 
 def balanced_parts(code: WeightCode, parts: tuple[int, ...]) -> np.ndarray:
@@ -27,8 +31,13 @@ def balanced_parts(code: WeightCode, parts: tuple[int, ...]) -> np.ndarray:
 class CodeDecoder(wiring.Component):
     """One weight code to one lookup a part; without registers.
 
-    The trits of a part as a balanced ternary number: its magnitude is the table's entry, its sign
-    the sign of the sum. So the code of zeros looks up entry 0 of every table, which is zero.
+    The trits of a part are a balanced ternary number. In a halved table, the lower part's, its
+    magnitude is the entry and its sign the sign of the sum. In a full one, the upper part's, the
+    entry is the number modulo ``3**trits``. So the code of zeros looks up entry 0 of every table,
+    which is zero.
+
+    No step has more inputs than a lookup table: the upper part is found first, then its share
+    subtracted.
 
     Parameters
     ----------
@@ -58,23 +67,43 @@ class CodeDecoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        code = self._config.weight_code
-        # A code and its mirror image hold negated trits: only the lower half needs tables.
-        mirrored, lower = Signal(), Signal(range(code.size // 2 + 1))
+        config = self._config
+        m.d.comb += self.corrupt.eq(self.code >= config.weight_code.size)
+        trits = config.parts[0]
+        number = self.code
+        if len(config.parts) == 2:
+            number -= self._upper(m, 3**trits)
+        balanced = _balanced(trits)
+        number = number[: (len(balanced) - 1).bit_length()]
         m.d.comb += [
-            mirrored.eq(self.code > code.size // 2),
-            lower.eq(Mux(mirrored, ~self.code, self.code) + Mux(mirrored, code.size, 0)),
-            self.corrupt.eq(self.code >= code.size),
+            self.lookups[0].index.eq(_at(abs(balanced), number)),
+            self.lookups[0].negative.eq(_at(balanced < 0, number)),
         ]
-        values = balanced_parts(code, self._config.parts)[: code.size // 2 + 1]
-
-        def table(bits, width):
-            number = sum(int(bit) << width * place for place, bit in enumerate(bits))
-            return Const(number, width << len(lower)).word_select(lower, width)
-
-        for part in range(len(self._config.parts)):
-            lookup = self.lookups[part]
-            magnitude, sign = abs(values[:, part]), values[:, part] < 0
-            m.d.comb += lookup.index.eq(table(magnitude, len(lookup.index)))
-            m.d.comb += lookup.negative.eq(mirrored ^ table(sign, 1))
         return m
+
+    def _upper(self, m: Module, size: int) -> Value:
+        """Look up the upper part, ``code // size``; its share of the code."""
+        balanced = _balanced(self._config.parts[1])
+        index = self.lookups[1].index
+        # Among codes whose upper bits agree, the part has one value or the next.
+        codes = np.arange(1 << len(self.code))
+        lowest = codes >> LOWER_BITS << LOWER_BITS
+        upper, stepped = self.code[LOWER_BITS:], Signal()
+        m.d.comb += stepped.eq(_at(codes // size > lowest // size, self.code))
+        first = np.unique(lowest) // size
+        values = np.concatenate((first, first + 1)).clip(max=len(balanced) - 1)
+        indices = balanced % len(balanced)
+        m.d.comb += index.eq(_at(indices[values], Cat(upper, stepped)))
+        return _at(np.argsort(indices) * size, index)
+
+
+def _balanced(trits: int) -> np.ndarray:
+    """The balanced number of a part by its digits' number."""
+    return np.arange(3**trits) - 3**trits // 2
+
+
+def _at(values: np.ndarray, index: Value) -> Value:
+    """The value of an index; past the last one, anything."""
+    width = bits_for(int(max(values)))
+    number = sum(int(value) << width * place for place, value in enumerate(values))
+    return Const(number, width << len(index)).word_select(index, width)

@@ -83,7 +83,9 @@ class TlmmEngine(wiring.Component):
         depth = 1 << config.latency.bit_length()
         m.submodules.filler = filler = TableFiller(config=config)
         m.submodules.issuer = issuer = RowIssuer(config=config, credits=depth)
-        m.submodules.tree = tree = AdderTree(peaks=config.peaks, nodes=config.nodes)
+        m.submodules.tree = tree = AdderTree(
+            peaks=config.peaks, negatable=config.halved * config.tables, nodes=config.nodes
+        )
         m.submodules.accumulator = accumulator = Accumulator(config=config)
         m.submodules.queue = queue = fifo.SyncFIFO(width=sums_layout(config).size, depth=depth)
 
@@ -114,7 +116,6 @@ class TlmmEngine(wiring.Component):
             tree.enable.eq(1),
             accumulator.tag.eq(tag),
             accumulator.total.eq(tree.total),
-            accumulator.negated.eq(tree.negated),
             queue.w_en.eq(accumulator.valid),
             queue.w_data.eq(accumulator.sums),
             self.o_sums.valid.eq(queue.r_rdy),

@@ -11,7 +11,10 @@ from tercel_hw.config import TlmmConfig
 from tercel_hw.tlmm.arithmetic import plus_or_minus
 from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
 
-__all__ = ["TableGenerator", "half_path"]
+__all__ = ["RING", "TableGenerator", "half_path"]
+
+RING = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)]
+"""The path of a full table: all patterns of two trits but the zeros, one step of one trit apart."""
 
 
 def _whole_path(trits: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -40,15 +43,16 @@ def half_path(count: int) -> list[tuple[int, ...]]:
 
 
 class _Walk:
-    """The steps of a half path as tables over the number of the step."""
+    """The steps of a path as tables over the number of the step."""
 
-    def __init__(self, trits: int):
-        path = half_path(trits)
+    def __init__(self, trits: int, *, halved: bool):
+        path = half_path(trits) if halved else RING
         moves = [
             next((i, new[i] - old[i]) for i in range(trits) if new[i] != old[i])
             for old, new in pairwise([(0,) * trits, *path])
         ]
-        self.index = [sum(t * 3**i for i, t in enumerate(pattern)) for pattern in path]
+        numbers = [sum(t * 3**i for i, t in enumerate(pattern)) for pattern in path]
+        self.index = [number % 3**trits for number in numbers]
         self.moved = [i for i, _ in moves]
         self.down = [int(step < 0) for _, step in moves]
 
@@ -57,7 +61,7 @@ class TableGenerator(wiring.Component):
     """All signed sums of one group of activations, one entry of each part a cycle.
 
     A part's entries come in an order in which one trit moves by one, so that each sum is the one
-    before plus or minus one activation. The part's table needs no entry of a negative pattern.
+    before plus or minus one activation. A halved table needs no entry of a negative pattern.
 
     The first entry leaves two cycles after the transfer of the group, then one a cycle, in all
     ``config.entries``; so often may a group be transferred.
@@ -125,7 +129,7 @@ class TableGenerator(wiring.Component):
 
         start = 0
         for part, trits in enumerate(config.parts):
-            walk = _Walk(trits)
+            walk = _Walk(trits, halved=config.halved[part])
             entry = self.entries[str(part)]
             m.d.sync += entry.valid.eq(busy & (step < len(walk.index)))
             m.d.sync += entry.index.eq(_at(walk.index, step))

@@ -50,7 +50,7 @@ def sums_layout(config: TlmmConfig) -> data.StructLayout:
 
 
 def lookup_layout(config: TlmmConfig) -> data.StructLayout:
-    """Where a part of a code finds its sum: an entry of the half table, and a sign."""
+    """Where a part of a code finds its sum: an entry of its table and, if it is halved, a sign."""
     return data.StructLayout({"index": unsigned(bits_for(config.entries)), "negative": 1})
 
 

@@ -50,7 +50,7 @@ class TableBank(wiring.Component):
         if not 0 <= part < len(config.parts):
             raise ValueError(f"part must be in 0..{len(config.parts) - 1}, not {part}")
         self._config = config
-        self._trits = config.parts[part]
+        self._part = part
         entry = entry_layout(config, part)
         index = lookup_layout(config)["index"].shape
         super().__init__(
@@ -66,7 +66,7 @@ class TableBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        bits = (3**self._trits // 2).bit_length()
+        bits = config.sums[self._part].bit_length()
         for table in range(config.tables):
             slot, generator = divmod(table, config.generators)
             entry, place = self.entries[generator], self.places[generator]

@@ -47,6 +47,19 @@ def test_both_tables_of_a_carry_bit_may_share_a_lut(count, first, second, more, 
     assert count(adder(first, second, **more)).lut == luts
 
 
+def test_tables_with_one_name_share_a_lut(contents):
+    found = contents(cells(LUT4=4), {}, {})
+    tables = found["modules"]["top"]["cells"]
+    modules = ("left.", "left.", "left.", "right.")
+    named = zip(tables.values(), modules, "aabb", strict=True)
+    renamed = {
+        f"{module}{index}": cell | {"attributes": {"HLUTNM": pair}}
+        for index, (cell, module, pair) in enumerate(named)
+    }
+    found["modules"]["top"]["cells"] = renamed
+    assert count_resources(Netlist(found, top="top")).lut == 3
+
+
 def test_resources_add_up():
     one = Resources(lut=1, lut_memory=1, ff=2, dsp=3, bram36=0.5, uram=4)
     assert one + one == Resources(lut=2, lut_memory=2, ff=4, dsp=6, bram36=1.0, uram=8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel_hw.config import TlmmConfig
-from tercel_hw.tlmm.generator import TableGenerator, half_path
+from tercel_hw.tlmm.generator import RING, TableGenerator, half_path
 from tercel_sim.testbench import put_all, run
 
 
@@ -15,6 +15,12 @@ def test_a_path_visits_every_positive_number_in_single_steps(trits):
     path = np.array([(0,) * trits, *half_path(trits)])
     numbers = path @ 3 ** np.arange(trits)
     assert sorted(numbers) == list(range(3**trits // 2 + 1))
+    assert (abs(np.diff(path, axis=0)).sum(axis=1) == 1).all()
+
+
+def test_a_ring_visits_every_number_but_zero_in_single_steps():
+    path = np.array([(0, 0), *RING])
+    assert sorted(path @ (1, 3)) == list(range(-4, 5))
     assert (abs(np.diff(path, axis=0)).sum(axis=1) == 1).all()
 
 
@@ -57,7 +63,7 @@ def test_entries_are_the_sums_on_time(code, nodes):
         for cycle, _, entries, place, _ in seen:
             entry = entries[str(part)]
             if entry.valid:
-                assert 2 <= cycle - taken[place.slot] < 2 + 3**trits // 2
+                assert 2 <= cycle - taken[place.slot] < 2 + config.sums[part]
                 assert place.bank == place.slot & 1
                 found[place.slot][entry.index] = list(entry.sums)
         for slot, group in enumerate(groups):
@@ -65,7 +71,7 @@ def test_entries_are_the_sums_on_time(code, nodes):
             expected = {}
             for pattern in itertools.product((-1, 0, 1), repeat=trits):
                 number = int(np.dot(pattern, 3 ** np.arange(trits)))
-                if number > 0:
-                    expected[number] = (np.array(pattern) @ x).tolist()
+                if number > 0 or (number and not config.halved[part]):
+                    expected[number % 3**trits] = (np.array(pattern) @ x).tolist()
             assert found[slot] == expected
         start += trits

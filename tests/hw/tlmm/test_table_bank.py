@@ -11,7 +11,7 @@ from tercel_sim.testbench import run
 def test_writes_of_all_generators_and_both_banks_are_found(part):
     config = TLMM["tiny"]
     dut = TableBank(config=config, part=part)
-    numbers = range(1, 3 ** config.parts[part] // 2 + 1)
+    numbers = range(1, config.sums[part] + 1)
 
     def stored(table, bank, index):
         return [(-1) ** node * (100 * bank + 20 * table + index) for node in range(config.nodes)]
