@@ -19,6 +19,7 @@ from tercel_hw.float32.normaliser import Normaliser
 from tercel_hw.float32.primitive import Primitive, attach
 from tercel_hw.float32.reciprocal import Reciprocal
 from tercel_hw.float32.round_to_int8 import RoundToInt8
+from tercel_hw.float32.rounded_shift import RoundedShift
 from tercel_hw.float32.rsqrt import Rsqrt
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.sigmoid import Sigmoid
@@ -44,6 +45,7 @@ __all__ = [
     "Primitive",
     "Reciprocal",
     "RoundToInt8",
+    "RoundedShift",
     "Rsqrt",
     "SegmentInterpolator",
     "Sigmoid",

@@ -89,7 +89,7 @@ class IntToFloat(Primitive):
             normaliser.o.x[-SIGNIFICAND_BITS:-1], normaliser.o.exponent[: EXPONENT_BITS - 1]
         )
         sign = stages.delay(magnitude.sign, Normaliser.LATENCY, "sign")
-        return pack(number=number, sign=sign, zero=~normaliser.o.x[-1], infinite=Const(0, 1))
+        return pack(number=number, sign=sign, zero=~normaliser.o.x[-1])
 
     def _rounded(self, stages: Stages) -> Value:
         magnitude = self._magnitude(stages, self.x)
@@ -122,5 +122,4 @@ class IntToFloat(Primitive):
             number=rounded.number[: FLOAT32_BITS - 1],
             sign=rounded.sign,
             zero=rounded.zero,
-            infinite=rounded.infinite,
         )

@@ -4,12 +4,11 @@ from types import SimpleNamespace
 
 from amaranth.hdl import Cat, Const, Mux, Value
 
-from tercel_hw.float32.encoding import BIAS, EXPONENT_BITS, INFINITE, SIGNIFICAND_BITS
+from tercel_hw.float32.encoding import BIAS, EXPONENT_BITS, INFINITE, MANTISSA_BITS
 from tercel_hw.float32.stages import Stages
 
 __all__ = ["SHIFTED_BIAS", "judge", "pack", "round_to_float"]
 
-MANTISSA_BITS = SIGNIFICAND_BITS - 1
 SHIFTED_BIAS = BIAS + 1
 """Exponents here are too high by a power of two, so as not to be negative."""
 NUMBER_BITS = MANTISSA_BITS + EXPONENT_BITS + 1
@@ -62,7 +61,9 @@ def judge(rounded: SimpleNamespace) -> dict[str, Value]:
     }
 
 
-def pack(*, number: Value, sign: Value, zero: Value, infinite: Value) -> Value:
-    """The 32 bits of what was judged."""
-    infinity = Const(INFINITE << MANTISSA_BITS, len(number))
-    return Cat(Mux(infinite, infinity, Mux(zero, 0, number)), sign)
+def pack(*, number: Value, sign: Value, zero: Value, infinite: Value | None = None) -> Value:
+    """The 32 bits of what was judged: mantissa and exponent of a number, or zero, or infinity."""
+    bits = Mux(zero, 0, number)
+    if infinite is not None:
+        bits = Mux(infinite, Const(INFINITE << MANTISSA_BITS, len(number)), bits)
+    return Cat(bits, sign)

@@ -18,6 +18,7 @@ from tercel_hw.float32 import (
     Normaliser,
     Primitive,
     Reciprocal,
+    RoundedShift,
     RoundToInt8,
     Rsqrt,
     SegmentInterpolator,
@@ -56,6 +57,11 @@ PRIMITIVES = {
     "int_to_float": (lambda: IntToFloat(width=32), {"x": INTEGERS}, 5),
     "exact_int_to_float": (lambda: IntToFloat(width=22), {"x": INTEGERS}, 5),
     "float_to_fixed": (lambda: FloatToFixed(fraction_bits=9, width=18), {"x": VECTORS}, 5),
+    "rounded_shift": (
+        lambda: RoundedShift(width=18, largest=140),
+        {"significand": INTEGERS << 18, "exponent": INTEGERS + 120, "negative": INTEGERS >> 2 & 1},
+        4,
+    ),
     "segments": (
         lambda: SegmentInterpolator(reciprocal_table()),
         {"index": INTEGERS, "low": INTEGERS},
