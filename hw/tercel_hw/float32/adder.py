@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from tercel_hw.float32.aligned_sum import AlignedSum
 from tercel_hw.float32.encoding import INFINITE, fields
@@ -20,6 +20,11 @@ class Adder(Primitive):
     The stages: compare, in the first of four of the significands' sum; two that normalise; round;
     compose. The result of opposite infinities, which is not a number in IEEE 754, is unspecified.
 
+    Parameters
+    ----------
+    magnitudes
+        No operand is negative; signs are not looked at. Such a sum needs no normalisation.
+
     Members
     -------
     a, b : In(32)
@@ -31,8 +36,13 @@ class Adder(Primitive):
     a: Signal
     b: Signal
 
-    def __init__(self):
+    def __init__(self, *, magnitudes: bool = False):
+        self._magnitudes = magnitudes
         super().__init__({"a": FLOAT32_BITS, "b": FLOAT32_BITS}, FLOAT32_BITS)
+
+    @property
+    def magnitudes(self) -> bool:
+        return self._magnitudes
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -41,6 +51,9 @@ class Adder(Primitive):
         a, b = fields(self.a), fields(self.b)
 
         swap = self.a[:-1] < self.b[:-1]
+        sign, subtract = Mux(swap, b.sign, a.sign), a.sign ^ b.sign
+        if self._magnitudes:
+            sign, subtract = Const(0, 1), Const(0, 1)
         exponent = Mux(swap, b.exponent, a.exponent)
         lower = Mux(swap, a.exponent, b.exponent)
         aligned = AlignedSum()
@@ -54,9 +67,9 @@ class Adder(Primitive):
             swap=swap,
             distance=(exponent - lower)[: len(exponent)],
             vanishing=~lower.any(),
-            subtract=a.sign ^ b.sign,
+            subtract=subtract,
         )
-        beside = stages(exponent=exponent, sign=Mux(swap, b.sign, a.sign), subtract=a.sign ^ b.sign)
+        beside = stages(exponent=exponent, sign=sign, subtract=subtract)
         beside = stages(
             exponent=beside.exponent,
             sign=beside.sign,
@@ -68,16 +81,11 @@ class Adder(Primitive):
         beside = stages(**vars(beside))
         # 128 more than biased, so that none is negative.
         shifted = Cat(beside.exponent[:-1], ~beside.exponent[-1], beside.exponent[-1])
-        normaliser = Normaliser(spacing=2)
-        attach(
-            m,
-            "normaliser",
-            normaliser,
-            enable,
-            x=aligned.o.total,
-            coarse=aligned.o.short,
-            exponent=shifted,
-        )
+        if self._magnitudes:
+            x = stages.delay(aligned.o.total, Normaliser.LATENCY, "x")
+            exponent = stages.delay(shifted, Normaliser.LATENCY, "exponent")
+        else:
+            x, exponent = self._normal(m, aligned, shifted)
         beside = stages(
             sign=beside.sign,
             zero=beside.zero,
@@ -87,11 +95,10 @@ class Adder(Primitive):
             tie_down=aligned.o.lost & beside.subtract,
         )
         beside = stages(**vars(beside))
-        x = normaliser.o.x
         zero = beside.zero | ~x[-2:].any()
         exact = SimpleNamespace(
             significand=Cat(x[0] | beside.below, x[1:]),
-            exponent=normaliser.o.exponent,
+            exponent=exponent,
             # A sum that is not normal is exact.
             least=Const(0, 2),
             tie_down=beside.tie_down,
@@ -102,3 +109,17 @@ class Adder(Primitive):
         rounded = round_to_float(stages, exact)
         m.d.comb += self.o.eq(stages(float=pack(**judge(rounded))).float)
         return m
+
+    def _normal(self, m: Module, aligned: AlignedSum, exponent: Value) -> tuple[Value, Value]:
+        """The sum with a leading one in one of its two highest bits, and its exponent."""
+        normaliser = Normaliser(spacing=2)
+        attach(
+            m,
+            "normaliser",
+            normaliser,
+            self.enable,
+            x=aligned.o.total,
+            coarse=aligned.o.short,
+            exponent=exponent,
+        )
+        return normaliser.o.x, normaliser.o.exponent

@@ -14,7 +14,8 @@ def random_operands(count):
     below[::5] = generator.integers(0, 25, len(below[::5])) << EXP2_FRACTION_BITS
     score = np.maximum(maximum - below, -(1 << 17))
     largest = generator.integers(1, 255, count)
-    exponent = largest - np.minimum(generator.integers(0, 256, count) >> np.arange(count) % 7, largest)
+    apart = generator.integers(0, 256, count) >> np.arange(count) % 7
+    exponent = largest - np.minimum(apart, largest)
     exponent[::2] = np.maximum(largest - generator.integers(0, 21, count), 0)[::2]
     return {
         "score": score,

@@ -93,6 +93,16 @@ def test_ties_with_bits_far_below(check, floats):
     check(Adder(), numerics.add(big, small), a=big, b=small)
 
 
+@pytest.mark.parametrize("exponents", [(1, 254), (100, 130), (225, 254)])
+def test_magnitudes(check, floats, exponents):
+    a, b = abs(floats.random(11, 1000, exponents)), abs(floats.random(12, 1000, exponents))
+    corners = floats.pairs(abs(floats.corners))
+    a, b = np.concatenate([a, corners[0]]), np.concatenate([b, corners[1]])
+    dut = Adder(magnitudes=True)
+    assert dut.magnitudes
+    check(dut, numerics.add(a, b), a=a, b=b)
+
+
 def test_both_forms_are_one(check_forms):
     generator = np.random.default_rng(10)
     a = generator.integers(0, 1 << 32, 5000)
