@@ -1,27 +1,39 @@
 """A score's weight and its term of the denominator."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from functools import reduce
+from operator import or_
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory
 
 from tercel.numerics.attention import SCORE_BITS, SUM_SHIFT, WEIGHT_SHIFT
 from tercel.numerics.functions import EXP2_FRACTION_BITS, exp2_significands
 from tercel_hw.dense import WEIGHT_BITS
+from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32 import Primitive, Stages
+from tercel_hw.target import Target
 
 __all__ = ["TERM_BITS", "WeightLane"]
 
 TERM_BITS = 20
 """The largest term is 2^19."""
 SIGNIFICAND_BITS = 16
-FARTHEST = 31
-"""A shift that leaves nothing."""
+NEAR_BITS = 5
+"""Of a shift: what the others add leaves nothing."""
+FARTHEST = (1 << NEAR_BITS) - 1
+LAST_PLACE = 18
+"""The largest shift that leaves anything of a weight."""
+FACTOR_BITS = 8 + LAST_PLACE
+ENABLES = ("CEA1", "CEA2", "CEB1", "CEB2", "CEM", "CEP")
 
 
 class WeightLane(Primitive):
     """The integers of ``numerics.attend`` for one query and position; one a cycle, latency 5.
 
-    The stages: distances from the maxima; table and shifts; product and term shifted; weight
-    shifted; rounding. ``(x + half) >> s`` is ``((x >> s - 1) + 1) >> 1``.
+    The stages: distances from the maxima; table, in half of a block RAM, and shifts; and three,
+    for UltraScale+ those of two DSP48E2, that multiply, shift and round.
+    ``(x + half) >> s`` is ``((x >> s - 1) + 1) >> 1``.
 
     Members
     -------
@@ -63,7 +75,8 @@ class WeightLane(Primitive):
         m.submodules.table = table = memory.Memory(
             shape=unsigned(SIGNIFICAND_BITS),
             depth=1 << EXP2_FRACTION_BITS,
-            init=exp2_significands().tolist(),
+            init=np.roll(exp2_significands()[::-1], 1).tolist(),
+            attrs={"rom_style": "block"},
         )
         read = table.read_port()
 
@@ -73,20 +86,28 @@ class WeightLane(Primitive):
             mantissa=self.mantissa,
             visible=self.visible,
         )
-        # below = -(t - M): its fraction is the table's index negated, its octaves are rounded up.
+        # below = -(t - M): its fraction is that of t negated, as the table has it; its octaves are
+        # rounded up.
         fraction = apart.below[:EXP2_FRACTION_BITS]
-        octaves = apart.below[EXP2_FRACTION_BITS : SCORE_BITS + 1] + fraction.any()
-        m.d.comb += [read.addr.eq((-fraction)[:EXP2_FRACTION_BITS]), read.en.eq(self.enable)]
+        m.d.comb += [read.addr.eq(fraction), read.en.eq(self.enable)]
+        octaves = Cat(fraction.any(), apart.below[EXP2_FRACTION_BITS : SCORE_BITS + 1])
         shifts = stages(
-            term_shift=self._limited(octaves),
-            weight_shift=self._limited(octaves + apart.deeper),
+            term=(octaves + octaves[0])[1:],
+            weight=(octaves + Cat(octaves[0], apart.deeper))[1:],
             mantissa=apart.mantissa,
             visible=apart.visible,
         )
+        if platform is Target.ULTRASCALE_PLUS:
+            self._cells(m, shifts, read.data)
+        else:
+            self._portable(m, stages, shifts, read.data)
+        return m
+
+    def _portable(self, m: Module, stages: Stages, shifts, significand: Value) -> None:
         terms = stages(
-            twice_term=(read.data << (SUM_SHIFT + 1)) >> shifts.term_shift,
-            product=read.data * shifts.mantissa,
-            weight_shift=shifts.weight_shift,
+            twice_term=(significand << (SUM_SHIFT + 1)) >> self._limited(shifts.term),
+            product=significand * shifts.mantissa,
+            weight_shift=self._limited(shifts.weight),
             visible=shifts.visible,
         )
         weights = stages(
@@ -101,8 +122,37 @@ class WeightLane(Primitive):
             term=term[:TERM_BITS] & weights.visible.replicate(TERM_BITS),
         )
         m.d.comb += [self.o.term.eq(result.term), self.o.weight.eq(result.weight)]
-        return m
 
     @staticmethod
     def _limited(shift):
-        return Mux(shift > FARTHEST, FARTHEST, shift)[:5]
+        return Mux(shift > FARTHEST, FARTHEST, shift)[:NEAR_BITS]
+
+    def _cells(self, m: Module, shifts, significand: Value) -> None:
+        """Each result a product: a shift down is one up from the last place that counts."""
+        near = shifts.term[:NEAR_BITS]
+        power = Cat(near == TERM_BITS - place for place in range(TERM_BITS + 1))
+        # 18 - shift places up, by up to 3 and by fours.
+        finely = (shifts.mantissa << ~shifts.weight[:2]) << 15
+        by_fours = [
+            (finely >> 4 * step) & (shifts.weight[2:NEAR_BITS] == step).replicate(len(finely))
+            for step in range(5)
+        ]
+        mantissa = reduce(or_, by_fours)[:FACTOR_BITS]
+        for name, factor, shift, result, place in (
+            ("term", power, shifts.term, self.o.term, SIGNIFICAND_BITS),
+            ("weight", mantissa, shifts.weight, self.o.weight, LAST_PLACE + WEIGHT_SHIFT),
+        ):
+            product = Signal(P_BITS, name=f"{name}_product")
+            m.submodules[name] = dsp48e2(
+                attributes={},
+                inputs={
+                    "A": factor,
+                    "B": significand,
+                    "RSTA": (~shifts.visible | shift[NEAR_BITS:].any()) & self.enable,
+                    "C": Const(1 << place - 1, P_BITS),
+                    "OPMODE": Const(0b011_0101, 9),
+                    **dict.fromkeys(ENABLES, self.enable),
+                },
+                P=product,
+            )
+            m.d.comb += result.eq(product[place:])

@@ -6,6 +6,7 @@ give it, the result here is some number.
 """
 
 from tercel_hw.float32.adder import Adder
+from tercel_hw.float32.aligned_sum import AlignedSum
 from tercel_hw.float32.bfloat16_up import Bfloat16Up
 from tercel_hw.float32.exp2 import Exp2
 from tercel_hw.float32.float_to_fixed import FloatToFixed
@@ -14,9 +15,11 @@ from tercel_hw.float32.lane_sum_of_squares import LaneSumOfSquares
 from tercel_hw.float32.lanes import Lanes
 from tercel_hw.float32.magnitude_maximum import MagnitudeMaximum
 from tercel_hw.float32.multiplier import Multiplier
+from tercel_hw.float32.normaliser import Normaliser
 from tercel_hw.float32.primitive import Primitive, attach
 from tercel_hw.float32.reciprocal import Reciprocal
 from tercel_hw.float32.round_to_int8 import RoundToInt8
+from tercel_hw.float32.rounded_shift import RoundedShift
 from tercel_hw.float32.rsqrt import Rsqrt
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.sigmoid import Sigmoid
@@ -29,6 +32,7 @@ from tercel_hw.float32.sum_of_squares import SumOfSquares
 
 __all__ = [
     "Adder",
+    "AlignedSum",
     "Bfloat16Up",
     "Exp2",
     "FloatToFixed",
@@ -37,9 +41,11 @@ __all__ = [
     "Lanes",
     "MagnitudeMaximum",
     "Multiplier",
+    "Normaliser",
     "Primitive",
     "Reciprocal",
     "RoundToInt8",
+    "RoundedShift",
     "Rsqrt",
     "SegmentInterpolator",
     "Sigmoid",

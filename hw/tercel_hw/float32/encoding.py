@@ -8,6 +8,7 @@ __all__ = [
     "EXPONENT_BITS",
     "FLOAT32",
     "INFINITE",
+    "MANTISSA_BITS",
     "SIGNIFICAND_BITS",
     "WIDE_EXPONENT_BITS",
     "compose",
@@ -19,7 +20,8 @@ FLOAT32 = data.StructLayout({"mantissa": 23, "exponent": 8, "sign": 1})
 BIAS = 127
 INFINITE = 255
 """The exponent field of infinity."""
-SIGNIFICAND_BITS = 24
+MANTISSA_BITS = 23
+SIGNIFICAND_BITS = MANTISSA_BITS + 1
 """Mantissa and hidden bit."""
 EXPONENT_BITS = 8
 WIDE_EXPONENT_BITS = 10

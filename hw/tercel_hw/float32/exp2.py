@@ -1,12 +1,13 @@
 """2^x."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 
 from tercel.numerics.functions import SIGNIFICAND_BITS as FRACTION_BITS
 from tercel.numerics.functions import exp2_table
-from tercel_hw.float32.encoding import BIAS, WIDE_EXPONENT_BITS, compose
+from tercel_hw.float32.encoding import BIAS, EXPONENT_BITS, INFINITE, MANTISSA_BITS
 from tercel_hw.float32.float_to_fixed import FloatToFixed
 from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounding import pack
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.stages import Stages
 
@@ -43,14 +44,15 @@ class Exp2(Primitive):
             index=fixed[table.low_bits : FRACTION_BITS],
             low=fixed[: table.low_bits],
         )
-        octave = stages.delay(
-            fixed[FRACTION_BITS:].as_signed(), SegmentInterpolator.LATENCY - 1, "octave"
+        octave = stages.delay(fixed[FRACTION_BITS:], 2, "octave").as_signed()
+        beside = stages(
+            exponent=(octave + BIAS)[:EXPONENT_BITS],
+            zero=octave <= -BIAS,
+            infinite=octave >= INFINITE - BIAS,
         )
-        beside = stages(exponent=(octave + BIAS)[:WIDE_EXPONENT_BITS].as_signed())
-        bits = compose(
-            sign=Const(0, 1),
-            exponent=beside.exponent,
-            mantissa=significand,
-        )
+        beside = stages(**vars(beside))
+        number = Cat(significand[:MANTISSA_BITS], beside.exponent)
+        sign = Const(0, 1)
+        bits = pack(number=number, sign=sign, zero=beside.zero, infinite=beside.infinite)
         m.d.comb += self.o.eq(stages(float=bits).float)
         return m

@@ -2,27 +2,20 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
-from tercel_hw.float32.encoding import (
-    BIAS,
-    SIGNIFICAND_BITS,
-    WIDE_EXPONENT_BITS,
-    fields,
-    significand,
-)
-from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive
-from tercel_hw.float32.shifts import COARSE, FINE_BITS, shift_right
+from tercel_hw.float32.encoding import BIAS, fields
+from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounded_shift import LARGEST_WIDTH, RoundedShift
 from tercel_hw.float32.stages import Stages
 
 __all__ = ["FloatToFixed"]
 
-LARGEST_WIDTH = 32
 MOST_FRACTION_BITS = 64
 
 
 class FloatToFixed(Primitive):
     """``numerics.fixed``: ties to even, saturating; one a cycle, latency 5.
 
-    The stages: distance; shift by bytes; shift by bits; round; negate and saturate.
+    The stages: four that shift, negate and round; saturate.
 
     Parameters
     ----------
@@ -45,7 +38,7 @@ class FloatToFixed(Primitive):
         If it is out of range.
     """
 
-    LATENCY = 5
+    LATENCY = RoundedShift.LATENCY + 1
 
     x: Signal
 
@@ -75,46 +68,24 @@ class FloatToFixed(Primitive):
         m = Module()
         stages = Stages(m, self.enable)
         width = self._width
-
-        # At distance 0 the leading one is the highest bit below the sign.
+        # Its highest bit is the highest below the sign.
         largest = BIAS + width - 2 - self._fraction_bits
         x = fields(self.x)
-        distance = (Const(largest) - x.exponent)[:WIDE_EXPONENT_BITS]
-        placed = stages(
-            value=significand(self.x),
-            distance=distance[:-1],
-            saturated=distance[-1],
-            sign=x.sign,
+        rounded = attach(
+            m,
+            "shift",
+            RoundedShift(width=width, largest=largest),
+            self.enable,
+            # A zero or subnormal operand is far below.
+            significand=Cat(x.mantissa, Const(1, 1)),
+            exponent=x.exponent,
+            negative=x.sign,
         )
-        # width - 1 integer bits, the guard bit, bits that are only sticky.
-        room = max(width - SIGNIFICAND_BITS, 0)
-        value = Cat(Const(0, room), placed.value)
-        shifted, lost = shift_right(value, placed.distance[FINE_BITS : FINE_BITS + 2], COARSE)
-        # So far below, it rounds to zero, sticky or not.
-        far = placed.distance[FINE_BITS + 2 :].any()
-        coarsely = stages(
-            value=shifted & (~far).replicate(len(value)),
-            sticky=lost,
-            fine=placed.distance[:FINE_BITS],
-            saturated=placed.saturated,
-            sign=placed.sign,
-        )
-        shifted, lost = shift_right(coarsely.value, coarsely.fine, 1)
-        below = len(value) - (width - 1)
-        aligned = stages(
-            integer=shifted[below:],
-            guard=shifted[below - 1],
-            sticky=shifted[: below - 1].any() | lost | coarsely.sticky,
-            saturated=coarsely.saturated,
-            sign=coarsely.sign,
-        )
-        up = aligned.guard & (aligned.sticky | aligned.integer[0])
-        rounded = stages(
-            magnitude=aligned.integer + up, saturated=aligned.saturated, sign=aligned.sign
-        )
-        limit = 1 << (width - 1)
-        saturated = rounded.saturated | rounded.magnitude[-1]
-        value = (rounded.magnitude ^ rounded.sign.replicate(width)) + rounded.sign
-        extreme = Mux(rounded.sign, Const(limit, width), Const(limit - 1, width))
-        m.d.comb += self.o.eq(stages(fixed=Mux(saturated, extreme, value[:width])).fixed)
+        given = stages(exponent=x.exponent, sign=x.sign)
+        beside = stages(saturated=given.exponent > largest, sign=given.sign)
+        beside = stages(**vars(beside))
+        beside = stages(**vars(beside))
+        saturated = beside.saturated | (rounded[-2] & ~rounded[-1])
+        extreme = Cat((~beside.sign).replicate(width - 1), beside.sign)
+        m.d.comb += self.o.eq(stages(fixed=Mux(saturated, extreme, rounded[:width])).fixed)
         return m

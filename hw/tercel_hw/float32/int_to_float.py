@@ -1,22 +1,28 @@
 """Integers to float32."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed
+from types import SimpleNamespace
 
-from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS, WIDE_EXPONENT_BITS
-from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive
-from tercel_hw.float32.rounding import round_to_float
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
+from tercel_hw.float32.normaliser import COARSE_BITS, EXPONENT_BITS, NORMAL_BITS, Normaliser
+from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounding import pack, round_to_float
 from tercel_hw.float32.shifts import COARSE, leading_zeros, shift_left
 from tercel_hw.float32.stages import Stages
 
 __all__ = ["IntToFloat"]
 
 LARGEST_WIDTH = 40
+ROUNDED_BITS = SIGNIFICAND_BITS + 3
+"""What rounding looks at: a place to make up for, the guard bit and all that is below."""
 
 
 class IntToFloat(Primitive):
     """A signed integer rounded to the nearest float32, ties to even; one a cycle, latency 5.
 
-    The stages: magnitude; normalise by bytes; normalise by bits; round; compose.
+    The stages: magnitude; normalise by bytes; normalise by pairs; round; compose. With up to 24
+    bits: operand; magnitude; normalise, of two stages; compose.
 
     Parameters
     ----------
@@ -55,31 +61,65 @@ class IntToFloat(Primitive):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = Stages(m, self.enable)
+        bits = self._exact(m, stages) if self._width <= SIGNIFICAND_BITS else self._rounded(stages)
+        m.d.comb += self.o.eq(stages(float=bits).float)
+        return m
 
-        negative = self.x[-1]
-        flipped = self.x ^ negative.replicate(self._width)
-        magnitude = stages(
-            value=(flipped.as_unsigned() + negative)[: self._width],
-            sign=negative,
+    @staticmethod
+    def _magnitude(stages: Stages, x: Value) -> SimpleNamespace:
+        negative = x[-1]
+        flipped = (x ^ negative.replicate(len(x))).as_unsigned()
+        return stages(value=(flipped + negative)[: len(x)], sign=negative)
+
+    def _exact(self, m: Module, stages: Stages) -> Value:
+        """All bits fit: normalising is all there is to do."""
+        magnitude = self._magnitude(stages, stages(x=self.x).x)
+        x = Cat(Const(0, NORMAL_BITS - self._width), magnitude.value)
+        normaliser = Normaliser(spacing=1)
+        attach(
+            m,
+            "normaliser",
+            normaliser,
+            self.enable,
+            x=x,
+            coarse=~x[-COARSE_BITS:].any() if self._width > COARSE_BITS else Const(0, 1),
+            exponent=Const(BIAS + self._width - 1, EXPONENT_BITS),
         )
-        # Room for the guard bit.
-        room = max(SIGNIFICAND_BITS + 1 - self._width, 0)
-        value = Cat(Const(0, room), magnitude.value)
-        zeros = leading_zeros(value, COARSE, (len(value) - 1) // COARSE)
-        by_bytes = stages(value=shift_left(value, zeros, COARSE), zeros=zeros, sign=magnitude.sign)
-        value = by_bytes.value
-        zeros = leading_zeros(value, 1, COARSE - 1)
-        shifted = shift_left(value, zeros, 1)
-        below = len(value) - SIGNIFICAND_BITS
-        exponent = Const(BIAS + self._width - 1) - Cat(zeros, by_bytes.zeros)
-        normal = stages(
-            significand=shifted[below:],
-            guard=shifted[below - 1],
-            sticky=shifted[: below - 1].any(),
-            exponent=exponent[:WIDE_EXPONENT_BITS].as_signed(),
+        number = Cat(
+            normaliser.o.x[-SIGNIFICAND_BITS:-1], normaliser.o.exponent[: EXPONENT_BITS - 1]
+        )
+        sign = stages.delay(magnitude.sign, Normaliser.LATENCY, "sign")
+        return pack(number=number, sign=sign, zero=~normaliser.o.x[-1])
+
+    def _rounded(self, stages: Stages) -> Value:
+        magnitude = self._magnitude(stages, self.x)
+        value = Cat(Const(0, max(ROUNDED_BITS - self._width, 0)), magnitude.value)
+        zeros = leading_zeros(value, COARSE, 3)
+        shifted = shift_left(value, zeros, COARSE)
+        if (beyond := len(value) - 4 * COARSE) > 0:
+            # A lookup table selects one of four.
+            small = ~value[beyond:].any()
+            shifted = Mux(small, Cat(Const(0, 4 * COARSE), value[:beyond]), shifted)
+            zeros = Cat(zeros & (~small).replicate(2), small)
+        by_bytes = stages(value=shifted, zeros=zeros, sign=magnitude.sign)
+        # By pairs: rounding makes up for a place.
+        pairs = leading_zeros(by_bytes.value, 2, COARSE // 2 - 1)
+        shifted = shift_left(by_bytes.value, pairs, 2)
+        below = len(value) - (ROUNDED_BITS - 1)
+        exponent = Const(BIAS + self._width - 2) - Cat(0, pairs, by_bytes.zeros)
+        exact = stages(
+            significand=Cat(shifted[:below].any(), shifted[below:]),
+            exponent=exponent[:EXPONENT_BITS],
+            least=Const(0, 2),
+            tie_down=Const(0, 1),
             sign=by_bytes.sign,
-            zero=~value[-COARSE:].any(),
+            zero=~by_bytes.value[-COARSE:].any(),
             infinite=Const(0, 1),
         )
-        m.d.comb += self.o.eq(round_to_float(stages, normal))
-        return m
+        # Never too small nor too large.
+        rounded = round_to_float(stages, exact)
+        return pack(
+            number=rounded.number[: FLOAT32_BITS - 1],
+            sign=rounded.sign,
+            zero=rounded.zero,
+        )

@@ -21,9 +21,9 @@ PATH = 1 + Adder.LATENCY
 class LaneAccumulator(wiring.Component):
     """Deals each lane's terms to 8 sums in turn; at a row's end adds these by a binary tree.
 
-    Terms come one lane after the other, the same lane's at least 16 cycles apart. Both jobs are
-    done by one adder and a small memory of sums: from a row's last term until its result is taken
-    no term may come.
+    Terms are not negative. They come one lane after the other, the same lane's at least 16 cycles
+    apart. Both jobs are done by one adder and a small memory of sums: from a row's last term until
+    its result is taken no term may come.
 
     Parameters
     ----------
@@ -78,7 +78,9 @@ class LaneAccumulator(wiring.Component):
             attrs={"ram_style": "distributed"},
         )
         operands = stages(**self._operands(m, sums, place, adding, level))
-        total = attach(m, "adder", Adder(), Const(1), a=operands.left, b=operands.right)
+        total = attach(
+            m, "adder", Adder(magnitudes=True), Const(1), a=operands.left, b=operands.right
+        )
 
         under_way = Signal(PATH)
         into = data.View(place.shape(), stages.delay(place.as_value(), PATH, "into"))

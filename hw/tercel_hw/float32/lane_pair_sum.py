@@ -18,7 +18,7 @@ def lane_term(tag_bits: int) -> data.StructLayout:
 
 
 class LanePairSum(wiring.Component):
-    """Adds each two successive terms of every lane; no flow control, latency 8.
+    """Adds each two successive terms, not negative, of every lane; no flow control, latency 8.
 
     The lanes come in one or two groups. Those of a group come one after the other in successive
     cycles, first terms and second terms in turn; the second group comes right after the first, so
@@ -62,7 +62,7 @@ class LanePairSum(wiring.Component):
             first = Mux(ends, before, first)
             second, tag = Mux(ends, term.value, second), Mux(ends, term.tag, tag)
             complete = complete | ends
-        total = attach(m, "adder", Adder(), Const(1), a=first, b=second)
+        total = attach(m, "adder", Adder(magnitudes=True), Const(1), a=first, b=second)
         m.d.comb += [
             self.o.value.eq(total),
             self.o.present.eq(stages.delay(complete, self.LATENCY, "present", reset=True)),

@@ -73,16 +73,17 @@ class MagnitudeMaximum(wiring.Component):
         last = stages.delay(self.i.payload.last, depth, "last")
         valid = stages.delay(self.i.valid, depth, "valid", reset=True)
 
-        # The maximum of the row so far; once it is offered the next row begins.
-        largest = Signal(MAGNITUDE_BITS)
+        # The maximum of the row so far, which the first one is whatever was before.
+        largest = Signal(MAGNITUDE_BITS, reset_less=True)
+        begins = Signal(init=1)
         complete = Signal()
-        so_far = Mux(complete, 0, largest)
         magnitude = magnitudes[0]
         with m.If(enable):
-            m.d.sync += [
-                complete.eq(valid & last),
-                largest.eq(Mux(valid & (magnitude > so_far), magnitude, so_far)),
-            ]
+            m.d.sync += complete.eq(valid & last)
+            with m.If(valid):
+                m.d.sync += begins.eq(last)
+                with m.If(begins | (magnitude > largest)):
+                    m.d.sync += largest.eq(magnitude)
         m.d.comb += [
             enable.eq(~complete | self.o.ready),
             self.i.ready.eq(enable),

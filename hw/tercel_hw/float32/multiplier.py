@@ -1,23 +1,16 @@
 """Float32 multiplication."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from types import SimpleNamespace
 
-from tercel_hw.float32.encoding import (
-    BIAS,
-    EXPONENT_BITS,
-    INFINITE,
-    SIGNIFICAND_BITS,
-    fields,
-)
+from amaranth.hdl import Cat, Const, Module, Signal
+
+from tercel_hw.float32.encoding import EXPONENT_BITS, INFINITE, SIGNIFICAND_BITS, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounding import SHIFTED_BIAS, judge, pack, round_to_float
 from tercel_hw.float32.significand_product import SignificandProduct, check_b_bits
 from tercel_hw.float32.stages import Stages
 
 __all__ = ["Multiplier"]
-
-MANTISSA_BITS = SIGNIFICAND_BITS - 1
-SHIFTED_BIAS = BIAS + 1
-"""The exponents' sum has the bias twice; the half of it that goes last is a power of two."""
 
 
 class Multiplier(Primitive):
@@ -75,7 +68,7 @@ class Multiplier(Primitive):
         )
         early = stages(a=a.exponent, b=b.exponent, sign=a.sign ^ b.sign)
         early = stages(**vars(early))
-        # Two biases and one: what the sum is too high is 128.
+        # With both biases and one more it is 128 too high, as rounding wants it.
         summed = stages(
             exponent=(Cat(Const(1, 1), early.a) + Cat(Const(1, 1), early.b))[1:],
             zero=~(early.a.any() & early.b.any()),
@@ -90,32 +83,7 @@ class Multiplier(Primitive):
             infinite=summed.infinite & ~summed.zero,
             sign=summed.sign,
         )
-        carry = product[-1]
-        significand = Mux(carry, product[3:], product[2:-1])
-        guard = Mux(carry, product[2], product[1])
-        sticky = product[0] | (carry & product[1])
-        # Gradual underflow has one bit less below 2^-126, so 24 ones there round up to 2^-126
-        # whatever the guard bit says; the rest of exponent 0 is flushed: rounding up does no harm.
-        up = (guard & (sticky | significand[0])) | Mux(carry, whole.least[1], whole.least[0])
-        # One carry chain: normalisation and rounding count the exponent up.
-        left = Cat(significand[:MANTISSA_BITS], whole.exponent)
-        right = Cat(up, Const(0, MANTISSA_BITS - 1), carry)
-        rounded = stages(
-            number=(left + right)[: len(left)],
-            zero=whole.zero,
-            infinite=whole.infinite,
-            sign=whole.sign,
-        )
-        exponent = rounded.number[MANTISSA_BITS:]
-        judged = stages(
-            # The bias once less, which is 128, turns the highest bit over.
-            number=Cat(rounded.number[: FLOAT32_BITS - 2], ~rounded.number[FLOAT32_BITS - 2]),
-            zero=rounded.zero | (exponent <= SHIFTED_BIAS),
-            infinite=rounded.infinite | (exponent >= INFINITE + SHIFTED_BIAS),
-            sign=rounded.sign,
-        )
-        bits = Mux(judged.zero, 0, judged.number)
-        infinity = Const(INFINITE << MANTISSA_BITS, len(bits))
-        result = Cat(Mux(judged.infinite, infinity, bits), judged.sign)
-        m.d.comb += self.o.eq(stages(float=result).float)
+        exact = SimpleNamespace(significand=product, tie_down=Const(0, 1), **vars(whole))
+        judged = stages(**judge(round_to_float(stages, exact)))
+        m.d.comb += self.o.eq(stages(float=pack(**vars(judged))).float)
         return m

@@ -14,10 +14,10 @@ TERM = data.StructLayout({"value": FLOAT32_BITS, "present": 1, "last": 1})
 
 
 class PairSum(wiring.Component):
-    """Adds each two successive terms; no flow control, one term a cycle, latency 8.
+    """Adds each two successive terms, not negative; no flow control, one a cycle, latency 8.
 
     The latency is from a pair's second term to its sum. A last term without a partner is added to
-    zero, which leaves it as it is unless it is -0. The sum of a last term is a last term.
+    zero, which leaves it as it is. The sum of a last term is a last term.
 
     Members
     -------
@@ -48,7 +48,7 @@ class PairSum(wiring.Component):
             m.d.sync += [first.eq(self.i.value), has_first.eq(~complete)]
 
         left = Mux(has_first, first, 0)
-        total = attach(m, "adder", Adder(), self.enable, a=left, b=self.i.value)
+        total = attach(m, "adder", Adder(magnitudes=True), self.enable, a=left, b=self.i.value)
         stages = Stages(m, self.enable)
         m.d.comb += [
             self.o.value.eq(total),

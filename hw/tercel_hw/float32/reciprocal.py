@@ -1,10 +1,11 @@
 """1/x."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 
 from tercel.numerics.functions import reciprocal_table
-from tercel_hw.float32.encoding import BIAS, WIDE_EXPONENT_BITS, compose, fields
+from tercel_hw.float32.encoding import BIAS, EXPONENT_BITS, MANTISSA_BITS, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounding import pack
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.stages import Stages
 
@@ -40,15 +41,15 @@ class Reciprocal(Primitive):
             index=x.mantissa[table.low_bits :],
             low=x.mantissa[: table.low_bits],
         )
-        outer = stages.delay(self.x[-9:], SegmentInterpolator.LATENCY - 1, "outer")
-        # The table holds 2/m, hence one less.
-        exponent = (Const(2 * BIAS - 1) - outer[:-1])[:WIDE_EXPONENT_BITS].as_signed()
-        beside = stages(exponent=exponent, zero=~outer[:-1].any(), sign=outer[-1])
-        bits = compose(
-            sign=beside.sign,
-            exponent=beside.exponent,
-            mantissa=significand,
-            zero=beside.zero,
+        outer = fields(Cat(Const(0, MANTISSA_BITS), stages.delay(self.x[-9:], 2, "outer")))
+        beside = stages(
+            # The table holds 2/m, hence one less.
+            exponent=(2 * BIAS - 1 - outer.exponent)[:EXPONENT_BITS],
+            zero=(outer.exponent == 0) | (outer.exponent >= 2 * BIAS - 1),
+            sign=outer.sign,
         )
+        beside = stages(**vars(beside))
+        number = Cat(significand[:MANTISSA_BITS], beside.exponent)
+        bits = pack(number=number, sign=beside.sign, zero=beside.zero)
         m.d.comb += self.o.eq(stages(float=bits).float)
         return m

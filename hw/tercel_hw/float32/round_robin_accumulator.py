@@ -18,7 +18,7 @@ MARKS = data.StructLayout({"slot": SLOT_BITS, "first_round": 1, "last": 1})
 
 
 class RoundRobinAccumulator(wiring.Component):
-    """Deals a row's values to 8 accumulators, then tells their sums in turn.
+    """Deals a row's values, none negative, to 8 accumulators, then tells their sums in turn.
 
     No flow control; one value a cycle. A row has a multiple of 8 values, for slot 0 to 7 and
     again; gaps do no harm. The sums lie in a small memory. They are read in successive cycles,
@@ -65,7 +65,7 @@ class RoundRobinAccumulator(wiring.Component):
         result = sums.read_port(domain="comb")
 
         so_far = Signal(FLOAT32_BITS)
-        total = attach(m, "adder", Adder(), self.enable, a=so_far, b=self.i)
+        total = attach(m, "adder", Adder(magnitudes=True), self.enable, a=so_far, b=self.i)
         written = stages.delay(self.present, Adder.LATENCY, "written", reset=True)
         slot = stages.delay(self.marks.slot, Adder.LATENCY, "slot")
         m.d.comb += [

@@ -3,8 +3,9 @@
 from amaranth.hdl import Cat, Const, Module, Signal
 
 from tercel.numerics.functions import rsqrt_table
-from tercel_hw.float32.encoding import BIAS, WIDE_EXPONENT_BITS, compose, fields
+from tercel_hw.float32.encoding import BIAS, EXPONENT_BITS, MANTISSA_BITS, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
+from tercel_hw.float32.rounding import pack
 from tercel_hw.float32.segment_interpolator import SegmentInterpolator
 from tercel_hw.float32.stages import Stages
 
@@ -41,16 +42,16 @@ class Rsqrt(Primitive):
             index=Cat(x.mantissa[table.low_bits :], ~x.exponent[0]),
             low=x.mantissa[: table.low_bits],
         )
-        outer = stages.delay(self.x[-9:], SegmentInterpolator.LATENCY - 1, "outer")
-        half = (outer[:-1] - BIAS).as_signed() >> 1
-        # The table holds 2/sqrt(m), hence one less.
-        exponent = (Const(BIAS - 1) - half)[:WIDE_EXPONENT_BITS].as_signed()
-        beside = stages(exponent=exponent, zero=~outer[:-1].any(), sign=outer[-1])
-        bits = compose(
-            sign=beside.sign,
-            exponent=beside.exponent,
-            mantissa=significand,
-            zero=beside.zero,
+        outer = fields(Cat(Const(0, MANTISSA_BITS), stages.delay(self.x[-9:], 2, "outer")))
+        beside = stages(
+            # Half of the unbiased one, rounded down, taken from the bias; the table holds
+            # 2/sqrt(m), hence one less.
+            exponent=(3 * BIAS - 1 - outer.exponent)[1 : EXPONENT_BITS + 1],
+            zero=outer.exponent == 0,
+            sign=outer.sign,
         )
+        beside = stages(**vars(beside))
+        number = Cat(significand[:MANTISSA_BITS], beside.exponent)
+        bits = pack(number=number, sign=beside.sign, zero=beside.zero)
         m.d.comb += self.o.eq(stages(float=bits).float)
         return m

@@ -37,6 +37,8 @@ class Sigmoid(Primitive):
         negated = Cat(self.x[:-1], ~self.x[-1])
         exponent = attach(m, "scale", Multiplier(), enable, a=negated, b=log2_e)
         power = attach(m, "power", Exp2(), enable, x=exponent)
-        total = attach(m, "total", Adder(), enable, a=Const(ONE, FLOAT32_BITS), b=power)
+        total = attach(
+            m, "total", Adder(magnitudes=True), enable, a=Const(ONE, FLOAT32_BITS), b=power
+        )
         m.d.comb += self.o.eq(attach(m, "inverse", Reciprocal(), enable, x=total))
         return m

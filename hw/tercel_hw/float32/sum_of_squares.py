@@ -88,7 +88,7 @@ class SumOfSquares(wiring.Component):
         while len(level) > 1:
             pairs = zip(level[0::2], level[1::2], strict=True)
             level = [
-                attach(m, f"sum_{len(level)}_{index}", Adder(), enable, a=a, b=b)
+                attach(m, f"sum_{len(level)}_{index}", Adder(magnitudes=True), enable, a=a, b=b)
                 for index, (a, b) in enumerate(pairs)
             ]
         parallel = (self._elements - 1).bit_length()

@@ -1,6 +1,6 @@
 """The activation of a gate times its up."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 
 from tercel_hw.float32 import Multiplier, Primitive, Sigmoid, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
@@ -46,7 +46,8 @@ class GatedActivation(Primitive):
             "activation",
             Multiplier(),
             enable,
-            a=Mux(squared, positive, gate),
+            # What is not positive is multiplied by zero.
+            a=Cat(gate[:-1], gate[-1] & ~squared),
             b=Mux(squared, positive, sigmoid),
         )
         up = stages.delay(self.up, Sigmoid.LATENCY + Multiplier.LATENCY, "up")

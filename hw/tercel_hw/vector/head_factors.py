@@ -60,10 +60,9 @@ class HeadFactors(wiring.Component):
         nodes = self._config.nodes
         stages = Stages(m, FLOWS)
         taken, given, complete = Signal(), Signal(), Signal()
-        # The maxima move down a lane a cycle.
         maxima = Signal(self._config.floats, reset_less=True)
         cache = Signal(reset_less=True)
-        left = Signal(range(nodes + 1))
+        left, source = Signal(range(nodes + 1)), Signal(range(nodes))
         inside, waiting = Signal(range(HEADS + 1)), Signal(range(HEADS + 1))
         m.d.comb += [
             self.i.ready.eq((left <= 1) & (inside != HEADS)),
@@ -80,11 +79,13 @@ class HeadFactors(wiring.Component):
                 maxima.eq(self.i.payload.maxima),
                 cache.eq(self.i.payload.cache),
                 left.eq(nodes),
+                source.eq(0),
             ]
         with m.Elif(left != 0):
-            m.d.sync += [maxima.eq(maxima.as_value() >> FLOAT32_BITS), left.eq(left - 1)]
+            m.d.sync += [left.eq(left - 1), source.eq(source + 1)]
 
-        factors = attach(m, "factors", HeadScale(), FLOWS, maximum=maxima[0], cache=cache)
+        maximum = maxima.as_value().word_select(source, FLOAT32_BITS)
+        factors = attach(m, "factors", HeadScale(), FLOWS, maximum=maximum, cache=cache)
         arrives = stages.delay(left != 0, HeadScale.LATENCY, "arrives", reset=True)
         cached = stages.delay(cache, HeadScale.LATENCY, "cached")
         lane = Signal(range(nodes))

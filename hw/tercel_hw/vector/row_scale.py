@@ -26,6 +26,7 @@ class RowScale(Primitive):
     squares : In(32)
         The sum of squares before the gains.
     inverse_width, epsilon : In(32)
+        Not negative.
     normed : In(1)
         It and the two before are the same for all operands under way.
     o : Out(32)
@@ -49,7 +50,7 @@ class RowScale(Primitive):
         limit = Const(int(INVERSE_LIMIT.view("uint32")), FLOAT32_BITS)
         plain = attach(m, "plain", Multiplier(), enable, a=self.maximum, b=limit)
         mean = attach(m, "mean", Multiplier(), enable, a=self.squares, b=self.inverse_width)
-        above = attach(m, "above", Adder(), enable, a=mean, b=self.epsilon)
+        above = attach(m, "above", Adder(magnitudes=True), enable, a=mean, b=self.epsilon)
         inverse = attach(m, "inverse", Rsqrt(), enable, x=above)
         late = stages.delay(plain, Adder.LATENCY + Rsqrt.LATENCY, "plain")
         factor = Mux(self.normed, inverse, ONE)

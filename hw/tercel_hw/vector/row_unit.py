@@ -11,6 +11,8 @@ __all__ = ["RowUnit"]
 
 LARGEST = (INFINITE << (SIGNIFICAND_BITS - 1)) - 1
 """The largest finite float."""
+LIMIT_BITS = 8
+"""A significand that holds 127."""
 
 
 class RowUnit(Primitive):
@@ -34,7 +36,9 @@ class RowUnit(Primitive):
         m = Module()
         inverse = attach(m, "reciprocal", Reciprocal(), self.enable, x=self.maximum)
         limit = Const(int(LIMIT.view("uint32")), FLOAT32_BITS)
-        product = attach(m, "product", Multiplier(), self.enable, a=inverse, b=limit)
+        product = attach(
+            m, "product", Multiplier(b_bits=LIMIT_BITS), self.enable, a=inverse, b=limit
+        )
         infinite = fields(product).exponent == INFINITE
         m.d.comb += self.o.eq(Mux(infinite, LARGEST, product))
         return m

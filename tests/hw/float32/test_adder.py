@@ -70,6 +70,53 @@ def test_subnormal_operands_are_zeros(evaluate, floats):
     ]
 
 
+def test_below_a_tie(check, floats):
+    """Far below the last bit, what is taken away or added decides ties, and nothing else."""
+    a = np.float32([2**24, 2**24 + 2, 2**24 + 4, 2**25 - 2, 1 + 2**-23, 1])
+    a = np.concatenate([a, np.nextafter(a, np.float32(0))])
+    shift = np.arange(-40, 28)
+    b = np.concatenate([np.exp2(shift), 1.5 * np.exp2(shift), (1 + 2**-23) * np.exp2(shift)])
+    a, b = (x.ravel() for x in np.meshgrid(a, b.astype(np.float32)))
+    a, b = np.concatenate([a, a]), np.concatenate([b, -b])
+    check(Adder(), numerics.add(a, b), a=a, b=b)
+
+
+def test_ties_with_bits_far_below(check, floats):
+    """Half of the last bit less or more than another 2^-17 of it: the smaller operand has both."""
+    generator = np.random.default_rng(8)
+    big = floats.random(9, 1200, (120, 120))
+    distance = 17 + np.arange(1200) % 9
+    mantissa = np.zeros(1200, np.int64)
+    mantissa[1::2] = 1 << generator.integers(0, 23, 600)
+    sign = generator.integers(0, 2, 1200)
+    small = floats.of_bits(sign << 31 | (120 - distance) << 23 | mantissa)
+    check(Adder(), numerics.add(big, small), a=big, b=small)
+
+
+@pytest.mark.parametrize("exponents", [(1, 254), (100, 130), (225, 254)])
+def test_magnitudes(check, floats, exponents):
+    a, b = abs(floats.random(11, 1000, exponents)), abs(floats.random(12, 1000, exponents))
+    corners = floats.pairs(abs(floats.corners))
+    a, b = np.concatenate([a, corners[0]]), np.concatenate([b, corners[1]])
+    dut = Adder(magnitudes=True)
+    assert dut.magnitudes
+    check(dut, numerics.add(a, b), a=a, b=b)
+
+
+def test_both_forms_are_one(check_forms):
+    generator = np.random.default_rng(10)
+    a = generator.integers(0, 1 << 32, 5000)
+    b = generator.integers(0, 1 << 32, 5000)
+    apart = generator.integers(-30, 31, 5000)
+    exponent = np.clip((a >> 23 & 255) + apart, 0, 255)
+    b[::2] = (b & 0x807FFFFF | exponent << 23)[::2]
+    b[::4] = (a ^ 1 << 31 ^ generator.integers(0, 1 << 24, 5000) >> np.arange(5000) % 24)[::4]
+    enable = (np.arange(5000) < 12) | (generator.random(5000) < 0.8)
+    columns = zip(a.tolist(), b.tolist(), enable.tolist(), strict=True)
+    stimulus = [{"a": a, "b": b, "enable": int(enable)} for a, b, enable in columns]
+    check_forms(Adder, start_up=10, stimulus=stimulus)
+
+
 @settings(max_examples=15, deadline=None, phases=PHASES)
 @given(st.lists(st.tuples(normal_bits, normal_bits), min_size=10, max_size=60))
 def test_any_operands(check, floats, pairs):

@@ -31,6 +31,11 @@ def test_values_of_the_range_ties_and_beyond(check, floats, fraction_bits, width
     check(dut, numerics.fixed(x, fraction_bits, width), x=x)
 
 
+@pytest.mark.parametrize(("fraction_bits", "width"), [(9, 18), (23, 32)])
+def test_both_forms_are_one(check_forms, fraction_bits, width):
+    check_forms(lambda: FloatToFixed(fraction_bits=fraction_bits, width=width), start_up=7)
+
+
 @settings(max_examples=15, deadline=None, phases=PHASES)
 @given(st.integers(0, 64), st.integers(2, 32), st.lists(number, min_size=10, max_size=40))
 def test_any_format(check, fraction_bits, width, values):

@@ -6,7 +6,7 @@ import pytest
 from tercel_hw.float32 import IntToFloat
 
 
-@pytest.mark.parametrize("width", [2, 8, 23, 24, 25, 26, 31, 32, 40])
+@pytest.mark.parametrize("width", [2, 8, 16, 17, 22, 23, 24, 25, 26, 27, 31, 32, 33, 37, 40])
 def test_every_size_of_integer(check, width):
     generator = np.random.default_rng(width)
     x = generator.integers(-(1 << (width - 1)), 1 << (width - 1), 500)
@@ -23,6 +23,10 @@ def test_ties_go_to_even(check):
     x = np.concatenate([x.ravel(), -x.ravel()])
     x = x[abs(x) < 1 << 39]
     check(IntToFloat(width=40), x.astype(np.float32), x=x)
+
+
+def test_both_forms_are_one(check_forms):
+    check_forms(lambda: IntToFloat(width=22), start_up=6)
 
 
 def test_the_constructor_checks_the_width():

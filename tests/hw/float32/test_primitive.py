@@ -9,13 +9,16 @@ from amaranth.back import rtlil
 from tercel.numerics.functions import reciprocal_table
 from tercel_hw.float32 import (
     Adder,
+    AlignedSum,
     Bfloat16Up,
     Exp2,
     FloatToFixed,
     IntToFloat,
     Multiplier,
+    Normaliser,
     Primitive,
     Reciprocal,
+    RoundedShift,
     RoundToInt8,
     Rsqrt,
     SegmentInterpolator,
@@ -31,11 +34,34 @@ INTEGERS = np.arange(3, 51, 4)
 
 PRIMITIVES = {
     "adder": (Adder, {"a": VECTORS, "b": VECTORS}, 8),
+    "aligned_sum": (
+        AlignedSum,
+        {
+            "a": INTEGERS << 18,
+            "b": INTEGERS << 17,
+            "swap": INTEGERS & 0,
+            "distance": INTEGERS >> 3,
+            "vanishing": INTEGERS & 0,
+            "subtract": INTEGERS >> 2 & 1,
+        },
+        4,
+    ),
+    "normaliser": (
+        lambda: Normaliser(spacing=1),
+        {"x": INTEGERS << 12, "coarse": INTEGERS & 0, "exponent": INTEGERS},
+        2,
+    ),
     "multiplier": (Multiplier, {"a": VECTORS, "b": VECTORS}, 7),
     "short_multiplier": (lambda: Multiplier(b_bits=8), {"a": VECTORS, "b": VECTORS}, 7),
     "significand_product": (SignificandProduct, {"a": INTEGERS << 18, "b": INTEGERS << 18}, 4),
     "int_to_float": (lambda: IntToFloat(width=32), {"x": INTEGERS}, 5),
+    "exact_int_to_float": (lambda: IntToFloat(width=22), {"x": INTEGERS}, 5),
     "float_to_fixed": (lambda: FloatToFixed(fraction_bits=9, width=18), {"x": VECTORS}, 5),
+    "rounded_shift": (
+        lambda: RoundedShift(width=18, largest=140),
+        {"significand": INTEGERS << 18, "exponent": INTEGERS + 120, "negative": INTEGERS >> 2 & 1},
+        4,
+    ),
     "segments": (
         lambda: SegmentInterpolator(reciprocal_table()),
         {"index": INTEGERS, "low": INTEGERS},

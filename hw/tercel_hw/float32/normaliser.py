@@ -1,0 +1,115 @@
+"""Moving a number's leading one to the highest places."""
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import data
+
+from tercel_hw.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.float32.primitive import Primitive
+from tercel_hw.float32.stages import Stages
+from tercel_hw.target import Target
+
+__all__ = ["COARSE_BITS", "EXPONENT_BITS", "NORMAL_BITS", "Normaliser"]
+
+NORMAL_BITS = 27
+"""What a DSP48E2 multiplies; with a sign, but of the product no more bits are of interest."""
+COARSE_BITS = 16
+"""Places of the coarse step; the powers of two of the other factor reach to the one below."""
+EXPONENT_BITS = 9
+
+
+class Normaliser(Primitive):
+    """Shifts a leading one up to the highest ``spacing`` bits; one a cycle, latency 2.
+
+    The shift by up to 15 bits is a product with a power of two, for UltraScale+ in a DSP48E2
+    without a register in the multiplier.
+
+    Parameters
+    ----------
+    spacing
+        Of the shifts: 1, or 2 if what follows makes up for a place.
+
+    Members
+    -------
+    x : In(27)
+    coarse : In(1)
+        Whether the highest 16 bits of ``x`` are zero.
+    exponent : In(9)
+    o : Out(StructLayout({"x": 27, "exponent": 9}))
+        The exponent less the places; any if ``x`` is zero.
+
+    Raises
+    ------
+    ValueError
+        If the spacing is neither 1 nor 2.
+    """
+
+    LATENCY = 2
+
+    x: Signal
+    coarse: Signal
+    exponent: Signal
+    o: data.View
+
+    def __init__(self, *, spacing: int):
+        if spacing not in (1, 2):
+            raise ValueError(f"spacing must be 1 or 2, not {spacing!r}")
+        self._spacing = spacing
+        super().__init__(
+            {"x": NORMAL_BITS, "coarse": 1, "exponent": EXPONENT_BITS},
+            data.StructLayout({"x": NORMAL_BITS, "exponent": EXPONENT_BITS}),
+        )
+
+    @property
+    def spacing(self) -> int:
+        return self._spacing
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = Stages(m, self.enable)
+        low = NORMAL_BITS - COARSE_BITS
+        # What moves up by the coarse step stays below as well, until it is taken out in the end.
+        moved = self.x[:low] & self.coarse.replicate(low)
+        x = Cat(self.x[:COARSE_BITS], self.x[COARSE_BITS:] | moved)
+        power = self._power(x)
+        places = stages(power=power, coarse=self.coarse, exponent=self.exponent)
+        zeros = [
+            Cat(bit for shift, bit in enumerate(places.power) if shift >> place & 1).any()
+            for place in range((COARSE_BITS - 1).bit_length())
+        ]
+        less = places.exponent - Cat(zeros, places.coarse)
+        late = stages(exponent=less[:EXPONENT_BITS], coarse=places.coarse)
+        if platform is Target.ULTRASCALE_PLUS:
+            product = Signal(P_BITS)
+            enables = ("CEA1", "CEA2", "CEB1", "CEB2", "CEP")
+            m.submodules.cell = dsp48e2(
+                attributes={"MREG": 0},
+                inputs={
+                    "A": x,
+                    "B": power,
+                    "OPMODE": Const(0b0101, 9),
+                    **dict.fromkeys(enables, self.enable),
+                },
+                P=product,
+            )
+        else:
+            product = stages(product=stages(x=x).x * places.power).product
+        m.d.comb += [
+            self.o.x.eq(
+                Cat(product[:low] & (~late.coarse).replicate(low), product[low:NORMAL_BITS])
+            ),
+            self.o.exponent.eq(late.exponent),
+        ]
+        return m
+
+    def _power(self, x: Value) -> Value:
+        """Two to the shift; zero if there is no leading one among the highest 16 bits."""
+        free: Value = Const(1, 1)
+        power = []
+        for place in range(0, COARSE_BITS, 2):
+            upper, lower = x[-1 - place], x[-2 - place]
+            if self._spacing == 1:
+                power += [free & upper, free & ~upper & lower]
+            else:
+                power += [free & (upper | lower), Const(0, 1)]
+            free = free & ~(upper | lower)
+        return Cat(power)
