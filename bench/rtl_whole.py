@@ -79,15 +79,13 @@ class WholeModels:
         measured = self._results.get(_decode(self._model, self._memory, VERIFIED))
         if measured is not None:
             found["bandwidth"] = self._bandwidth(measured)
-        layers = [
-            self._results.get(
-                Case(model=self._model, part="layer", nodes=NODES, past=past, memory=self._memory)
-            )
-            for past in (0, 128)
-        ]
-        if None not in layers:
-            found["attention"] = self._attention(*layers)
+        empty, filled = (self._results.get(self._layer(past)) for past in (0, 128))
+        if empty is not None and filled is not None:
+            found["attention"] = self._attention(empty, filled)
         return found
+
+    def _layer(self, past: int) -> Case:
+        return Case(model=self._model, part="layer", nodes=NODES, past=past, memory=self._memory)
 
     def _cycles(self, case: Case) -> tuple[int, bool]:
         """Of a pass, and whether it was simulated."""
