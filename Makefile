@@ -41,7 +41,7 @@ bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
 
-bench-rtl: setup ## the whole kv260 accelerator in simulation; some forty minutes on 2 free cores
+bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 free cores
 	$(BIN)/python bench/rtl.py --output build/bench/rtl.md
 
 bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some three minutes

@@ -10,10 +10,12 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -103,6 +105,25 @@ def pairs(cases: Iterable[Case]) -> Iterator[tuple[str, str]]:
     yield from dict.fromkeys((case.model, case.memory) for case in cases)
 
 
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool that an interrupt ends at once, whatever its processes do."""
+    pool = ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
 def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -126,8 +147,7 @@ def main() -> None:
     tell("writing random models")
     make_images(cases)
     results = Results(RESULTS, library)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
+    with processes(arguments.jobs) as pool:
         failed = simulate(pool, cases, results)
         found = {case: result for case in cases if (result := results.get(case))}
         whole = [case for pair in pairs(found) for case in needed(*pair)]

@@ -77,7 +77,8 @@ class Case:
 
     @property
     def image(self) -> Path:
-        return IMAGES / f"rtl-{self.model}-{self.config.layers}.tercel"
+        layout = hashlib.sha256(ACCELERATOR.layout.to_json().encode()).hexdigest()[:8]
+        return IMAGES / f"rtl-{self.model}-{self.config.layers}-{layout}.tercel"
 
     @property
     def digest(self) -> str:

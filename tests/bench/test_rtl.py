@@ -1,6 +1,8 @@
 """The benchmark of the simulated accelerator: its cases, what it keeps, what it concludes."""
 
 import json
+import multiprocessing
+import time
 from dataclasses import replace
 
 import pytest
@@ -78,6 +80,19 @@ def test_results_are_kept_by_accelerator_and_case(tmp_path):
     assert rtl.Results(path, "two").get(case) is None
     assert rtl.Results(path, "one").get(case) == {"digest": case.digest, "cycles": 5}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_interrupt_ends_what_runs():
+    def interrupted():
+        with rtl.processes(1) as pool:
+            pool.submit(time.sleep, 250)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    for process in multiprocessing.active_children():
+        process.join(30)
+        assert not process.is_alive()
 
 
 @pytest.fixture
