@@ -66,9 +66,9 @@ class WholeModels:
         errors = [
             abs(predicted[case] / result["counted"]["cycles"] - 1)
             for case, result in results.items()
-            if (case.model, case.memory) == (model, memory)
+            if case.model == model
         ]
-        known = f"error at most {max(errors):.1%} above" if errors else "error not measured"
+        known = f"error at most {100 * max(errors):.1f} % above" if errors else "error not measured"
         self._model_evidence = f"cycle model ({known})"
 
     def figures(self) -> dict[str, Figure]:

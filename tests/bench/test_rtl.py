@@ -166,7 +166,7 @@ def models():
 def test_figures_of_the_cycle_model(models):
     # Predicted: 1,008,000.
     figures = models({layer(0): found(1_050_000, attention=10)})
-    evidence = "cycle model (error at most 4.0% above)"
+    evidence = "cycle model (error at most 4.0 % above)"
     assert figures["decode 128"] == Figure(value=250e6 / 2_281_000, evidence=evidence)
     assert figures["verify"] == Figure(value=2_288_000 / 2_281_000, evidence=evidence)
     cycles = sum(1_008_000 + 10_000 * past for past in range(0, 63, 8)) + 1_631_000
@@ -189,7 +189,7 @@ def test_figures_of_simulated_passes(models):
     figures = models(results)
     simulated = "cycle-accurate simulation"
     assert figures["decode 128"] == Figure(value=125.0, evidence=simulated)
-    assert figures["decode 0"].evidence == "cycle model (error at most 14.1% above)"
+    assert figures["decode 0"].evidence == "cycle model (error at most 14.1 % above)"
     assert figures["verify"] == Figure(value=1.05, evidence=simulated)
     assert figures["bandwidth"] == Figure(value=pytest.approx(93), evidence=simulated)
     # Ten cycles a position more, in 24 layers.
