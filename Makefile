@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-slow test-rtl lint bench bench-ecp5 train-small clean
+.PHONY: help setup run test test-slow test-rtl lint bench bench-rtl bench-ecp5 train-small clean
 
 help:
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## install everything into .venv
 
@@ -40,6 +40,9 @@ lint: setup ## style and types
 bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
+
+bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 free cores
+	$(BIN)/python bench/rtl.py --output build/bench/rtl.md
 
 bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some three minutes
 	$(BIN)/python -m pip install --quiet --editable '.[synth]'

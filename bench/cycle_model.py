@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tercel.config import PRESETS, ModelConfig
+from tercel.device import Ask, KVCache
 from tercel.image import Image, random_image
 from tercel_hw.top import ACCELERATORS
-from tercel_sim.cycle_model import measure_pass, predict_pass
+from tercel_sim.cycle_model import predict_pass
 from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.measurement import measure_pass
 from tercel_sim.rtl_device import RtlDevice
 
 ACCELERATOR = ACCELERATORS["tiny"]
@@ -44,16 +46,21 @@ PASSES = [(1, 0, True, 0), (2, 7, True, 0), (2, 50, True, 0), (1, 30, True, 8), 
 def errors(model: ModelConfig, memory: DdrConfig, image: Path) -> list[tuple[int, int]]:
     """Measured and predicted cycles of each pass."""
     device = RtlDevice(Image.open(image), accelerator=ACCELERATOR, ddr=memory)
+    cache = KVCache(config=model, positions=device.limits.context)
     found = []
     for nodes, past, headed, best in PASSES:
-        asked = {
-            "nodes": nodes,
-            "past": past,
-            "head_rows": model.vocab_size if headed else None,
-            "best": best,
-        }
-        measured = measure_pass(device, ACCELERATOR, **asked)
-        predicted = predict_pass(model, ACCELERATOR, memory, start=measured.start, **asked)
+        device.restore(cache, past)
+        measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=best))
+        predicted = predict_pass(
+            model,
+            ACCELERATOR,
+            memory,
+            nodes=nodes,
+            past=past,
+            head_rows=model.vocab_size if headed else None,
+            best=best,
+            start=measured.start,
+        )
         found.append((measured.cycles, predicted.cycles))
     device.board.close()
     return found

@@ -1,10 +1,20 @@
-"""Running cocotb benches."""
+"""Running cocotb benches and compiled simulations."""
 
 import pytest
 
 from tercel.errors import TercelError
 from tercel_hw.emission import emit_verilog
 from tercel_sim.cocotb_runner import check_simulator, run_bench
+from tercel_sim.verilator import find_verilator
+
+
+@pytest.fixture(scope="session")
+def verilator():
+    """What compiled simulations need."""
+    try:
+        return find_verilator()
+    except TercelError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=["icarus", pytest.param("verilator", marks=pytest.mark.slow)])

@@ -79,7 +79,7 @@ def simulate(
         began = device.board.cycles
         last = 1 << 63 if end is None else began + end
         device.board.waves(waves, first=began + first, end=last)
-    measured, generated = _passes(device, chosen, sequence, generated_tokens)
+    measured, generated = _passes(device, sequence, generated_tokens)
     device.board.close()
     from tercel_sim.measurement import summarise
     from tercel_sim.measurement_table import measurement_table
@@ -146,7 +146,7 @@ def _choose(
 
 
 def _passes(
-    device: "RtlDevice", accelerator: "AcceleratorConfig", sequence: list[int], count: int
+    device: "RtlDevice", sequence: list[int], count: int
 ) -> "tuple[dict[str, list[PassMeasurement]], list[int]]":
     """Prefill all but the last token, then generate greedily."""
     from tercel_sim.measurement import measure_pass
@@ -161,10 +161,12 @@ def _passes(
     prefill, generate, best = [], [], []
     for start in range(0, len(known), device.limits.nodes):
         chunk = known[start : start + device.limits.nodes]
-        taken, _ = measure_pass(device, accelerator, chunk, Ask(argmax=False))
+        taken, _ = measure_pass(device, chunk, Ask(argmax=False))
+        device.commit(range(len(chunk)))
         prefill.append(taken)
     for _ in range(count):
-        taken, result = measure_pass(device, accelerator, [token], Ask())
+        taken, result = measure_pass(device, [token], Ask())
+        device.commit([0])
         generate.append(taken)
         assert result.argmax is not None
         token = int(result.argmax[0])

@@ -83,12 +83,19 @@ class DdrConfig:
             raise ValueError(f"pause must be at least 0 and below 1, not {self.pause!r}")
 
     @property
+    def refresh_part(self) -> float:
+        """Part of the time in which the memory refreshes."""
+        return self.refresh_cycles / self.refresh_interval if self.refresh_interval else 0.0
+
+    @property
+    def sustained_bytes_per_cycle(self) -> float:
+        """Of all ports together over a long time."""
+        return self.sustained_gbs * 1e3 / self.clock_mhz
+
+    @property
     def bytes_per_cycle(self) -> float:
         """Of all ports together while the memory does not refresh."""
-        working = 1.0
-        if self.refresh_interval:
-            working -= self.refresh_cycles / self.refresh_interval
-        return self.sustained_gbs * 1e3 / self.clock_mhz / working
+        return self.sustained_bytes_per_cycle / (1 - self.refresh_part)
 
 
 DDR = {

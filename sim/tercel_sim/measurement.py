@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 
 from tercel.device import Ask, PassResult
 from tercel_hw.registers import COUNTERS, accelerator_registers
-from tercel_hw.top import AcceleratorConfig
+from tercel_sim.cycle_account import CycleAccount, account_cycles
 from tercel_sim.ddr import DdrConfig
+from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
 from tercel_sim.statistics import PortStatistics
 
@@ -18,9 +21,19 @@ class PassMeasurement:
     """One pass."""
 
     nodes: int
+    past: int
+    """Committed positions before it."""
+    start: int
+    """Cycle of the memory in which it began."""
     counted: dict[str, int]
     """The counter registers."""
     ports: tuple[PortStatistics, ...]
+    account: CycleAccount
+    """Where its cycles went."""
+
+    @property
+    def cycles(self) -> int:
+        return self.counted["cycles"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +47,8 @@ class Summary:
     """Sums of the counter registers."""
     ports: tuple[dict[str, int], ...]
     """Sums of :class:`PortStatistics`."""
+    account: CycleAccount
+    """Where their cycles went."""
     bandwidth: float
     """Part of the bytes that the memory could have moved."""
     tokens_per_second: float
@@ -41,20 +56,35 @@ class Summary:
 
 
 def measure_pass(
-    device: RtlDevice, accelerator: AcceleratorConfig, tokens: Sequence[int], ask: Ask
+    device: RtlDevice | Lockstep, tokens: Sequence[int], ask: Ask
 ) -> tuple[PassMeasurement, PassResult]:
-    """Run and commit a chain of tokens."""
-    device.board.clear_statistics()
+    """Run a chain of tokens, which may be committed then.
+
+    Parameters
+    ----------
+    device
+        The simulation; a pair of devices compares the pass, too.
+    """
+    rtl = device.rtl if isinstance(device, Lockstep) else device
+    board, past = rtl.board, rtl.length
+    board.clear_statistics()
     result = device.run_pass(tokens, ask=ask)
-    offsets = accelerator_registers(accelerator.control).constants()
+    statistics = board.statistics()
+    offsets = accelerator_registers(rtl.accelerator.control).constants()
     counted = {}
     for name in COUNTERS:
-        offset = offsets[name.upper()]
-        low = device.board.read_register(offset)
-        counted[name] = low | device.board.read_register(offset + 4) << 32
-    ports = device.board.statistics().ports
-    device.commit(range(len(tokens)))
-    return PassMeasurement(nodes=len(tokens), counted=counted, ports=ports), result
+        low = board.read_register(offsets[name.upper()])
+        counted[name] = low | board.read_register(offsets[name.upper()] + 4) << 32
+    account = account_cycles(rtl.ddr, statistics, start=board.started, cycles=counted["cycles"])
+    measured = PassMeasurement(
+        nodes=len(tokens),
+        past=past,
+        start=board.started,
+        counted=counted,
+        ports=statistics.ports,
+        account=account,
+    )
+    return measured, result
 
 
 def summarise(passes: Iterable[PassMeasurement], ddr: DdrConfig) -> Summary:
@@ -74,6 +104,7 @@ def summarise(passes: Iterable[PassMeasurement], ddr: DdrConfig) -> Summary:
         tokens=tokens,
         counted=counted,
         ports=ports,
+        account=reduce(add, (each.account for each in passes)),
         bandwidth=moved / seconds / (ddr.sustained_gbs * 1e9),
         tokens_per_second=tokens / seconds,
     )

@@ -1,22 +1,38 @@
 """What passes took, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
 from tercel.cli.units import format_bytes
 from tercel_sim.measurement import Summary
 
-__all__ = ["measurement_table"]
+__all__ = ["ENGINE", "MEMORY", "UNITS", "engine_cycles", "measurement_table"]
 
-PARTS = {
-    "compute": "ternary engine",
-    "tape_stall": "engine waits for tape",
-    "table_stall": "engine waits for tables",
-    "attention": "attention",
-    "head": "head",
+ENGINE = {
+    "compute": "works",
+    "tape_stall": "waits for tape",
+    "table_stall": "waits for rows or tables",
+    "free": "has no matrix",
 }
-"""Counters of cycles, and what they are called in the table."""
+"""What the ternary engine does: every cycle counts in one."""
+UNITS = {"attention": "attention", "head": "head"}
+"""Counters of other units, which work beside it."""
+MEMORY = {
+    "moving": "moves",
+    "refreshing": "refreshes beyond its rate",
+    "turning": "turns",
+    "full": "finds ports full",
+    "latency": "is on its way",
+    "unasked": "is not asked",
+}
+"""What the memory does, by the fields of ``CycleAccount``: they add up to the cycles."""
+
+
+def engine_cycles(counted: Mapping[str, int]) -> dict[str, int]:
+    """The cycles of :data:`ENGINE` by the counter registers."""
+    known = {name: counted[name] for name in ("compute", "tape_stall", "table_stall")}
+    return known | {"free": counted["cycles"] - sum(known.values())}
 
 
 def measurement_table(phases: Mapping[str, Summary]) -> Table:
@@ -25,36 +41,38 @@ def measurement_table(phases: Mapping[str, Summary]) -> Table:
     table.add_column("")
     for name in phases:
         table.add_column(name, justify="right")
+    summaries = list(phases.values())
     rows = {
-        "passes": [str(each.passes) for each in phases.values()],
-        "tokens": [str(each.tokens) for each in phases.values()],
-        "cycles a pass": [f"{_mean(each, 'cycles'):.0f}" for each in phases.values()],
+        "passes": [str(each.passes) for each in summaries],
+        "tokens": [str(each.tokens) for each in summaries],
+        "cycles a pass": [f"{_mean(each, 'cycles'):.0f}" for each in summaries],
     }
-    for name, title in PARTS.items():
-        rows[f"  {title}"] = [
-            f"{each.counted[name] / each.counted['cycles']:.1%}" for each in phases.values()
-        ]
+    engines = [engine_cycles(each.counted) for each in summaries]
+    for name, title in ENGINE.items():
+        counts = [engine[name] for engine in engines]
+        rows[f"  the engine {title}"] = _parts(summaries, counts)
+    for name, title in UNITS.items():
+        rows[f"  {title}"] = _parts(summaries, [each.counted[name] for each in summaries])
+    for name, title in MEMORY.items():
+        counts = [getattr(each.account, name) for each in summaries]
+        rows[f"  the memory {title}"] = _parts(summaries, counts)
     for name in ("read", "written"):
         rows[f"bytes {name} a pass"] = [
-            format_bytes(_mean(each, f"bytes_{name}")) for each in phases.values()
+            format_bytes(_mean(each, f"bytes_{name}")) for each in summaries
         ]
-    rows["memory's bandwidth"] = [f"{each.bandwidth:.1%}" for each in phases.values()]
-    for name in ("read_beats", "blocked", "starved", "idle"):
-        rows[f"  ports {name.replace('_', ' ')}"] = [
-            f"{sum(port[name] for port in each.ports) / _port_cycles(each):.1%}"
-            for each in phases.values()
-        ]
-    rows["tokens/s"] = [f"{each.tokens_per_second:.1f}" for each in phases.values()]
+    rows["memory's bandwidth"] = [f"{each.bandwidth:.1%}" for each in summaries]
+    rows["tokens/s"] = [f"{each.tokens_per_second:.1f}" for each in summaries]
     for title, cells in rows.items():
         table.add_row(title, *cells)
     return table
 
 
+def _parts(summaries: Sequence[Summary], counts: Sequence[float]) -> list[str]:
+    return [
+        f"{count / each.counted['cycles']:.1%}"
+        for each, count in zip(summaries, counts, strict=True)
+    ]
+
+
 def _mean(summary: Summary, name: str) -> float:
     return summary.counted[name] / summary.passes
-
-
-def _port_cycles(summary: Summary) -> int:
-    """Cycles of all ports, which their read channels spent in one of four ways."""
-    ways = ("read_beats", "blocked", "starved", "idle")
-    return sum(port[way] for port in summary.ports for way in ways)

@@ -56,7 +56,13 @@ class NativePortStatistics(ctypes.Structure):
 class NativeMemoryStatistics(ctypes.Structure):
     """``MemoryStatistics`` of config.h."""
 
-    _fields_ = tuple((name, c_uint64) for name in ("cycles", "refresh", "turnarounds"))
+    _fields_ = tuple(
+        (name, c_uint64)
+        for name in (
+            *("cycles", "refresh", "turnarounds", "turning"),
+            *("full", "latency", "unasked"),
+        )
+    )
 
 
 def plain(structure: ctypes.Structure) -> dict[str, int]:

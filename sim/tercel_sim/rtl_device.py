@@ -89,6 +89,7 @@ class RtlDevice(AcceleratorDevice):
         words = memory_map(config=image.config, machine=machine, context=positions).words
         library = rtl_library(accelerator, waves=waves, cache=cache)
         self._simulation = SimulatedBoard(library, words=words, ddr=ddr)
+        self._accelerator, self._ddr = accelerator, ddr
         super().__init__(
             image,
             self._simulation,
@@ -102,3 +103,13 @@ class RtlDevice(AcceleratorDevice):
     def board(self) -> SimulatedBoard:
         """The simulation: its cycles, statistics, faults and waves."""
         return self._simulation
+
+    @property
+    def accelerator(self) -> AcceleratorConfig:
+        """What is simulated."""
+        return self._accelerator
+
+    @property
+    def ddr(self) -> DdrConfig:
+        """Its memory."""
+        return self._ddr

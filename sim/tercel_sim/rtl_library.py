@@ -1,15 +1,19 @@
 """The compiled simulation of an accelerator, made once for the same generators."""
 
 import hashlib
+import inspect
 import os
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from amaranth.lib import wiring
+
 import tercel
 import tercel_hw
 from tercel_hw.emission import emit_verilog
 from tercel_hw.top import Accelerator, AcceleratorConfig
+from tercel_sim.held_reset import HeldReset
 from tercel_sim.verilator import CACHE, LibraryConfig, build_library
 
 __all__ = ["rtl_library", "rtl_verilog"]
@@ -17,11 +21,18 @@ __all__ = ["rtl_library", "rtl_verilog"]
 TOP = "tercel"
 
 
-def rtl_verilog(config: AcceleratorConfig, *, cache: Path = CACHE) -> str:
-    """Verilog of an accelerator, from the cache if no file that it depends on has changed."""
-    path = cache / f"{_key(config)}.v"
+def rtl_verilog(config: AcceleratorConfig, *, held_reset: bool = False, cache: Path = CACHE) -> str:
+    """Verilog of an accelerator, from the cache if no file that it depends on has changed.
+
+    Parameters
+    ----------
+    held_reset
+        Whether its reset comes a cycle later (:class:`HeldReset`).
+    """
+    path = cache / f"{_key(config)}{'-held' * held_reset}.v"
     if not path.exists():
-        text = emit_verilog(Accelerator(config=config), TOP)
+        design: wiring.Component = Accelerator(config=config)
+        text = emit_verilog(HeldReset(design) if held_reset else design, TOP)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".v", delete=False) as file:
             file.write(text)
@@ -42,12 +53,14 @@ def rtl_library(config: AcceleratorConfig, *, waves: bool = False, cache: Path =
     library = LibraryConfig(
         ports=config.ports, data_width=8 * config.port_bytes, top=TOP, waves=waves
     )
-    return build_library(rtl_verilog(config, cache=cache), config=library, cache=cache)
+    verilog = rtl_verilog(config, held_reset=True, cache=cache)
+    return build_library(verilog, config=library, cache=cache)
 
 
 def _key(config: AcceleratorConfig) -> str:
     """Of the configuration and all that the generators are made of."""
-    digest = hashlib.sha256(f"{version('amaranth')} {config!r}".encode())
+    wrapper = inspect.getsource(HeldReset)
+    digest = hashlib.sha256(f"{version('amaranth')} {config!r} {wrapper}".encode())
     for package in (tercel_hw, tercel):
         folder = Path(package.__file__ or "").parent
         for source in sorted(folder.rglob("*.py")):

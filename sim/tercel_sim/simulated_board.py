@@ -53,6 +53,8 @@ class SimulatedBoard(Board):
         stride = (-(-size // PAGE) + 1) * PAGE  # A page between arenas belongs to none.
         self._bases = tuple(FIRST_BASE + port * stride for port in range(self._ports))
         config = native.native_ddr(ddr, port_bytes=size, beat_bytes=self._port_bytes)
+        self._rate = config.memory_rate
+        self._started = 0
         bases = (ctypes.c_uint64 * self._ports)(*self._bases)
         self._simulation = self._library.tercel_create(config, bases)
         if not self._simulation:
@@ -94,6 +96,11 @@ class SimulatedBoard(Board):
         return self._library.tercel_cycles(self._simulation)
 
     @property
+    def started(self) -> int:
+        """The cycle before which the driver last wrote a start; its pass begins then."""
+        return self._started
+
+    @property
     def interrupt(self) -> bool:
         return bool(self._library.tercel_interrupt(self._simulation))
 
@@ -108,6 +115,8 @@ class SimulatedBoard(Board):
         """Write 32 bits to the register at a byte offset."""
         outcome = self._library.tercel_write_register(self._simulation, offset, value)
         self._check(outcome, f"writing register {offset:#x}")
+        if offset == REGISTERS["CONTROL"] and value & REGISTERS["CONTROL_START_MASK"]:
+            self._started = self.cycles
 
     def read(self, word: int, count: int) -> npt.NDArray[np.uint8]:
         """``count`` words from ``word`` on, ``[count, word_bytes]``.
@@ -181,7 +190,9 @@ class SimulatedBoard(Board):
             counted = native.NativePortStatistics()
             self._library.tercel_port_statistics(self._simulation, port, counted)
             ports.append(PortStatistics(**native.plain(counted)))
-        return Statistics(**native.plain(memory), ports=tuple(ports), beat_bytes=self._port_bytes)
+        counted = native.plain(memory)
+        lost = {name: counted.pop(name) / self._rate for name in ("full", "latency", "unasked")}
+        return Statistics(**counted, **lost, ports=tuple(ports), beat_bytes=self._port_bytes)
 
     def clear_statistics(self) -> None:
         """Count from zero again."""

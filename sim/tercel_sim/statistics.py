@@ -30,6 +30,15 @@ class Statistics:
     """Cycles spent refreshing."""
     turnarounds: int
     """Changes between reads and writes."""
+    turning: int
+    """Cycles lost by them."""
+    full: float
+    """What the memory's rate lost while a port held as many beats as it may, in cycles of that
+    rate; of several reasons the first of this and the next two counts."""
+    latency: float
+    """What it lost while all that was asked for was not due yet."""
+    unasked: float
+    """What it lost while nothing was asked for."""
     ports: tuple[PortStatistics, ...]
     beat_bytes: int
 

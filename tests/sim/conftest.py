@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel.config import ModelConfig
 from tercel.device.emulator import EmulatorDevice
-from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel_hw.emission import emit_verilog
 from tercel_hw.memory import (
@@ -28,7 +27,7 @@ from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
 from tercel_sim.rtl_library import rtl_library
 from tercel_sim.simulated_board import SimulatedBoard
-from tercel_sim.verilator import LibraryConfig, build_library, find_verilator
+from tercel_sim.verilator import LibraryConfig, build_library
 
 PORTS = 4
 """Ports that have a base register and a bit in ``ports``, whether or not they exist."""
@@ -151,14 +150,6 @@ class Copier(wiring.Component):
             m.d.sync += since.eq(since + 1)
         with m.If(axi.rvalid & (file.latency == 0)):
             m.d.sync += file.latency.eq(since)
-
-
-@pytest.fixture(scope="session")
-def verilator():
-    try:
-        return find_verilator()
-    except TercelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

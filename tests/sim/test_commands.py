@@ -57,12 +57,21 @@ def test_what_passes_took(simulate, little_path):
     moved = counted["bytes_read"] + counted["bytes_written"]
     assert generate["bandwidth"] == pytest.approx(moved / seconds / 15e9)
     assert sum(8 * port["read_beats"] for port in generate["ports"]) == counted["bytes_read"]
+    assert sum(generate["account"].values()) == pytest.approx(counted["cycles"])
+    assert generate["account"]["moving"] == pytest.approx(moved / 60)
 
 
 def test_the_table(simulate, little_path):
     result = simulate(little_path, *SMALL, "--ddr", "kv260-13.3")
     assert result.exit_code == 0, result.output
-    for text in ("generate", "cycles a pass", "attention", "tokens/s", "memory kv260-13.3"):
+    for text in (
+        "generate",
+        "cycles a pass",
+        "attention",
+        "memory turns",
+        "tokens/s",
+        "memory kv260-13.3",
+    ):
         assert text in result.stdout
     assert "prefill" not in result.stdout
 

@@ -87,6 +87,8 @@ def test_turns_cost_what_they_should(copier):
         return driver.board.statistics()
 
     free, costly = copying(0), copying(20)
+    assert costly.turning == 19 * costly.turnarounds
+    assert free.turning == 0 < free.turnarounds
     assert free.cycles == pytest.approx(4000, rel=0.05)
     lost = costly.cycles - free.cycles
     assert lost == pytest.approx(20 * costly.turnarounds, rel=0.15)
@@ -125,6 +127,58 @@ def test_every_cycle_of_a_port_counts_once(copier, preset):
         assert (port.read_bursts, port.write_bursts) == (8, 4)
         assert port.blocked > 100
     assert statistics.bytes_read == statistics.bytes_written == 1600
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ddr": DDR["kv260-13.3"]},
+        {"ddr": DDR["kv260-16.0"], "pause": 0.3},
+        {"sustained_gbs": 1.3, "turnaround": 7, "refresh_interval": 400, "refresh_cycles": 31},
+        {"read_latency": 90, "outstanding_reads": 1},
+        {"port_rate": 0.3},
+    ],
+    ids=["kv260", "pauses", "slow", "far", "narrow"],
+)
+def test_what_could_have_moved_has_moved_or_is_accounted_for(copier, options):
+    driver = copier(**options)
+    driver.board.clear_statistics()
+    driver.run("copy", 700, target=1000)
+    found = driver.board.statistics()
+    ddr = replace(
+        options.get("ddr", DDR["ideal"]), **{k: v for k, v in options.items() if k != "ddr"}
+    )
+    moved = (found.bytes_read + found.bytes_written) / ddr.bytes_per_cycle
+    working = found.cycles - found.refresh - found.turning
+    # The rate of a cycle and a beat of each port may be left over.
+    most = 1 + 2 * found.beat_bytes / ddr.bytes_per_cycle
+    assert moved + found.full + found.latency + found.unasked == pytest.approx(working, abs=most)
+    assert found.turning <= found.turnarounds * max(0, ddr.turnaround - 1)
+
+
+def test_reasons_why_the_memory_rests(copier):
+    def lost(cycles=1000, start=True, trouble=None, **options):
+        driver = copier(words=25_000, **options)
+        if trouble:
+            driver.trouble(trouble)
+        if start:
+            driver.start("read", 20_000)
+        driver.board.run(100)
+        driver.board.clear_statistics()
+        driver.board.run(cycles)
+        found = driver.board.statistics()
+        return [round(reason / cycles, 2) for reason in (found.full, found.latency, found.unasked)]
+
+    rate = {"sustained_gbs": 4.0}  # That of the ports.
+    assert lost(start=False, **rate) == [0, 0, 1]
+    assert lost(**rate) == [0, 0, 0]
+    assert lost(trouble="hold", **rate) == [1, 0, 0]
+    assert lost(port_rate=0.25, **rate) == [0.75, 0, 0]
+    assert lost(sustained_gbs=8.0) == [0.5, 0, 0]
+    full, latency, unasked = lost(read_latency=96, outstanding_reads=1, **rate)
+    # Bursts of 32 beats, one after the other.
+    assert (full, unasked) == (0, pytest.approx(0, abs=0.02))
+    assert latency == pytest.approx(96 / 128, abs=0.02)
 
 
 def test_pauses_follow_their_seed(copier):

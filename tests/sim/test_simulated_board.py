@@ -89,6 +89,18 @@ def test_strobes_choose_bytes(copier):
     assert np.array_equal(found[:, 1::2], numbered(40, 2, 64)[:, 1::2])
 
 
+def test_a_start_is_remembered(copier):
+    driver = copier()
+    assert driver.board.started == 0
+    driver.start("copy", 10)  # The bit that starts a pass of an accelerator.
+    assert driver.board.started == driver.board.cycles > 0
+    began = driver.board.started
+    driver.board.wait(1000)
+    driver.start("read", 10)
+    driver.set("source", 1)
+    assert driver.board.started == began
+
+
 def test_the_interrupt_ends_a_wait(copier):
     driver = copier()
     driver.start("write", 10)

@@ -13,13 +13,13 @@ IDENTITY = int.from_bytes(b"TRCL", "big")
 """What the first register shows."""
 COUNTERS = {
     "cycles": "Cycles of the pass",
-    "tape_stall": "Cycles in which the engine waited for the tape",
+    "tape_stall": "Cycles in which the ternary engine waited for the tape alone",
     "compute": "Cycles in which the ternary engine took row-chunks",
     "attention": "Cycles from the written cache to the last output of attention",
     "head": "Cycles in which the tape was the head's",
     "bytes_read": "Bytes read from memory",
     "bytes_written": "Bytes written to memory",
-    "table_stall": "Cycles in which row-chunks waited for their tables",
+    "table_stall": "Cycles in which it waited for activations, tables or its sums' taker",
 }
 """64-bit counters, zeroed by a start: those of bytes count by more than one a cycle."""
 FIRST_COUNTER, FIRST_BASE = 0x40, 0x80

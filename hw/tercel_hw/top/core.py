@@ -253,16 +253,15 @@ class Core(wiring.Component):
         self._scales(m, scales, dequantiser.i_scales)
         connect(m, engine.o_sums, dequantiser.i)
 
-        codes = engine.i_codes
-        working = Signal()
-        with m.If(matrix.valid & matrix.ready):
-            m.d.sync += working.eq(1)
-        with m.Elif(engine.o_sums.valid & engine.o_sums.ready & engine.o_sums.payload.last):
-            m.d.sync += working.eq(0)
+        codes, sums = engine.i_codes, engine.o_sums
+        # The engine takes a matrix while it plays the one before.
+        m.submodules.matrices_left = matrices = Outstanding()
         m.d.comb += [
+            matrices.given.eq(matrix.valid & matrix.ready),
+            matrices.done.eq(sums.valid & sums.ready & sums.payload.last),
             self.events.compute.eq(codes.valid & codes.ready),
-            self.events.tape_stall.eq(working & codes.ready & ~codes.valid),
-            self.events.table_stall.eq(working & codes.valid & ~codes.ready),
+            self.events.tape_stall.eq(matrices.any & codes.ready & ~codes.valid),
+            self.events.table_stall.eq(matrices.any & ~codes.ready),
             self.events.head.eq(router.active[1]),
         ]
         return dequantiser.o

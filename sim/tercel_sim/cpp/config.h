@@ -38,10 +38,15 @@ struct PortStatistics {
     uint64_t idle;     // Nothing was asked for.
 };
 
+// Bytes that could have moved and did not, in 2^-24 (RATE_BITS), count in full, latency or unasked.
 struct MemoryStatistics {
     uint64_t cycles;
     uint64_t refresh;      // Cycles spent refreshing.
     uint64_t turnarounds;  // Changes between reads and writes.
+    uint64_t turning;      // Cycles lost by them; the first of each keeps what it could move.
+    uint64_t full;         // A port held all the beats that it may.
+    uint64_t latency;      // What was asked for was not due.
+    uint64_t unasked;      // Nothing was asked for.
 };
 
 }  // namespace tercel

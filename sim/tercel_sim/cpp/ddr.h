@@ -33,6 +33,7 @@ public:
         }
         meter_.set(config_.memory_rate, BEAT_BYTES, PORTS);
         reading_ = true;
+        lost_ = &MemoryStatistics::unasked;
         busy_until_ = waited_ = written_ = 0;
     }
 
@@ -96,8 +97,11 @@ private:
             ++statistics_.refresh;
             return;
         }
-        if (cycle < busy_until_) return;
-        meter_.refill();
+        if (cycle < busy_until_) {
+            ++statistics_.turning;
+            return;
+        }
+        statistics_.*lost_ += meter_.refill();
         bool reads = false, writes = false, urgent = false;
         for (Port& port : ports_) {
             reads |= port.read.wanting(cycle);
@@ -111,9 +115,20 @@ private:
             waited_ = written_ = 0;
             ++statistics_.turnarounds;
             busy_until_ = cycle + config_.turnaround;
-            if (config_.turnaround) return;
+            if (config_.turnaround) return;  // The rate of this cycle is kept.
         }
         move(cycle);
+        lost_ = reason(cycle);
+    }
+
+    // Why the memory does not do more.
+    uint64_t MemoryStatistics::* reason(uint64_t cycle) {
+        bool asked = false;
+        for (Port& port : ports_) {
+            if (port.read.full(cycle)) return &MemoryStatistics::full;
+            asked |= port.read.asked();
+        }
+        return asked ? &MemoryStatistics::latency : &MemoryStatistics::unasked;
     }
 
     void move(uint64_t cycle) {
@@ -138,6 +153,7 @@ private:
     uint64_t waited_ = 0;   // Cycles that writes have waited.
     uint64_t written_ = 0;  // Beats written since the last turn.
     unsigned next_ = 0;     // The port whose turn it is.
+    uint64_t MemoryStatistics::* lost_ = &MemoryStatistics::unasked;  // Where a loss counts.
     const char* violation_ = nullptr;
     unsigned violating_port_ = 0;
 };

@@ -57,6 +57,7 @@ public:
         top_.rst = 1;
         for (uint64_t cycle = 0; cycle < RESET_CYCLES; ++cycle) tick();
         top_.rst = 0;
+        tick();  // A design may be reset a cycle later.
     }
 
     int run(uint64_t cycles) {

@@ -16,7 +16,12 @@ public:
         most_ = rate + beats * cost_;  // Less would lose what a cycle leaves over.
         credit_ = 0;
     }
-    void refill() { credit_ = std::min(credit_ + rate_, most_); }
+    // Returns what there was no room for.
+    uint64_t refill() {
+        const uint64_t credit = credit_ + rate_;
+        credit_ = std::min(credit, most_);
+        return credit - credit_;
+    }
     bool enough() const { return credit_ >= cost_; }
     void spend() { credit_ -= cost_; }
 

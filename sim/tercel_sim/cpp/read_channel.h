@@ -45,8 +45,14 @@ public:
         return true;
     }
     bool wanting(uint64_t cycle) {
-        return fetching_ < bursts_.size() && bursts_[fetching_].due <= cycle
-            && ahead_ < config_.read_ahead;
+        return asked() && bursts_[fetching_].due <= cycle && ahead_ < config_.read_ahead;
+    }
+
+    // There is a beat to fetch, now or later.
+    bool asked() const { return fetching_ < bursts_.size(); }
+    // There would be, were there room.
+    bool full(uint64_t cycle) {
+        return asked() && bursts_[fetching_].due <= cycle && ahead_ >= config_.read_ahead;
     }
 
     template <class Pins>

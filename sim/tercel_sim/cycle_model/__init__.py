@@ -1,6 +1,5 @@
 """How many cycles a pass takes, without running it."""
 
-from tercel_sim.cycle_model.measurement import Measurement, measure_pass
 from tercel_sim.cycle_model.prediction import (
     PassPrediction,
     PrefillPrediction,
@@ -9,10 +8,8 @@ from tercel_sim.cycle_model.prediction import (
 )
 
 __all__ = [
-    "Measurement",
     "PassPrediction",
     "PrefillPrediction",
-    "measure_pass",
     "predict_pass",
     "predict_prefill",
 ]

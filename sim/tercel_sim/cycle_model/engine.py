@@ -69,7 +69,13 @@ class Engine:
         self._words += words
 
     def play(
-        self, fields: Mapping[str, int], *, columns: int, begins: float, prepared: float
+        self,
+        fields: Mapping[str, int],
+        *,
+        columns: int,
+        begins: float,
+        prepared: float,
+        taken: int = 1,
     ) -> Rows:
         """Multiply a matrix.
 
@@ -83,6 +89,8 @@ class Engine:
             When the first is offered to the activation store.
         prepared
             When the first sum can be taken.
+        taken
+            Cycles from one to the next.
         """
         rows, most = fields["rows"], self._tlmm.block_rows
         channel = self._memory.channels["tape"]
@@ -99,19 +107,19 @@ class Engine:
                 played += count
                 if chunk == fields["chunks"] - 1:
                     # The sums wait in the queue until they are taken; when it is full, so do rows.
-                    leaves = max(leaves, self._first + self._tlmm.latency) + count - 1
+                    leaves = max(leaves, self._first + self._tlmm.latency) + taken * (count - 1)
                     leaves = max(leaves, self._last + self._tlmm.latency)
                     before = start + count - self._queue - 1
                     if before >= 0:
                         left = Rows(
-                            ends=(*ends, leaves), block_rows=most, rows=start + count, pace=1.0
+                            ends=(*ends, leaves), block_rows=most, rows=start + count, pace=taken
                         )
                         self._last = max(self._last, left.row(before) + 1)
                 self._free = [self._free[1], self._last + 1]
             ends.append(leaves)
-            leaves += 1
+            leaves += taken
         self._words += -(-played * fields["bytes"] // self._word_bytes)
-        return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=pace)
+        return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=max(pace, taken))
 
     def _fill(self, codes: int, groups: tuple[int, float, int] | None) -> float:
         """Fill the tables of a chunk; when they are full.

@@ -22,6 +22,7 @@ ROTARY, RESIDUAL, GATE = range(3)
 FROM_ATTENTION = 2
 ENGINE = 0
 SCALARS = 16
+DUMP = 1
 PARTS = 3
 GATHERED = 16
 """Rows that are no multiple of it are filled up for their sums of squares."""
@@ -69,6 +70,7 @@ class PassWalk:
         self._rows = Rows(ends=(0.0,), block_rows=1, rows=1, pace=1.0)
         self._written = 0.0
         self._told_tape = 0.0
+        self._taken = 1  # Cycles that a row of the next linear is taken in.
         self._head_words = 0
         self._free: dict[str, float] = defaultdict(float)
         self._ends = 0.0
@@ -90,11 +92,22 @@ class PassWalk:
         }
         for index, told in enumerate(self._program):
             handed = self._dispatch.handed(index)
+            if told.name == "engine":
+                self._taken = self._pace(index)
             if told.name in units:
                 units[told.name](told.fields, handed)
         end = max(self._dispatch.handed(len(self._program) - 1), self._ends + ENDED)
         self._mark("head", end)
         return end
+
+    def _pace(self, index: int) -> int:
+        """Cycles in which a row of a linear is taken: one that is written takes its granules'."""
+        following = (
+            told for told in self._program[index:] if told.name in ("residual", "gate", "heads")
+        )
+        taker = next(following)
+        written = taker.name == "residual" and taker.fields["target"] == DUMP
+        return self._config.results.line_granules if written else 1
 
     def _mark(self, part: str, time: float) -> None:
         self.parts[part] += max(0.0, time - self._marked)
@@ -170,6 +183,7 @@ class PassWalk:
             columns=self._width,
             begins=max(self._columns, handed),
             prepared=self._prepared,
+            taken=self._taken,
         )
         issued = self._rows.last - self._config.tlmm.latency
         self._take("engine", handed, issued)

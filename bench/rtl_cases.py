@@ -1,0 +1,171 @@
+"""The cases of ``bench/rtl.py``: single passes on the simulated kv260, compared bit for bit."""
+
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from tercel.config import PRESETS, ModelConfig
+from tercel.device import Ask, KVCache
+from tercel.device.emulator import EmulatorDevice
+from tercel.image import Image, random_image
+from tercel.program import PassBuilder, memory_map
+from tercel_hw.top import ACCELERATORS
+from tercel_sim.cycle_model import predict_pass
+from tercel_sim.cycle_model.chain import chain_request
+from tercel_sim.ddr import DDR
+from tercel_sim.lockstep import Lockstep
+from tercel_sim.measurement import measure_pass
+from tercel_sim.rtl_device import RtlDevice
+
+__all__ = [
+    "ACCELERATOR",
+    "BEST",
+    "CASES",
+    "QUICK",
+    "Case",
+    "make_images",
+    "predict_case",
+    "run_case",
+]
+
+ACCELERATOR = ACCELERATORS["kv260"]
+IMAGES = Path(__file__).parents[1] / "build" / "bench"
+MODELS = ("0.7b", "2b")
+MEMORIES = ("kv260-13.3", "kv260-15.0", "kv260-16.0")
+NODES = (1, ACCELERATOR.nodes)
+PASTS = (0, 128, 1024)
+BEST = 8
+"""Ranks that are asked for beside the best row, where there is a head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A pass."""
+
+    model: str
+    part: str
+    """``whole``; ``layer``: one layer without the head; ``head``: one layer and the head;
+    ``prompt``: the whole model without the head, which is predicted only."""
+    nodes: int
+    past: int
+    memory: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}/{self.part}/k{self.nodes}/c{self.past}/{self.memory}"
+
+    @property
+    def headed(self) -> bool:
+        return self.part in ("whole", "head")
+
+    @property
+    def config(self) -> ModelConfig:
+        preset = PRESETS[self.model]
+        return preset if self.part in ("whole", "prompt") else replace(preset, layers=1)
+
+    @property
+    def asked(self) -> dict:
+        """The pass as ``predict_pass`` and ``chain_request`` take it."""
+        rows = self.config.vocab_size if self.headed else None
+        best = BEST if self.headed else 0
+        return {"nodes": self.nodes, "past": self.past, "head_rows": rows, "best": best}
+
+    @property
+    def image(self) -> Path:
+        layout = hashlib.sha256(ACCELERATOR.layout.to_json().encode()).hexdigest()[:8]
+        return IMAGES / f"rtl-{self.model}-{self.config.layers}-{layout}.tercel"
+
+    @property
+    def digest(self) -> str:
+        """Of what decides the result besides the compiled accelerator."""
+        config, machine = self.config, ACCELERATOR.machine
+        context = min(config.context, machine.positions)
+        places = memory_map(config=config, machine=machine, context=context)
+        builder = PassBuilder(config=config, machine=machine, memory_map=places)
+        digest = hashlib.sha256(f"{config!r} {DDR[self.memory]!r}".encode())
+        for command in builder.build(chain_request(config, **self.asked)):
+            digest.update(command)
+        return digest.hexdigest()[:16]
+
+
+def _cases() -> Iterable[Case]:
+    """The longest first, so that processes end together."""
+    for model, nodes, memory in product(reversed(MODELS), NODES, MEMORIES):
+        yield Case(model=model, part="head", nodes=nodes, past=128, memory=memory)
+    for nodes, memory in product(NODES, MEMORIES):
+        yield Case(model="0.7b", part="whole", nodes=nodes, past=128, memory=memory)
+    for model, past, nodes, memory in product(reversed(MODELS), reversed(PASTS), NODES, MEMORIES):
+        yield Case(model=model, part="layer", nodes=nodes, past=past, memory=memory)
+
+
+CASES = {case.name: case for case in _cases()}
+QUICK = [
+    name
+    for name, case in CASES.items()
+    if case.memory == "kv260-15.0" and case.part == "layer" and case.past <= 128
+]
+"""Two minutes' worth."""
+
+
+def make_images(cases: Iterable[Case]) -> None:
+    """Write the random models that are not there yet."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for path, config in {case.image: case.config for case in cases}.items():
+        if not path.exists():
+            random_image(path, config, layout=ACCELERATOR.layout)
+
+
+def run_case(case: Case) -> dict:
+    """Run a pass after a random past on both devices.
+
+    Returns
+    -------
+    What was measured, for JSON.
+
+    Raises
+    ------
+    MismatchError
+        If a bit differs: of the best rows, of the residual streams of all nodes, or of the cache.
+    """
+    draw = np.random.default_rng([case.nodes, case.past])
+    config, image = case.config, Image.open(case.image)
+    ddr = DDR[case.memory]
+    rtl = RtlDevice(image, accelerator=ACCELERATOR, ddr=ddr)
+    emulator = EmulatorDevice(image, nodes=ACCELERATOR.nodes)
+    pair = Lockstep(rtl, emulator)
+    pair.restore(_random_cache(config, case.past, draw), case.past)
+    tokens = draw.integers(0, config.vocab_size, case.nodes).tolist()
+    every = tuple(range(case.nodes))
+    ask = Ask(argmax=case.headed, top_k=BEST if case.headed else 0, hidden=every)
+    began, cycle = time.perf_counter(), rtl.board.cycles
+    measured, _ = measure_pass(pair, tokens, ask)
+    seconds, cycles = time.perf_counter() - began, rtl.board.cycles - cycle
+    rtl.board.close()
+    return {
+        "digest": case.digest,
+        "start": measured.start,
+        "counted": measured.counted,
+        "account": asdict(measured.account),
+        "seconds": round(seconds, 1),
+        "cycles_per_second": round(cycles / seconds),
+    }
+
+
+def predict_case(case: Case, start: int = 0) -> int:
+    """Cycles by the cycle model, for a pass that begins in that cycle of the memory."""
+    ddr = DDR[case.memory]
+    return predict_pass(case.config, ACCELERATOR, ddr, start=start, **case.asked).cycles
+
+
+def _random_cache(config: ModelConfig, positions: int, draw: np.random.Generator) -> KVCache:
+    cache = KVCache(config=config, positions=positions)
+    shape = positions, config.kv_heads, config.head_size
+    for layer in range(config.layers):
+        keys, values = draw.standard_normal((2, *shape), np.float32)
+        cache.write(layer, 0, keys, values)
+    return cache

@@ -1,0 +1,137 @@
+"""Figures of whole models: from simulated passes where there are, else from the cycle model."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rtl_cases import ACCELERATOR, Case
+
+from tercel.config import PRESETS
+from tercel_sim.ddr import DDR
+
+__all__ = ["Figure", "WholeModels", "needed"]
+
+SIMULATED = "cycle-accurate simulation"
+PROMPTS = (64, 128, 512)
+DECODED = (0, 128, 1024)
+"""Contexts of passes of one token; others lie between."""
+FILLED = (0, 120, 504)
+"""Those of passes of a prompt."""
+VERIFIED = 128
+NODES = ACCELERATOR.nodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of a model with a memory."""
+
+    value: float
+    evidence: str
+
+
+def _decode(model: str, memory: str, past: int, nodes: int = 1) -> Case:
+    return Case(model=model, part="whole", nodes=nodes, past=past, memory=memory)
+
+
+def _prompt(model: str, memory: str, past: int) -> Case:
+    return Case(model=model, part="prompt", nodes=NODES, past=past, memory=memory)
+
+
+def needed(model: str, memory: str) -> list[Case]:
+    """Passes of whole models that the figures are made of."""
+    return [
+        *(_decode(model, memory, past) for past in DECODED),
+        _decode(model, memory, VERIFIED, NODES),
+        *(_prompt(model, memory, past) for past in FILLED),
+    ]
+
+
+class WholeModels:
+    """Figures of one model with one memory.
+
+    Parameters
+    ----------
+    results
+        What was measured of which cases.
+    predicted
+        Cycles of those cases and of the :func:`needed` ones by the cycle model.
+    """
+
+    def __init__(
+        self, model: str, memory: str, results: Mapping[Case, dict], predicted: Mapping[Case, int]
+    ):
+        self._model, self._memory = model, memory
+        self._results, self._predicted = results, predicted
+        self._hertz = DDR[memory].clock_mhz * 1e6
+        errors = [
+            abs(predicted[case] / result["counted"]["cycles"] - 1)
+            for case, result in results.items()
+            if case.model == model
+        ]
+        known = f"error at most {100 * max(errors):.1f} % above" if errors else "error not measured"
+        self._model_evidence = f"cycle model ({known})"
+
+    def figures(self) -> dict[str, Figure]:
+        """By the names of ``rtl_figures.json`` without the model's."""
+        found = {f"decode {past}": self._decoding(past) for past in DECODED}
+        found |= {f"first token {tokens}": self._first_token(tokens) for tokens in PROMPTS}
+        found["verify"] = self._verifying()
+        measured = self._results.get(_decode(self._model, self._memory, VERIFIED))
+        if measured is not None:
+            found["bandwidth"] = self._bandwidth(measured)
+        empty, filled = (self._results.get(self._layer(past)) for past in (0, 128))
+        if empty is not None and filled is not None:
+            found["attention"] = self._attention(empty, filled)
+        return found
+
+    def _layer(self, past: int) -> Case:
+        return Case(model=self._model, part="layer", nodes=NODES, past=past, memory=self._memory)
+
+    def _cycles(self, case: Case) -> tuple[int, bool]:
+        """Of a pass, and whether it was simulated."""
+        if case in self._results:
+            return self._results[case]["counted"]["cycles"], True
+        return self._predicted[case], False
+
+    def _evidence(self, *simulated: bool) -> str:
+        return SIMULATED if all(simulated) else self._model_evidence
+
+    def _between(self, cases: Iterable[Case], past: int) -> float:
+        """Cycles of a pass at a past, linear between predicted ones."""
+        known = {case.past: self._predicted[case] for case in cases}
+        pasts = sorted(known)
+        index = min(bisect_right(pasts, past), len(pasts) - 1)
+        low, high = pasts[index - 1], pasts[index]
+        slope = (known[high] - known[low]) / (high - low)
+        return known[low] + slope * (past - low)
+
+    def _decoding(self, past: int) -> Figure:
+        cycles, simulated = self._cycles(_decode(self._model, self._memory, past))
+        return Figure(value=self._hertz / cycles, evidence=self._evidence(simulated))
+
+    def _verifying(self) -> Figure:
+        (one, first), (many, second) = (
+            self._cycles(_decode(self._model, self._memory, VERIFIED, nodes))
+            for nodes in (1, NODES)
+        )
+        return Figure(value=many / one, evidence=self._evidence(first, second))
+
+    def _first_token(self, tokens: int) -> Figure:
+        """All but the last token in full passes, the last of them perhaps not full; then a step."""
+        prompts = [_prompt(self._model, self._memory, past) for past in FILLED]
+        steps = [_decode(self._model, self._memory, past) for past in DECODED]
+        cycles = sum(self._between(prompts, past) for past in range(0, tokens - 1, NODES))
+        cycles += self._between(steps, tokens - 1)
+        return Figure(value=1e3 * cycles / self._hertz, evidence=self._model_evidence)
+
+    def _bandwidth(self, result: dict) -> Figure:
+        part = result["account"]["moving"] / result["counted"]["cycles"]
+        return Figure(value=100 * part, evidence=SIMULATED)
+
+    def _attention(self, empty: dict, filled: dict) -> Figure:
+        """Of a prompt of 128: the counter of one layer, linear between its two contexts."""
+        low, high = empty["counted"]["attention"], filled["counted"]["attention"]
+        cycles = sum(low + (high - low) * past / 128 for past in range(0, 128, NODES))
+        cycles *= PRESETS[self._model].layers
+        evidence = f"{SIMULATED} of one layer at contexts 0 and 128, linear between"
+        return Figure(value=1e3 * cycles / self._hertz, evidence=evidence)
