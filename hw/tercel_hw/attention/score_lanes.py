@@ -10,6 +10,8 @@ from tercel_hw.float32 import FloatToFixed, IntToFloat, Multiplier, Primitive, S
 
 __all__ = ["ScoreLanes"]
 
+BFLOAT16_SIGNIFICAND_BITS = 8
+
 
 class ScoreLanes(Primitive):
     """``fixed(float32(sum) * (query_scale * key_scale), 9, 18)`` in K lanes; latency 19.
@@ -59,8 +61,9 @@ class ScoreLanes(Primitive):
         for lane in range(self._config.nodes):
             total = self.sums[lane][:bits].as_signed()
             x = attach(m, f"float{lane}", IntToFloat(width=bits), enable, x=total)
+            multiplier = Multiplier(b_bits=BFLOAT16_SIGNIFICAND_BITS)
             scale = attach(
-                m, f"scale{lane}", Multiplier(), enable, a=self.query_scales[lane], b=key_scale
+                m, f"scale{lane}", multiplier, enable, a=self.query_scales[lane], b=key_scale
             )
             late = stages.delay(x, wait, f"late{lane}")
             scaled = attach(m, f"scaled{lane}", Multiplier(), enable, a=late, b=scale)
