@@ -145,7 +145,12 @@ class CacheWriter(wiring.Component):
         """Scales wait in a queue; the packer gets a head's when its rows begin to leave."""
         config = self._config
         m.submodules.scales = scales = StreamFifo(
-            config=FifoConfig(width=config.scales.size, depth=SCALES_DEPTH, ram_style="distributed")
+            config=FifoConfig(
+                width=config.scales.size,
+                depth=SCALES_DEPTH,
+                read_latency=0,
+                ram_style="distributed",
+            )
         )
         wanted = Signal()
         m.d.comb += [

@@ -13,8 +13,8 @@ from tercel_hw.memory.striped import StripedConfig
 
 __all__ = ["FetchChannel", "FetchConfig"]
 
-READ_LATENCY = {"block": 2, "ultra": 3}
-"""Cycles of a read of large memories; others take 1."""
+READ_LATENCY = {"distributed": 0, "block": 2, "ultra": 3}
+"""Cycles of a read; a memory that synthesis chooses takes 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,20 +25,27 @@ class FifoConfig:
     depth: int
     """Words of the memory; any number, powers of two wrap most cheaply."""
     read_latency: int = 1
-    """Cycles of a read; those beyond 1 are output registers, which large memories need."""
+    """Cycles of a read; those beyond 1 are output registers, which large memories need.
+
+    A memory of lookup tables may be read within the cycle, in 0.
+    """
     ram_style: str | None = None
     """Attribute of the memory: ``block``, ``distributed``, ``ultra`` or none."""
 
     def __post_init__(self):
         check_integer("width", self.width, 1, 65536)
         check_integer("depth", self.depth, 2, 1 << 24)
-        check_integer("read_latency", self.read_latency, 1, 6)
+        check_integer("read_latency", self.read_latency, 0, 6)
         check_ram_style(self.ram_style)
+        if self.read_latency == 0 and self.ram_style != "distributed":
+            raise ValueError(
+                f"ram_style must be 'distributed' if read_latency is 0, not {self.ram_style!r}"
+            )
 
     @property
     def queue_words(self) -> int:
         """Words of the output queue: what a read and its credit take, as a power of two."""
-        return 1 << (self.read_latency + 1).bit_length()
+        return 1 << (self.read_latency + 1).bit_length() if self.read_latency else 0
 
     @property
     def capacity(self) -> int:
@@ -48,15 +55,16 @@ class FifoConfig:
     @property
     def latency(self) -> int:
         """Cycles from taking a word into the empty FIFO to offering it."""
-        return self.read_latency + 2
+        return self.read_latency + (2 if self.read_latency else 1)
 
 
 class StreamFifo(wiring.Component):
     """Words leave in the order in which they came.
 
-    The memory's read latency is hidden by a small queue in lookup tables. A read is issued when the
-    queue has room for it, so the memory's pipeline never stalls and no path leads from ``o.ready``
-    to the memory. Throughput: one word in and one word out per cycle. Latency: ``config.latency``.
+    The memory's read latency, if there is one, is hidden by a small queue in lookup tables. A read
+    is issued when the queue has room for it, so the memory's pipeline never stalls and no path
+    leads from ``o.ready`` to the memory. Throughput: one word in and one word out per cycle.
+    Latency: ``config.latency``.
 
     Parameters
     ----------
@@ -92,46 +100,64 @@ class StreamFifo(wiring.Component):
         m = Module()
         config = self._config
         attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
-        shape = unsigned(config.width)
         m.submodules.store = store = memory.Memory(
-            shape=shape, depth=config.depth, init=[], attrs=attrs
+            shape=unsigned(config.width), depth=config.depth, init=[], attrs=attrs
         )
-        m.submodules.queue = queue = memory.Memory(
-            shape=shape, depth=config.queue_words, init=[], attrs={"ram_style": "distributed"}
-        )
-        write, read = store.write_port(), store.read_port()
-        enter, leave = queue.write_port(), queue.read_port(domain="comb")
-
-        stored = Signal(range(config.depth + 1))
-        reserved = Signal(range(config.queue_words + 1))
-        queued = Signal(range(config.queue_words + 1))
-        taken, fetched, offered = Signal(), Signal(), Signal()
+        write = store.write_port()
+        read = store.read_port(domain="sync" if config.read_latency else "comb")
+        stored, taken, fetched = Signal(range(config.depth + 1)), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(stored != config.depth),
             taken.eq(self.i.valid & self.i.ready),
-            fetched.eq((stored != 0) & (reserved != config.queue_words)),
-            self.o.valid.eq(queued != 0),
-            offered.eq(self.o.valid & self.o.ready),
-            self.level.eq(stored + reserved),
+            write.data.eq(self.i.payload),
+            write.en.eq(taken),
         ]
-        m.d.sync += [
-            stored.eq(stored + taken - fetched),
-            reserved.eq(reserved + fetched - offered),
-        ]
+        m.d.sync += stored.eq(stored + taken - fetched)
 
         def advance(pointer: Value) -> Value:
             return Mux(pointer == config.depth - 1, 0, pointer + 1)
 
-        m.d.comb += [write.data.eq(self.i.payload), write.en.eq(taken), read.en.eq(fetched)]
         with m.If(taken):
             m.d.sync += write.addr.eq(advance(write.addr))
         with m.If(fetched):
             m.d.sync += read.addr.eq(advance(read.addr))
+        if config.read_latency:
+            self._queue(m, stored, read, fetched)
+        else:
+            m.d.comb += [
+                self.o.valid.eq(stored != 0),
+                self.o.payload.eq(read.data),
+                fetched.eq(self.o.valid & self.o.ready),
+                self.level.eq(stored),
+            ]
+        return m
+
+    def _queue(self, m: Module, stored: Signal, read: memory.ReadPort, fetched: Signal) -> None:
+        """Where words wait that a read has brought."""
+        config = self._config
+        m.submodules.queue = queue = memory.Memory(
+            shape=unsigned(config.width),
+            depth=config.queue_words,
+            init=[],
+            attrs={"ram_style": "distributed"},
+        )
+        enter, leave = queue.write_port(), queue.read_port(domain="comb")
+        reserved = Signal(range(config.queue_words + 1))
+        queued = Signal(range(config.queue_words + 1))
+        offered = Signal()
+        m.d.comb += [
+            fetched.eq((stored != 0) & (reserved != config.queue_words)),
+            read.en.eq(fetched),
+            self.o.valid.eq(queued != 0),
+            offered.eq(self.o.valid & self.o.ready),
+            self.level.eq(stored + reserved),
+        ]
+        m.d.sync += reserved.eq(reserved + fetched - offered)
 
         arrived, data = Signal(), read.data
         m.d.sync += arrived.eq(fetched)
         for stage in range(1, config.read_latency):
-            late, late_data = Signal(name=f"arrived{stage}"), Signal(shape, name=f"data{stage}")
+            late, late_data = Signal(name=f"arrived{stage}"), Signal.like(data, name=f"data{stage}")
             m.d.sync += [late.eq(arrived), late_data.eq(data)]
             arrived, data = late, late_data
 
@@ -141,4 +167,3 @@ class StreamFifo(wiring.Component):
             enter.addr.eq(enter.addr + arrived),
             leave.addr.eq(leave.addr + offered),
         ]
-        return m

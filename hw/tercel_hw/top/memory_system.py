@@ -21,9 +21,9 @@ from tercel_hw.top.config import CHANNELS, AcceleratorConfig
 
 __all__ = ["MemorySystem", "channel_config"]
 
-DEPTHS = {"program": 32, "rows": 32, "vector": 64, "cache": 512}
+DEPTHS = {"program": 32, "rows": 32, "vector": 128, "cache": 512}
 """Words of each channel's FIFO; the tape's is a parameter."""
-BLOCK = 256
+BLOCK = 128
 """From this many words on a FIFO is block RAM."""
 ULTRA = 4096
 

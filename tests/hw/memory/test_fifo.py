@@ -10,6 +10,7 @@ SHAPES = [
     FifoConfig(width=16, depth=5, read_latency=2),
     FifoConfig(width=16, depth=12, read_latency=3, ram_style="ultra"),
     FifoConfig(width=16, depth=2, read_latency=1, ram_style="distributed"),
+    FifoConfig(width=16, depth=5, read_latency=0, ram_style="distributed"),
 ]
 
 
@@ -31,9 +32,10 @@ def test_words_leave_in_order(config, idle, back_pressure):
     assert run(fifo, source, sink, max_cycles=4000)[1] == words
 
 
-@pytest.mark.parametrize("read_latency", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("read_latency", [0, 1, 2, 3, 4, 5, 6])
 def test_latency_and_one_word_a_cycle(read_latency):
-    config = FifoConfig(width=16, depth=16, read_latency=read_latency)
+    style = None if read_latency else "distributed"
+    config = FifoConfig(width=16, depth=16, read_latency=read_latency, ram_style=style)
     fifo, words = StreamFifo(config=config), numbers(100)
 
     async def source(ctx):
@@ -72,7 +74,8 @@ def test_it_holds_its_capacity(config):
     [
         ("width", 0, "width must be an integer in 1..65536, not 0"),
         ("depth", 1, "depth must be an integer in 2..16777216, not 1"),
-        ("read_latency", 0, "read_latency must be an integer in 1..6, not 0"),
+        ("read_latency", -1, "read_latency must be an integer in 0..6, not -1"),
+        ("read_latency", 0, "ram_style must be 'distributed' if read_latency is 0, not None"),
         ("ram_style", "uram", "ram_style must be one of None, 'block', .*, not 'uram'"),
     ],
 )

@@ -83,7 +83,8 @@ def patient(m, stream, claim):
 
 def fifo_bench(read_latency, broken):
     m = bench()
-    config = FifoConfig(width=2, depth=3, read_latency=read_latency)
+    style = None if read_latency else "distributed"
+    config = FifoConfig(width=2, depth=3, read_latency=read_latency, ram_style=style)
     m.submodules.fifo = fifo = StreamFifo(config=config)
     pick = Signal(3)
     steady(m, pick)
@@ -101,7 +102,7 @@ def fifo_bench(read_latency, broken):
     return m, [fifo.i.valid, fifo.i.payload, fifo.o.ready, pick]
 
 
-@pytest.mark.parametrize("read_latency", [1, 2])
+@pytest.mark.parametrize("read_latency", [0, 1, 2])
 def test_the_fifo_keeps_order(tmp_path, read_latency):
     assert check(tmp_path, *fifo_bench(read_latency, broken=False), cycles=14)
 
