@@ -5,18 +5,28 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-slow test-rtl lint bench bench-rtl bench-ecp5 train-small clean
+.PHONY: help setup tools run test test-slow test-rtl lint bench bench-rtl bench-ecp5 train-small clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(READY) ## install everything into .venv
+setup: tools $(READY) ## install everything: Debian packages by apt, the rest into .venv
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
+
+PACKAGES := g++ perl iverilog
+ASROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
+
+tools: # compilers of simulations; without them their tests are skipped
+	@missing=$$(for tool in $(PACKAGES); do command -v $$tool > /dev/null || echo $$tool; done); \
+	[ -z "$$missing" ] || $(ASROOT) apt-get install -qq --no-install-recommends $$missing > /dev/null \
+	|| { $(ASROOT) apt-get update -qq \
+	&& $(ASROOT) apt-get install -qq --no-install-recommends $$missing > /dev/null; } \
+	|| echo "simulation needs these, which apt did not install:" $$missing
 
 PROMPT ?= The people of the United States
 
