@@ -66,7 +66,7 @@ class Adder(Primitive):
             b=Cat(b.mantissa, Const(1, 1)),
             swap=swap,
             distance=(exponent - lower)[: len(exponent)],
-            vanishing=~lower.any(),
+            vanishing=~Mux(swap, a.exponent.any(), b.exponent.any()),
             subtract=subtract,
         )
         beside = stages(exponent=exponent, sign=sign, subtract=subtract)
