@@ -8,7 +8,7 @@ from tercel_hw.attention.unit_config import SCALES_BYTES, AttentionUnitConfig
 
 __all__ = ["CacheReader"]
 
-RUNS = 16
+RUNS = 128
 """Runs asked for whose words have not all come."""
 
 

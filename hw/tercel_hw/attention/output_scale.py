@@ -15,9 +15,10 @@ __all__ = ["OutputScale"]
 class OutputScale(wiring.Component):
     """Divides a walk's totals by their denominators, and gives those of a turn to their nodes.
 
-    The denominators' reciprocals come out of one pipeline, a lane a cycle, into registers; then an
-    element a cycle, latency 12. The first total is taken ``PREPARE`` cycles and one for each lane
-    after the denominators were offered, at the earliest.
+    The denominators' reciprocals come out of one pipeline, a lane a cycle, into registers, also
+    while the totals of the walk before leave; then an element a cycle, latency 12. The first total
+    is taken ``PREPARE`` cycles and one for each lane after the denominators were offered, at the
+    earliest.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class OutputScale(wiring.Component):
     """
 
     LATENCY = OutputLanes.LATENCY
-    PREPARE = Inverse.LATENCY
+    PREPARE = Inverse.LATENCY + 1
 
     pad: Signal
     i_denominator: stream.Interface
@@ -60,16 +61,15 @@ class OutputScale(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        scales, prepared = self._prepare(m)
+        ends = Signal()
+        scales, prepared = self._prepare(m, ends)
         total = self.i_total.payload
         tag = Cat(total.last, total.turn)
         m.submodules.lanes = lanes = StreamPipeline(OutputLanes(config), tag_bits=len(tag))
-        taken = self.i_total.valid & self.i_total.ready
-        with m.If(taken & total.last):
-            m.d.sync += prepared.eq(0)
         values = lanes.o.payload.value
         turn, last = Signal.like(total.turn), Signal()
         m.d.comb += [
+            ends.eq(self.i_total.valid & self.i_total.ready & total.last),
             lanes.i.valid.eq(self.i_total.valid & prepared),
             self.i_total.ready.eq(lanes.i.ready & prepared),
             lanes.i.payload.sums.eq(total.sums),
@@ -87,15 +87,17 @@ class OutputScale(wiring.Component):
         ]
         return m
 
-    def _prepare(self, m: Module) -> tuple[data.View, Signal]:
-        """Scales of the lanes; whether those of this walk are complete."""
+    def _prepare(self, m: Module, ends: Signal) -> tuple[data.View, Signal]:
+        """Scales of the lanes, until a walk's totals end; whether they are complete."""
         config = self._config
         denominators = self.i_denominator.payload
         lane = Signal(range(config.nodes))
-        prepared, busy, offers, last_lane = Signal(), Signal(), Signal(), Signal()
+        prepared, complete, moves = Signal(), Signal(), Signal()
+        busy, offers, last_lane = Signal(), Signal(), Signal()
         m.submodules.inverses = inverses = StreamPipeline(Inverse(), tag_bits=len(lane))
         m.d.comb += [
-            offers.eq(self.i_denominator.valid & ~busy & ~prepared),
+            offers.eq(self.i_denominator.valid & ~busy),
+            moves.eq(complete & (~prepared | ends)),
             last_lane.eq(lane == config.nodes - 1),
             self.i_denominator.ready.eq(offers & last_lane),
             inverses.i.valid.eq(offers),
@@ -108,12 +110,18 @@ class OutputScale(wiring.Component):
             m.d.sync += lane.eq(Mux(last_lane, 0, lane + 1))
             with m.If(last_lane):
                 m.d.sync += busy.eq(1)
-        scales = Signal(config.floats, reset_less=True)
+        coming, scales = (
+            Signal(config.floats, name=name, reset_less=True) for name in ("coming", "scales")
+        )
         out = inverses.o.payload
         with m.If(inverses.o.valid):
             for index in range(config.nodes):
                 with m.If(out.tag == index):
-                    m.d.sync += scales[index].eq(out.value)
+                    m.d.sync += coming[index].eq(out.value)
             with m.If(out.tag == config.nodes - 1):
-                m.d.sync += [prepared.eq(1), busy.eq(0)]
+                m.d.sync += complete.eq(1)
+        with m.If(moves):
+            m.d.sync += [scales.eq(coming), prepared.eq(1), complete.eq(0), busy.eq(0)]
+        with m.Elif(ends):
+            m.d.sync += prepared.eq(0)
         return scales, prepared

@@ -203,13 +203,15 @@ class _Outputs:
         self._left = fields["heads"]
         self._released = [0.0] * config.dense.totals  # When each slice of totals can be refilled.
         self._slices: list[float] = []
-        self._prepared = 0.0
+        self._moved = self._prepared = 0.0
         self.last = 0.0
         """When the last element so far was read."""
 
     def begin(self, denominators: float) -> None:
         """A walk's denominators are offered then."""
-        self._prepared = max(denominators, self.last + 1) + self._config.nodes + Inverse.LATENCY
+        complete = max(denominators, self._moved + 1) + self._config.nodes + Inverse.LATENCY
+        self._moved = max(complete, self.last)
+        self._prepared = self._moved + 1
         self._slices = []
 
     def room(self) -> float:

@@ -2,6 +2,7 @@ import pytest
 
 from tercel.program import Slices
 from tercel_hw.attention import CacheReader
+from tercel_hw.attention.cache_reader import RUNS
 from tercel_sim.testbench import get_all, put_all, run
 
 COMMAND = {
@@ -147,19 +148,19 @@ def test_runs_wait_for_their_words(unit_shape_of):
 
     async def bench(ctx):
         ctx.set(dut.i_written.valid, 1)
-        await put_all(ctx, dut.i_command, [sliced(config, 16, walks=40)])
+        await put_all(ctx, dut.i_command, [sliced(config, 16, walks=2 * RUNS)])
         ctx.set(dut.o_run.ready, 1)
-        await ctx.tick().repeat(60)
-        assert len(runs) == 16
+        await ctx.tick().repeat(2 * RUNS)
+        assert len(runs) == RUNS
         await get_all(ctx, dut.o_kind, 3)
         await ctx.tick().repeat(20)
-        assert len(runs) == 19
+        assert len(runs) == RUNS + 3
 
     async def watch(ctx):
-        for _ in range(100):
+        for _ in range(3 * RUNS):
             *_, valid, ready = await ctx.tick().sample(dut.o_run.valid, dut.o_run.ready)
             if valid and ready:
                 runs.append(None)
 
     runs = []
-    run(dut, bench, watch, max_cycles=300)
+    run(dut, bench, watch, max_cycles=4 * RUNS)

@@ -101,5 +101,30 @@ def test_latency_and_one_element_a_cycle(config):
     run(dut, bench, max_cycles=200)
 
 
+def test_reciprocals_are_there_when_the_totals_of_the_walk_before_have_left(config):
+    dut, elements = OutputScale(config), 40
+    item = {"sums": [1 << 19] * 2, "exponents": [124] * 2}
+    totals = [
+        {"sums": [1, 2], "turn": 0, "last": element == elements - 1} for element in range(elements)
+    ]
+
+    async def feed_denominators(ctx):
+        await put_all(ctx, dut.i_denominator, [item] * 3)
+
+    async def feed_totals(ctx):
+        await put_all(ctx, dut.i_total, totals * 3)
+
+    async def watch(ctx):
+        ctx.set(dut.pad, 2)
+        ctx.set(dut.o.ready, 1)
+        seen = []
+        for _ in range(dut.PREPARE + 2 + dut.LATENCY + 3 * elements):
+            seen.append(ctx.get(dut.o.valid))
+            await ctx.tick()
+        assert sum(seen) == 3 * elements
+
+    run(dut, feed_denominators, feed_totals, watch, max_cycles=400)
+
+
 def test_it_converts(config):
     assert "module" in rtlil.convert(OutputScale(config))
