@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tercel.errors import TercelError
@@ -62,8 +63,13 @@ def measure_blocks(
         If a synthesis fails; its log stays in the cache.
     """
 
+    keys = {id(block): _key(block) for block in blocks}
+    turns = {key: Lock() for key in keys.values()}
+
     def measure(block: Block) -> Measured:
-        measured = _measure(block, cache)
+        key = keys[id(block)]
+        with turns[key]:  # Blocks of the same contents: the second finds the result of the first.
+            measured = _measure(block, cache / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
 
@@ -76,8 +82,7 @@ def measure_blocks(
             pool.shutdown(cancel_futures=True)
 
 
-def _measure(block: Block, cache: Path) -> Measured:
-    stored = cache / f"{_key(block)}.json"
+def _measure(block: Block, stored: Path) -> Measured:
     if not stored.exists():
         found = _synthesise(block, stored.with_suffix(".log"))
         part = stored.with_suffix(f".{os.getpid()}.part")

@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 
 from tercel.errors import TercelError
@@ -24,6 +26,22 @@ def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.run", refuse)
     assert measure_blocks([block], cache=tmp_path) == [found]
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+
+
+def test_blocks_of_the_same_contents_are_synthesised_once(tmp_path, monkeypatch):
+    rtlil, processes = emit_rtlil(Bfloat16Up(), "up"), []
+    start = subprocess.run
+
+    def count(command, **options):
+        processes.append(command)
+        return start(command, **options)
+
+    monkeypatch.setattr("subprocess.run", count)
+    blocks = [Block(name=name, top="up", rtlil=rtlil) for name in ("first", "second")]
+    first, second = measure_blocks(blocks, jobs=2, cache=tmp_path)
+    assert (first.name, second.name) == ("first", "second")
+    assert first.resources == second.resources
+    assert len(processes) == 1
 
 
 def test_a_failure_shows_the_end_of_its_log(tmp_path):
