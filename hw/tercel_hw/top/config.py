@@ -184,7 +184,7 @@ class AcceleratorConfig:
     def routed(self) -> RoutedConfig:
         axi = AxiConfig(address_width=self.address_width, data_width=8 * self.port_bytes)
         burst = BurstConfig(axi=axi, max_beats=self.burst_beats)
-        reader = ReaderConfig(burst=burst, buffer_beats=8 * self.burst_beats)
+        reader = ReaderConfig(burst=burst, buffer_beats=4 * self.burst_beats)
         striped = StripedConfig(reader=reader, ports=self.ports)
         return RoutedConfig(striped=striped, destinations=len(CHANNELS))
 
