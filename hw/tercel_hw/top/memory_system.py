@@ -23,6 +23,8 @@ __all__ = ["MemorySystem", "channel_config"]
 
 DEPTHS = {"program": 32, "rows": 32, "vector": 128, "cache": 512}
 """Words of each channel's FIFO; the tape's is a parameter."""
+STEPS = {"program": 16, "rows": 16}
+"""Words that a channel asks for at a time at most, where a burst would be too many."""
 BLOCK = 128
 """From this many words on a FIFO is block RAM."""
 ULTRA = 4096
@@ -30,12 +32,9 @@ ULTRA = 4096
 
 def channel_config(config: AcceleratorConfig, name: str) -> FetchConfig:
     """How deep a channel is and how much it asks for at a time."""
-    step = config.burst_beats
+    step = min(config.burst_beats, STEPS.get(name, config.burst_beats))
     depth = max(2 * step, DEPTHS.get(name, config.tape_words))
     style = "ultra" if depth >= ULTRA else "block" if depth >= BLOCK else "distributed"
-    if name in ("program", "rows"):
-        step = min(step, 16)
-        depth = DEPTHS[name]
     return FetchConfig(striped=config.routed.striped, depth=depth, step=step, ram_style=style)
 
 
