@@ -28,7 +28,6 @@ from tercel_hw.float32.silu import Silu
 from tercel_hw.float32.squared_relu import SquaredRelu
 from tercel_hw.float32.stages import Stages
 from tercel_hw.float32.stream_pipeline import StreamPipeline
-from tercel_hw.float32.sum_of_squares import SumOfSquares
 
 __all__ = [
     "Adder",
@@ -54,6 +53,5 @@ __all__ = [
     "SquaredRelu",
     "Stages",
     "StreamPipeline",
-    "SumOfSquares",
     "attach",
 ]

@@ -7,7 +7,6 @@ from tercel_hw.memory.axi import (
     Axi4Signature,
     AxiConfig,
 )
-from tercel_hw.memory.buffer import TapeBuffer, TapeBufferConfig
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
 from tercel_hw.memory.fetch import FetchChannel, FetchConfig
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
@@ -57,8 +56,6 @@ __all__ = [
     "StripedReader",
     "StripedWriter",
     "StripedWriterConfig",
-    "TapeBuffer",
-    "TapeBufferConfig",
     "TapePrefetcher",
     "WriteMerge",
     "WriterConfig",

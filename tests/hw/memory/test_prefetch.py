@@ -8,13 +8,13 @@ from tercel_hw.memory import (
     AxiConfig,
     BurstConfig,
     CommandMerge,
+    FifoConfig,
     PrefetchConfig,
     ReaderConfig,
     RoutedConfig,
     RoutedReader,
+    StreamFifo,
     StripedConfig,
-    TapeBuffer,
-    TapeBufferConfig,
     TapePrefetcher,
     bursts,
 )
@@ -80,7 +80,7 @@ class SharedPorts(wiring.Component):
     def __init__(self):
         self.merge, self.reader = CommandMerge(config=ROUTED), RoutedReader(config=ROUTED)
         self.prefetcher = TapePrefetcher(config=CONFIG)
-        self.buffer = TapeBuffer(config=TapeBufferConfig(word_bytes=4, words=64))
+        self.buffer = StreamFifo(config=FifoConfig(width=32, depth=64, read_latency=2))
         runs, words = stream.Signature(BURST.command), stream.Signature(unsigned(32))
         super().__init__(
             {

@@ -14,14 +14,14 @@ from tercel_hw.memory import (
     Axi4Signature,
     AxiConfig,
     BurstConfig,
+    FifoConfig,
     Gearbox,
     GearboxConfig,
     Phase,
     ReaderConfig,
+    StreamFifo,
     StripedConfig,
     StripedReader,
-    TapeBuffer,
-    TapeBufferConfig,
     play,
     tape_buffer_words,
 )
@@ -48,8 +48,9 @@ class TapePath(wiring.Component):
     def __init__(self, buffer_words):
         reader = ReaderConfig(burst=BURST, buffer_beats=24, outstanding=4)
         self.reader = StripedReader(config=StripedConfig(reader=reader, ports=LAYOUT.ports))
-        config = TapeBufferConfig(word_bytes=LAYOUT.word_bytes, words=buffer_words, ultra_words=1)
-        self.buffer = TapeBuffer(config=config)
+        width = 8 * LAYOUT.word_bytes
+        config = FifoConfig(width=width, depth=buffer_words, read_latency=3, ram_style="ultra")
+        self.buffer = StreamFifo(config=config)
         self.gearbox = Gearbox(config=GearboxConfig(word_bytes=LAYOUT.word_bytes, max_bytes=9))
         super().__init__(
             {
