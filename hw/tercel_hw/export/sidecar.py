@@ -9,6 +9,7 @@ import tercel
 from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel_hw.export.latencies import latencies
 from tercel_hw.registers import RegisterMap
+from tercel_hw.target import Target
 from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["sidecar"]
@@ -18,6 +19,7 @@ def sidecar(
     config: AcceleratorConfig,
     *,
     module: str,
+    target: Target,
     verilog: str,
     interfaces: dict[str, Any],
     registers: RegisterMap,
@@ -29,8 +31,10 @@ def sidecar(
     ----------
     module
         Top module.
+    target
+        What the design is for.
     verilog
-        Text of the design.
+        Its text.
     interfaces
         Those of :func:`describe_interfaces`.
     resources
@@ -40,6 +44,7 @@ def sidecar(
         "format": "tercel accelerator",
         "version": 1,
         "module": module,
+        "target": target.value,
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
         "tools": {
             "tercel": tercel.__version__,

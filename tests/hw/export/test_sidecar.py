@@ -5,6 +5,7 @@ from tercel.program import COMMANDS, Machine
 from tercel_hw.export.configuration import parse_configuration
 from tercel_hw.export.sidecar import sidecar
 from tercel_hw.registers import RegisterMap, accelerator_registers
+from tercel_hw.target import Target
 
 
 def test_the_driver_finds_what_it_needs(tiny, interfaces):
@@ -12,6 +13,7 @@ def test_the_driver_finds_what_it_needs(tiny, interfaces):
     found = sidecar(
         tiny,
         module="tercel",
+        target=Target.ULTRASCALE_PLUS,
         verilog="module tercel;\n",
         interfaces=interfaces,
         registers=registers,
@@ -22,6 +24,7 @@ def test_the_driver_finds_what_it_needs(tiny, interfaces):
     assert Machine.from_json(json.dumps(found["machine"])) == tiny.machine
     assert RegisterMap.from_json(json.dumps(found["registers"])) == registers
     assert found["sha256"] == hashlib.sha256(b"module tercel;\n").hexdigest()
+    assert found["target"] == "ultrascale+"
     assert found["latencies"]["engine_sum"] == tiny.tlmm.latency
     assert found["resources"] is None
     assert set(found["tools"]) == {"tercel", "amaranth", "yosys"}
@@ -32,6 +35,7 @@ def test_commands_lie_where_the_program_has_them(tiny, interfaces):
     memory = sidecar(
         tiny,
         module="tercel",
+        target=Target.ULTRASCALE_PLUS,
         verilog="",
         interfaces=interfaces,
         registers=registers,
