@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.errors import TercelError
 from tercel_hw.synthesis.resources import Resources
+from tercel_hw.target import Target
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +30,8 @@ class Board:
     folder: Path
     """Where its scripts lie."""
     description: str
+    target: Target
+    """Whose primitives its part has; ``family`` in the file."""
     part: str
     board_part: str
     """Pattern of the vendor's board files."""
@@ -79,15 +82,17 @@ def parse_board(text: str, name: str, folder: Path) -> Board:
     Raises
     ------
     TercelError
-        If it is no TOML, lacks a field or has an unknown one.
+        If it is no TOML, lacks a field, has an unknown one or is of a family without a target.
     """
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TercelError(f"the board {name} is not valid TOML: {error}") from None
+    family = f"the family of the board {name}"
     try:
         clock, memory, control = (found.pop(table) for table in ("clock", "memory", "control"))
         values: dict[str, Any] = {
+            "target": Target.parse(found.pop("family"), what=family),
             "clock": clock.pop("name"),
             "clock_mhz": clock.pop("mhz"),
             "memory_ports": tuple(memory.pop("ports")),

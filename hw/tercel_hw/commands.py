@@ -73,6 +73,13 @@ def hdl(
     board: Annotated[
         str | None, typer.Option(help="A board: its accelerator, and the scripts to build it.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="What the Verilog is for, portable or ultrascale+; by default the board's, "
+            "or portable without one."
+        ),
+    ] = None,
     resources: Annotated[
         Path | None, typer.Option(help="A report of `tercel synth`, for the sidecar.")
     ] = None,
@@ -86,17 +93,20 @@ def hdl(
     """Write an accelerator's Verilog, and beside it what drivers and tools must know of it.
 
     One self-contained Verilog file, the same in every run; a JSON sidecar; the registers as C
-    header and Markdown; lint configuration and FuseSoC core; with --board the vendor's scripts.
+    header and Markdown; lint configuration and FuseSoC core; with --board the vendor's scripts. For
+    a target with primitives of a vendor there are models of them, for simulation.
     """
     from tercel_hw.board import load_board
     from tercel_hw.export.bundle import bundle
     from tercel_hw.export.files import write_files
+    from tercel_hw.target import Target
 
     found = None if board is None else load_board(board)
     chosen = _choose(preset, config, found)
     single = output.suffix == ".v"
     folder, stem = (output.parent, output.stem) if single else (output, STEM)
-    files = bundle(chosen, stem=stem, board=found, resources=resources)
+    wanted = None if target is None else Target.parse(target)
+    files = bundle(chosen, stem=stem, board=found, target=wanted, resources=resources)
     write_files(folder, files)
     for name in files:
         typer.echo(folder / name)
@@ -106,7 +116,11 @@ def synth(
     preset: PresetOption = None,
     config: ConfigOption = None,
     board: Annotated[
-        str, typer.Option(help="Whose resources are the budget, and whose preset is the default.")
+        str,
+        typer.Option(
+            help="Whose family it is for, whose resources are the budget, and whose preset is "
+            "the default."
+        ),
     ] = "kv260",
     blocks: Annotated[
         str | None,
@@ -131,7 +145,6 @@ def synth(
     from tercel_hw.synthesis.blocks import cut
     from tercel_hw.synthesis.report import as_json, as_markdown, as_table
     from tercel_hw.synthesis.run import measure_blocks
-    from tercel_hw.target import Target
     from tercel_hw.top.accelerator import Accelerator
 
     if output is not None and output.suffix not in (".json", ".md"):
@@ -139,7 +152,7 @@ def synth(
     budget = load_board(board)
     chosen = _choose(preset, config, budget)
     typer.echo("elaborating", err=True)
-    rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=Target.ULTRASCALE_PLUS)
+    rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=budget.target)
     every = cut(rtlil, top=MODULE)
     wanted = every if blocks is None else _select(every, blocks.split(","))
     measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))

@@ -2,6 +2,8 @@
 
 import enum
 
+from tercel.errors import TercelError
+
 __all__ = ["Target"]
 
 
@@ -15,4 +17,19 @@ class Target(enum.Enum):
     PORTABLE = "portable"
     """No primitive of any vendor."""
     ULTRASCALE_PLUS = "ultrascale+"
-    """DSP48E2 where inference does not find all of it."""
+    """DSP48E2 where inference does not find all of it; lookup tables in one carry chain."""
+
+    @classmethod
+    def parse(cls, value: object, *, what: str = "target") -> "Target":
+        """The target of a name.
+
+        Raises
+        ------
+        TercelError
+            If there is none; ``what`` begins the message.
+        """
+        try:
+            return cls(value)
+        except ValueError:
+            names = ", ".join(target.value for target in cls)
+            raise TercelError(f"{what} must be one of {names}, not {value!r}") from None

@@ -8,6 +8,7 @@ from tercel_hw.board import board_names, load_board, parse_board
 from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.export.vivado import check_board
 from tercel_hw.registers import accelerator_registers
+from tercel_hw.target import Target
 from tercel_hw.top.config import ACCELERATORS
 
 FOLDER = Path(__file__).parents[2] / "boards"
@@ -36,7 +37,7 @@ def test_pins_of_the_script_exist(name):
 
 def test_the_kv260_is_what_its_datasheet_says():
     board = load_board("kv260")
-    assert board.part == "xck26-sfvc784-2LV-c"
+    assert (board.part, board.target) == ("xck26-sfvc784-2LV-c", Target.ULTRASCALE_PLUS)
     assert board.memory_ports == tuple(f"S_AXI_HP{port}_FPD" for port in range(4))
     assert (board.resources.lut, board.resources.uram, board.clock_mhz) == (117120, 64, 250)
     assert load_board("kv260") == parse_board(TEXT, "kv260", FOLDER / "kv260")
@@ -50,6 +51,12 @@ def test_the_kv260_is_what_its_datasheet_says():
         ("mhz = 250", "mhz = 250\nphase = 0", "the board new has unknown fields: phase"),
         ("lut = 117120", "luts = 1", "the resources of the board new: .*'luts'"),
         ("mhz = 250", "mhz =", "the board new is not valid TOML"),
+        ('family = "ultrascale+"', "", "the board new lacks the field family"),
+        (
+            'family = "ultrascale+"',
+            'family = "7series"',
+            "the family of the board new must be one of portable, ultrascale\\+, not '7series'",
+        ),
     ],
 )
 def test_errors_name_the_field(before, after, message):

@@ -8,11 +8,11 @@ from amaranth.hdl._ir import PortDirection
 
 from tercel_hw.emission import emit_verilog
 from tercel_hw.memory.ports import flat_ports
+from tercel_hw.primitives import primitive_models
 from tercel_hw.target import Target
 from tercel_sim.cocotb_runner import run_bench
 from tercel_sim.testbench import every_cycle, random_gaps
 
-MODELS = [Path(__file__).parent / name for name in ("dsp48e2.v", "fabric.v")]
 BENCH = Path(__file__).parent / "benches" / "forms_bench.py"
 
 
@@ -30,7 +30,7 @@ class Forms:
     """Both forms of a component as one design, which have their inputs in common."""
 
     def __init__(self, make):
-        text = [model.read_text() for model in MODELS]
+        text = [primitive_models(target) for target in Target]
         instances = []
         for target in Target:
             component = make()

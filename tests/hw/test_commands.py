@@ -1,5 +1,6 @@
 """The commands as a user calls them."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 from tercel.cli.app import app
 from tercel_hw.board import load_board
 from tercel_hw.synthesis.run import measure_blocks
+from tercel_hw.target import Target
 from tercel_hw.top.config import ACCELERATORS
 
 
@@ -32,6 +34,10 @@ def test_presets_are_listed():
         (["--config", "absent.json"], "the configuration absent.json cannot be read"),
         (["--board", "kv260", "--preset", "tiny"], "the memory ports of kv260 have 128 bits"),
         (["--preset", "tiny", "--resources", "absent.json"], "the report absent.json cannot be"),
+        (
+            ["--preset", "tiny", "--target", "7series"],
+            "target must be one of portable, ultrascale+,",
+        ),
     ],
 )
 def test_hdl_refuses_without_a_trace(arguments, message, tmp_path):
@@ -45,7 +51,10 @@ def test_hdl_refuses_without_a_trace(arguments, message, tmp_path):
 def no_verilog(monkeypatch):
     """Nothing is elaborated, which takes long."""
     monkeypatch.setattr("tercel_hw.export.bundle.Accelerator", lambda config: config)
-    monkeypatch.setattr("tercel_hw.export.bundle.emit_verilog", lambda part, name: "module;\n")
+    monkeypatch.setattr(
+        "tercel_hw.export.bundle.emit_verilog",
+        lambda part, name, target: f"module; // {target.value}\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,6 +77,23 @@ def test_hdl_writes_the_scripts_of_a_board(no_verilog, tmp_path):
         load_board("kv260").folder / "build.tcl"
     ).read_text()
     assert "m_axi_mem3" in (tmp_path / "tercel_top.v").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [
+        (["--preset", "tiny"], "portable"),
+        (["--preset", "tiny", "--target", "ultrascale+"], "ultrascale+"),
+        (["--board", "kv260"], "ultrascale+"),
+        (["--board", "kv260", "--target", "portable"], "portable"),
+    ],
+)
+def test_hdl_is_for_the_boards_target_or_the_one_asked_for(no_verilog, arguments, target, tmp_path):
+    done = tercel("hdl", *arguments, "-o", tmp_path)
+    assert done.exit_code == 0
+    assert (tmp_path / "tercel.v").read_text() == f"module; // {target}\n"
+    assert json.loads((tmp_path / "tercel.json").read_text())["target"] == target
+    assert (tmp_path / "tercel_primitives.v").exists() == (target == "ultrascale+")
 
 
 @pytest.mark.parametrize(
@@ -108,11 +134,21 @@ end
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """A design of one inverter in place of the accelerator, and an empty cache."""
+    """A design of one inverter in place of the accelerator, and an empty cache.
+
+    Gives the targets for which it was emitted.
+    """
     pytest.importorskip("pyosys")
     monkeypatch.setattr("tercel_hw.top.accelerator.Accelerator", lambda config: config)
-    monkeypatch.setattr("tercel_hw.emission.emit_rtlil", lambda part, name, target: TEXT)
+    targets = []
+
+    def emit(part, name, target):
+        targets.append(target)
+        return TEXT
+
+    monkeypatch.setattr("tercel_hw.emission.emit_rtlil", emit)
     monkeypatch.setitem(measure_blocks.__kwdefaults__, "cache", tmp_path / "cache")
+    return targets
 
 
 def test_synth_reports_blocks(small, tmp_path):
@@ -129,6 +165,14 @@ def test_synth_adds_up_all_blocks(small, tmp_path):
     report = json.loads((tmp_path / "a.json").read_text())
     assert set(report["blocks"]) == {"*", "control"}
     assert (report["complete"], report["total"]["lut"]) == (True, 1)
+    assert [target.value for target in small] == [report["target"]] == ["ultrascale+"]
+
+
+def test_synth_is_for_the_boards_target(small, monkeypatch):
+    other = dataclasses.replace(load_board("kv260"), target=Target.PORTABLE)
+    monkeypatch.setattr("tercel_hw.board.load_board", lambda name: other)
+    assert tercel("synth", "--preset", "tiny", "--blocks", "control").exit_code == 0
+    assert small == [Target.PORTABLE]
 
 
 def test_synth_names_the_blocks_that_there_are(small):

@@ -1,7 +1,6 @@
-"""The accelerator in its form for UltraScale+, on a model of the DSP48E2."""
+"""The accelerator in its form for UltraScale+, on models of the primitives."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from tercel.config import PRESETS
 from tercel.device import Ask
 from tercel.device.emulator import EmulatorDevice
 from tercel_hw.emission import emit_verilog
+from tercel_hw.primitives import primitive_models
 from tercel_hw.target import Target
 from tercel_hw.top import ACCELERATORS
 from tercel_sim import rtl_library
@@ -16,19 +16,19 @@ from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
 
-MODEL = Path(__file__).parents[1] / "hw" / "dsp48e2.v"
 TINY = ACCELERATORS["tiny"]
 
 
 @pytest.fixture
 def in_cells(monkeypatch, tmp_path_factory, verilator, random_images):
-    """Makes simulated accelerators whose multipliers are DSP48E2."""
+    """Makes simulated accelerators of the vendor's primitives."""
     cache = tmp_path_factory.getbasetemp() / "cells"
 
     def emit(component, name):
         verilog = emit_verilog(component, name, target=Target.ULTRASCALE_PLUS)
         assert verilog.count("DSP48E2 #(") > 100
-        return verilog + MODEL.read_text()
+        assert "  CARRY8 " in verilog
+        return verilog + primitive_models(Target.ULTRASCALE_PLUS)
 
     monkeypatch.setattr(rtl_library, "emit_verilog", emit)
     made = []

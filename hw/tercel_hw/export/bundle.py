@@ -12,7 +12,9 @@ from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.export.lint import lint_configuration
 from tercel_hw.export.sidecar import sidecar
 from tercel_hw.export.vivado import board_files, check_board
+from tercel_hw.primitives import primitive_models
 from tercel_hw.registers import accelerator_registers, c_header, markdown
+from tercel_hw.target import Target
 from tercel_hw.top.accelerator import Accelerator
 from tercel_hw.top.config import AcceleratorConfig
 
@@ -29,9 +31,12 @@ def bundle(
     *,
     stem: str,
     board: Board | None = None,
+    target: Target | None = None,
     resources: Path | None = None,
 ) -> dict[str, str]:
     """The text of each file by name: Verilog, sidecar, registers, lint, core file, scripts.
+
+    For a target with primitives there are models of them too.
 
     Parameters
     ----------
@@ -39,6 +44,8 @@ def bundle(
         What the files' names begin with.
     board
         For which to write the vendor's scripts.
+    target
+        What the Verilog is for; by default the board's, or portable without one.
     resources
         A report of `tercel synth` for the sidecar; by default the board's.
 
@@ -49,38 +56,50 @@ def bundle(
     """
     if board is not None:
         check_board(board, config)
-    report = read_resources(config, resources) if resources else _stored(config, board)
+    if target is None:
+        target = board.target if board else Target.PORTABLE
+    if resources:
+        report = read_resources(config, target, resources)
+    else:
+        report = _stored(config, target, board)
     interfaces = describe_interfaces(config)
     registers = accelerator_registers(config.control)
-    verilog = emit_verilog(Accelerator(config=config), MODULE)
+    verilog = emit_verilog(Accelerator(config=config), MODULE, target=target)
+    models = primitive_models(target)
+    primitives = f"{stem}_primitives.v" if models else None
     facts = sidecar(
         config,
         module=MODULE,
+        target=target,
         verilog=verilog,
         interfaces=interfaces,
         registers=registers,
         resources=report,
     )
-    files = {
-        f"{stem}.v": verilog,
+    files = {f"{stem}.v": verilog}
+    if primitives:
+        files[primitives] = models
+    files |= {
         f"{stem}.json": json.dumps(facts, indent=2) + "\n",
         f"{stem}_registers.h": c_header(registers),
         f"{stem}_registers.md": markdown(registers),
-        f"{stem}.vlt": lint_configuration(f"{stem}.v"),
-        f"{stem}.core": core_file(module=MODULE, verilog=f"{stem}.v", lint=f"{stem}.vlt"),
+        f"{stem}.vlt": lint_configuration(f"{stem}.v", primitives),
+        f"{stem}.core": core_file(
+            module=MODULE, verilog=f"{stem}.v", primitives=primitives, lint=f"{stem}.vlt"
+        ),
     }
     if board is not None:
         files |= board_files(board, interfaces, module=MODULE, stem=stem)
     return files
 
 
-def read_resources(config: AcceleratorConfig, path: Path) -> dict[str, Any]:
+def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dict[str, Any]:
     """A report of `tercel synth`.
 
     Raises
     ------
     TercelError
-        If it cannot be read, or is not of all blocks of this accelerator.
+        If it cannot be read, or is not of all blocks of this accelerator for the target.
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
@@ -90,17 +109,23 @@ def read_resources(config: AcceleratorConfig, path: Path) -> dict[str, Any]:
         raise TercelError(f"{path} is no report of `tercel synth`")
     if report.get("parameters") != config.parameters():
         raise TercelError(f"the report {path} is of an accelerator with other parameters")
+    if (found := report.get("target")) != target.value:
+        raise TercelError(
+            f"the report {path} is for the target {found!r}, but the Verilog for {target.value!r}"
+        )
     if not report.get("complete"):
         raise TercelError(f"the report {path} is of some blocks only; run `tercel synth` for all")
     return report
 
 
-def _stored(config: AcceleratorConfig, board: Board | None) -> dict[str, Any] | None:
-    """The report that lies with a board, if it is of this accelerator."""
+def _stored(
+    config: AcceleratorConfig, target: Target, board: Board | None
+) -> dict[str, Any] | None:
+    """The report that lies with a board, if it is of this accelerator and target."""
     path = board.folder / STORED if board else None
     if path is None or not path.is_file():
         return None
     try:
-        return read_resources(config, path)
+        return read_resources(config, target, path)
     except TercelError:
         return None

@@ -5,16 +5,22 @@ import tercel
 __all__ = ["core_file"]
 
 
-def core_file(*, module: str, verilog: str, lint: str) -> str:
+def core_file(*, module: str, verilog: str, primitives: str | None, lint: str) -> str:
     """The accelerator as a CAPI2 core.
 
     Parameters
     ----------
     module
         Top module.
-    verilog, lint
-        Names of the files beside it: the Verilog and Verilator's configuration.
+    verilog, primitives, lint
+        Names of the files beside it: the Verilog, models of its primitives if it has any, and
+        Verilator's configuration.
     """
+    models = f"""
+  primitives: # behavioural models, for lint and simulation: synthesis has its own
+    files:
+      - {primitives}
+    file_type: verilogSource-2005"""
     return f"""CAPI=2:
 name: tercel:accelerator:{module}:{tercel.__version__}
 description: Ternary language model accelerator
@@ -23,7 +29,7 @@ filesets:
   rtl:
     files:
       - {verilog}
-    file_type: verilogSource-2005
+    file_type: verilogSource-2005{models if primitives else ""}
   lint:
     files:
       - {lint}
@@ -35,7 +41,7 @@ targets:
     toplevel: {module}
   lint:
     <<: *default
-    filesets: [lint, rtl]
+    filesets: [lint, rtl{", primitives" if primitives else ""}]
     flow: lint
     flow_options:
       tool: verilator

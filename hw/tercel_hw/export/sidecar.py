@@ -9,15 +9,32 @@ import tercel
 from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel_hw.export.latencies import latencies
 from tercel_hw.registers import RegisterMap
+from tercel_hw.target import Target
 from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["sidecar"]
+
+CACHE = {
+    "description": "a block for each layer and KV head: int8 keys in slices, values likewise, "
+    "scales; words by the fields of the command `heads`, all counted from 0",
+    "keys": "cache + head * head_stride",
+    "values": "cache + head * head_stride + row_words",
+    "scales": "cache + head * head_stride + 2 * row_words",
+    "full_slice": "slice * slice_words + position",
+    "half_slice": "half_at + position // 2",
+    "layout": "the words of slices count from that of keys or values. Bytes slice * word_bytes to "
+    "(slice + 1) * word_bytes - 1 of a row are the word full_slice, for each slice < full; with "
+    "half what remains begins at byte position % 2 * word_bytes / 2 of the word half_slice. Scales "
+    "are 4 bytes a position: that of the key, that of the value, bfloat16",
+}
+"""Where a row of the KV cache lies (:class:`tercel.program.Slices`)."""
 
 
 def sidecar(
     config: AcceleratorConfig,
     *,
     module: str,
+    target: Target,
     verilog: str,
     interfaces: dict[str, Any],
     registers: RegisterMap,
@@ -29,8 +46,10 @@ def sidecar(
     ----------
     module
         Top module.
+    target
+        What the design is for.
     verilog
-        Text of the design.
+        Its text.
     interfaces
         Those of :func:`describe_interfaces`.
     resources
@@ -40,6 +59,7 @@ def sidecar(
         "format": "tercel accelerator",
         "version": 1,
         "module": module,
+        "target": target.value,
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),
         "tools": {
             "tercel": tercel.__version__,
@@ -65,8 +85,7 @@ def _memory(config: AcceleratorConfig) -> dict[str, Any]:
         "line_bytes": config.machine.line_bytes,
         "striping": "port p holds bytes p*port_bytes to (p+1)*port_bytes-1 of word w "
         "at tape_base{p} + w*port_bytes",
-        "cache": "of each KV head: keys [position][head size] int8, values likewise from word "
-        "row_words on, then 4 bytes a position: key and value scale, bfloat16",
+        "cache": CACHE,
         "command_bytes": COMMAND_BYTES,
         "commands": {
             name: {"number": command.number, "fields": _fields(command.fields)}

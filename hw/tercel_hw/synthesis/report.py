@@ -55,6 +55,7 @@ def as_json(
         },
         "total": dataclasses.asdict(_total(blocks)),
         "board": board.name,
+        "target": board.target.value,
         "budget": dataclasses.asdict(board.resources),
     }
 

@@ -1,5 +1,5 @@
+import dataclasses
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,25 +7,68 @@ import pytest
 from tercel.errors import TercelError
 from tercel_hw.export.bundle import MODULE, bundle, read_resources
 from tercel_hw.export.files import write_files
-from tercel_sim.verilator import find_verilator
+from tercel_hw.target import Target
 
-FILES = ["a.v", "a.json", "a_registers.h", "a_registers.md", "a.vlt", "a.core"]
+FILES = ["a.json", "a_registers.h", "a_registers.md", "a.vlt", "a.core"]
+SCRIPTS = ["tercel_top.v", "settings.tcl", "build.tcl"]
+SOURCES = {Target.PORTABLE: ["a.v"], Target.ULTRASCALE_PLUS: ["a.v", "a_primitives.v"]}
 
 
 @pytest.mark.slow
-def test_two_runs_are_equal_and_lint_is_silent(tiny, narrow_board, tmp_path):
-    files = bundle(tiny, stem="a", board=narrow_board)
-    assert files == bundle(tiny, stem="a", board=narrow_board)
-    assert list(files) == [*FILES, "tercel_top.v", "settings.tcl", "build.tcl"]
+@pytest.mark.parametrize("target", Target, ids=lambda target: target.value)
+def test_two_runs_are_equal_and_lint_is_silent(target, tiny, narrow_board, lint, tmp_path):
+    files = bundle(tiny, stem="a", board=narrow_board, target=target)
+    assert files == bundle(tiny, stem="a", board=narrow_board, target=target)
+    assert list(files) == [*SOURCES[target], *FILES, *SCRIPTS]
     assert all(text.isascii() for text in files.values())
     assert "/work" not in files["a.v"]
     assert str(Path.home()) not in files["a.v"]
     write_files(tmp_path, files)
-    for sources in (["a.v"], ["tercel_top.v", "a.v"]):
-        top = f"{MODULE}_top" if len(sources) > 1 else MODULE
-        command = [find_verilator(), "--lint-only", "-Wall", "--top-module", top, "a.vlt"]
-        done = subprocess.run([*command, *sources], cwd=tmp_path, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+    lint(MODULE, "a.vlt", *SOURCES[target])
+    lint(f"{MODULE}_top", "a.vlt", "tercel_top.v", *SOURCES[target])
+
+
+@pytest.fixture
+def no_verilog(monkeypatch):
+    """Nothing is elaborated, which takes long."""
+    monkeypatch.setattr("tercel_hw.export.bundle.Accelerator", lambda config: config)
+    monkeypatch.setattr(
+        "tercel_hw.export.bundle.emit_verilog", lambda part, name, target: "module;\n"
+    )
+
+
+def test_models_of_primitives_are_for_lint_alone(no_verilog, tiny, narrow_board):
+    files = bundle(tiny, stem="a", board=narrow_board)
+    assert list(files) == [*SOURCES[Target.ULTRASCALE_PLUS], *FILES, *SCRIPTS]
+    assert "module DSP48E2" in files["a_primitives.v"]
+    assert files["a_primitives.v"].splitlines()[1].endswith("not for synthesis.")
+    others = {name for name, text in files.items() if "a_primitives" in text}
+    assert others == {"a.vlt", "a.core"}
+    portable = bundle(tiny, stem="a", board=narrow_board, target=Target.PORTABLE)
+    assert list(portable) == [*SOURCES[Target.PORTABLE], *FILES, *SCRIPTS]
+    assert not any("primitives" in portable[name] for name in others)
+
+
+def test_without_a_board_it_is_portable(no_verilog, tiny):
+    assert list(bundle(tiny, stem="a")) == [*SOURCES[Target.PORTABLE], *FILES]
+    wanted = bundle(tiny, stem="a", target=Target.ULTRASCALE_PLUS)
+    assert list(wanted) == [*SOURCES[Target.ULTRASCALE_PLUS], *FILES]
+
+
+def test_a_boards_report_is_of_its_target(no_verilog, tiny, narrow_board, tmp_path):
+    report = {"format": "tercel synthesis", "parameters": tiny.parameters(), "complete": True}
+    build = (narrow_board.folder / "build.tcl").read_text()
+    (tmp_path / "build.tcl").write_text(build)
+    (tmp_path / "resources.json").write_text(json.dumps(report | {"target": "ultrascale+"}))
+    board = dataclasses.replace(narrow_board, folder=tmp_path)
+
+    def resources(target):
+        return json.loads(bundle(tiny, stem="a", board=board, target=target)["a.json"])["resources"]
+
+    assert (
+        resources(None) == resources(Target.ULTRASCALE_PLUS) == report | {"target": "ultrascale+"}
+    )
+    assert resources(Target.PORTABLE) is None
 
 
 @pytest.mark.parametrize(
@@ -44,14 +87,26 @@ def test_reports_of_something_else_are_refused(report, message, tiny, tmp_path):
     path = tmp_path / "report.json"
     path.write_text(report)
     with pytest.raises(TercelError, match=message):
-        read_resources(tiny, path)
+        read_resources(tiny, Target.PORTABLE, path)
 
 
 def test_reports_must_be_complete(tiny, tmp_path):
     path = tmp_path / "report.json"
     report = {"format": "tercel synthesis", "parameters": tiny.parameters(), "complete": False}
+    report |= {"target": "ultrascale+"}
     path.write_text(json.dumps(report))
     with pytest.raises(TercelError, match="is of some blocks only"):
-        read_resources(tiny, path)
+        read_resources(tiny, Target.ULTRASCALE_PLUS, path)
     path.write_text(json.dumps(report | {"complete": True}))
-    assert read_resources(tiny, path)["complete"]
+    assert read_resources(tiny, Target.ULTRASCALE_PLUS, path)["complete"]
+
+
+@pytest.mark.parametrize("found", ["ultrascale+", None])
+def test_reports_must_be_of_the_target(found, tiny, tmp_path):
+    path = tmp_path / "report.json"
+    report = {"format": "tercel synthesis", "parameters": tiny.parameters(), "complete": True}
+    path.write_text(json.dumps(report | ({"target": found} if found else {})))
+    with pytest.raises(
+        TercelError, match=f"for the target {found!r}, but .* 'portable'".replace("+", "[+]")
+    ):
+        read_resources(tiny, Target.PORTABLE, path)

@@ -28,6 +28,7 @@ def test_the_json_report_has_blocks_total_and_budget(blocks):
     assert report["total"]["bram36"] == 1.5
     assert report["budget"]["lut"] == 117120
     assert report["blocks"]["core.small"]["depth"]["levels"] == 4
+    assert (report["board"], report["target"]) == ("kv260", "ultrascale+")
     assert report["parameters"] == config.parameters()
     assert not report["complete"]
     assert report["evidence"].startswith("estimate")

@@ -1,4 +1,4 @@
-// Behavioural models of the lookup tables and the carry chain for tests, written after UG574.
+// The lookup tables and the carry chain, written after UG574.
 
 module LUT3 #(
   parameter [7:0] INIT = 0

@@ -1,4 +1,4 @@
-// A behavioural model of the DSP48E2 for tests, written after its description in UG579.
+// The DSP48E2, written after its description in UG579.
 //
 // It has the pins that `tercel_hw.dsp48e2` ties. One 48-bit ALU that adds and subtracts; the pattern
 // detector with a constant pattern and mask. What is not modelled (narrower ALUs, logic functions,

@@ -1,0 +1,23 @@
+"""The models of a target's primitives as one Verilog text."""
+
+from pathlib import Path
+
+from tercel_hw.target import Target
+
+__all__ = ["primitive_models"]
+
+FOLDER = Path(__file__).parent
+FILES: dict[Target, tuple[str, ...]] = {
+    Target.PORTABLE: (),
+    Target.ULTRASCALE_PLUS: ("dsp48e2.v", "fabric.v"),
+}
+HEAD = """// Behavioural models of the vendor's primitives,
+// for lint and simulation, not for synthesis.
+
+"""
+
+
+def primitive_models(target: Target) -> str:
+    """Verilog of all primitives that a design for a target may have; empty if it has none."""
+    texts = [(FOLDER / name).read_text(encoding="ascii") for name in FILES[target]]
+    return HEAD + "\n".join(texts) if texts else ""
