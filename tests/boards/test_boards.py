@@ -5,6 +5,7 @@ import pytest
 
 from tercel.errors import TercelError
 from tercel_hw.board import board_names, load_board, parse_board
+from tercel_hw.export.bundle import STORED, read_resources
 from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.export.vivado import check_board
 from tercel_hw.registers import accelerator_registers
@@ -22,6 +23,13 @@ def test_a_board_fits_its_accelerator(name):
     check_board(board, config)
     assert accelerator_registers(config.control).size <= board.control_bytes
     assert min(vars(board.resources).values()) > 0
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_the_stored_report_is_of_a_boards_accelerator(name):
+    board = load_board(name)
+    report = read_resources(ACCELERATORS[board.preset], board.target, board.folder / STORED)
+    assert all(report["total"][kind] <= amount for kind, amount in vars(board.resources).items())
 
 
 @pytest.mark.parametrize("name", board_names())

@@ -18,7 +18,7 @@ from tercel_hw.target import Target
 from tercel_hw.top.accelerator import Accelerator
 from tercel_hw.top.config import AcceleratorConfig
 
-__all__ = ["MODULE", "bundle", "read_resources"]
+__all__ = ["MODULE", "STORED", "bundle", "read_resources"]
 
 MODULE = "tercel"
 """Top module."""
