@@ -50,16 +50,18 @@ COUNTED = {
     "18 Kbit": "DP16KD",
 }
 """Columns of the table: cells of the device. Those of LUT4 are carries and memories, too."""
+LONG = ("accelerator",)
+"""Not routed unless it is asked for."""
 PASSED = {
     "block RAM": re.compile(r"DO[AB]\d+ DO[AB]\d+"),
     "multiplier": re.compile(r"[ABC]\d+ P\d+"),
     "carry": re.compile("[ABCD] FCO"),
-    "LUT": re.compile("[ABCDM] (F|OFX|FXA|FXB)"),
+    "LUT": re.compile("([ABCDM]|F1|FX[AB]) (F|OFX)"),
 }
 """Ports on the way through a cell; the outputs of multiplexers behind tables count as tables."""
 SUFFIX = re.compile(
-    r"(\[\d+\])?[\\_](TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|TRELLIS_DPR16X4)(_.*)?$"
-    r"|(\.\d+)+(_DI[AB]\d+)?$"
+    r"((\.\d+)+(_DI[AB]\d+)?)?(\[\d+\])?"
+    r"([\\_](TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|TRELLIS_DPR16X4)(_.*)?)?$"
 )
 """What Yosys appends to the name of a net or memory to name a cell."""
 
@@ -168,7 +170,7 @@ def _cpu_seconds() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", default=",".join(BLOCKS))
+    parser.add_argument("--blocks", default=",".join(name for name in BLOCKS if name not in LONG))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", type=int, default=200, help="MHz that nextpnr aims at")
     parser.add_argument("--output", type=Path, help="Markdown table, after each block")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -59,7 +60,8 @@ class Registered(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.inner = inner = self._inner
+        inner: Any = self._inner
+        m.submodules.inner = inner
         ports = flat_ports(inner).values()
         inputs = Cat(signal for signal, direction in ports if direction.name == "Input")
         outputs = Cat(signal for signal, direction in ports if direction.name == "Output")
@@ -114,8 +116,8 @@ BLOCKS = {
     "cache writer": Block(shape="tiny, 2 lanes", make=lambda: CacheWriter(TINY.cache)),
     "burst reader": Block(shape="128 bits", make=lambda: AxiReader(config=ReaderConfig())),
     "reader": Block(
-        shape="4 ports, 5 destinations",
-        make=lambda: RoutedReader(config=ACCELERATORS["kv260"].routed),
+        shape="tiny, 2 ports to 5",
+        make=lambda: RoutedReader(config=TINY.routed),
     ),
     "gearbox": Block(
         shape="16 bytes to 20",
