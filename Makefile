@@ -54,7 +54,7 @@ bench: setup ## the figures of docs/results.md, on this machine
 bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 free cores
 	$(BIN)/python bench/rtl.py --output build/bench/rtl.md
 
-bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some three minutes
+bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some eleven minutes of a core
 	$(BIN)/python -m pip install --quiet --editable '.[synth]'
 	$(BIN)/python bench/ecp5.py
 

