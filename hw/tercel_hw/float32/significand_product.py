@@ -39,7 +39,8 @@ def check_b_bits(b_bits: int) -> None:
 class SignificandProduct(Primitive):
     """``a * b``: its highest bits, and whether any other is set; one a cycle, latency 4.
 
-    For UltraScale+ one DSP48E2 with all its registers, or two in a cascade if ``b`` has more than
+    Operands; the products with both halves of ``b``; their sum; whether its low bits are zero. For
+    UltraScale+ one DSP48E2 with all its registers, or two in a cascade if ``b`` has more than
     17 bits: ``a * b[:17] + (a * b[17:] << 17)``. The pattern detector looks at the low bits.
 
     Parameters
@@ -82,10 +83,12 @@ class SignificandProduct(Primitive):
         stages = Stages(m, self.enable)
         below = self._b_bits - 2
         if platform is not Target.ULTRASCALE_PLUS:
+            half = self._b_bits // 2
             operands = stages(a=self.a, b=self.b)
-            product = stages(product=operands.a * operands.b).product
-            result = Cat(product[:below].any(), product[below:])
-            m.d.comb += self.o.eq(stages.delay(result, self.LATENCY - 2, "result"))
+            parts = stages(low=operands.a * operands.b[:half], high=operands.a * operands.b[half:])
+            product = stages(product=parts.low + (parts.high << half)).product
+            result = stages(result=Cat(product[:below].any(), product[below:])).result
+            m.d.comb += self.o.eq(result)
             return m
         if self._b_bits <= LOW_BITS:
             product, _, exact = self._cell(m, "cell", self.b, zeros=below, deep=True)

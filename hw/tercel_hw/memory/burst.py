@@ -115,12 +115,9 @@ class BurstSplitter(wiring.Component):
         address = Signal(config.axi.beat_address_width)
         left = Signal(config.count_width)
         room = Signal(range(limit + 1))
-        length = Signal(range(limit + 1))
         last, advance = Signal(), Signal()
         m.d.comb += [
-            room.eq(limit - address[:low_bits]),
             last.eq(left <= room),
-            length.eq(Mux(last, left, room)),
             advance.eq(active & (~self.o.valid | self.o.ready)),
             self.i.ready.eq(~active | (advance & last)),
             self.busy.eq(active | self.o.valid),
@@ -131,9 +128,10 @@ class BurstSplitter(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(1),
                 self.o.payload.address.eq(Cat(Const(0, config.axi.beat_bits), address)),
-                self.o.payload.length.eq(length - 1),
+                self.o.payload.length.eq(Mux(last, left - 1, room - 1)),
                 self.o.payload.last.eq(last),
-                left.eq(left - length),
+                left.eq(left - room),
+                room.eq(limit),
                 address.eq(Cat(Const(0, low_bits), address[low_bits:] + 1)),
                 active.eq(~last),
             ]
@@ -141,6 +139,7 @@ class BurstSplitter(wiring.Component):
             m.d.sync += [
                 address.eq(self.i.payload.address),
                 left.eq(self.i.payload.beats),
+                room.eq(limit - self.i.payload.address[:low_bits]),
                 active.eq(self.i.payload.beats != 0),
             ]
         return m

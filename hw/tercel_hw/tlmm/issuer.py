@@ -81,17 +81,18 @@ class RowIssuer(wiring.Component):
         tag = self.tag
 
         waiting, pending = Signal(), Signal(command_layout(config))
-        busy, chunks = Signal(), Signal.like(pending.chunks)
-        rows_left = Signal(ROW_BITS)
-        last_row = Signal.like(tag.row)
-        chunk = Signal.like(chunks)
+        busy = Signal()
+        chunk, last_chunk = Signal.like(pending.chunks), Signal.like(pending.chunks)
+        # The matrix's last row, counted from the block's first; the block's last row.
+        rows_beyond, pending_beyond = Signal(ROW_BITS), Signal(ROW_BITS)
+        last_row, last_block = Signal.like(tag.row), Signal()
         credit = Signal(range(self._credits + 1), init=self._credits)
         pause = Signal(range(SAME_ROW))
         end_of_chunk, end_of_block, end = Signal(), Signal(), Signal()
         m.d.comb += [
             tag.first.eq(chunk == 0),
-            tag.final.eq(chunk == chunks - 1),
-            tag.last.eq(end_of_chunk & (rows_left <= config.block_rows)),
+            tag.final.eq(chunk == last_chunk),
+            tag.last.eq(end_of_chunk & last_block),
             self.ready.eq(
                 busy
                 & self.full.bit_select(self.bank, 1)
@@ -116,20 +117,25 @@ class RowIssuer(wiring.Component):
             with m.If(end_of_chunk):
                 m.d.comb += self.released.bit_select(self.bank, 1).eq(1)
                 m.d.sync += [tag.row.eq(0), chunk.eq(chunk + 1), self.bank.eq(~self.bank)]
-        rows = Mux(end | ~busy, pending.rows, rows_left - config.block_rows)
+        # Comparing beside subtracting: one carry chain to each register.
+        block, begins = config.block_rows, end | ~busy
+        beyond = Mux(begins, pending_beyond, rows_beyond - block)
+        ends = Mux(begins, pending_beyond < block, rows_beyond < 2 * block)
         with m.If(end_of_block | ~busy):
             m.d.sync += [
                 chunk.eq(0),
-                rows_left.eq(rows),
-                last_row.eq(Mux(rows > config.block_rows, config.block_rows, rows) - 1),
+                rows_beyond.eq(beyond),
+                last_row.eq(Mux(ends, beyond, block - 1)),
+                last_block.eq(ends),
             ]
-        with m.If(end | ~busy):
+        with m.If(begins):
             m.d.sync += [
                 busy.eq(waiting),
-                chunks.eq(pending.chunks),
+                last_chunk.eq(pending.chunks - 1),
                 self.active.eq(Cat(pending.codes > code for code in range(config.tables))),
                 waiting.eq(0),
             ]
         with m.If(self.i_command.valid & self.i_command.ready):
-            m.d.sync += [waiting.eq(1), pending.eq(self.i_command.payload)]
+            command = self.i_command.payload
+            m.d.sync += [waiting.eq(1), pending.eq(command), pending_beyond.eq(command.rows - 1)]
         return m
