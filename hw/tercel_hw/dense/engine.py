@@ -59,7 +59,7 @@ class DenseEngine(wiring.Component):
     o_sum : Out(stream.Signature(config.sums))
         Dot: one for each row.
     i_read : In(stream.Signature(config.read))
-        One for each axpy walk, in order, also long before.
+        One for each axpy walk, in order, also long before; at least two elements.
     o_total : Out(stream.Signature(config.totals_read))
         What it asks for.
     """

@@ -26,7 +26,7 @@ class TotalBuffer(wiring.Component):
         Sums come, from here on for ``chain`` cycles.
     i : In(config.chain_totals)
     i_command : In(stream.Signature(config.read))
-        One for each axpy walk; taken with its last element.
+        One for each axpy walk, of at least two elements; taken with its last element.
     o : Out(stream.Signature(config.totals_read))
     released : Out(1)
         A pulse: the oldest slice has been read.
@@ -78,7 +78,6 @@ class TotalBuffer(wiring.Component):
         m.d.comb += [
             enable.eq(~self.o.valid | self.o.ready),
             issued.eq(self.i_command.valid & (filled > number) & enable),
-            last_element.eq(element + 1 == command.elements),
             last_turn.eq(turn + 1 == command.turns),
             last_of_slice.eq(index.all() | last_element),
             self.i_command.ready.eq(issued & last_element & last_turn),
@@ -89,6 +88,8 @@ class TotalBuffer(wiring.Component):
             return Mux(value == config.totals - 1, 0, value + 1)
 
         with m.If(issued):
+            # Known a cycle before, as much hangs on it; a turn has more than one element.
+            m.d.sync += last_element.eq(~last_element & (element + 2 == command.elements))
             m.d.sync += [index.eq(index + 1), element.eq(element + 1)]
             with m.If(last_of_slice):
                 m.d.sync += [index.eq(0), number.eq(number + 1), slot.eq(next_slot(slot))]
