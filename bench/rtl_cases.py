@@ -26,6 +26,7 @@ __all__ = [
     "ACCELERATOR",
     "BEST",
     "CASES",
+    "CHUNKS",
     "QUICK",
     "Case",
     "make_images",
@@ -39,6 +40,8 @@ MODELS = ("0.7b", "2b")
 MEMORIES = ("kv260-13.3", "kv260-15.0", "kv260-16.0")
 NODES = (1, ACCELERATOR.nodes)
 PASTS = (0, 128, 1024)
+CHUNKS = range(0, 128, ACCELERATOR.nodes)
+"""Contexts of the passes of a prompt of 128."""
 BEST = 8
 """Ranks that are asked for beside the best row, where there is a head."""
 
@@ -49,8 +52,9 @@ class Case:
 
     model: str
     part: str
-    """``whole``; ``layer``: one layer without the head; ``head``: one layer and the head;
-    ``prompt``: the whole model without the head, which is predicted only."""
+    """``whole``; ``layer``, ``chunk``: one layer without the head, the latter for the attention of
+    a prompt; ``head``: one layer and the head; ``prompt``: the whole model without the head, which
+    is predicted only."""
     nodes: int
     past: int
     memory: str
@@ -101,6 +105,8 @@ def _cases() -> Iterable[Case]:
         yield Case(model="0.7b", part="whole", nodes=nodes, past=128, memory=memory)
     for model, past, nodes, memory in product(reversed(MODELS), reversed(PASTS), NODES, MEMORIES):
         yield Case(model=model, part="layer", nodes=nodes, past=past, memory=memory)
+    for past, memory in product(CHUNKS, MEMORIES):
+        yield Case(model="0.7b", part="chunk", nodes=ACCELERATOR.nodes, past=past, memory=memory)
 
 
 CASES = {case.name: case for case in _cases()}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rtl_cases import BEST, Case
+from rtl_cases import BEST, CHUNKS, Case
 from rtl_whole import Figure
 
 from tercel_sim.ddr import DDR
@@ -90,6 +90,25 @@ def _group(title: str, results: Mapping[Case, dict], predicted: Mapping[Case, in
     return f"## {title}\n\n{sizes}\n\nWhere the cycles went:\n\n{parts}"
 
 
+def _chunks(results: Mapping[Case, dict]) -> str:
+    """The attention in the passes of a prompt, by context and memory; empty if there are none."""
+    found = {
+        (case.past, case.memory): result["counted"]["attention"]
+        for case, result in results.items()
+        if case.part == "chunk"
+    }
+    if not found:
+        return ""
+    memories = sorted({memory for _, memory in found})
+    rows = [
+        [str(past), *(f"{found[past, m]:,}" if (past, m) in found else "" for m in memories)]
+        for past in CHUNKS
+    ]
+    titles = [f"{DDR[memory].sustained_gbs:.1f} GB/s" for memory in memories]
+    table = _table(["context", *titles], rows)
+    return f"## `0.7b`: cycles of a layer's attention in the passes of a prompt of 128\n\n{table}"
+
+
 def compare(figures: Mapping[str, Mapping[str, Figure]], published: Mapping) -> str:
     """Figures of whole models beside the targets and what others have published.
 
@@ -168,5 +187,6 @@ def report(
             }
             if mine:
                 parts.append(_group(f"`{model}`: {title}", mine, predicted))
+    parts += filter(None, [_chunks(results)])
     parts.append(compare(figures, json.loads(PUBLISHED.read_text())))
     return "\n\n".join(parts) + "\n"

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rtl_cases import ACCELERATOR, Case
+from rtl_cases import ACCELERATOR, CHUNKS, Case
 
 from tercel.config import PRESETS
 from tercel_sim.ddr import DDR
@@ -79,13 +79,13 @@ class WholeModels:
         measured = self._results.get(_decode(self._model, self._memory, VERIFIED))
         if measured is not None:
             found["bandwidth"] = self._bandwidth(measured)
-        empty, filled = (self._results.get(self._layer(past)) for past in (0, 128))
-        if empty is not None and filled is not None:
-            found["attention"] = self._attention(empty, filled)
+        chunks = [self._results.get(self._chunk(past)) for past in CHUNKS]
+        if all(chunks):
+            found["attention"] = self._attention(chunk for chunk in chunks if chunk)
         return found
 
-    def _layer(self, past: int) -> Case:
-        return Case(model=self._model, part="layer", nodes=NODES, past=past, memory=self._memory)
+    def _chunk(self, past: int) -> Case:
+        return Case(model=self._model, part="chunk", nodes=NODES, past=past, memory=self._memory)
 
     def _cycles(self, case: Case) -> tuple[int, bool]:
         """Of a pass, and whether it was simulated."""
@@ -128,10 +128,9 @@ class WholeModels:
         part = result["account"]["moving"] / result["counted"]["cycles"]
         return Figure(value=100 * part, evidence=SIMULATED)
 
-    def _attention(self, empty: dict, filled: dict) -> Figure:
-        """Of a prompt of 128: the counter of one layer, linear between its two contexts."""
-        low, high = empty["counted"]["attention"], filled["counted"]["attention"]
-        cycles = sum(low + (high - low) * past / 128 for past in range(0, 128, NODES))
+    def _attention(self, chunks: Iterable[dict]) -> Figure:
+        """Of a prompt of 128: the counter of one layer in each of its passes."""
+        cycles = sum(chunk["counted"]["attention"] for chunk in chunks)
         cycles *= PRESETS[self._model].layers
-        evidence = f"{SIMULATED} of one layer at contexts 0 and 128, linear between"
+        evidence = f"{SIMULATED} of one layer in each of the {len(CHUNKS)} passes"
         return Figure(value=1e3 * cycles / self._hertz, evidence=evidence)

@@ -34,6 +34,10 @@ def layer(past, nodes=8):
     return Case(model="0.7b", part="layer", nodes=nodes, past=past, memory=MEMORY)
 
 
+def chunk(past):
+    return Case(model="0.7b", part="chunk", nodes=8, past=past, memory=MEMORY)
+
+
 def whole(past, nodes=1, memory=MEMORY):
     return Case(model="0.7b", part="whole", nodes=nodes, past=past, memory=memory)
 
@@ -46,6 +50,7 @@ def test_the_cases():
         ("0.7b", "whole"): 6,
         ("2b", "layer"): 18,
         ("0.7b", "layer"): 18,
+        ("0.7b", "chunk"): 48,
     }
     assert all(case.name == name for name, case in CASES.items())
     assert set(QUICK) < set(CASES)
@@ -56,8 +61,9 @@ def test_the_cases():
 
 
 def test_a_digest_knows_what_decides_a_result():
-    digests = {case.digest for case in CASES.values()}
-    assert len(digests) == len(CASES)
+    cases = [case for case in CASES.values() if case.part != "chunk"]
+    assert len({case.digest for case in cases}) == len(cases)
+    assert chunk(0).digest == layer(0).digest != chunk(8).digest
     assert layer(128).digest == layer(128).digest
 
 
@@ -183,8 +189,10 @@ def test_figures_of_simulated_passes(models):
     results = {
         whole(128): found(2_000_000, moving=0.93),
         whole(128, 8): found(2_100_000),
-        layer(0): found(1_008_000, attention=800),
-        layer(128): found(2_288_000, attention=2080),
+        **{
+            chunk(past): found(1_008_000 + 10_000 * past, attention=800 + past)
+            for past in range(0, 128, 8)
+        },
     }
     figures = models(results)
     simulated = "cycle-accurate simulation"
@@ -192,18 +200,21 @@ def test_figures_of_simulated_passes(models):
     assert figures["decode 0"].evidence == "cycle model (error at most 14.1 % above)"
     assert figures["verify"] == Figure(value=1.05, evidence=simulated)
     assert figures["bandwidth"] == Figure(value=pytest.approx(93), evidence=simulated)
-    # Ten cycles a position more, in 24 layers.
-    cycles = 24 * sum(800 + 10 * past for past in range(0, 128, 8))
+    # A cycle a position more, in 24 layers.
+    cycles = 24 * sum(800 + past for past in range(0, 128, 8))
     assert figures["attention"].value == pytest.approx(1e3 * cycles / 250e6)
-    assert figures["attention"].evidence.startswith(f"{simulated} of one layer at contexts 0 and")
+    assert figures["attention"].evidence == f"{simulated} of one layer in each of the 16 passes"
+    del results[chunk(64)]
+    assert "attention" not in models(results)
 
 
 def test_quantities_have_names_that_figures_have(models):
-    results = {case: found(1_000_000) for case in (whole(128), layer(0), layer(128))}
+    cases = whole(128), *map(chunk, range(0, 128, 8))
+    results = {case: found(1_000_000) for case in cases}
     named = {quantity["name"] for quantity in PUBLISHED["quantities"]}
     for name in models(results):
         assert f"0.7b {name}" in named
-        assert f"2b {name}" in named or name == "bandwidth"
+        assert f"2b {name}" in named or name in ("bandwidth", "attention")
     for quantity in PUBLISHED["quantities"]:
         assert quantity["better"] in ("more", "less")
         assert {each["work"] for each in quantity["published"]} <= PUBLISHED["works"].keys()
@@ -236,6 +247,8 @@ def test_the_report_has_a_table_for_each_group():
         layer(0, 1): found(1_000),
         layer(1024): found(3_000),
         replace(layer(0, 1), model="2b"): found(5_000),
+        chunk(8): found(4_000, attention=321),
+        replace(chunk(8), memory="kv260-16.0"): found(4_000, attention=123),
     }
     predicted = dict.fromkeys(results, 1_000)
     text = rtl_report.report(results, predicted, {}, "0123")
@@ -245,4 +258,5 @@ def test_the_report_has_a_table_for_each_group():
     assert "one layer and the head\n" not in text.replace("after one layer", "")
     assert "| 1 | 0 | 15.0 GB/s | 1,000 | 0.00 | 0.000 | 50.0 % | 1,000 | +0.00 % |" in text
     assert "| -66.67 % |" in text
+    assert "| 8 | 321 | 123 |\n| 16 |  |  |" in text
     assert text.index("whole passes") < text.index("one layer without")
