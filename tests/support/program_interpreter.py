@@ -1,0 +1,376 @@
+"""An accelerator in NumPy: units that know their command queue and their streams, nothing else."""
+
+from collections import deque
+
+import numpy as np
+
+from tercel import numerics
+from tercel.image import CODES
+from tercel.numerics import CacheView, Quantised
+from tercel.numerics.functions import LOG2_E
+from tercel.program import COMMAND_BYTES, COMMANDS
+
+__all__ = ["Interpreter"]
+
+UNITS = [name for name in COMMANDS if name not in ("begin", "end")]
+QUEUE = 4
+PATIENCE = 3
+"""Rounds in which nothing moves, but a unit may notice what has moved before."""
+
+
+def floats(bits):
+    return np.asarray(bits, np.uint32).view(np.float32)
+
+
+def bits(value):
+    return int(np.float32(value).view(np.uint32))
+
+
+class Stream:
+    """Holds ``depth`` items; of depth 0 nothing is given before it is taken."""
+
+    def __init__(self, log, depth=0):
+        self.items, self.depth, self.log = deque(), depth, log
+
+    def put(self, item):
+        while len(self.items) > self.depth:
+            yield
+        self.items.append(item)
+        self.log.append(None)
+        while self.depth == 0 and any(item is other for other in self.items):
+            yield
+
+    def take(self):
+        while not self.items:
+            yield
+        self.log.append(None)
+        return self.items.popleft()
+
+
+class Interpreter:
+    """Runs one program; every unit is a generator that yields while it waits."""
+
+    def __init__(self, memory, machine, noise):
+        self.memory, self.machine, self.noise = memory, machine, noise
+        self.layout = machine.layout
+        self.log = []
+        self.queues = {name: Stream(self.log, QUEUE - 1) for name in UNITS}
+        names = "residual gate attention engine head weights scales head_scales"
+        names += " engine_tape head_tape sums rotary residual_in gate_in query written dump"
+        self.streams = {name: Stream(self.log) for name in names.split()}
+        self.resting = dict.fromkeys(UNITS, False)
+        self.residual = np.full((machine.nodes, machine.hidden), np.nan, np.float32)
+        self.rope = np.zeros((machine.nodes, 2, machine.head_size), np.float32)
+
+    def run(self, address, length):
+        """Run to the end, or fail where nothing moves any more."""
+        self.ended = False
+        units = [self.dispatch(address, length)]
+        units += [self.forever(name, getattr(self, f"run_{name}")) for name in UNITS]
+        quiet = 0
+        while not self.ended:
+            before = len(self.log)
+            for unit in units:
+                next(unit, None)
+            quiet = quiet + 1 if len(self.log) == before else 0
+            if quiet > PATIENCE:
+                busy = [name for name in UNITS if not self.idle(name)]
+                raise AssertionError(f"nothing moves, but these are not idle: {busy}")
+
+    def idle(self, name):
+        return self.resting[name] and not self.queues[name].items
+
+    def dispatch(self, address, length):
+        words = COMMAND_BYTES // self.layout.word_bytes * length
+        program = self.memory.read(address, words).reshape(length, COMMAND_BYTES)
+        by_number = {command.number: command for command in COMMANDS.values()}
+        for index, data in enumerate(program):
+            command = by_number[int(data[0])]
+            assert not data[1:4].any()
+            values = command.decode(data.tobytes())
+            assert (command.name == "begin") == (index == 0)
+            assert (command.name == "end") == (index == length - 1)
+            if command.name == "begin":
+                assert values == {"caps": self.machine.caps, "shape": self.machine.shape}
+            elif command.name == "end":
+                while not all(self.idle(name) for name in UNITS):
+                    yield
+                assert not any(stream.items for stream in self.streams.values())
+                self.ended = True
+            else:
+                yield from self.queues[command.name].put(values)
+
+    def forever(self, name, unit):
+        while True:
+            self.resting[name] = True
+            command = yield from self.queues[name].take()
+            self.resting[name] = False
+            yield from unit(**command)
+
+    def loaded(self):
+        """Wait until the row loader is idle."""
+        while not self.idle("rows"):
+            yield
+
+    def words(self, address, count):
+        return np.ascontiguousarray(self.memory.read(address, count)).reshape(-1)
+
+    def patch(self, word, offset, data):
+        """Write bytes at a byte offset from a word."""
+        first, rest = divmod(offset, self.layout.word_bytes)
+        count = self.layout.words(rest + len(data))
+        content = self.memory.read(word + first, count)
+        content.reshape(-1)[rest : rest + len(data)] = data
+        self.memory.write(word + first, content)
+
+    def lines(self, word, lines):
+        """Write result lines, each in whole granules; noise in lanes without a node."""
+        padded = self.noise.integers(0, 256, (len(lines), self.machine.line_bytes), np.uint8)
+        data = np.ascontiguousarray(lines, np.uint32).view(np.uint8).reshape(len(lines), -1)
+        padded[:, : data.shape[1]] = data
+        self.patch(word, 0, padded.reshape(-1))
+
+    def run_rows(self, kind, lane, elements, words, address, scale_address, scale_index):
+        yield
+        if kind == 3:
+            assert words == 0
+            self.residual[:, :elements] = 0
+            return
+        if kind == 0:
+            data = np.concatenate([self.words(address + 16 * index, 1) for index in range(words)])
+            scale = self.words(scale_address, 1).view(np.float32)[scale_index]
+            row = data.view(np.int8)[:elements].astype(np.float32)
+            self.residual[lane, :elements] = numerics.multiply(row, scale)
+        elif kind == 1:
+            data = self.words(address, words)
+            self.residual[lane, :elements] = data.view(np.float32)[:elements]
+        else:
+            data = self.words(address, words)
+            pairs = data.view(np.float32)[:elements].reshape(2, -1)
+            self.rope[lane, :, : elements // 2] = pairs
+
+    def run_residual(self, operation, target, width):
+        yield from self.loaded()
+        if operation == 0:
+            row = yield from self.streams["residual_in"].take()
+            assert row.shape[1] == width
+            self.residual[:, :width] = numerics.add(self.residual[:, :width], row)
+        row = self.residual[:, :width].copy()
+        assert np.isfinite(row).all()
+        yield from self.streams["dump" if target else "residual"].put(row)
+
+    def run_norm(self, source, target, normed, width, inverse_width, epsilon, address, words):
+        vector = self.words(address, words).view(np.float32)
+        if target == 0:
+            yield from self.streams["weights"].put(vector[:16])
+        row = yield from self.streams[("residual", "gate", "attention")[source]].take()
+        assert row.shape[1] == width
+        if normed:
+            assert inverse_width == bits(1 / width)
+            x = numerics.norm_quantise(row, vector[16 : 16 + width], floats(epsilon))
+        else:
+            x = numerics.quantise(row)
+        yield from self.streams["head" if target else "engine"].put(x.values)
+        yield from self.streams["head_scales" if target else "scales"].put(x.scale)
+
+    def run_tape(self, target, address, words):
+        data = self.words(address, words)
+        yield from self.streams["head_tape" if target else "engine_tape"].put(data)
+
+    def run_engine(self, rows, chunks, codes, bytes, row_chunks, groups, blocks):
+        code, block_rows = CODES[self.layout.code], self.layout.block_rows
+        assert (row_chunks, groups) == (rows * chunks, chunks * codes)
+        assert blocks == -(-rows // block_rows)
+        columns = yield from self.streams["engine"].take()
+        tape = yield from self.streams["engine_tape"].take()
+        matrix = np.empty((rows, groups * code.group), np.int8)
+        packed = tape[: row_chunks * bytes].reshape(row_chunks, bytes)
+        for first in range(0, rows, block_rows):
+            count = min(block_rows, rows - first)
+            block = packed[first * chunks : (first + count) * chunks]
+            trits = code.decode(code.unpack(block, codes)).reshape(chunks, count, -1)
+            matrix[first : first + count] = trits.transpose(1, 0, 2).reshape(count, -1)
+        padded = np.zeros((len(columns), matrix.shape[1]), np.int8)
+        padded[:, : columns.shape[1]] = columns
+        yield from self.streams["sums"].put(numerics.ternary_linear(matrix, padded))
+
+    def run_dequantise(self, target, interleaved, second, third):
+        weights = yield from self.streams["weights"].take()
+        scales = yield from self.streams["scales"].take()
+        sums = yield from self.streams["sums"].take()
+        rows = np.arange(sums.shape[1])
+        part = rows % 2 if interleaved else (rows >= second) + 0 + (rows >= third)
+        scale = numerics.multiply(scales[:, None], weights[part])
+        row = numerics.dequantise(sums, scale)
+        yield from self.streams[("rotary", "residual_in", "gate_in")[target]].put(row)
+
+    def regions(self, head_size, full, half, slice_words, half_at):
+        """Word and bytes of a position of each slice, and the columns that it holds."""
+        width = self.layout.word_bytes
+        assert (full + half) * width >= head_size > (full - (not half)) * width
+        places = [(index * slice_words, width) for index in range(full)]
+        places += [(half_at, width // 2)] * half
+        return [
+            (word, size, slice(index * width, min(index * width + size, head_size)))
+            for index, (word, size) in enumerate(places)
+        ]
+
+    def run_heads(
+        self,
+        query_heads,
+        kv_heads,
+        head_size,
+        nodes,
+        base,
+        full,
+        half,
+        cache,
+        slice_words,
+        half_at,
+        row_words,
+        head_stride,
+    ):
+        yield from self.loaded()
+        row = yield from self.streams["rotary"].take()
+        heads = row.reshape(len(row), query_heads + 2 * kv_heads, head_size)
+        rotated = numerics.rotate(
+            heads[:, : query_heads + kv_heads],
+            self.rope[:, 0, : head_size // 2],
+            self.rope[:, 1, : head_size // 2],
+        )
+        query = numerics.quantise(rotated[:, :query_heads])
+        yield from self.streams["query"].put(query)
+        keys, values = rotated[:, query_heads:], heads[:, query_heads + kv_heads :]
+        for head in range(kv_heads):
+            block = cache + head * head_stride
+            both = []
+            for place, rows in ((0, keys), (row_words, values)):
+                quantised, scales = numerics.quantise_cache(rows[:nodes, head])
+                both.append(scales)
+                for word, size, part in self.regions(head_size, full, half, slice_words, half_at):
+                    for node, data in enumerate(quantised[:, part].view(np.uint8)):
+                        self.patch(block + place + word, (base + node) * size, data)
+            scales = np.stack(both, axis=1).astype("<u2").view(np.uint8).reshape(-1)
+            self.patch(block + 2 * row_words, 4 * base, scales)
+        yield from self.streams["written"].put(object())
+
+    def run_attention(
+        self,
+        walks,
+        rounds,
+        heads,
+        turns,
+        pad,
+        head_size,
+        nodes,
+        past,
+        factor,
+        full,
+        half,
+        cache,
+        slice_words,
+        half_at,
+        row_words,
+        head_stride,
+        ancestors,
+    ):
+        query = yield from self.streams["query"].take()
+        yield from self.streams["written"].take()
+        positions = past + nodes
+        kv_heads = walks // rounds
+        assert positions <= self.machine.positions
+        assert walks <= self.machine.walks
+        assert walks * (full + half) <= self.machine.slices
+        assert pad >= nodes
+        assert turns * pad <= self.machine.nodes
+        assert (rounds - 1) * turns < heads <= rounds * turns
+        assert query.values.shape[1:] == (kv_heads * heads, head_size)
+        assert factor == bits(LOG2_E / np.sqrt(np.float32(head_size)))
+        rows, scales = ([], []), []
+        for head in range(kv_heads):
+            block = cache + head * head_stride
+            for kind in range(2):
+                row = np.zeros((positions, head_size), np.int8)
+                for word, size, part in self.regions(head_size, full, half, slice_words, half_at):
+                    count = self.layout.words(positions * size)
+                    data = self.words(block + kind * row_words + word, count)
+                    data = data[: positions * size].view(np.int8).reshape(positions, size)
+                    row[:, part] = data[:, : part.stop - part.start]
+                rows[kind].append(row)
+            data = self.words(block + 2 * row_words, self.layout.words(4 * positions))
+            scales.append(data[: 4 * positions].view("<u2").reshape(positions, 2))
+        scales = np.stack(scales)
+        view = CacheView(
+            keys=np.stack(rows[0]),
+            values=np.stack(rows[1]),
+            key_scales=scales[..., 0],
+            value_scales=scales[..., 1],
+        )
+        seen = np.array(
+            [[ancestors >> 16 * i + j & 1 for j in range(nodes)] for i in range(nodes)], bool
+        )
+        mine = Quantised(values=query.values[:nodes], scale=query.scale[:nodes])
+        output = self.noise.normal(size=(self.machine.nodes, query.values[0].size))
+        output = output.astype(np.float32)
+        output[:nodes] = numerics.attend(mine, view, seen)
+        yield from self.streams["attention"].put(output)
+
+    def run_gate(self, activation, width):
+        row = yield from self.streams["gate_in"].take()
+        assert row.shape[1] == 2 * width
+        act = numerics.relu2 if activation else numerics.silu
+        row = numerics.multiply(act(row[:, 0::2]), row[:, 1::2])
+        yield from self.streams["gate"].put(row)
+
+    def run_head(
+        self,
+        rows,
+        limit,
+        slices,
+        nodes,
+        best,
+        argmax,
+        sums,
+        logits,
+        logits_address,
+        summary_address,
+    ):
+        columns = yield from self.streams["head"].take()
+        scale = yield from self.streams["head_scales"].take()
+        tape = yield from self.streams["head_tape"].take()
+        elements = columns.shape[1]
+        assert slices == self.layout.words(elements)
+        assert rows % 16 == 0
+        assert limit <= rows
+        blocks = tape.view(self.layout.row_block(elements))
+        assert 16 * len(blocks) == rows
+        values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:limit, :elements]
+        assert 1 <= nodes <= self.machine.nodes
+        columns, scale = columns[:nodes], scale[:nodes]
+        x = Quantised(values=columns, scale=scale)
+        unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
+        if logits:
+            self.lines(logits_address, unscaled.T.copy().view(np.uint32))
+        lines = [scale.view(np.uint32)]
+        if argmax:
+            row = numerics.argmax(unscaled)
+            lines += [row, np.take_along_axis(unscaled, row[:, None], 1)[:, 0].view(np.uint32)]
+        if sums:
+            found = numerics.exponential_sum(unscaled, scale)
+            lines += [
+                found.octave,
+                found.total & np.uint64(0xFFFFFFFF),
+                found.total >> np.uint64(32),
+            ]
+        if best:
+            ids = numerics.top_k(unscaled, min(limit, best))
+            keys = np.take_along_axis(unscaled, ids, 1).view(np.uint32)
+            for rank in range(ids.shape[1]):
+                lines += [ids[:, rank], keys[:, rank]]
+        lines = np.stack([np.asarray(line).astype(np.int64) & 0xFFFFFFFF for line in lines])
+        self.lines(summary_address, lines.astype(np.uint32))
+
+    def run_dump(self, address, width):
+        row = yield from self.streams["dump"].take()
+        assert row.shape[1] == width
+        self.lines(address, row.T.copy().view(np.uint32))
