@@ -67,10 +67,10 @@ def print_statistics(statistics: Statistics, *, end: str, evidence: str) -> None
     prefill = _rate(statistics.prefill_tokens_per_second)
     decode = _rate(statistics.tokens_per_second)
     rows = {
-        "prompt": f"{statistics.prompt_tokens} tokens, {statistics.prefilled_tokens} of them "
-        f"prefilled in {statistics.prefill_seconds:.3f} s{prefill}",
-        "generated": f"{statistics.generated_tokens} tokens "
-        f"in {statistics.decode_seconds:.3f} s{decode}",
+        "prompt": f"{statistics.prompt_tokens} tokens; {statistics.prefilled_tokens} read "
+        f"in {statistics.prefill_seconds:.3f} s{prefill}",
+        "generated": f"{statistics.generated_tokens} tokens; "
+        f"{statistics.decoded_tokens} after the first in {statistics.decode_seconds:.3f} s{decode}",
     }
     if statistics.first_token_seconds is not None:
         rows["first token"] = f"after {statistics.first_token_seconds:.3f} s"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
-from tercel.device.interface import Device
+from tercel.device.interface import Counters, Device
 from tercel.errors import TercelError
 from tercel.runtime.sampler import Sampler, SamplingConfig
 from tercel.runtime.statistics import Statistics
@@ -55,8 +55,8 @@ class Piece:
 class Generator:
     """Continues one sequence on one device, turn after turn.
 
-    The cache always holds all of the sequence but its last token, which is the root of the next
-    pass: the first generated token is made by the same path as all others.
+    The cache holds all of the sequence but its last tokens, which are the nodes of the next pass:
+    the pass that reads the end of a prompt gives the first token.
 
     Parameters
     ----------
@@ -149,10 +149,9 @@ class Generator:
         )
         self._prefill()
         while not self._interrupted:
-            token = self._decode(sampler)
+            token = self._next(sampler)
             if self._statistics.generated_tokens == 1:
-                seconds = encoding + self._statistics.prefill_seconds
-                self._count(first_token_seconds=seconds + self._statistics.decode_seconds)
+                self._count(first_token_seconds=encoding + self._statistics.prefill_seconds)
             text = stream.push(self._tokenizer.token_bytes(token))
             self._finish_reason = self._reason(config, token, stream)
             if self._finish_reason is not None:
@@ -164,33 +163,38 @@ class Generator:
             yield Piece(token=None, text=held)
 
     def _prefill(self) -> None:
-        """Bring all but the last waiting token into the cache."""
+        """Bring waiting tokens into the cache until one pass can take the rest."""
         nodes = self._device.limits.nodes
-        while len(self._waiting) > 1 and not self._interrupted:
+        while len(self._waiting) > nodes and not self._interrupted:
             started, before = perf_counter(), self._device.counters
-            chunk = self._waiting[: min(nodes, len(self._waiting) - 1)]
-            self._device.prefill(chunk)
-            self._waiting = self._waiting[len(chunk) :]
-            self._count(
-                prefilled_tokens=self._statistics.prefilled_tokens + len(chunk),
-                prefill_seconds=self._statistics.prefill_seconds + perf_counter() - started,
-                prefill=self._statistics.prefill + (self._device.counters - before),
-            )
+            self._device.prefill(self._waiting[:nodes])
+            self._waiting = self._waiting[nodes:]
+            self._count_prefill(nodes, started, before)
 
-    def _decode(self, sampler: Sampler) -> int:
-        """One pass of the last token; the next one."""
-        device = self._device
-        started, before, position = perf_counter(), device.counters, device.length
-        result = device.run_pass(self._waiting, ask=sampler.ask((0,)))
-        token = sampler.choose(result, node=0, position=position)
-        device.commit((0,))
+    def _next(self, sampler: Sampler) -> int:
+        """One pass of the waiting tokens; the token after them."""
+        device, last = self._device, len(self._waiting) - 1
+        started, before, position = perf_counter(), device.counters, device.length + last
+        result = device.run_pass(self._waiting, ask=sampler.ask((last,)))
+        token = sampler.choose(result, node=last, position=position)
+        device.commit(range(last + 1))
         self._waiting = [token]
-        self._count(
-            generated_tokens=self._statistics.generated_tokens + 1,
-            decode_seconds=self._statistics.decode_seconds + perf_counter() - started,
-            decode=self._statistics.decode + (device.counters - before),
-        )
+        if self._statistics.generated_tokens == 0:
+            self._count_prefill(last + 1, started, before)
+        else:
+            self._count(
+                decode_seconds=self._statistics.decode_seconds + perf_counter() - started,
+                decode=self._statistics.decode + (device.counters - before),
+            )
+        self._count(generated_tokens=self._statistics.generated_tokens + 1)
         return token
+
+    def _count_prefill(self, tokens: int, started: float, before: Counters) -> None:
+        self._count(
+            prefilled_tokens=self._statistics.prefilled_tokens + tokens,
+            prefill_seconds=self._statistics.prefill_seconds + perf_counter() - started,
+            prefill=self._statistics.prefill + (self._device.counters - before),
+        )
 
     def _count(self, **values) -> None:
         self._statistics = dataclasses.replace(self._statistics, **values)

@@ -11,13 +11,14 @@ __all__ = ["Statistics"]
 class Statistics:
     """Counts and times of one generation; the caller's own time between tokens is left out.
 
-    The last token of the prompt is the root of the first decoding pass, so a prompt of n tokens
-    has n - 1 in its prefill.
+    The pass that reads the end of the prompt gives the first token and belongs to the prefill;
+    decoding are the passes of the tokens after it.
     """
 
     prompt_tokens: int = 0
     """Tokens that this generation added to the sequence before the first of its own."""
     prefilled_tokens: int = 0
+    """Read before the first token: the prompt, and what an earlier turn left."""
     generated_tokens: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -27,28 +28,33 @@ class Statistics:
     decode: Counters = field(default_factory=Counters)
 
     @property
+    def decoded_tokens(self) -> int:
+        """Generated tokens after the first."""
+        return max(self.generated_tokens - 1, 0)
+
+    @property
     def prefill_tokens_per_second(self) -> float | None:
         return _ratio(self.prefilled_tokens, self.prefill_seconds)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Generated tokens over the time of decoding."""
-        return _ratio(self.generated_tokens, self.decode_seconds)
+        """Tokens after the first over the time of decoding."""
+        return _ratio(self.decoded_tokens, self.decode_seconds)
 
     @property
     def tape_bytes_per_token(self) -> float | None:
-        """Bytes of the tape read for a generated token."""
-        return _ratio(self.decode.tape_bytes_read, self.generated_tokens)
+        """Bytes of the tape read for a token after the first."""
+        return _ratio(self.decode.tape_bytes_read, self.decoded_tokens)
 
     @property
     def kv_bytes_per_token(self) -> float | None:
-        """Bytes of the KV cache read for a generated token."""
-        return _ratio(self.decode.kv_bytes_read, self.generated_tokens)
+        """Bytes of the KV cache read for a token after the first."""
+        return _ratio(self.decode.kv_bytes_read, self.decoded_tokens)
 
     @property
     def bytes_per_token(self) -> float | None:
-        """Bytes read from memory, of tape and KV cache, for a generated token."""
-        return _ratio(self.decode.bytes_read, self.generated_tokens)
+        """Bytes read from memory, of tape and KV cache, for a token after the first."""
+        return _ratio(self.decode.bytes_read, self.decoded_tokens)
 
     def to_dict(self) -> dict[str, int | float | None]:
         """Every count, time and ratio by name, for JSON."""

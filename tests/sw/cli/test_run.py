@@ -72,8 +72,8 @@ def test_statistics_go_to_standard_error(tercel, model):
     result = tercel("run", model, "-p", "abcd", "-n", "20", "--seed", "5", "--stats")
     assert result.stdout == expected(model, "abcd") + "\n"
     lines = {line[:12].strip(): line[13:] for line in result.stderr.splitlines()}
-    assert lines["prompt"].startswith("4 tokens, 3 of them prefilled in ")
-    assert lines["generated"].startswith("20 tokens in ")
+    assert lines["prompt"].startswith("4 tokens; 4 read in ")
+    assert lines["generated"].startswith("20 tokens; 19 after the first in ")
     assert lines["generated"].endswith(" tokens/s)")
     assert lines["first token"].startswith("after ")
     assert lines["end"] == "length, seed 5"

@@ -96,12 +96,12 @@ def test_rules_of_the_config(make_device, tokenizer, values, message):
 
 
 @pytest.mark.parametrize("nodes", [1, 3, 4, 100])
-def test_the_first_token_comes_the_way_of_all_others(make_device, tokenizer, nodes):
-    """The root of the first decoding pass is the last token of the prompt; prefill has no head."""
+def test_the_pass_that_ends_the_prompt_gives_the_first_token(make_device, tokenizer, nodes):
+    """Only passes that give a token need the head."""
     device = scripted(make_device, "abcdefghi", nodes=nodes)
     assert text_of(Generator(device, tokenizer).generate("abcdef")) == "ghi"
     needed = [ask.needs_head for ask in device.asks]
-    assert needed == [False] * -(-5 // nodes) + [True] * 4
+    assert needed == [False] * (-(-6 // nodes) - 1) + [True] * 4
     assert device.sequence == list(b"abcdefghi")
 
 
@@ -200,22 +200,22 @@ def test_statistics(make_device, tokenizer):
     text_of(generator.generate("abcdef", GenerationConfig(max_tokens=2)))
     statistics = generator.statistics
     assert statistics.prompt_tokens == 6
-    assert statistics.prefilled_tokens == 5
-    assert statistics.generated_tokens == 2
+    assert statistics.prefilled_tokens == 6
+    assert (statistics.generated_tokens, statistics.decoded_tokens) == (2, 1)
     assert statistics.prefill == Counters(
-        passes=2, nodes=5, tape_bytes_read=2000, kv_bytes_read=40, kv_bytes_written=50
+        passes=2, nodes=6, tape_bytes_read=2000, kv_bytes_read=40, kv_bytes_written=60
     )
     assert statistics.decode == Counters(
-        passes=2, nodes=2, tape_bytes_read=2000, kv_bytes_read=110, kv_bytes_written=20
+        passes=1, nodes=1, tape_bytes_read=1000, kv_bytes_read=60, kv_bytes_written=10
     )
     assert statistics.tape_bytes_per_token == 1000
-    assert statistics.kv_bytes_per_token == 55
-    assert statistics.bytes_per_token == 1055
+    assert statistics.kv_bytes_per_token == 60
+    assert statistics.bytes_per_token == 1060
     assert statistics.prefill_seconds + statistics.decode_seconds > 0
     assert statistics.first_token_seconds is not None
     assert statistics.prefill_seconds < statistics.first_token_seconds
-    assert statistics.tokens_per_second == 2 / statistics.decode_seconds
-    assert statistics.to_dict()["bytes_per_token"] == 1055
+    assert statistics.tokens_per_second == 1 / statistics.decode_seconds
+    assert statistics.to_dict()["bytes_per_token"] == 1060
 
 
 def test_statistics_of_nothing_have_no_ratios(make_device, tokenizer):
@@ -231,8 +231,9 @@ def test_time_of_the_caller_is_not_counted(make_device, tokenizer, monkeypatch):
     for _ in generator.generate("ab", GenerationConfig(max_tokens=3)):
         for _ in range(100):
             next(clock)
-    assert generator.statistics.decode_seconds == 3
-    assert generator.statistics.first_token_seconds == 3
+    assert generator.statistics.prefill_seconds == 1
+    assert generator.statistics.decode_seconds == 2
+    assert generator.statistics.first_token_seconds == 2
 
 
 def test_the_emulator_says_the_same_by_every_route(tmp_path, tokenizer):
