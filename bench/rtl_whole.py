@@ -43,6 +43,7 @@ def needed(model: str, memory: str) -> list[Case]:
         *(_decode(model, memory, past) for past in DECODED),
         _decode(model, memory, VERIFIED, NODES),
         *(_prompt(model, memory, past) for past in FILLED),
+        *(_decode(model, memory, past, NODES) for past in FILLED),
     ]
 
 
@@ -117,11 +118,11 @@ class WholeModels:
         return Figure(value=many / one, evidence=self._evidence(first, second))
 
     def _first_token(self, tokens: int) -> Figure:
-        """All but the last token in full passes, the last of them perhaps not full; then a step."""
+        """Full passes, the last of which has a head and gives the token."""
         prompts = [_prompt(self._model, self._memory, past) for past in FILLED]
-        steps = [_decode(self._model, self._memory, past) for past in DECODED]
-        cycles = sum(self._between(prompts, past) for past in range(0, tokens - 1, NODES))
-        cycles += self._between(steps, tokens - 1)
+        headed = [_decode(self._model, self._memory, past, NODES) for past in FILLED]
+        cycles = sum(self._between(prompts, past) for past in range(0, tokens - NODES, NODES))
+        cycles += self._between(headed, tokens - NODES)
         return Figure(value=1e3 * cycles / self._hertz, evidence=self._model_evidence)
 
     def _bandwidth(self, result: dict) -> Figure:
