@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tercel.errors import TercelError
@@ -33,11 +33,14 @@ def test_text_survives_any_cut_and_no_piece_has_half_a_character(text, borders):
     assert shown + stream.finish() == text
 
 
+@example(data=b"\xed\xa0", borders=[])
 @given(data=st.binary(max_size=30), borders=st.lists(st.integers(0, 60), max_size=20))
 def test_any_bytes_become_the_same_text_for_any_cut(data, borders):
     text, _ = stream_text(cut(data, borders))
     whole = data.decode(errors="replace")
-    assert whole == text or whole == text + "\N{REPLACEMENT CHARACTER}"
+    assert whole.startswith(text)
+    # The bytes of a character that never ended are left out; decoded at once they may count twice.
+    assert whole[len(text) :] in ("", "\N{REPLACEMENT CHARACTER}", 2 * "\N{REPLACEMENT CHARACTER}")
 
 
 def test_a_character_is_shown_with_its_last_byte():
