@@ -39,7 +39,7 @@ test: setup ## the whole test suite but what takes minutes
 test-slow: setup ## the tests that take minutes or fetch real models
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
-test-rtl: setup ## other accelerators and models in RTL against the emulator, some ten minutes
+test-rtl: setup ## other accelerators and models in RTL against the emulator, some five minutes
 	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py
 
 lint: setup ## style and types
@@ -51,7 +51,7 @@ bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
 
-bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 free cores
+bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 cores
 	$(BIN)/python bench/rtl.py --output build/bench/rtl.md
 
 bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some eleven minutes of a core
