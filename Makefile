@@ -36,7 +36,7 @@ run: setup ## continue PROMPT with the shipped model
 test: setup ## the whole test suite but what takes minutes
 	$(BIN)/python -m pytest
 
-test-slow: setup ## the tests that take minutes or fetch real models
+test-slow: setup ## the tests that take minutes or fetch real models, some twenty minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
 test-rtl: setup ## other accelerators and models in RTL against the emulator, some five minutes
