@@ -45,8 +45,8 @@ def whole(past, nodes=1, memory=MEMORY):
 def test_the_cases():
     kinds = [(case.model, case.part) for case in CASES.values()]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        ("2b", "head"): 6,
-        ("0.7b", "head"): 6,
+        ("2b", "head"): 10,
+        ("0.7b", "head"): 18,
         ("0.7b", "whole"): 6,
         ("2b", "layer"): 18,
         ("0.7b", "layer"): 18,
@@ -70,7 +70,7 @@ def test_a_digest_knows_what_decides_a_result():
 def test_patterns_choose():
     assert rtl.chosen([], quick=True) == [CASES[name] for name in QUICK]
     assert rtl.chosen([], quick=False) == list(CASES.values())
-    assert len(rtl.chosen(["2b/head/*", "*/whole/k8/*"], quick=False)) == 9
+    assert len(rtl.chosen(["2b/head/*", "*/whole/k8/*"], quick=False)) == 13
     with pytest.raises(SystemExit, match="no case matches 3b"):
         rtl.chosen(["3b*"], quick=True)
 
