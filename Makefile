@@ -51,7 +51,7 @@ bench: setup ## the figures of docs/results.md, on this machine
 	$(BIN)/python bench/emulator.py
 	$(BIN)/python bench/conversion.py
 
-bench-rtl: setup ## the whole kv260 accelerator in simulation; some twenty-five minutes on 2 cores
+bench-rtl: setup ## the whole kv260 accelerator in simulation; some thirty minutes on 2 cores
 	$(BIN)/python bench/rtl.py --output build/bench/rtl.md
 
 bench-ecp5: setup ## routed clock rates of blocks on an ECP5, with open tools; some eleven minutes of a core
