@@ -187,6 +187,7 @@ def report(
             }
             if mine:
                 parts.append(_group(f"`{model}`: {title}", mine, predicted))
-    parts += filter(None, [_chunks(results)])
+    if chunks := _chunks(results):
+        parts.append(chunks)
     parts.append(compare(figures, json.loads(PUBLISHED.read_text())))
     return "\n\n".join(parts) + "\n"
