@@ -63,12 +63,12 @@ def measure_blocks(
         If a synthesis fails; its log stays in the cache.
     """
 
-    keys = {id(block): _key(block) for block in blocks}
-    turns = {key: Lock() for key in keys.values()}
+    turns: dict[str, Lock] = {}
 
     def measure(block: Block) -> Measured:
-        key = keys[id(block)]
-        with turns[key]:  # Blocks of the same contents: the second finds the result of the first.
+        key = _key(block)
+        # Blocks of the same contents: the second finds the result of the first.
+        with turns.setdefault(key, Lock()):
             measured = _measure(block, cache / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
