@@ -8,6 +8,7 @@ from tercel_hw.attention.lanes import lane_of_node
 from tercel_hw.attention.turn_counter import TurnCounter
 from tercel_hw.float32 import Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.ring import following
 
 __all__ = ["QueryScales"]
 
@@ -113,14 +114,10 @@ class QueryScales(wiring.Component):
         config = self._config
         into, out = Signal(range(config.walks)), Signal(range(config.walks))
         ready = Signal(range(config.walks + 1))
-
-        def following(pointer):
-            return Mux(pointer == config.walks - 1, 0, pointer + 1)
-
         with m.If(ends):
-            m.d.sync += into.eq(following(into))
+            m.d.sync += into.eq(following(into, config.walks))
         with m.If(given):
-            m.d.sync += out.eq(following(out))
+            m.d.sync += out.eq(following(out, config.walks))
         m.d.sync += ready.eq(ready + ends - given)
         m.d.comb += self.o.valid.eq(ready != 0)
         for lane in range(config.nodes):

@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.dense.config import DenseConfig
+from tercel_hw.ring import following
 
 __all__ = ["TotalBuffer"]
 
@@ -84,20 +85,21 @@ class TotalBuffer(wiring.Component):
             self.released.eq(issued & last_turn & last_of_slice),
         ]
 
-        def next_slot(value):
-            return Mux(value == config.totals - 1, 0, value + 1)
-
         with m.If(issued):
             # Known a cycle before, as much hangs on it; a turn has more than one element.
             m.d.sync += last_element.eq(~last_element & (element + 2 == command.elements))
             m.d.sync += [index.eq(index + 1), element.eq(element + 1)]
             with m.If(last_of_slice):
-                m.d.sync += [index.eq(0), number.eq(number + 1), slot.eq(next_slot(slot))]
+                m.d.sync += [
+                    index.eq(0),
+                    number.eq(number + 1),
+                    slot.eq(following(slot, config.totals)),
+                ]
             with m.If(last_element):
                 m.d.sync += [element.eq(0), number.eq(0), turn.eq(Mux(last_turn, 0, turn + 1))]
-                m.d.sync += slot.eq(Mux(last_turn, next_slot(slot), first))
+                m.d.sync += slot.eq(Mux(last_turn, following(slot, config.totals), first))
             with m.If(last_element & last_turn):
-                m.d.sync += first.eq(next_slot(slot))
+                m.d.sync += first.eq(following(slot, config.totals))
 
         cell_bits = (config.chain - 1).bit_length()
         cell, chain = index[:cell_bits], index[cell_bits:]
@@ -121,7 +123,7 @@ class TotalBuffer(wiring.Component):
         with m.If(self.i_valid):
             m.d.sync += cell.eq(cell - 1)
         with m.If(complete):
-            m.d.sync += slot.eq(Mux(slot == config.totals - 1, 0, slot + 1))
+            m.d.sync += slot.eq(following(slot, config.totals))
         filled = Signal(range(2 * config.totals + 1))
         command = self.i_command
         done = command.valid & command.ready

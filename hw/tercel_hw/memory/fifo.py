@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from tercel_hw.memory.checks import check_integer, check_ram_style
+from tercel_hw.ring import following
 
 __all__ = ["FifoConfig", "StreamFifo"]
 
@@ -114,13 +115,10 @@ class StreamFifo(wiring.Component):
         ]
         m.d.sync += stored.eq(stored + taken - fetched)
 
-        def advance(pointer: Value) -> Value:
-            return Mux(pointer == config.depth - 1, 0, pointer + 1)
-
         with m.If(taken):
-            m.d.sync += write.addr.eq(advance(write.addr))
+            m.d.sync += write.addr.eq(following(write.addr, config.depth))
         with m.If(fetched):
-            m.d.sync += read.addr.eq(advance(read.addr))
+            m.d.sync += read.addr.eq(following(read.addr, config.depth))
         if config.read_latency:
             self._queue(m, stored, read, fetched)
         else:
