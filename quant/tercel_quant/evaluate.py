@@ -24,6 +24,9 @@ __all__ = ["ARITHMETICS", "Evaluation", "device_losses", "evaluate"]
 ARITHMETICS = ("unquantised", "reference", "device")
 """The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
 
+NO_SHAPE = ("name", "bos_token", "eos_tokens")
+"""Fields of a model config that do not shape weights; an older image may know one end token."""
+
 NODES = 64
 """Nodes of a pass of the emulator."""
 
@@ -153,7 +156,10 @@ def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
     if path is None:
         raise TercelError("unquantised perplexity needs the checkpoint that the image is made of")
     checkpoint = open_checkpoint(path)
-    shapes = [{**vars(config), "name": ""} for config in (checkpoint.config, image.config)]
+    shapes = [
+        {field: value for field, value in vars(config).items() if field not in NO_SHAPE}
+        for config in (checkpoint.config, image.config)
+    ]
     if shapes[0] != shapes[1]:
         other = [field for field in shapes[0] if shapes[0][field] != shapes[1][field]]
         raise TercelError(

@@ -16,7 +16,7 @@ from tercel.runtime.tokenizer import TextTokenizer
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece"]
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
-"""A stop string, the model's end token, ``max_tokens``, a full context, or :meth:`interrupt`."""
+"""A stop string, an end token of the model, ``max_tokens``, a full context, or an interrupt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class GenerationConfig:
     stop: tuple[str, ...] = ()
     """Strings that end the text; none of them is in it."""
     ignore_eos: bool = False
-    """Go on after the model's end token."""
+    """Go on after the model's end tokens."""
 
     def __post_init__(self):
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -202,7 +202,7 @@ class Generator:
     def _reason(
         self, config: GenerationConfig, token: int, stream: TextStream
     ) -> FinishReason | None:
-        if token == self._device.config.eos_token and not config.ignore_eos:
+        if token in self._device.config.eos_tokens and not config.ignore_eos:
             return "eos"
         if stream.stopped is not None:
             return "stop"
