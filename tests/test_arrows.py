@@ -29,6 +29,7 @@ PACKAGES = {
 }
 LAYERS = [
     "errors",
+    "files",
     "record",
     "config",
     "numerics",
