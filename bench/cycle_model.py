@@ -40,7 +40,7 @@ MEMORIES = {
     "slow ports": DdrConfig(port_rate=0.25),
 }
 PASSES = [(1, 0, True, 0), (2, 7, True, 0), (2, 50, True, 0), (1, 30, True, 8), (1, 30, False, 0)]
-"""Nodes, past, whether there is a head, ranks."""
+"""Nodes, base, whether there is a head, ranks."""
 
 
 def errors(model: ModelConfig, memory: DdrConfig, image: Path) -> list[tuple[int, int]]:
@@ -48,17 +48,17 @@ def errors(model: ModelConfig, memory: DdrConfig, image: Path) -> list[tuple[int
     device = RtlDevice(Image.open(image), accelerator=ACCELERATOR, ddr=memory)
     cache = KVCache(config=model, positions=device.limits.context)
     found = []
-    for nodes, past, headed, best in PASSES:
-        device.restore(cache, past)
-        measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=best))
+    for nodes, base, headed, top_k in PASSES:
+        device.restore(cache, base)
+        measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=top_k))
         predicted = predict_pass(
             model,
             ACCELERATOR,
             memory,
             nodes=nodes,
-            past=past,
+            base=base,
             head_rows=model.vocab_size if headed else None,
-            best=best,
+            top_k=top_k,
             start=measured.start,
         )
         found.append((measured.cycles, predicted.cycles))
@@ -74,7 +74,7 @@ def main() -> None:
     table = Table(title="predicted cycles of a pass, on the tiny accelerator")
     for column in ("model", "memory"):
         table.add_column(column)
-    for column in ("nodes", "past", "head", "ranks", "simulated", "predicted", "error"):
+    for column in ("nodes", "base", "head", "ranks", "simulated", "predicted", "error"):
         table.add_column(column, justify="right")
     deviations = []
     with TemporaryDirectory() as folder:
@@ -84,10 +84,10 @@ def main() -> None:
             for memory in arguments.memories:
                 found = errors(MODELS[model], MEMORIES[memory], image)
                 for asked, (measured, predicted) in zip(PASSES, found, strict=True):
-                    nodes, past, headed, best = asked
+                    nodes, base, headed, top_k = asked
                     deviation = predicted / measured - 1
                     deviations.append(abs(deviation))
-                    shown = (nodes, past, "yes" if headed else "no", best, measured, predicted)
+                    shown = (nodes, base, "yes" if headed else "no", top_k, measured, predicted)
                     table.add_row(model, memory, *map(str, shown), f"{100 * deviation:+.2f} %")
     console = Console(width=120)
     console.print(table)

@@ -10,7 +10,6 @@ from amaranth.lib import wiring
 from tercel_hw.attention import Attention, SoftmaxWeights
 from tercel_hw.attention.weight_lane import WeightLane
 from tercel_hw.cache import CacheWriter
-from tercel_hw.config import TLMM, TlmmConfig
 from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.dense.chain import Chain
 from tercel_hw.float32 import Adder, Multiplier
@@ -25,6 +24,7 @@ from tercel_hw.memory import (
 )
 from tercel_hw.registers import AcceleratorControl
 from tercel_hw.tlmm import AdderTree, CodeDecoder, TlmmEngine
+from tercel_hw.tlmm.config import TLMM, TlmmConfig
 from tercel_hw.top import ACCELERATORS, Accelerator
 from tercel_hw.vector import Residual, Rotary, RowQuantiser, VectorConfig
 

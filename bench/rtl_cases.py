@@ -16,7 +16,7 @@ from tercel.image import Image, random_image
 from tercel.program import PassBuilder, memory_map
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.cycle_model import predict_pass
-from tercel_sim.cycle_model.chain import chain_request
+from tercel_sim.cycle_model.requests import chain_request
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.measurement import measure_pass
@@ -24,10 +24,10 @@ from tercel_sim.rtl_device import RtlDevice
 
 __all__ = [
     "ACCELERATOR",
-    "BEST",
     "CASES",
     "CHUNKS",
     "QUICK",
+    "TOP_K",
     "Case",
     "make_images",
     "predict_case",
@@ -39,10 +39,10 @@ IMAGES = Path(__file__).parents[1] / "build" / "bench"
 MODELS = ("0.7b", "2b")
 MEMORIES = ("kv260-13.3", "kv260-15.0", "kv260-16.0")
 NODES = (1, ACCELERATOR.nodes)
-PASTS = (0, 128, 1024)
+BASES = (0, 128, 1024)
 CHUNKS = range(0, 128, ACCELERATOR.nodes)
 """Contexts of the passes of a prompt of 128."""
-BEST = 8
+TOP_K = 8
 """Ranks that are asked for beside the best row, where there is a head."""
 
 
@@ -56,12 +56,12 @@ class Case:
     a prompt; ``head``: one layer and the head; ``prompt``: the whole model without the head, which
     is predicted only."""
     nodes: int
-    past: int
+    base: int
     memory: str
 
     @property
     def name(self) -> str:
-        return f"{self.model}/{self.part}/k{self.nodes}/c{self.past}/{self.memory}"
+        return f"{self.model}/{self.part}/k{self.nodes}/c{self.base}/{self.memory}"
 
     @property
     def headed(self) -> bool:
@@ -76,8 +76,8 @@ class Case:
     def asked(self) -> dict:
         """The pass as ``predict_pass`` and ``chain_request`` take it."""
         rows = self.config.vocab_size if self.headed else None
-        best = BEST if self.headed else 0
-        return {"nodes": self.nodes, "past": self.past, "head_rows": rows, "best": best}
+        top_k = TOP_K if self.headed else 0
+        return {"nodes": self.nodes, "base": self.base, "head_rows": rows, "top_k": top_k}
 
     @property
     def image(self) -> Path:
@@ -87,10 +87,10 @@ class Case:
     @property
     def digest(self) -> str:
         """Of what decides the result besides the compiled accelerator."""
-        config, machine = self.config, ACCELERATOR.machine
-        context = min(config.context, machine.positions)
-        places = memory_map(config=config, machine=machine, context=context)
-        builder = PassBuilder(config=config, machine=machine, memory_map=places)
+        config, spec = self.config, ACCELERATOR.spec
+        context = min(config.context, spec.positions)
+        places = memory_map(config=config, spec=spec, context=context)
+        builder = PassBuilder(config=config, spec=spec, memory_map=places)
         digest = hashlib.sha256(f"{config!r} {DDR[self.memory]!r}".encode())
         for command in builder.build(chain_request(config, **self.asked)):
             digest.update(command)
@@ -99,23 +99,23 @@ class Case:
 
 def _cases() -> Iterable[Case]:
     """The longest first, so that processes end together."""
-    for model, past, nodes, memory in product(reversed(MODELS), PASTS, NODES, MEMORIES):
+    for model, base, nodes, memory in product(reversed(MODELS), BASES, NODES, MEMORIES):
         # The head of 2b takes minutes: with every memory at one context, at the others with one.
-        if model == "0.7b" or past == 128 or memory == "kv260-15.0":
-            yield Case(model=model, part="head", nodes=nodes, past=past, memory=memory)
+        if model == "0.7b" or base == 128 or memory == "kv260-15.0":
+            yield Case(model=model, part="head", nodes=nodes, base=base, memory=memory)
     for nodes, memory in product(NODES, MEMORIES):
-        yield Case(model="0.7b", part="whole", nodes=nodes, past=128, memory=memory)
-    for model, past, nodes, memory in product(reversed(MODELS), reversed(PASTS), NODES, MEMORIES):
-        yield Case(model=model, part="layer", nodes=nodes, past=past, memory=memory)
-    for past, memory in product(CHUNKS, MEMORIES):
-        yield Case(model="0.7b", part="chunk", nodes=ACCELERATOR.nodes, past=past, memory=memory)
+        yield Case(model="0.7b", part="whole", nodes=nodes, base=128, memory=memory)
+    for model, base, nodes, memory in product(reversed(MODELS), reversed(BASES), NODES, MEMORIES):
+        yield Case(model=model, part="layer", nodes=nodes, base=base, memory=memory)
+    for base, memory in product(CHUNKS, MEMORIES):
+        yield Case(model="0.7b", part="chunk", nodes=ACCELERATOR.nodes, base=base, memory=memory)
 
 
 CASES = {case.name: case for case in _cases()}
 QUICK = [
     name
     for name, case in CASES.items()
-    if case.memory == "kv260-15.0" and case.part == "layer" and case.past <= 128
+    if case.memory == "kv260-15.0" and case.part == "layer" and case.base <= 128
 ]
 """Two minutes' worth."""
 
@@ -129,7 +129,7 @@ def make_images(cases: Iterable[Case]) -> None:
 
 
 def run_case(case: Case) -> dict:
-    """Run a pass after a random past on both devices.
+    """Run a pass after a random base on both devices.
 
     Returns
     -------
@@ -140,16 +140,16 @@ def run_case(case: Case) -> dict:
     MismatchError
         If a bit differs: of the best rows, of the residual streams of all nodes, or of the cache.
     """
-    draw = np.random.default_rng([case.nodes, case.past])
+    draw = np.random.default_rng([case.nodes, case.base])
     config, image = case.config, Image.open(case.image)
     ddr = DDR[case.memory]
     rtl = RtlDevice(image, accelerator=ACCELERATOR, ddr=ddr)
     emulator = EmulatorDevice(image, nodes=ACCELERATOR.nodes)
     pair = Lockstep(rtl, emulator)
-    pair.restore(_random_cache(config, case.past, draw), case.past)
+    pair.restore(_random_cache(config, case.base, draw), case.base)
     tokens = draw.integers(0, config.vocab_size, case.nodes).tolist()
     every = tuple(range(case.nodes))
-    ask = Ask(argmax=case.headed, top_k=BEST if case.headed else 0, hidden=every)
+    ask = Ask(argmax=case.headed, top_k=TOP_K if case.headed else 0, hidden=every)
     began, cycle = time.perf_counter(), rtl.board.cycles
     measured, _ = measure_pass(pair, tokens, ask)
     seconds, cycles = time.perf_counter() - began, rtl.board.cycles - cycle

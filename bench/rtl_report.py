@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rtl_cases import BEST, CHUNKS, Case
+from rtl_cases import CHUNKS, TOP_K, Case
 from rtl_whole import Figure
 
 from tercel_sim.ddr import DDR
@@ -32,7 +32,7 @@ modelled memory, without the host's time. Weights and the KV cache before the pa
 Every pass was compared with the emulator bit for bit: best rows, residual streams of all nodes,
 all of the cache.
 
-With a head the best row, the {BEST} best with their logits, the sums of exponentials and the
+With a head the best row, the {TOP_K} best with their logits, the sums of exponentials and the
 residual streams are asked for; passes of one layer give the residual streams alone. The head of
 `2b` was simulated with every memory at context 128, at the others with 15.0 GB/s.
 
@@ -53,7 +53,7 @@ def _part(value: float) -> str:
 
 
 def _pass(case: Case) -> tuple[str, ...]:
-    return str(case.nodes), str(case.past), f"{DDR[case.memory].sustained_gbs:.1f} GB/s"
+    return str(case.nodes), str(case.base), f"{DDR[case.memory].sustained_gbs:.1f} GB/s"
 
 
 def _sizes(result: dict, predicted: int) -> list[str]:
@@ -78,7 +78,7 @@ def _parts(result: dict) -> list[str]:
 
 
 def _group(title: str, results: Mapping[Case, dict], predicted: Mapping[Case, int]) -> str:
-    cases = sorted(results, key=lambda case: (case.past, case.nodes, case.memory))
+    cases = sorted(results, key=lambda case: (case.base, case.nodes, case.memory))
     lost = [f"lost: {name}" for name in ("refresh", "turns", "ports full", "latency", "not asked")]
     sizes = _table(
         [*PASS, *SIZES], ([*_pass(case), *_sizes(results[case], predicted[case])] for case in cases)
@@ -93,7 +93,7 @@ def _group(title: str, results: Mapping[Case, dict], predicted: Mapping[Case, in
 def _chunks(results: Mapping[Case, dict]) -> str:
     """The attention in the passes of a prompt, by context and memory; empty if there are none."""
     found = {
-        (case.past, case.memory): result["counted"]["attention"]
+        (case.base, case.memory): result["counted"]["attention"]
         for case, result in results.items()
         if case.part == "chunk"
     }
@@ -101,8 +101,8 @@ def _chunks(results: Mapping[Case, dict]) -> str:
         return ""
     memories = sorted({memory for _, memory in found})
     rows = [
-        [str(past), *(f"{found[past, m]:,}" if (past, m) in found else "" for m in memories)]
-        for past in CHUNKS
+        [str(base), *(f"{found[base, m]:,}" if (base, m) in found else "" for m in memories)]
+        for base in CHUNKS
     ]
     titles = [f"{DDR[memory].sustained_gbs:.1f} GB/s" for memory in memories]
     table = _table(["context", *titles], rows)

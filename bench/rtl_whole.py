@@ -29,21 +29,21 @@ class Figure:
     evidence: str
 
 
-def _decode(model: str, memory: str, past: int, nodes: int = 1) -> Case:
-    return Case(model=model, part="whole", nodes=nodes, past=past, memory=memory)
+def _decode(model: str, memory: str, base: int, nodes: int = 1) -> Case:
+    return Case(model=model, part="whole", nodes=nodes, base=base, memory=memory)
 
 
-def _prompt(model: str, memory: str, past: int) -> Case:
-    return Case(model=model, part="prompt", nodes=NODES, past=past, memory=memory)
+def _prompt(model: str, memory: str, base: int) -> Case:
+    return Case(model=model, part="prompt", nodes=NODES, base=base, memory=memory)
 
 
 def needed(model: str, memory: str) -> list[Case]:
     """Passes of whole models that the figures are made of."""
     return [
-        *(_decode(model, memory, past) for past in DECODED),
+        *(_decode(model, memory, base) for base in DECODED),
         _decode(model, memory, VERIFIED, NODES),
-        *(_prompt(model, memory, past) for past in FILLED),
-        *(_decode(model, memory, past, NODES) for past in FILLED),
+        *(_prompt(model, memory, base) for base in FILLED),
+        *(_decode(model, memory, base, NODES) for base in FILLED),
     ]
 
 
@@ -74,19 +74,19 @@ class WholeModels:
 
     def figures(self) -> dict[str, Figure]:
         """By the names of ``rtl_figures.json`` without the model's."""
-        found = {f"decode {past}": self._decoding(past) for past in DECODED}
+        found = {f"decode {base}": self._decoding(base) for base in DECODED}
         found |= {f"first token {tokens}": self._first_token(tokens) for tokens in PROMPTS}
         found["verify"] = self._verifying()
         measured = self._results.get(_decode(self._model, self._memory, VERIFIED))
         if measured is not None:
             found["bandwidth"] = self._bandwidth(measured)
-        chunks = [self._results.get(self._chunk(past)) for past in CHUNKS]
+        chunks = [self._results.get(self._chunk(base)) for base in CHUNKS]
         if all(chunks):
             found["attention"] = self._attention(chunk for chunk in chunks if chunk)
         return found
 
-    def _chunk(self, past: int) -> Case:
-        return Case(model=self._model, part="chunk", nodes=NODES, past=past, memory=self._memory)
+    def _chunk(self, base: int) -> Case:
+        return Case(model=self._model, part="chunk", nodes=NODES, base=base, memory=self._memory)
 
     def _cycles(self, case: Case) -> tuple[int, bool]:
         """Of a pass, and whether it was simulated."""
@@ -97,17 +97,17 @@ class WholeModels:
     def _evidence(self, *simulated: bool) -> str:
         return SIMULATED if all(simulated) else self._model_evidence
 
-    def _between(self, cases: Iterable[Case], past: int) -> float:
-        """Cycles of a pass at a past, linear between predicted ones."""
-        known = {case.past: self._predicted[case] for case in cases}
+    def _between(self, cases: Iterable[Case], base: int) -> float:
+        """Cycles of a pass at a base, linear between predicted ones."""
+        known = {case.base: self._predicted[case] for case in cases}
         pasts = sorted(known)
-        index = min(bisect_right(pasts, past), len(pasts) - 1)
+        index = min(bisect_right(pasts, base), len(pasts) - 1)
         low, high = pasts[index - 1], pasts[index]
         slope = (known[high] - known[low]) / (high - low)
-        return known[low] + slope * (past - low)
+        return known[low] + slope * (base - low)
 
-    def _decoding(self, past: int) -> Figure:
-        cycles, simulated = self._cycles(_decode(self._model, self._memory, past))
+    def _decoding(self, base: int) -> Figure:
+        cycles, simulated = self._cycles(_decode(self._model, self._memory, base))
         return Figure(value=self._hertz / cycles, evidence=self._evidence(simulated))
 
     def _verifying(self) -> Figure:
@@ -119,9 +119,9 @@ class WholeModels:
 
     def _first_token(self, tokens: int) -> Figure:
         """Full passes, the last of which has a head and gives the token."""
-        prompts = [_prompt(self._model, self._memory, past) for past in FILLED]
-        headed = [_decode(self._model, self._memory, past, NODES) for past in FILLED]
-        cycles = sum(self._between(prompts, past) for past in range(0, tokens - NODES, NODES))
+        prompts = [_prompt(self._model, self._memory, base) for base in FILLED]
+        headed = [_decode(self._model, self._memory, base, NODES) for base in FILLED]
+        cycles = sum(self._between(prompts, base) for base in range(0, tokens - NODES, NODES))
         cycles += self._between(headed, tokens - NODES)
         return Figure(value=1e3 * cycles / self._hertz, evidence=self._model_evidence)
 

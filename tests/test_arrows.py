@@ -29,8 +29,7 @@ PACKAGES = {
 }
 LAYERS = [
     "errors",
-    "files",
-    "record",
+    "json_dataclass",
     "config",
     "numerics",
     "image",

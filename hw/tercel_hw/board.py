@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Board", "board_names", "load_board", "parse_board"]
+__all__ = ["BoardSpec", "board_names", "load_board", "parse_board"]
 
 PACKAGED = Path(__file__).parent / "boards"
 CHECKOUT = Path(__file__).parents[2] / "boards"
@@ -23,7 +23,7 @@ DESCRIPTION = "board.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class BoardSpec:
     """A board; the fields of its ``board.toml``."""
 
     name: str
@@ -62,7 +62,7 @@ def board_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _folder().glob(f"*/{DESCRIPTION}")))
 
 
-def load_board(name: str) -> Board:
+def load_board(name: str) -> BoardSpec:
     """The board of a name.
 
     Raises
@@ -76,7 +76,7 @@ def load_board(name: str) -> Board:
     return parse_board((folder / DESCRIPTION).read_text(encoding="utf-8"), name, folder)
 
 
-def parse_board(text: str, name: str, folder: Path) -> Board:
+def parse_board(text: str, name: str, folder: Path) -> BoardSpec:
     """The board that a ``board.toml`` describes.
 
     Raises
@@ -111,7 +111,7 @@ def parse_board(text: str, name: str, folder: Path) -> Board:
         raise TercelError(f"the resources of the board {name}: {error}") from None
     if unknown := [field for table in (found, clock, memory, control) for field in table]:
         raise TercelError(f"the board {name} has unknown fields: {', '.join(unknown)}")
-    return Board(name=name, folder=folder, **values)
+    return BoardSpec(name=name, folder=folder, **values)
 
 
 PLAIN = ("description", "part", "board_part", "preset")

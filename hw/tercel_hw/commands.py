@@ -15,7 +15,7 @@ from rich.console import Console
 from tercel.errors import TercelError
 
 if TYPE_CHECKING:
-    from tercel_hw.board import Board
+    from tercel_hw.board import BoardSpec
     from tercel_hw.synthesis.blocks import Block
     from tercel_hw.top.config import AcceleratorConfig
 
@@ -33,7 +33,9 @@ ConfigOption = Annotated[
 ]
 
 
-def _choose(preset: str | None, config: Path | None, board: "Board | None") -> "AcceleratorConfig":
+def _choose(
+    preset: str | None, config: Path | None, board: "BoardSpec | None"
+) -> "AcceleratorConfig":
     """The accelerator that the options name."""
     from tercel_hw.export.configuration import preset as find_preset
     from tercel_hw.export.configuration import read_configuration

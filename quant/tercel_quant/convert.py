@@ -11,7 +11,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ImageBuilder, TapeLayout
 from tercel.numerics import quantise_rows
-from tercel_quant.checkpoints import Checkpoint, Ternary, open_checkpoint
+from tercel_quant.importers import Checkpoint, Ternary, open_checkpoint
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 

@@ -12,7 +12,6 @@ from torch import distributed as dist
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
-from tercel_quant.checkpoint import load_weights
 from tercel_quant.data import TokenFile
 from tercel_quant.distill import Distillation
 from tercel_quant.distributed import World
@@ -21,6 +20,7 @@ from tercel_quant.number_loss import NumberLoss, number_values
 from tercel_quant.objective import Objective
 from tercel_quant.trainer import Trainer
 from tercel_quant.training_config import TrainingConfig
+from tercel_quant.training_state import load_weights
 
 __all__ = ["main"]
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tercel.errors import TercelError
-from tercel_quant.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from tercel_quant.data import TokenFile
 from tercel_quant.distributed import World
 from tercel_quant.interruption import Interruption
@@ -20,6 +19,7 @@ from tercel_quant.objective import Objective
 from tercel_quant.optimiser import Optimisers
 from tercel_quant.progress import Progress
 from tercel_quant.training_config import TrainingConfig
+from tercel_quant.training_state import load_checkpoint, save_checkpoint, save_weights
 
 __all__ = ["Trainer"]
 

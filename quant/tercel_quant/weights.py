@@ -7,7 +7,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel_quant.checkpoints import Checkpoint, Ternary
+from tercel_quant.importers import Checkpoint, Ternary
 from tercel_quant.reference import Layer, Linear, Weights
 
 __all__ = ["CheckpointWeights", "ImageWeights"]

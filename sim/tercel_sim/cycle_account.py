@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from tercel_sim.ddr import DdrConfig
-from tercel_sim.statistics import Statistics
+from tercel_sim.memory_statistics import MemoryStatistics
 
 __all__ = ["CycleAccount", "account_cycles"]
 
@@ -39,7 +39,7 @@ class CycleAccount:
 
 
 def account_cycles(
-    ddr: DdrConfig, statistics: Statistics, *, start: int, cycles: int
+    ddr: DdrConfig, statistics: MemoryStatistics, *, start: int, cycles: int
 ) -> CycleAccount:
     """Account for the cycles of a pass.
 

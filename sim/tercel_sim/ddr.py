@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tercel_hw.memory.checks import check_integer
+from tercel_hw.checks import check_integer
 
 __all__ = ["DDR", "DdrConfig"]
 

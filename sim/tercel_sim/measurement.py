@@ -10,8 +10,8 @@ from tercel_hw.registers import COUNTERS, accelerator_registers
 from tercel_sim.cycle_account import CycleAccount, account_cycles
 from tercel_sim.ddr import DdrConfig
 from tercel_sim.lockstep import Lockstep
+from tercel_sim.memory_statistics import PortStatistics
 from tercel_sim.rtl_device import RtlDevice
-from tercel_sim.statistics import PortStatistics
 
 __all__ = ["PassMeasurement", "Summary", "measure_pass", "summarise"]
 
@@ -21,7 +21,7 @@ class PassMeasurement:
     """One pass."""
 
     nodes: int
-    past: int
+    base: int
     """Committed positions before it."""
     start: int
     """Cycle of the memory in which it began."""
@@ -66,7 +66,7 @@ def measure_pass(
         The simulation; a pair of devices compares the pass, too.
     """
     rtl = device.rtl if isinstance(device, Lockstep) else device
-    board, past = rtl.board, rtl.length
+    board, base = rtl.board, rtl.length
     board.clear_statistics()
     result = device.run_pass(tokens, ask=ask)
     statistics = board.statistics()
@@ -78,7 +78,7 @@ def measure_pass(
     account = account_cycles(rtl.ddr, statistics, start=board.started, cycles=counted["cycles"])
     measured = PassMeasurement(
         nodes=len(tokens),
-        past=past,
+        base=base,
         start=board.started,
         counted=counted,
         ports=statistics.ports,

@@ -10,8 +10,8 @@ from tercel.program import memory_map
 from tercel_hw.top import ACCELERATORS, AcceleratorConfig
 from tercel_sim.ddr import DDR, DdrConfig
 from tercel_sim.rtl_library import rtl_library
-from tercel_sim.simulated_board import SimulatedBoard
 from tercel_sim.verilator import CACHE
+from tercel_sim.verilator_board import VerilatorBoard
 
 __all__ = ["RtlDevice", "accelerator_for"]
 
@@ -83,24 +83,24 @@ class RtlDevice(AcceleratorDevice):
     ):
         if accelerator is None:
             accelerator = accelerator_for(image, nodes=nodes)
-        machine = accelerator.machine
-        machine.check(image.config, image.layout)
-        positions = min(image.config.context, machine.positions) if context is None else context
-        words = memory_map(config=image.config, machine=machine, context=positions).words
+        spec = accelerator.spec
+        spec.check(image.config, image.layout)
+        positions = min(image.config.context, spec.positions) if context is None else context
+        words = memory_map(config=image.config, spec=spec, context=positions).words
         library = rtl_library(accelerator, waves=waves, cache=cache)
-        self._simulation = SimulatedBoard(library, words=words, ddr=ddr)
+        self._simulation = VerilatorBoard(library, words=words, ddr=ddr)
         self._accelerator, self._ddr = accelerator, ddr
         super().__init__(
             image,
             self._simulation,
-            machine=machine,
+            spec=spec,
             context=positions,
             cycle_limit=cycle_limit,
             watchdog=watchdog,
         )
 
     @property
-    def board(self) -> SimulatedBoard:
+    def board(self) -> VerilatorBoard:
         """The simulation: its cycles, statistics, faults and waves."""
         return self._simulation
 

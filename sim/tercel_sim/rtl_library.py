@@ -13,7 +13,7 @@ import tercel
 import tercel_hw
 from tercel_hw.emission import emit_verilog
 from tercel_hw.top import Accelerator, AcceleratorConfig
-from tercel_sim.held_reset import HeldReset
+from tercel_sim.registered_reset import RegisteredReset
 from tercel_sim.verilator import CACHE, LibraryConfig, build_library
 
 __all__ = ["rtl_library", "rtl_verilog"]
@@ -21,18 +21,20 @@ __all__ = ["rtl_library", "rtl_verilog"]
 TOP = "tercel"
 
 
-def rtl_verilog(config: AcceleratorConfig, *, held_reset: bool = False, cache: Path = CACHE) -> str:
+def rtl_verilog(
+    config: AcceleratorConfig, *, registered_reset: bool = False, cache: Path = CACHE
+) -> str:
     """Verilog of an accelerator, from the cache if no file that it depends on has changed.
 
     Parameters
     ----------
-    held_reset
-        Whether its reset comes a cycle later (:class:`HeldReset`).
+    registered_reset
+        Whether its reset comes a cycle later (:class:`RegisteredReset`).
     """
-    path = cache / f"{_key(config)}{'-held' * held_reset}.v"
+    path = cache / f"{_key(config)}{'-held' * registered_reset}.v"
     if not path.exists():
         design: wiring.Component = Accelerator(config=config)
-        text = emit_verilog(HeldReset(design) if held_reset else design, TOP)
+        text = emit_verilog(RegisteredReset(design) if registered_reset else design, TOP)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".v", delete=False) as file:
             file.write(text)
@@ -53,13 +55,13 @@ def rtl_library(config: AcceleratorConfig, *, waves: bool = False, cache: Path =
     library = LibraryConfig(
         ports=config.ports, data_width=8 * config.port_bytes, top=TOP, waves=waves
     )
-    verilog = rtl_verilog(config, held_reset=True, cache=cache)
+    verilog = rtl_verilog(config, registered_reset=True, cache=cache)
     return build_library(verilog, config=library, cache=cache)
 
 
 def _key(config: AcceleratorConfig) -> str:
     """Of the configuration and all that the generators are made of."""
-    wrapper = inspect.getsource(HeldReset)
+    wrapper = inspect.getsource(RegisteredReset)
     digest = hashlib.sha256(f"{version('amaranth')} {config!r} {wrapper}".encode())
     for package in (tercel_hw, tercel):
         folder = Path(package.__file__ or "").parent

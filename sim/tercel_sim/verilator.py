@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercel.errors import TercelError
-from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.checks import check_integer, check_power_of_two
 
 __all__ = ["LibraryConfig", "build_environment", "build_library", "find_verilator"]
 

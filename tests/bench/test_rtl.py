@@ -31,16 +31,16 @@ def found(cycles, *, attention=0, moving=0.5):
     return {"counted": counted, "account": vars(account), "start": 77, "digest": "abc"}
 
 
-def layer(past, nodes=8):
-    return Case(model="0.7b", part="layer", nodes=nodes, past=past, memory=MEMORY)
+def layer(base, nodes=8):
+    return Case(model="0.7b", part="layer", nodes=nodes, base=base, memory=MEMORY)
 
 
-def chunk(past):
-    return Case(model="0.7b", part="chunk", nodes=8, past=past, memory=MEMORY)
+def chunk(base):
+    return Case(model="0.7b", part="chunk", nodes=8, base=base, memory=MEMORY)
 
 
-def whole(past, nodes=1, memory=MEMORY):
-    return Case(model="0.7b", part="whole", nodes=nodes, past=past, memory=memory)
+def whole(base, nodes=1, memory=MEMORY):
+    return Case(model="0.7b", part="whole", nodes=nodes, base=base, memory=memory)
 
 
 def test_the_cases():
@@ -57,8 +57,8 @@ def test_the_cases():
     assert set(QUICK) < set(CASES)
     assert whole(128).config.layers == 24
     assert layer(0).config.layers == 1
-    assert layer(0).asked == {"nodes": 8, "past": 0, "head_rows": None, "best": 0}
-    assert whole(128).asked == {"nodes": 1, "past": 128, "head_rows": 32002, "best": 8}
+    assert layer(0).asked == {"nodes": 8, "base": 0, "head_rows": None, "top_k": 0}
+    assert whole(128).asked == {"nodes": 1, "base": 128, "head_rows": 32002, "top_k": 8}
 
 
 def test_a_digest_knows_what_decides_a_result():
@@ -124,8 +124,8 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(rtl_cases, "ACCELERATOR", four_lanes)
     monkeypatch.setattr(rtl_cases, "IMAGES", tmp_path)
 
-    def make(part, nodes, past):
-        case = Case(model="tiny", part=part, nodes=nodes, past=past, memory=MEMORY)
+    def make(part, nodes, base):
+        case = Case(model="tiny", part=part, nodes=nodes, base=base, memory=MEMORY)
         rtl_cases.make_images([case])
         return case
 
@@ -133,10 +133,10 @@ def tiny(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "nodes", "past"), [("whole", 4, 40), ("layer", 1, 0), ("head", 3, 7)]
+    ("part", "nodes", "base"), [("whole", 4, 40), ("layer", 1, 0), ("head", 3, 7)]
 )
-def test_a_case_is_measured_and_compared(tiny, verilator, monkeypatch, part, nodes, past):
-    case, compared = tiny(part, nodes, past), []
+def test_a_case_is_measured_and_compared(tiny, verilator, monkeypatch, part, nodes, base):
+    case, compared = tiny(part, nodes, base), []
 
     class Compared(Lockstep):
         def run_pass(self, *arguments, **options):
@@ -153,7 +153,7 @@ def test_a_case_is_measured_and_compared(tiny, verilator, monkeypatch, part, nod
     cycles = result["counted"]["cycles"]
     assert sum(result["account"].values()) == pytest.approx(cycles)
     assert rtl_cases.predict_case(case, result["start"]) == pytest.approx(cycles, rel=0.05)
-    assert result["digest"] == case.digest != replace(case, past=past + 1).digest
+    assert result["digest"] == case.digest != replace(case, base=base + 1).digest
 
 
 def test_a_bit_that_differs_is_an_error(tiny, verilator, monkeypatch):
@@ -176,7 +176,7 @@ def models():
 
     def make(results):
         predicted = {
-            case: 1_000_000 + 10_000 * case.past + 1000 * case.nodes
+            case: 1_000_000 + 10_000 * case.base + 1000 * case.nodes
             for case in (*needed("0.7b", MEMORY), *results)
         }
         return WholeModels("0.7b", MEMORY, results, predicted).figures()
@@ -190,10 +190,10 @@ def test_figures_of_the_cycle_model(models):
     evidence = "cycle model (error at most 4.0 % above)"
     assert figures["decode 128"] == Figure(value=250e6 / 2_281_000, evidence=evidence)
     assert figures["verify"] == Figure(value=2_288_000 / 2_281_000, evidence=evidence)
-    cycles = sum(1_008_000 + 10_000 * past for past in range(0, 64, 8))
+    cycles = sum(1_008_000 + 10_000 * base for base in range(0, 64, 8))
     assert figures["first token 64"].value == pytest.approx(1e3 * cycles / 250e6)
     assert figures["first token 64"].evidence == evidence
-    cycles = sum(1_008_000 + 10_000 * past for past in range(0, 512, 8))
+    cycles = sum(1_008_000 + 10_000 * base for base in range(0, 512, 8))
     assert figures["first token 512"].value == pytest.approx(1e3 * cycles / 250e6)
     assert "bandwidth" not in figures
     assert "attention" not in figures
@@ -205,8 +205,8 @@ def test_figures_of_simulated_passes(models):
         whole(128): found(2_000_000, moving=0.93),
         whole(128, 8): found(2_100_000),
         **{
-            chunk(past): found(1_008_000 + 10_000 * past, attention=800 + past)
-            for past in range(0, 128, 8)
+            chunk(base): found(1_008_000 + 10_000 * base, attention=800 + base)
+            for base in range(0, 128, 8)
         },
     }
     figures = models(results)
@@ -216,7 +216,7 @@ def test_figures_of_simulated_passes(models):
     assert figures["verify"] == Figure(value=1.05, evidence=simulated)
     assert figures["bandwidth"] == Figure(value=pytest.approx(93), evidence=simulated)
     # A cycle a position more, in 24 layers.
-    cycles = 24 * sum(800 + past for past in range(0, 128, 8))
+    cycles = 24 * sum(800 + base for base in range(0, 128, 8))
     assert figures["attention"].value == pytest.approx(1e3 * cycles / 250e6)
     assert figures["attention"].evidence == f"{simulated} of one layer in each of the 16 passes"
     del results[chunk(64)]

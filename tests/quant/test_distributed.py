@@ -9,9 +9,9 @@ import torch
 
 from tercel.errors import TercelError
 from tercel_quant import train
-from tercel_quant.checkpoint import load_weights
 from tercel_quant.distributed import World
 from tercel_quant.loss_log import read_losses
+from tercel_quant.training_state import load_weights
 
 OPTIONS = {
     "model": "tiny",

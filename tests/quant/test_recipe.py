@@ -8,10 +8,10 @@ import pytest
 
 from tercel.config import PRESETS, ModelConfig
 from tercel_quant import recipe
-from tercel_quant.checkpoint import load_weights
 from tercel_quant.data import TokenFile
 from tercel_quant.loss_log import read_losses
 from tercel_quant.perplexity import measure_perplexity
+from tercel_quant.training_state import load_weights
 
 OPTIONS = [
     *("--model", "tiny", "--trunk-steps", "20", "--steps", "30", "--decay", "5"),

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, models
 
 from tercel.config import PRESETS
 from tercel_quant import train
-from tercel_quant.checkpoint import load_weights
 from tercel_quant.loss_log import read_losses
+from tercel_quant.training_state import load_weights
 
 
 @pytest.fixture

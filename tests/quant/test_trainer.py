@@ -13,13 +13,13 @@ import torch
 
 from tercel.config import PRESETS
 from tercel.errors import TercelError
-from tercel_quant.checkpoint import load_checkpoint, load_weights
 from tercel_quant.data import TokenFile
 from tercel_quant.loss_log import read_losses
 from tercel_quant.model import Transformer
 from tercel_quant.perplexity import measure_perplexity
 from tercel_quant.trainer import Trainer
 from tercel_quant.training_config import TrainingConfig
+from tercel_quant.training_state import load_checkpoint, load_weights
 
 MODEL = dataclasses.replace(PRESETS["tiny"], layers=1)
 CONFIG = TrainingConfig(

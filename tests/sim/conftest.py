@@ -26,8 +26,8 @@ from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
 from tercel_sim.rtl_library import rtl_library
-from tercel_sim.simulated_board import SimulatedBoard
 from tercel_sim.verilator import LibraryConfig, build_library
+from tercel_sim.verilator_board import VerilatorBoard
 
 PORTS = 4
 """Ports that have a base register and a bit in ``ports``, whether or not they exist."""
@@ -201,7 +201,7 @@ def boards(library):
     made = []
 
     def board(words=4096, ddr=DDR["ideal"], library=library, **changes):
-        made.append(SimulatedBoard(library, words=words, ddr=replace(ddr, **changes)))
+        made.append(VerilatorBoard(library, words=words, ddr=replace(ddr, **changes)))
         return made[-1]
 
     yield board

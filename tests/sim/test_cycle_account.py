@@ -6,12 +6,12 @@ import pytest
 
 from tercel_sim.cycle_account import CycleAccount, account_cycles
 from tercel_sim.ddr import DDR, DdrConfig
-from tercel_sim.statistics import PortStatistics, Statistics
+from tercel_sim.memory_statistics import MemoryStatistics, PortStatistics
 
 PORT = PortStatistics(
     read_bursts=1, write_bursts=1, read_beats=500, write_beats=100, blocked=0, starved=0, idle=0
 )
-COUNTED = Statistics(
+COUNTED = MemoryStatistics(
     cycles=1000,
     refresh=0,
     turnarounds=3,

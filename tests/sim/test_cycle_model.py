@@ -30,7 +30,7 @@ SHAPES = {
     "all head": {"hidden_size": 96, "ffn_size": 64, "layers": 1, "vocab_size": 256},
 }
 PASSES = [(1, 0, True, 0), (3, 7, True, 0), (4, 50, True, 3), (1, 30, False, 0)]
-"""Nodes, past, whether there is a head, ranks."""
+"""Nodes, base, whether there is a head, ranks."""
 
 
 @pytest.fixture
@@ -41,15 +41,15 @@ def check(rtl_device):
         device = rtl_device(model, accelerator, ddr=memory, watchdog=100_000)
         # What lies in the cache decides no cycle.
         cache = KVCache(config=model, positions=device.limits.context)
-        for nodes, past, headed, best in passes:
+        for nodes, base, headed, top_k in passes:
             asked = {
                 "nodes": nodes,
-                "past": past,
+                "base": base,
                 "head_rows": model.vocab_size if headed else None,
-                "best": best,
+                "top_k": top_k,
             }
-            device.restore(cache, past)
-            measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=best))
+            device.restore(cache, base)
+            measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=top_k))
             predicted = predict_pass(model, accelerator, memory, start=measured.start, **asked)
             assert predicted.cycles == pytest.approx(measured.cycles, rel=bound), asked
             for name in ("bytes_read", "bytes_written"):
@@ -82,12 +82,12 @@ def test_the_kv260():
     accelerator, model = ACCELERATORS["kv260"], PRESETS["0.7b"]
     # What the memory brings bounds a token of a large model from below.
     memory = DDR["kv260-13.3"]
-    one = predict_pass(model, accelerator, memory, nodes=1, past=100, head_rows=model.vocab_size)
+    one = predict_pass(model, accelerator, memory, nodes=1, base=100, head_rows=model.vocab_size)
     bound = one.bytes_read / (memory.sustained_gbs * 1e9)
     assert bound < one.seconds < 1.1 * bound
     assert one.passes_per_second == pytest.approx(1 / one.seconds)
     longer = predict_pass(
-        model, accelerator, memory, nodes=8, past=1000, head_rows=model.vocab_size
+        model, accelerator, memory, nodes=8, base=1000, head_rows=model.vocab_size
     )
     assert one.cycles < longer.cycles < 1.5 * one.cycles
 
@@ -95,11 +95,10 @@ def test_the_kv260():
 @pytest.mark.parametrize(("name", "least", "most"), [("0.7b", 1.0, 1.002), ("small", 3.3, 3.5)])
 def test_what_all_lanes_and_the_best_64_cost_in_the_head(name, least, most):
     model, accelerator, memory = PRESETS[name], ACCELERATORS["kv260"], DDR["kv260-15.0"]
+    rows = model.vocab_size
     one, all_lanes = (
-        predict_pass(
-            model, accelerator, memory, nodes=nodes, past=100, head_rows=model.vocab_size, best=best
-        )
-        for nodes, best in ((1, 0), (8, 64))
+        predict_pass(model, accelerator, memory, nodes=nodes, base=100, head_rows=rows, top_k=top_k)
+        for nodes, top_k in ((1, 0), (8, 64))
     )
     assert least <= all_lanes.parts["head"] / one.parts["head"] <= most
 
@@ -107,11 +106,11 @@ def test_what_all_lanes_and_the_best_64_cost_in_the_head(name, least, most):
 def test_prefill():
     model, accelerator, memory = TINY, ACCELERATORS["tiny"], DDR["kv260-13.3"]
     passes = [
-        predict_pass(model, accelerator, memory, nodes=2, past=past, head_rows=None).cycles
-        for past in range(3, 33, 2)
+        predict_pass(model, accelerator, memory, nodes=2, base=base, head_rows=None).cycles
+        for base in range(3, 33, 2)
     ]
-    whole = predict_prefill(model, accelerator, memory, tokens=31, past=3)
-    rest = predict_pass(model, accelerator, memory, nodes=1, past=33, head_rows=None)
+    whole = predict_prefill(model, accelerator, memory, tokens=31, base=3)
+    rest = predict_pass(model, accelerator, memory, nodes=1, base=33, head_rows=None)
     assert whole.passes == 16
     assert whole.cycles == pytest.approx(sum(passes) + rest.cycles, rel=0.005)
     assert whole.tokens_per_second == pytest.approx(31 * whole.clock_hz / whole.cycles)
@@ -120,28 +119,28 @@ def test_prefill():
 def test_a_prompt_shorter_than_a_pass():
     model, accelerator, memory = TINY, ACCELERATORS["tiny"], DDR["kv260-13.3"]
     whole = predict_prefill(model, accelerator, memory, tokens=1)
-    single = predict_pass(model, accelerator, memory, nodes=1, past=0, head_rows=None)
+    single = predict_pass(model, accelerator, memory, nodes=1, base=0, head_rows=None)
     assert (whole.cycles, whole.passes) == (single.cycles, 1)
 
 
 @pytest.mark.parametrize(
-    ("nodes", "past", "message"),
+    ("nodes", "base", "message"),
     [
         (0, 0, r"nodes must be in 1\.\.2, not 0"),
         (3, 0, r"nodes must be in 1\.\.2, not 3"),
-        (2, 63, r"past must be in 0\.\.62, not 63"),
-        (1, -1, r"past must be in 0\.\.63, not -1"),
+        (2, 63, r"base must be in 0\.\.62, not 63"),
+        (1, -1, r"base must be in 0\.\.63, not -1"),
     ],
 )
-def test_passes_that_cannot_be(nodes, past, message):
+def test_passes_that_cannot_be(nodes, base, message):
     with pytest.raises(ValueError, match=message):
         predict_pass(
-            TINY, ACCELERATORS["tiny"], DDR["ideal"], nodes=nodes, past=past, head_rows=None
+            TINY, ACCELERATORS["tiny"], DDR["ideal"], nodes=nodes, base=base, head_rows=None
         )
 
 
 def test_a_model_that_is_too_large():
     with pytest.raises(TercelError, match=r"hidden_size of 0\.7b must be at most 128"):
         predict_pass(
-            PRESETS["0.7b"], ACCELERATORS["tiny"], DDR["ideal"], nodes=1, past=0, head_rows=None
+            PRESETS["0.7b"], ACCELERATORS["tiny"], DDR["ideal"], nodes=1, base=0, head_rows=None
         )

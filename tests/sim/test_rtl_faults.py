@@ -10,7 +10,7 @@ from tercel.device import Ask
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.program import COMMANDS, PassBuilder
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice

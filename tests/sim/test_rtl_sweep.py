@@ -10,7 +10,7 @@ import pytest
 
 from tercel.config import ModelConfig
 from tercel.device import Ask
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS, AcceleratorConfig
 from tercel_sim.ddr import DDR
 
@@ -30,7 +30,7 @@ ACCELERATOR = {
         heads=5,
         positions=256,
         rows=512,
-        best=16,
+        top_k=16,
     ),
     "words of 64, three lanes": AcceleratorConfig(
         tlmm=WIDE,
@@ -39,7 +39,7 @@ ACCELERATOR = {
         heads=4,
         positions=128,
         rows=512,
-        best=4,
+        top_k=4,
         tape_words=128,
         burst_beats=8,
     ),
@@ -51,7 +51,7 @@ ACCELERATOR = {
         heads=8,
         positions=100,
         rows=300,
-        best=2,
+        top_k=2,
         tape_words=64,
         burst_beats=4,
         address_width=36,
@@ -110,7 +110,7 @@ def test_random_trees_up_to_a_full_context(lockstep, name, shape, kind):
 
     def ask(count):
         every = tuple(range(count))
-        return Ask(top_k=min(accelerator.best, model.vocab_size), logits=every, hidden=every)
+        return Ask(top_k=min(accelerator.top_k, model.vocab_size), logits=every, hidden=every)
 
     for filled in (0, context // 2, context - 2 * nodes):
         pair.prefill(tokens(max(0, filled - pair.rtl.length)))

@@ -6,7 +6,7 @@ import pytest
 
 from tercel.errors import TercelError
 from tercel_sim import verilator as build
-from tercel_sim.native import load_library
+from tercel_sim.harness_bindings import load_library
 from tercel_sim.verilator import LibraryConfig, build_library, find_verilator
 
 CONFIG = LibraryConfig(ports=1, data_width=32, top="top")

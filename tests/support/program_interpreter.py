@@ -50,17 +50,17 @@ class Stream:
 class Interpreter:
     """Runs one program; every unit is a generator that yields while it waits."""
 
-    def __init__(self, memory, machine, noise):
-        self.memory, self.machine, self.noise = memory, machine, noise
-        self.layout = machine.layout
+    def __init__(self, memory, spec, noise):
+        self.memory, self.spec, self.noise = memory, spec, noise
+        self.layout = spec.layout
         self.log = []
         self.queues = {name: Stream(self.log, QUEUE - 1) for name in UNITS}
         names = "residual gate attention engine head weights scales head_scales"
         names += " engine_tape head_tape sums rotary residual_in gate_in query written dump"
         self.streams = {name: Stream(self.log) for name in names.split()}
         self.resting = dict.fromkeys(UNITS, False)
-        self.residual = np.full((machine.nodes, machine.hidden), np.nan, np.float32)
-        self.rope = np.zeros((machine.nodes, 2, machine.head_size), np.float32)
+        self.residual = np.full((spec.nodes, spec.hidden), np.nan, np.float32)
+        self.rope = np.zeros((spec.nodes, 2, spec.head_size), np.float32)
 
     def run(self, address, length):
         """Run to the end, or fail where nothing moves any more."""
@@ -91,7 +91,7 @@ class Interpreter:
             assert (command.name == "begin") == (index == 0)
             assert (command.name == "end") == (index == length - 1)
             if command.name == "begin":
-                assert values == {"caps": self.machine.caps, "shape": self.machine.shape}
+                assert values == {"caps": self.spec.caps, "shape": self.spec.shape}
             elif command.name == "end":
                 while not all(self.idle(name) for name in UNITS):
                     yield
@@ -125,7 +125,7 @@ class Interpreter:
 
     def lines(self, word, lines):
         """Write result lines, each in whole granules; noise in lanes without a node."""
-        padded = self.noise.integers(0, 256, (len(lines), self.machine.line_bytes), np.uint8)
+        padded = self.noise.integers(0, 256, (len(lines), self.spec.line_bytes), np.uint8)
         data = np.ascontiguousarray(lines, np.uint32).view(np.uint8).reshape(len(lines), -1)
         padded[:, : data.shape[1]] = data
         self.patch(word, 0, padded.reshape(-1))
@@ -256,14 +256,14 @@ class Interpreter:
 
     def run_attention(
         self,
-        walks,
-        rounds,
+        sweeps,
+        sweeps_per_kv_head,
         heads,
-        turns,
-        pad,
+        head_slots,
+        lanes_per_head,
         head_size,
         nodes,
-        past,
+        base,
         factor,
         full,
         half,
@@ -276,14 +276,14 @@ class Interpreter:
     ):
         query = yield from self.streams["query"].take()
         yield from self.streams["written"].take()
-        positions = past + nodes
-        kv_heads = walks // rounds
-        assert positions <= self.machine.positions
-        assert walks <= self.machine.walks
-        assert walks * (full + half) <= self.machine.slices
-        assert pad >= nodes
-        assert turns * pad <= self.machine.nodes
-        assert (rounds - 1) * turns < heads <= rounds * turns
+        positions = base + nodes
+        kv_heads = sweeps // sweeps_per_kv_head
+        assert positions <= self.spec.positions
+        assert sweeps <= self.spec.sweeps
+        assert sweeps * (full + half) <= self.spec.slices
+        assert lanes_per_head >= nodes
+        assert head_slots * lanes_per_head <= self.spec.nodes
+        assert (sweeps_per_kv_head - 1) * head_slots < heads <= sweeps_per_kv_head * head_slots
         assert query.values.shape[1:] == (kv_heads * heads, head_size)
         assert factor == bits(LOG2_E / np.sqrt(np.float32(head_size)))
         rows, scales = ([], []), []
@@ -310,7 +310,7 @@ class Interpreter:
             [[ancestors >> 16 * i + j & 1 for j in range(nodes)] for i in range(nodes)], bool
         )
         mine = Quantised(values=query.values[:nodes], scale=query.scale[:nodes])
-        output = self.noise.normal(size=(self.machine.nodes, query.values[0].size))
+        output = self.noise.normal(size=(self.spec.nodes, query.values[0].size))
         output = output.astype(np.float32)
         output[:nodes] = numerics.attend(mine, view, seen)
         yield from self.streams["attention"].put(output)
@@ -328,7 +328,7 @@ class Interpreter:
         limit,
         slices,
         nodes,
-        best,
+        top_k,
         argmax,
         sums,
         logits,
@@ -345,7 +345,7 @@ class Interpreter:
         blocks = tape.view(self.layout.row_block(elements))
         assert 16 * len(blocks) == rows
         values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:limit, :elements]
-        assert 1 <= nodes <= self.machine.nodes
+        assert 1 <= nodes <= self.spec.nodes
         columns, scale = columns[:nodes], scale[:nodes]
         x = Quantised(values=columns, scale=scale)
         unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
@@ -362,8 +362,8 @@ class Interpreter:
                 found.total & np.uint64(0xFFFFFFFF),
                 found.total >> np.uint64(32),
             ]
-        if best:
-            ids = numerics.top_k(unscaled, min(limit, best))
+        if top_k:
+            ids = numerics.top_k(unscaled, min(limit, top_k))
             keys = np.take_along_axis(unscaled, ids, 1).view(np.uint32)
             for rank in range(ids.shape[1]):
                 lines += [ids[:, rank], keys[:, rank]]

@@ -1,8 +1,8 @@
 """Softmax attention: scores to integer weights, exact sums to floats; the cache in memory."""
 
-from tercel_hw.attention.attention import Attention
 from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.config import AttentionConfig
+from tercel_hw.attention.datapath import Attention
 from tercel_hw.attention.output_scale import OutputScale
 from tercel_hw.attention.query_loader import QueryLoader
 from tercel_hw.attention.query_scales import QueryScales

@@ -13,13 +13,13 @@ RUNS = 128
 
 
 class CacheReader(wiring.Component):
-    """Asks for what the walks of a layer need, and says what will come.
+    """Asks for what the sweeps of a layer need, and says what will come.
 
     The cache of a KV head is a block from word ``cache + head * head_stride`` on: keys, values from
     ``row_words`` on, scales from ``2 * row_words`` on. Keys and values lie in slices: full ones
-    ``slice_words`` apart, the half one from ``half_at`` on. For the keys of a walk it asks tile by
+    ``slice_words`` apart, the half one from ``half_at`` on. For the keys of a sweep it asks tile by
     tile: for scales, the half slice, the full ones; for its values slice by slice, the half one
-    last. Keys of a walk come before the values of the walk before.
+    last. Keys of a sweep come before the values of the sweep before.
 
     Throughput: a run a cycle, two cycles more between keys and values. The first run is offered
     ``LATENCY`` cycles after the command is taken, or 3 after ``i_written``, whichever is later.
@@ -32,7 +32,7 @@ class CacheReader(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        ``kv_heads``, ``walks``, the number of slices and ``past + nodes`` at least 1.
+        ``kv_heads``, ``sweeps``, the number of slices and ``base + nodes`` at least 1.
     i_written : In(stream.Signature(unsigned(0)))
         The pass's own rows are in memory; one for each command, before its first run.
     o_run : Out(stream.Signature(config.run))
@@ -72,11 +72,14 @@ class CacheReader(wiring.Component):
 
         command = Signal(config.command)
         positions = Signal(range(config.attention.positions + 1))
-        # A walk's block, and its number among those of its KV head: of the keys, of the values.
+        # A sweep's block, and its number among those of its KV head: of the keys, of the values.
         blocks = [Signal.like(command.cache, name=f"block{index}") for index in range(2)]
-        rounds = [Signal.like(command.rounds, name=f"round{index}") for index in range(2)]
-        # Walks whose keys, and whose values, are still to be asked for.
-        walks = [Signal.like(command.walks, name=f"walks{index}") for index in range(2)]
+        sweeps_per_kv_head = [
+            Signal.like(command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}")
+            for index in range(2)
+        ]
+        # Sweeps whose keys, and whose values, are still to be asked for.
+        sweeps = [Signal.like(command.sweeps, name=f"sweeps{index}") for index in range(2)]
         keys_at, halves_at, scales_at, slice_at = (
             Signal.like(command.cache, name=f"at{index}") for index in range(4)
         )
@@ -87,20 +90,20 @@ class CacheReader(wiring.Component):
             last_slice.eq(number + 1 == command.full),
         ]
 
-        def after_walk(part: int) -> None:
-            """To the next walk's block."""
-            m.d.sync += walks[part].eq(walks[part] - 1)
-            m.d.sync += rounds[part].eq(rounds[part] + 1)
-            with m.If(rounds[part] + 1 == command.rounds):
+        def after_sweep(part: int) -> None:
+            """To the next sweep's block."""
+            m.d.sync += sweeps[part].eq(sweeps[part] - 1)
+            m.d.sync += sweeps_per_kv_head[part].eq(sweeps_per_kv_head[part] + 1)
+            with m.If(sweeps_per_kv_head[part] + 1 == command.sweeps_per_kv_head):
                 m.d.sync += [
-                    rounds[part].eq(0),
+                    sweeps_per_kv_head[part].eq(0),
                     blocks[part].eq(blocks[part] + command.head_stride),
                 ]
 
         def after_tile() -> None:
             with m.If(left <= tile):
-                m.next = "turn"
-                after_walk(0)
+                m.next = "head_slot"
+                after_sweep(0)
             with m.Else():
                 m.next = "scales"
             m.d.sync += [
@@ -114,12 +117,12 @@ class CacheReader(wiring.Component):
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
                 offered = self.i_command.payload
-                m.d.sync += [command.eq(offered), positions.eq(offered.past + offered.nodes)]
+                m.d.sync += [command.eq(offered), positions.eq(offered.base + offered.nodes)]
                 for part in range(2):
                     m.d.sync += [
                         blocks[part].eq(offered.cache),
-                        walks[part].eq(offered.walks),
-                        rounds[part].eq(0),
+                        sweeps[part].eq(offered.sweeps),
+                        sweeps_per_kv_head[part].eq(0),
                     ]
                 with m.If(self.i_command.valid):
                     m.next = "written"
@@ -159,12 +162,12 @@ class CacheReader(wiring.Component):
                     m.d.sync += [slice_at.eq(slice_at + command.slice_words), number.eq(number + 1)]
                     with m.If(last_slice):
                         after_tile()
-            with m.State("turn"):
-                # After the very first keys come the second walk's.
+            with m.State("head_slot"):
+                # After the very first keys come the second sweep's.
                 m.d.sync += [slice_at.eq(blocks[1] + command.row_words), number.eq(0)]
                 m.next = "values"
-                with m.If((walks[1] == command.walks) & (walks[0] + 1 == command.walks)):
-                    with m.If(walks[0] != 0):
+                with m.If((sweeps[1] == command.sweeps) & (sweeps[0] + 1 == command.sweeps)):
+                    with m.If(sweeps[0] != 0):
                         m.next = "keys"
             with m.State("values"):
                 half = number == command.full
@@ -178,11 +181,11 @@ class CacheReader(wiring.Component):
                 with m.If(can):
                     m.d.sync += [slice_at.eq(slice_at + command.slice_words), number.eq(number + 1)]
                     with m.If(Mux(half, 1, last_slice & ~command.half)):
-                        after_walk(1)
+                        after_sweep(1)
                         m.next = "keys"
-                        with m.If(walks[0] == 0):
-                            m.next = "turn"
-                            with m.If(walks[1] == 1):
+                        with m.If(sweeps[0] == 0):
+                            m.next = "head_slot"
+                            with m.If(sweeps[1] == 1):
                                 m.next = "idle"
         return m
 

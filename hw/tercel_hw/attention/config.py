@@ -6,11 +6,11 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from tercel.numerics.attention import SCORE_BITS
-from tercel.program import pads
+from tercel.program import lanes_per_head_choices
+from tercel_hw.checks import check_integer
 from tercel_hw.dense import DenseConfig
 from tercel_hw.dense.config import PRODUCT
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.memory.checks import check_integer
 
 __all__ = ["BFLOAT16_BITS", "DENOMINATOR_BITS", "AttentionConfig"]
 
@@ -25,8 +25,9 @@ RAM_STYLES = (None, "block", "distributed", "ultra")
 class AttentionConfig:
     """Shape of an attention.
 
-    A *walk* is over the keys and then the values of a KV head; it serves as many of its query heads
-    as there are lanes for, its *turns*: node n of turn t has lane ``t * pad + n``.
+    A *sweep* is over the keys and then the values of a KV head; it serves as many of its query
+    heads as there are lanes for. Each has a *head slot*: node n of head slot s has lane
+    ``s * lanes_per_head + n``.
 
     Raises
     ------
@@ -37,8 +38,8 @@ class AttentionConfig:
     dense: DenseConfig
     positions: int = MOST_POSITIONS
     """Most keys that a query sees."""
-    walks: int = 64
-    """Most walks of a layer."""
+    sweeps: int = 64
+    """Most sweeps of a layer."""
     ram_style: str | None = "ultra"
     """Of the memories of scores and weights: ``block``, ``distributed``, ``ultra`` or none."""
 
@@ -46,7 +47,7 @@ class AttentionConfig:
         if not isinstance(self.dense, DenseConfig):
             raise TypeError(f"dense must be a DenseConfig, not {self.dense!r}")
         check_integer("positions", self.positions, 2, MOST_POSITIONS)
-        check_integer("walks", self.walks, 1, 255)
+        check_integer("sweeps", self.sweeps, 1, 255)
         if self.positions > self.dense.rows:
             raise ValueError(
                 f"positions must not exceed the dense engine's rows ({self.dense.rows}), "
@@ -62,9 +63,9 @@ class AttentionConfig:
         return self.dense.nodes
 
     @property
-    def pads(self) -> tuple[int, ...]:
+    def lanes_per_head_choices(self) -> tuple[int, ...]:
         """Lanes that a query head may have."""
-        return pads(self.nodes)
+        return lanes_per_head_choices(self.nodes)
 
     @property
     def sum_bits(self) -> int:
@@ -87,16 +88,16 @@ class AttentionConfig:
 
     @property
     def layer(self) -> data.StructLayout:
-        """All walks of a layer: the positions are the past, which all ``nodes`` see, then these."""
+        """All sweeps of a layer: ``base`` positions that every node sees, then the nodes' own."""
         read = self.dense.read.members
         return data.StructLayout(
             {
-                "past": range(self.positions + 1),
+                "base": range(self.positions + 1),
                 "nodes": range(self.nodes + 1),
-                "pad": range(self.nodes + 1),
+                "lanes_per_head": range(self.nodes + 1),
                 "heads": range(256),
-                "turns": range(self.nodes + 1),
-                "walks": range(self.walks + 1),
+                "head_slots": range(self.nodes + 1),
+                "sweeps": range(self.sweeps + 1),
                 "elements": read["elements"],
                 "full": read["full"],
                 "half": 1,
@@ -106,7 +107,7 @@ class AttentionConfig:
 
     @property
     def head_command(self) -> data.StructLayout:
-        """A walk of the model's head over ``rows`` of ``slices`` with the dense engine."""
+        """A sweep of the model's head over ``rows`` of ``slices`` with the dense engine."""
         members = self.dense.command.members
         return data.StructLayout({"slices": members["full"], "rows": members["rows"]})
 
@@ -122,7 +123,7 @@ class AttentionConfig:
 
     @property
     def denominators(self) -> data.StructLayout:
-        """What a walk leaves: the sums L and the largest exponents E, biased."""
+        """What a sweep leaves: the sums L and the largest exponents E, biased."""
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(unsigned(DENOMINATOR_BITS), self.nodes),
@@ -132,5 +133,5 @@ class AttentionConfig:
 
     @property
     def output(self) -> data.StructLayout:
-        """An element of all nodes' outputs; ``last`` with a walk's last."""
+        """An element of all nodes' outputs; ``last`` with a sweep's last."""
         return data.StructLayout({"values": self.floats, "last": 1})

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.inverse import Inverse
-from tercel_hw.attention.lanes import of_turn
+from tercel_hw.attention.lanes import of_head_slot
 from tercel_hw.attention.output_lanes import OutputLanes
 from tercel_hw.float32 import StreamPipeline
 
@@ -13,10 +13,10 @@ __all__ = ["OutputScale"]
 
 
 class OutputScale(wiring.Component):
-    """Divides a walk's totals by their denominators, and gives those of a turn to their nodes.
+    """Divides a sweep's totals by their denominators and returns them from lanes to nodes.
 
     The denominators' reciprocals come out of one pipeline, a lane a cycle, into registers, also
-    while the totals of the walk before leave; then an element a cycle, latency 12. The first total
+    while the totals of the sweep before leave; then an element a cycle, latency 12. The first total
     is taken ``PREPARE`` cycles and one for each lane after the denominators were offered, at the
     earliest.
 
@@ -27,18 +27,18 @@ class OutputScale(wiring.Component):
 
     Members
     -------
-    pad : In(range(nodes + 1))
-        Lanes of a turn; while totals are under way.
+    lanes_per_head : In(range(nodes + 1))
+        Lanes of a query head; while totals are under way.
     i_denominator : In(stream.Signature(config.denominators))
     i_total : In(stream.Signature(config.dense.totals_read))
     o : Out(stream.Signature(config.output))
-        Values beyond the pad are zero.
+        Values beyond the lanes_per_head are zero.
     """
 
     LATENCY = OutputLanes.LATENCY
     PREPARE = Inverse.LATENCY + 1
 
-    pad: Signal
+    lanes_per_head: Signal
     i_denominator: stream.Interface
     i_total: stream.Interface
     o: stream.Interface
@@ -47,7 +47,7 @@ class OutputScale(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "pad": wiring.In(range(config.nodes + 1)),
+                "lanes_per_head": wiring.In(range(config.nodes + 1)),
                 "i_denominator": wiring.In(stream.Signature(config.denominators)),
                 "i_total": wiring.In(stream.Signature(config.dense.totals_read)),
                 "o": wiring.Out(stream.Signature(config.output)),
@@ -64,10 +64,10 @@ class OutputScale(wiring.Component):
         ends = Signal()
         scales, prepared = self._prepare(m, ends)
         total = self.i_total.payload
-        tag = Cat(total.last, total.turn)
+        tag = Cat(total.last, total.head_slot)
         m.submodules.lanes = lanes = StreamPipeline(OutputLanes(config), tag_bits=len(tag))
         values = lanes.o.payload.value
-        turn, last = Signal.like(total.turn), Signal()
+        head_slot, last = Signal.like(total.head_slot), Signal()
         m.d.comb += [
             ends.eq(self.i_total.valid & self.i_total.ready & total.last),
             lanes.i.valid.eq(self.i_total.valid & prepared),
@@ -75,7 +75,7 @@ class OutputScale(wiring.Component):
             lanes.i.payload.sums.eq(total.sums),
             lanes.i.payload.scales.eq(scales),
             lanes.i.payload.tag.eq(tag),
-            Cat(last, turn).eq(lanes.o.payload.tag),
+            Cat(last, head_slot).eq(lanes.o.payload.tag),
             self.o.valid.eq(lanes.o.valid),
             lanes.o.ready.eq(self.o.ready),
             self.o.payload.last.eq(last),
@@ -83,12 +83,14 @@ class OutputScale(wiring.Component):
         rows = [values[lane] for lane in range(config.nodes)]
         m.d.comb += [
             self.o.payload["values"][node].eq(value)
-            for node, value in enumerate(of_turn(m, self.pad, config.pads, turn, rows))
+            for node, value in enumerate(
+                of_head_slot(m, self.lanes_per_head, config.lanes_per_head_choices, head_slot, rows)
+            )
         ]
         return m
 
     def _prepare(self, m: Module, ends: Signal) -> tuple[data.View, Signal]:
-        """Scales of the lanes, until a walk's totals end; whether they are complete."""
+        """Scales of the lanes, until a sweep's totals end; whether they are complete."""
         config = self._config
         denominators = self.i_denominator.payload
         lane = Signal(range(config.nodes))

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig
-from tercel_hw.attention.lanes import lanes_of_turn, node_of_lanes
-from tercel_hw.attention.turn_counter import TurnCounter
+from tercel_hw.attention.head_slot_counter import HeadSlotCounter
+from tercel_hw.attention.lanes import lanes_of_head_slot, node_of_lanes
 
 __all__ = ["QueryLoader", "query_column"]
 
@@ -19,7 +19,7 @@ def query_column(config: AttentionConfig) -> data.StructLayout:
 class QueryLoader(wiring.Component):
     """Writes queries as vectors of the dense engine, a column a cycle.
 
-    The vectors of walk w begin at slice ``w * (full + half)``; elements beyond the head size are
+    The vectors of sweep w begin at slice ``w * (full + half)``; elements beyond the head size are
     written as zeros, a cycle each.
 
     Parameters
@@ -35,14 +35,14 @@ class QueryLoader(wiring.Component):
         All query heads in order.
     o : Out(stream.Signature(config.dense.column))
         ``ready`` is ignored.
-    o_walk : Out(1)
-        A pulse: the vectors of another walk have been written.
+    o_sweep : Out(1)
+        A pulse: the vectors of another sweep have been written.
     """
 
     i_layer: stream.Interface
     i: stream.Interface
     o: stream.Interface
-    o_walk: Signal
+    o_sweep: Signal
 
     def __init__(self, config: AttentionConfig):
         self._config = config
@@ -51,7 +51,7 @@ class QueryLoader(wiring.Component):
                 "i_layer": wiring.In(stream.Signature(config.layer)),
                 "i": wiring.In(stream.Signature(query_column(config))),
                 "o": wiring.Out(stream.Signature(config.dense.column)),
-                "o_walk": wiring.Out(1),
+                "o_sweep": wiring.Out(1),
             }
         )
 
@@ -62,7 +62,7 @@ class QueryLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, dense = self._config, self._config.dense
-        m.submodules.heads = heads = TurnCounter(config)
+        m.submodules.heads = heads = HeadSlotCounter(config)
         layer = Signal(config.layer)
         running, starts, filling = Signal(), Signal(), Signal()
         first, number = Signal(range(dense.slices)), Signal.like(layer.full)
@@ -81,16 +81,24 @@ class QueryLoader(wiring.Component):
             slice_ends.eq(Mux(half, index == dense.macs // 2 - 1, index.all())),
             head_ends.eq(written & slice_ends & (filling | self.i.payload.last)),
             heads.step.eq(head_ends),
-            self.o_walk.eq(head_ends & heads.walk_ends),
+            self.o_sweep.eq(head_ends & heads.sweep_ends),
             self.o.valid.eq(written),
             column.slice.eq(first + number),
             column.index.eq(index),
             column.half.eq(half),
             column.lanes.eq(
-                lanes_of_turn(layer.pad, config.pads, heads.turn, layer.nodes, config.nodes)
+                lanes_of_head_slot(
+                    layer.lanes_per_head,
+                    config.lanes_per_head_choices,
+                    heads.head_slot,
+                    layer.nodes,
+                    config.nodes,
+                )
             ),
         ]
-        for lane, value in enumerate(node_of_lanes(layer.pad, config.pads, rows)):
+        for lane, value in enumerate(
+            node_of_lanes(layer.lanes_per_head, config.lanes_per_head_choices, rows)
+        ):
             m.d.comb += column["values"][lane].eq(Mux(filling, 0, value))
         with m.If(starts):
             m.d.sync += [layer.eq(self.i_layer.payload), running.eq(1)]
@@ -103,7 +111,7 @@ class QueryLoader(wiring.Component):
                 m.d.sync += filling.eq(1)
             with m.If(head_ends):
                 m.d.sync += [filling.eq(0), number.eq(0)]
-                with m.If(heads.walk_ends):
+                with m.If(heads.sweep_ends):
                     m.d.sync += first.eq(first + layer.full + layer.half)
                 with m.If(heads.layer_ends):
                     m.d.sync += running.eq(0)

@@ -1,22 +1,22 @@
-"""The queries' scales, walk by walk."""
+"""The queries' scales, sweep by sweep."""
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig
+from tercel_hw.attention.head_slot_counter import HeadSlotCounter
 from tercel_hw.attention.lanes import lane_of_node
-from tercel_hw.attention.turn_counter import TurnCounter
 from tercel_hw.float32 import Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.ring import following
+from tercel_hw.wrap_increment import wrap_increment
 
 __all__ = ["QueryScales"]
 
 
 class QueryScales(wiring.Component):
-    """Multiplies scales with a factor, a node a cycle; gives those of a walk's lanes together.
+    """Multiplies scales with a factor, a node a cycle; gives those of a sweep's lanes together.
 
-    A walk's are offered ``LATENCY`` cycles after its last node's cycle.
+    A sweep's are offered ``LATENCY`` cycles after its last node's cycle.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class QueryScales(wiring.Component):
     i : In(stream.Signature(config.floats))
         For each query head, those of its nodes.
     o : Out(stream.Signature(config.floats))
-        For each walk; lanes without a node hold something.
+        For each sweep; lanes without a node hold something.
     """
 
     LATENCY = 1 + Multiplier.LATENCY + 1
@@ -60,12 +60,12 @@ class QueryScales(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.heads = heads = TurnCounter(config)
+        m.submodules.heads = heads = HeadSlotCounter(config)
         layer, factor = Signal(config.layer), Signal(FLOAT32_BITS)
         running, starts, ends = Signal(), Signal(), Signal()
-        # Walks that have been asked for and not been given.
-        kept = Signal(range(config.walks + 1))
-        given = Signal()
+        # Sweeps that have been asked for and not been issued.
+        kept = Signal(range(config.sweeps + 1))
+        issued = Signal()
         node = Signal(range(config.nodes))
         taken, last_node = Signal(), Signal()
         m.d.comb += [
@@ -77,8 +77,8 @@ class QueryScales(wiring.Component):
             last_node.eq(node + 1 == layer.nodes),
             self.i.ready.eq(running & last_node),
             heads.step.eq(taken & last_node),
-            ends.eq(taken & last_node & heads.walk_ends),
-            given.eq(self.o.valid & self.o.ready),
+            ends.eq(taken & last_node & heads.sweep_ends),
+            issued.eq(self.o.valid & self.o.ready),
         ]
         with m.If(starts):
             m.d.sync += [layer.eq(self.i_layer.payload), factor.eq(self.factor), running.eq(1)]
@@ -86,7 +86,7 @@ class QueryScales(wiring.Component):
             m.d.sync += node.eq(Mux(last_node, 0, node + 1))
             with m.If(last_node & heads.layer_ends):
                 m.d.sync += running.eq(0)
-        m.d.sync += kept.eq(kept + ends - given)
+        m.d.sync += kept.eq(kept + ends - issued)
 
         stages = Stages(m, Const(1))
         scales = Array(self.i.payload[index] for index in range(config.nodes))
@@ -97,33 +97,33 @@ class QueryScales(wiring.Component):
             m,
             product,
             lane_of_node(
-                layer.pad,
-                config.pads,
-                stages.delay(heads.turn, wait, "turn"),
+                layer.lanes_per_head,
+                config.lanes_per_head_choices,
+                stages.delay(heads.head_slot, wait, "head_slot"),
                 stages.delay(node, wait, "node"),
                 config.nodes,
             )
             & stages.delay(taken, wait, "taken", reset=True).replicate(config.nodes),
             stages.delay(ends, wait, "ends", reset=True),
-            given,
+            issued,
         )
         return m
 
-    def _keep(self, m: Module, value: Value, lanes: Value, ends: Value, given: Value) -> None:
-        """A queue of walks that is written lane by lane."""
+    def _keep(self, m: Module, value: Value, lanes: Value, ends: Value, issued: Value) -> None:
+        """A queue of sweeps that is written lane by lane."""
         config = self._config
-        into, out = Signal(range(config.walks)), Signal(range(config.walks))
-        ready = Signal(range(config.walks + 1))
+        into, out = Signal(range(config.sweeps)), Signal(range(config.sweeps))
+        ready = Signal(range(config.sweeps + 1))
         with m.If(ends):
-            m.d.sync += into.eq(following(into, config.walks))
-        with m.If(given):
-            m.d.sync += out.eq(following(out, config.walks))
-        m.d.sync += ready.eq(ready + ends - given)
+            m.d.sync += into.eq(wrap_increment(into, config.sweeps))
+        with m.If(issued):
+            m.d.sync += out.eq(wrap_increment(out, config.sweeps))
+        m.d.sync += ready.eq(ready + ends - issued)
         m.d.comb += self.o.valid.eq(ready != 0)
         for lane in range(config.nodes):
             m.submodules[f"lane{lane}"] = store = memory.Memory(
                 shape=FLOAT32_BITS,
-                depth=config.walks,
+                depth=config.sweeps,
                 init=[],
                 attrs={"ram_style": "distributed"},
             )

@@ -13,7 +13,7 @@ __all__ = ["ScoreScale"]
 class ScoreScale(wiring.Component):
     """Joins sums with the scales of their query and key.
 
-    One position a cycle, latency 19; two cycles more from walk to walk.
+    One position a cycle, latency 19; two cycles more from sweep to sweep.
 
     Parameters
     ----------
@@ -22,10 +22,10 @@ class ScoreScale(wiring.Component):
 
     Members
     -------
-    i_walk : In(stream.Signature(range(positions + 1)))
-        Positions of a walk, at least one.
+    i_sweep : In(stream.Signature(range(positions + 1)))
+        Positions of a sweep, at least one.
     i_query_scales : In(stream.Signature(config.floats))
-        One for each walk: ``query scale * log2e / sqrt(head size)``, float32.
+        One for each sweep: ``query scale * log2e / sqrt(head size)``, float32.
     i_sum : In(stream.Signature(config.dense.sums))
     i_scales : In(stream.Signature(config.row_scales))
         One for each position.
@@ -34,7 +34,7 @@ class ScoreScale(wiring.Component):
 
     LATENCY = ScoreLanes.LATENCY
 
-    i_walk: stream.Interface
+    i_sweep: stream.Interface
     i_query_scales: stream.Interface
     i_sum: stream.Interface
     i_scales: stream.Interface
@@ -44,7 +44,7 @@ class ScoreScale(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "i_walk": wiring.In(stream.Signature(range(config.positions + 1))),
+                "i_sweep": wiring.In(stream.Signature(range(config.positions + 1))),
                 "i_query_scales": wiring.In(stream.Signature(config.floats)),
                 "i_sum": wiring.In(stream.Signature(config.dense.sums)),
                 "i_scales": wiring.In(stream.Signature(config.row_scales)),
@@ -65,8 +65,8 @@ class ScoreScale(wiring.Component):
         left = Signal(range(config.positions + 1))
         starts, taken = Signal(), Signal()
         m.d.comb += [
-            starts.eq((left == 0) & self.i_walk.valid & self.i_query_scales.valid),
-            self.i_walk.ready.eq(starts),
+            starts.eq((left == 0) & self.i_sweep.valid & self.i_query_scales.valid),
+            self.i_sweep.ready.eq(starts),
             self.i_query_scales.ready.eq(starts),
             lanes.i.valid.eq((left != 0) & self.i_sum.valid & self.i_scales.valid),
             taken.eq(lanes.i.valid & lanes.i.ready),
@@ -82,7 +82,10 @@ class ScoreScale(wiring.Component):
             self.o.payload.value_scale.eq(lanes.o.payload.tag),
         ]
         with m.If(starts):
-            m.d.sync += [left.eq(self.i_walk.payload), query_scales.eq(self.i_query_scales.payload)]
+            m.d.sync += [
+                left.eq(self.i_sweep.payload),
+                query_scales.eq(self.i_query_scales.payload),
+            ]
         with m.Elif(taken):
             m.d.sync += left.eq(left - 1)
         return m

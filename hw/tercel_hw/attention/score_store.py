@@ -1,4 +1,4 @@
-"""The scores of a walk."""
+"""The scores of a sweep."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -22,12 +22,12 @@ def exponent_of(scale: Value) -> Value:
     return scale[7:15]
 
 
-def visible_lanes(masks: data.View, past: Value, position: Value) -> Value:
+def visible_lanes(masks: data.View, base: Value, position: Value) -> Value:
     """A bit a lane: whether it sees a position. A lane's mask has its node's ancestors."""
     nodes = masks.shape().length
-    node = (position - past)[: max(nodes - 1, 1).bit_length()]
+    node = (position - base)[: max(nodes - 1, 1).bit_length()]
     return Cat(
-        Mux(position < past, masks[lane].any(), masks[lane].bit_select(node, 1))
+        Mux(position < base, masks[lane].any(), masks[lane].bit_select(node, 1))
         for lane in range(nodes)
     )
 
@@ -35,8 +35,8 @@ def visible_lanes(masks: data.View, past: Value, position: Value) -> Value:
 class ScoreStore(wiring.Component):
     """Keeps scores, and finds what is largest of them; a position a cycle.
 
-    The scores of the next walk are taken when `o` has been taken. Until then, and after it as long
-    as they are read no slower than others are written, those of this walk can be read.
+    The scores of the next sweep are taken when `o` has been taken. Until then, and after it as long
+    as they are read no slower than others are written, those of this sweep can be read.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ class ScoreStore(wiring.Component):
 
     Members
     -------
-    positions, past : In(range(positions + 1))
-        Of each walk.
+    positions, base : In(range(positions + 1))
+        Of each sweep.
     masks : In(config.ancestors)
         For each lane, those of its node; zeros where there is none.
     i : In(stream.Signature(config.scored))
     o : Out(stream.Signature(maxima_layout(config)))
-        All scores of a walk are there; offered in the cycle after the last was taken.
+        All scores of a sweep are there; offered in the cycle after the last was taken.
     read : In(range(positions))
     scored : Out(config.scored)
         What was there a cycle ago.
     """
 
     positions: Signal
-    past: Signal
+    base: Signal
     masks: data.View
     i: stream.Interface
     o: stream.Interface
@@ -70,7 +70,7 @@ class ScoreStore(wiring.Component):
         super().__init__(
             {
                 "positions": wiring.In(range(config.positions + 1)),
-                "past": wiring.In(range(config.positions + 1)),
+                "base": wiring.In(range(config.positions + 1)),
                 "masks": wiring.In(config.ancestors),
                 "i": wiring.In(stream.Signature(config.scored)),
                 "o": wiring.Out(stream.Signature(maxima_layout(config))),
@@ -100,7 +100,7 @@ class ScoreStore(wiring.Component):
             m.d.sync += self.o.valid.eq(ends)
         self._store(m, taken, position)
 
-        visible = visible_lanes(self.masks, self.past, position)
+        visible = visible_lanes(self.masks, self.base, position)
         first = position == 0
         largest = self.o.payload
         score = self.i.payload.scores

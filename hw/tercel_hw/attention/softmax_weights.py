@@ -13,16 +13,16 @@ __all__ = ["SoftmaxWeights"]
 
 
 class SoftmaxWeights(wiring.Component):
-    """The integers of ``numerics.attend`` for the walks of a layer.
+    """The integers of ``numerics.attend`` for the sweeps of a layer.
 
     Positions come as in ``CacheView``: the past, then the pass's nodes; a node sees the past and
-    its ancestors. When all scores of a walk are there its weights are computed, while scores of the
-    next walk may come. The weights are given for each slice of the values.
+    its ancestors. When all scores of a sweep are there its weights are computed, while scores of
+    the next sweep may come. The weights are given for each slice of the values.
 
     Throughput: a position a cycle, a beat a cycle. The first weights are offered ``LATENCY`` cycles
     after the last scores were taken, the denominators as many, less one, after those and a cycle
-    for each position; but a walk's weights come ``WALK`` cycles after those of the walk before at
-    least, and a cycle for each position.
+    for each position; but a sweep's weights come ``SWEEP`` cycles after those of the sweep before
+    at least, and a cycle for each position.
 
     Parameters
     ----------
@@ -32,16 +32,16 @@ class SoftmaxWeights(wiring.Component):
     Members
     -------
     i_layer : In(stream.Signature(config.layer))
-        ``past + nodes <= positions``; ``nodes`` and ``walks`` at least 1. Taken when all weights of
-        the layer before have left.
+        ``base + nodes <= positions``; ``nodes`` and ``sweeps`` at least 1. Taken when all weights
+        of the layer before have left.
     i_score : In(stream.Signature(config.scored))
     o_weight : Out(stream.Signature(config.dense.weights))
     o_denominator : Out(stream.Signature(config.denominators))
-        One for each walk.
+        One for each sweep.
     """
 
     LATENCY = 1 + Weigher.LATENCY + 2
-    WALK = Weigher.LATENCY + 1
+    SWEEP = Weigher.LATENCY + 1
 
     i_layer: stream.Interface
     i_score: stream.Interface
@@ -75,8 +75,8 @@ class SoftmaxWeights(wiring.Component):
         layer = Signal(config.layer)
         positions = Signal(range(config.positions + 1))
         masks = Signal(config.ancestors)
-        # Walks whose scores have not all come.
-        left = Signal.like(layer.walks)
+        # Sweeps whose scores have not all come.
+        left = Signal.like(layer.sweeps)
         busy, scores = Signal(), Signal()
         offered = self.i_layer.payload
         rows = [
@@ -85,13 +85,15 @@ class SoftmaxWeights(wiring.Component):
         with m.If(self.i_layer.valid & ~busy):
             m.d.sync += [
                 layer.eq(offered),
-                positions.eq(offered.past + offered.nodes),
-                left.eq(offered.walks),
+                positions.eq(offered.base + offered.nodes),
+                left.eq(offered.sweeps),
                 busy.eq(1),
             ]
             m.d.sync += [
                 masks[lane].eq(mask)
-                for lane, mask in enumerate(node_of_lanes(offered.pad, config.pads, rows))
+                for lane, mask in enumerate(
+                    node_of_lanes(offered.lanes_per_head, config.lanes_per_head_choices, rows)
+                )
             ]
         with m.Elif((left == 0) & weights.empty):
             m.d.sync += busy.eq(0)
@@ -113,7 +115,7 @@ class SoftmaxWeights(wiring.Component):
             weights.half.eq(layer.half),
         ]
         for part in store, weigher:
-            m.d.comb += [part.past.eq(layer.past), part.masks.eq(masks)]
+            m.d.comb += [part.base.eq(layer.base), part.masks.eq(masks)]
         for part in store, weigher, weights:
             m.d.comb += part.positions.eq(positions)
         return m

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
-from tercel_hw.attention.attention import Attention, attention_overhead
 from tercel_hw.attention.cache_reader import CacheReader
+from tercel_hw.attention.datapath import Attention, attention_overhead
 from tercel_hw.attention.query_loader import QueryLoader
 from tercel_hw.attention.query_scales import QueryScales
 from tercel_hw.attention.scale_queue import ScaleQueue
@@ -15,11 +15,11 @@ from tercel_hw.attention.word_sorter import WordSorter
 __all__ = ["AttentionUnit"]
 
 QUEUE_DEPTH = 4
-"""Of the output: no path leads from its taker into the attention."""
+"""Of the output: no path leads from its consumer into the attention."""
 
 
 class AttentionUnit(wiring.Component):
-    """``numerics.attend`` on a cache in memory, one walk after the other.
+    """``numerics.attend`` on a cache in memory, one sweep after the other.
 
     Queries are written into the dense engine as they come. When the pass's own rows are in memory,
     the cache is read in the order of :class:`CacheReader`.
@@ -35,7 +35,7 @@ class AttentionUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        One for each layer. ``past + nodes`` within the positions, ``walks`` times the slices of a
+        One for each layer. ``base + nodes`` within the positions, ``sweeps`` times the slices of a
         head within those of the dense engine, which has totals for the slices of a head;
         ``head_size`` a multiple of 16.
     i_written : In(stream.Signature(unsigned(0)))
@@ -128,19 +128,19 @@ class AttentionUnit(wiring.Component):
 
         command = Signal(config.command)
         layer = self._layer(m, command)
-        takers = [reader.i_command, attention.i_layer, loader.i_layer, factors.i_layer]
-        waiting = Signal(len(takers))
-        for index, taker in enumerate(takers):
+        consumers = [reader.i_command, attention.i_layer, loader.i_layer, factors.i_layer]
+        waiting = Signal(len(consumers))
+        for index, consumer in enumerate(consumers):
             m.d.comb += [
-                taker.valid.eq(waiting[index]),
-                taker.payload.eq(command if taker is reader.i_command else layer),
+                consumer.valid.eq(waiting[index]),
+                consumer.payload.eq(command if consumer is reader.i_command else layer),
             ]
-            with m.If(taker.ready):
+            with m.If(consumer.ready):
                 m.d.sync += waiting[index].eq(0)
         m.d.comb += [
             attention.tile.eq(config.tile),
             factors.factor.eq(command.factor),
-            scales.positions.eq(command.past + command.nodes),
+            scales.positions.eq(command.base + command.nodes),
             self.i_command.ready.eq(~self.busy),
         ]
         ends = self._output(m, attention, command)
@@ -153,7 +153,16 @@ class AttentionUnit(wiring.Component):
     def _layer(self, m: Module, command) -> data.View:
         """What the units must know of a command."""
         layer = Signal(self._config.attention.layer)
-        for name in "past", "nodes", "pad", "heads", "turns", "walks", "full", "half":
+        for name in (
+            "base",
+            "nodes",
+            "lanes_per_head",
+            "heads",
+            "head_slots",
+            "sweeps",
+            "full",
+            "half",
+        ):
             m.d.comb += layer[name].eq(command[name])
         m.d.comb += layer.elements.eq(command.head_size)
         for node in range(self._config.attention.nodes):
@@ -164,11 +173,11 @@ class AttentionUnit(wiring.Component):
         """Queue the output; whether the very last element enters."""
         row = self._config.row
         m.submodules.queue = queue = SyncFIFO(width=row.size, depth=QUEUE_DEPTH)
-        element, walks, last = Signal(row), Signal.like(command.walks), Signal()
+        element, sweeps, last = Signal(row), Signal.like(command.sweeps), Signal()
         ends = Signal()
         taken = attention.o.valid & attention.o.ready
         m.d.comb += [
-            last.eq(attention.o.payload.last & (walks + 1 == command.walks)),
+            last.eq(attention.o.payload.last & (sweeps + 1 == command.sweeps)),
             ends.eq(taken & last),
             element["values"].eq(attention.o.payload["values"]),
             element.last.eq(last),
@@ -180,16 +189,16 @@ class AttentionUnit(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         with m.If(taken & attention.o.payload.last):
-            m.d.sync += walks.eq(Mux(last, 0, walks + 1))
+            m.d.sync += sweeps.eq(Mux(last, 0, sweeps + 1))
         return ends
 
     def _lend(self, m: Module, attention: Attention, loader: QueryLoader) -> None:
         """The dense engine to the head; vectors of either go through a register."""
         vector = attention.i_vector
-        given = self.i_head_vector.valid & self.i_head_vector.ready
-        walk = Signal()
-        m.d.comb += [self.i_head_vector.ready.eq(~self.busy), attention.i_walk.eq(walk)]
-        m.d.sync += [vector.valid.eq(loader.o.valid | given), walk.eq(loader.o_walk)]
+        issued = self.i_head_vector.valid & self.i_head_vector.ready
+        sweep = Signal()
+        m.d.comb += [self.i_head_vector.ready.eq(~self.busy), attention.i_sweep.eq(sweep)]
+        m.d.sync += [vector.valid.eq(loader.o.valid | issued), sweep.eq(loader.o_sweep)]
         with m.If(self.busy):
             m.d.sync += vector.payload.eq(loader.o.payload)
         with m.Else():

@@ -7,7 +7,7 @@ from amaranth.lib import data
 
 from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.query_loader import query_column
-from tercel_hw.memory.checks import check_power_of_two
+from tercel_hw.checks import check_power_of_two
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["MOST_NODES", "SCALES_BYTES", "AttentionUnitConfig"]

@@ -12,10 +12,10 @@ __all__ = ["Weigher"]
 
 
 class Weigher(wiring.Component):
-    """The integers of ``numerics.attend`` for all positions of a walk, one a cycle, unstalled.
+    """The integers of ``numerics.attend`` for all positions of a sweep, one a cycle, unstalled.
 
-    The first weights leave ``LATENCY`` cycles after the walk's maxima have been taken, the
-    denominators are offered in the cycle after the last weights. The next walk is begun when they
+    The first weights leave ``LATENCY`` cycles after the sweep's maxima have been taken, the
+    denominators are offered in the cycle after the last weights. The next sweep is begun when they
     have been taken.
 
     Parameters
@@ -25,12 +25,12 @@ class Weigher(wiring.Component):
 
     Members
     -------
-    positions, past : In(range(positions + 1))
+    positions, base : In(range(positions + 1))
     masks : In(config.ancestors)
         Those of a :class:`ScoreStore`.
     i : In(stream.Signature(maxima_layout(config)))
     room : In(1)
-        The weights of another walk can be kept.
+        The weights of another sweep can be kept.
     read : Out(range(positions))
     scored : In(config.scored)
         The store.
@@ -43,7 +43,7 @@ class Weigher(wiring.Component):
     LATENCY = WeightLane.LATENCY + 2
 
     positions: Signal
-    past: Signal
+    base: Signal
     masks: data.View
     i: stream.Interface
     room: Signal
@@ -58,7 +58,7 @@ class Weigher(wiring.Component):
         super().__init__(
             {
                 "positions": wiring.In(range(config.positions + 1)),
-                "past": wiring.In(range(config.positions + 1)),
+                "base": wiring.In(range(config.positions + 1)),
                 "masks": wiring.In(config.ancestors),
                 "i": wiring.In(stream.Signature(maxima_layout(config))),
                 "room": wiring.In(1),
@@ -78,28 +78,28 @@ class Weigher(wiring.Component):
         m = Module()
         config = self._config
         largest = Signal(maxima_layout(config), reset_less=True)
-        walking, busy, ends = Signal(), Signal(), Signal()
+        active, busy, ends = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(~busy & self.room),
-            ends.eq(walking & (self.read + 1 == self.positions)),
+            ends.eq(active & (self.read + 1 == self.positions)),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [largest.eq(self.i.payload), walking.eq(1), busy.eq(1)]
-        with m.If(walking):
+            m.d.sync += [largest.eq(self.i.payload), active.eq(1), busy.eq(1)]
+        with m.If(active):
             m.d.sync += self.read.eq(Mux(ends, 0, self.read + 1))
         with m.If(ends):
-            m.d.sync += walking.eq(0)
+            m.d.sync += active.eq(0)
         with m.If(self.o_denominator.valid & self.o_denominator.ready):
             m.d.sync += [self.o_denominator.valid.eq(0), busy.eq(0)]
 
         stages = Stages(m, Const(1))
         fetched = stages(
-            visible=visible_lanes(self.masks, self.past, self.read), first=self.read == 0
+            visible=visible_lanes(self.masks, self.base, self.read), first=self.read == 0
         )
         late_first = stages.delay(fetched.first, WeightLane.LATENCY, "first")
         late_last = stages.delay(ends, WeightLane.LATENCY + 1, "last", reset=True)
         m.d.comb += self.o_valid.eq(
-            stages.delay(walking, WeightLane.LATENCY + 1, "valid", reset=True)
+            stages.delay(active, WeightLane.LATENCY + 1, "valid", reset=True)
         )
         with m.If(late_last):
             m.d.sync += self.o_denominator.valid.eq(1)

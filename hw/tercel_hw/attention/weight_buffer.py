@@ -1,4 +1,4 @@
-"""The weights of a walk, as often as its values have slices."""
+"""The weights of a sweep, as often as its values have slices."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -11,7 +11,7 @@ BUFFERS = 2
 
 
 class WeightBuffer(wiring.Component):
-    """Keeps the weights of two walks; gives those of the older one beat by beat of its values.
+    """Keeps the weights of two sweeps; gives those of the older one beat by beat of its values.
 
     For each full slice a position a beat, then for a half slice two; a beat a cycle. Weights can be
     read while those of later positions come: the first is offered 2 cycles after it came.
@@ -27,7 +27,7 @@ class WeightBuffer(wiring.Component):
     full, half : In
         Slices of the values.
     begin : In(1)
-        The weights of another walk will come.
+        The weights of another sweep will come.
     room : Out(1)
         They may.
     i_valid : In(1)
@@ -35,7 +35,7 @@ class WeightBuffer(wiring.Component):
         Position after position.
     o : Out(stream.Signature(config.dense.weights))
     empty : Out(1)
-        All weights of all walks have left.
+        All weights of all sweeps have left.
     """
 
     positions: Signal
@@ -76,7 +76,7 @@ class WeightBuffer(wiring.Component):
         counts = [Signal(range(config.positions + 1), name=f"count{i}") for i in range(BUFFERS)]
         begun, held = Signal(), Signal(range(BUFFERS + 1))
         done = Signal()
-        # Begun is the buffer of the walk to come, so the one that is written is the other.
+        # Begun is the buffer of the sweep to come, so the one that is written is the other.
         m.d.comb += [self.room.eq(held != BUFFERS), self.empty.eq(held == 0)]
         m.d.sync += held.eq(held + self.begin - done)
         with m.If(self.begin):
@@ -92,7 +92,7 @@ class WeightBuffer(wiring.Component):
                 write.en.eq(self.i_valid & (written[0] == bank)),
             ]
 
-        # What is read: the walk's buffer, the slice, the beat's first position.
+        # What is read: the sweep's buffer, the slice, the beat's first position.
         mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
         pairs, available, second = Signal(), Signal(range(config.positions + 1)), Signal()
         enable, issued, last = Signal(), Signal(), Signal()
@@ -121,7 +121,7 @@ class WeightBuffer(wiring.Component):
         return m
 
     def _banks(self) -> list[memory.Memory]:
-        """Of even and of odd positions, those of both walks."""
+        """Of even and of odd positions, those of both sweeps."""
         config = self._config
         attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
         depth = BUFFERS << ((config.positions - 1) >> 1).bit_length()

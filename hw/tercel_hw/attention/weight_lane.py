@@ -10,8 +10,8 @@ from amaranth.lib import data, memory
 from tercel.numerics.attention import SCORE_BITS, SUM_SHIFT, WEIGHT_SHIFT
 from tercel.numerics.functions import EXP2_FRACTION_BITS, exp2_significands
 from tercel_hw.dense import WEIGHT_BITS
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32 import Primitive, Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["TERM_BITS", "WeightLane"]

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, 
 from amaranth.lib import data, wiring
 
 from tercel_hw.dense.config import TOTAL_BITS, WEIGHT_BITS, DenseConfig
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["Chain", "cell_control"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.checks import check_integer, check_power_of_two
 
 __all__ = ["TOTAL_BITS", "WEIGHT_BITS", "DenseConfig"]
 
@@ -86,7 +86,7 @@ class DenseConfig:
 
     @property
     def command(self) -> data.StructLayout:
-        """A walk over rows of ``full`` slices and, if ``half``, a half slice."""
+        """A sweep over rows of ``full`` slices and, if ``half``, a half slice."""
         return data.StructLayout(
             {
                 "axpy": 1,
@@ -116,13 +116,13 @@ class DenseConfig:
 
     @property
     def read(self) -> data.StructLayout:
-        """How the totals of an axpy walk are read: all ``elements``, ``turns`` times."""
+        """How the totals of an axpy sweep are read: all ``elements``, ``head_slots`` times."""
         return data.StructLayout(
             {
                 "elements": range(self.totals * self.macs + 1),
                 "full": range(self.totals + 1),
                 "half": 1,
-                "turns": range(self.nodes + 1),
+                "head_slots": range(self.nodes + 1),
             }
         )
 
@@ -132,7 +132,7 @@ class DenseConfig:
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(signed(TOTAL_BITS), self.nodes),
-                "turn": range(self.nodes),
+                "head_slot": range(self.nodes),
                 "last": 1,
             }
         )

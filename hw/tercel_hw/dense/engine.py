@@ -28,9 +28,9 @@ def totals_latency(config: DenseConfig) -> int:
 class DenseEngine(wiring.Component):
     """Streams int8 rows past K int8 vectors (dot) or K weights a row (axpy); all sums are exact.
 
-    Rows come in beats of ``macs`` bytes, in slices. A dot's command is walked tile by tile: of
+    Rows come in beats of ``macs`` bytes, in slices. A dot's command is swept tile by tile: of
     ``tile`` rows, the last of what remains, first the half slice, two rows a beat, then the full
-    slices, each of all rows of the tile. It gives K sums a row. An axpy's command is walked slice
+    slices, each of all rows of the tile. It gives K sums a row. An axpy's command is swept slice
     by slice, each of all rows, the half slice last; it gives the sum over all rows of
     ``weight[lane] * row[element]`` for all elements. Bytes beyond a row's elements are ignored by
     axpy; in dot mode they meet what the vector has there, so one of both must be zero. In an axpy's
@@ -48,7 +48,7 @@ class DenseEngine(wiring.Component):
     Members
     -------
     i_vector : In(stream.Signature(config.column))
-        Writes a byte of the lanes' vectors, always ready; not of a slice that a walk still reads.
+        Writes a byte of the lanes' vectors, always ready; not of a slice that a sweep still reads.
     i_command : In(stream.Signature(config.command))
         ``rows`` and the number of slices at least 1. Dot: from ``slice`` on lie the full slices of
         the vectors, then the half one. Axpy: at most ``totals`` slices, and 4128 rows, for which
@@ -59,7 +59,7 @@ class DenseEngine(wiring.Component):
     o_sum : Out(stream.Signature(config.sums))
         Dot: one for each row.
     i_read : In(stream.Signature(config.read))
-        One for each axpy walk, in order, also long before; at least two elements.
+        One for each axpy sweep, in order, also long before; at least two elements.
     o_total : Out(stream.Signature(config.totals_read))
         What it asks for.
     """

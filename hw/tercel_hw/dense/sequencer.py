@@ -10,7 +10,7 @@ __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Takes a walk's beats, and says what each of them is.
+    """Takes a sweep's beats, and says what each of them is.
 
     Dot: tile by tile, in a tile the half slice first, then the full ones, so that sums of rows
     leave one by one with the last slice. Axpy: slice by slice, the full ones first, over all rows.

@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.dense.config import DenseConfig
-from tercel_hw.ring import following
+from tercel_hw.wrap_increment import wrap_increment
 
 __all__ = ["TotalBuffer"]
 
@@ -27,7 +27,7 @@ class TotalBuffer(wiring.Component):
         Sums come, from here on for ``chain`` cycles.
     i : In(config.chain_totals)
     i_command : In(stream.Signature(config.read))
-        One for each axpy walk, of at least two elements; taken with its last element.
+        One for each axpy sweep, of at least two elements; taken with its last element.
     o : Out(stream.Signature(config.totals_read))
     released : Out(1)
         A pulse: the oldest slice has been read.
@@ -71,45 +71,51 @@ class TotalBuffer(wiring.Component):
         command = self.i_command.payload
         enable, issued = Signal(), Signal()
         slot, first = Signal(range(config.totals)), Signal(range(config.totals))
-        # The element within its slice, its slice, all elements of the turn so far.
+        # The element within its slice, its slice, all elements of the head slot so far.
         index, number = Signal(range(config.macs)), Signal(range(config.totals))
         element = Signal.like(command.elements)
-        turn = Signal(range(config.nodes))
-        last_element, last_turn, last_of_slice = Signal(), Signal(), Signal()
+        head_slot = Signal(range(config.nodes))
+        last_element, last_head_slot, last_of_slice = Signal(), Signal(), Signal()
         m.d.comb += [
             enable.eq(~self.o.valid | self.o.ready),
             issued.eq(self.i_command.valid & (filled > number) & enable),
-            last_turn.eq(turn + 1 == command.turns),
+            last_head_slot.eq(head_slot + 1 == command.head_slots),
             last_of_slice.eq(index.all() | last_element),
-            self.i_command.ready.eq(issued & last_element & last_turn),
-            self.released.eq(issued & last_turn & last_of_slice),
+            self.i_command.ready.eq(issued & last_element & last_head_slot),
+            self.released.eq(issued & last_head_slot & last_of_slice),
         ]
 
         with m.If(issued):
-            # Known a cycle before, as much hangs on it; a turn has more than one element.
+            # Known a cycle before, as much hangs on it; a head slot has more than one element.
             m.d.sync += last_element.eq(~last_element & (element + 2 == command.elements))
             m.d.sync += [index.eq(index + 1), element.eq(element + 1)]
             with m.If(last_of_slice):
                 m.d.sync += [
                     index.eq(0),
                     number.eq(number + 1),
-                    slot.eq(following(slot, config.totals)),
+                    slot.eq(wrap_increment(slot, config.totals)),
                 ]
             with m.If(last_element):
-                m.d.sync += [element.eq(0), number.eq(0), turn.eq(Mux(last_turn, 0, turn + 1))]
-                m.d.sync += slot.eq(Mux(last_turn, following(slot, config.totals), first))
-            with m.If(last_element & last_turn):
-                m.d.sync += first.eq(following(slot, config.totals))
+                m.d.sync += [
+                    element.eq(0),
+                    number.eq(0),
+                    head_slot.eq(Mux(last_head_slot, 0, head_slot + 1)),
+                ]
+                m.d.sync += slot.eq(Mux(last_head_slot, wrap_increment(slot, config.totals), first))
+            with m.If(last_element & last_head_slot):
+                m.d.sync += first.eq(wrap_increment(slot, config.totals))
 
         cell_bits = (config.chain - 1).bit_length()
         cell, chain = index[:cell_bits], index[cell_bits:]
         half = number == command.full
         m.d.comb += read.addr.eq(Cat(cell, slot))
-        self._add(m, read.data, chain, half, enable, issued, turn, last_element & last_turn)
+        self._add(
+            m, read.data, chain, half, enable, issued, head_slot, last_element & last_head_slot
+        )
         return m
 
     def _write(self, m: Module, write) -> Signal:
-        """Write what comes; how many slices are there of the walks that have not been read."""
+        """Write what comes; how many slices are there of the sweeps that have not been read."""
         config = self._config
         cell = Signal(range(config.chain), init=config.chain - 1)
         slot = Signal(range(config.totals))
@@ -123,17 +129,17 @@ class TotalBuffer(wiring.Component):
         with m.If(self.i_valid):
             m.d.sync += cell.eq(cell - 1)
         with m.If(complete):
-            m.d.sync += slot.eq(following(slot, config.totals))
+            m.d.sync += slot.eq(wrap_increment(slot, config.totals))
         filled = Signal(range(2 * config.totals + 1))
         command = self.i_command
         done = command.valid & command.ready
-        # Slices that have been read count until the walk's last element has left.
+        # Slices that have been read count until the sweep's last element has left.
         slices = Signal(range(config.totals + 1))
         m.d.comb += slices.eq(command.payload.full + command.payload.half)
         m.d.sync += filled.eq(filled + complete - Mux(done, slices, 0))
         return filled
 
-    def _add(self, m: Module, found, chain, half, enable, issued, turn, last) -> None:
+    def _add(self, m: Module, found, chain, half, enable, issued, head_slot, last) -> None:
         """Choose the chain; in a half slice add the one of the upper half."""
         config = self._config
         parts = [found[index].as_value() for index in range(config.chains)]
@@ -142,17 +148,17 @@ class TotalBuffer(wiring.Component):
         layout = config.totals_read.members["sums"]
         one, two = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
         valid = Signal()
-        tags = data.StructLayout({"turn": range(config.nodes), "last": 1})
+        tags = data.StructLayout({"head_slot": range(config.nodes), "last": 1})
         tag = Signal(tags, reset_less=True)
         with m.If(enable):
             m.d.sync += [
                 valid.eq(issued),
-                tag.turn.eq(turn),
+                tag.head_slot.eq(head_slot),
                 tag.last.eq(last),
                 one.eq(chains[chain]),
                 two.eq(Mux(half, upper[chain], 0)),
                 self.o.valid.eq(valid),
-                self.o.payload.turn.eq(tag.turn),
+                self.o.payload.head_slot.eq(tag.head_slot),
                 self.o.payload.last.eq(tag.last),
             ]
             m.d.sync += [

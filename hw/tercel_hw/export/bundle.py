@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.errors import TercelError
-from tercel_hw.board import Board
+from tercel_hw.board import BoardSpec
 from tercel_hw.emission import emit_verilog
 from tercel_hw.export.fusesoc import core_file
 from tercel_hw.export.interfaces import describe_interfaces
@@ -30,7 +30,7 @@ def bundle(
     config: AcceleratorConfig,
     *,
     stem: str,
-    board: Board | None = None,
+    board: BoardSpec | None = None,
     target: Target | None = None,
     resources: Path | None = None,
 ) -> dict[str, str]:
@@ -119,7 +119,7 @@ def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dic
 
 
 def _stored(
-    config: AcceleratorConfig, target: Target, board: Board | None
+    config: AcceleratorConfig, target: Target, board: BoardSpec | None
 ) -> dict[str, Any] | None:
     """The report that lies with a board, if it is of this accelerator and target."""
     path = board.folder / STORED if board else None

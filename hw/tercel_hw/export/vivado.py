@@ -3,7 +3,7 @@
 from typing import Any
 
 from tercel.errors import TercelError
-from tercel_hw.board import Board
+from tercel_hw.board import BoardSpec
 from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["BUILD_SCRIPT", "SETTINGS", "board_files", "check_board", "wrapper"]
@@ -14,7 +14,7 @@ VLNV = {"AXI4": "xilinx.com:interface:aximm:1.0", "AXI4-Lite": "xilinx.com:inter
 PROTOCOLS = {"AXI4": "AXI4", "AXI4-Lite": "AXI4LITE"}
 
 
-def check_board(board: Board, config: AcceleratorConfig) -> None:
+def check_board(board: BoardSpec, config: AcceleratorConfig) -> None:
     """Refuse an accelerator that a board's ports do not fit.
 
     Raises
@@ -35,7 +35,7 @@ def check_board(board: Board, config: AcceleratorConfig) -> None:
 
 
 def board_files(
-    board: Board, interfaces: dict[str, Any], *, module: str, stem: str
+    board: BoardSpec, interfaces: dict[str, Any], *, module: str, stem: str
 ) -> dict[str, str]:
     """The wrapper and the scripts of a board by file name."""
     buses = {name: bus for name, bus in interfaces.items() if "role" in bus}

@@ -3,10 +3,10 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.encoding import EXPONENT_BITS, SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["TOTAL_BITS", "AlignedSum"]

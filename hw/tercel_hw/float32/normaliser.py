@@ -3,9 +3,9 @@
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
 
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["COARSE_BITS", "EXPONENT_BITS", "NORMAL_BITS", "Normaliser"]

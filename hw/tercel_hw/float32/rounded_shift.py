@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.encoding import EXPONENT_BITS, SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.shifts import COARSE, FINE_BITS, shift_right
 from tercel_hw.float32.stages import Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["LARGEST_WIDTH", "RoundedShift"]

@@ -5,10 +5,10 @@ from amaranth.lib import memory
 
 from tercel.numerics.functions import SIGNIFICAND_BITS as FRACTION_BITS
 from tercel.numerics.functions import SLOPE_BITS, SegmentTable
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.encoding import SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["SegmentInterpolator"]

@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from tercel_hw.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.float32.encoding import SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.target import Target
 
 __all__ = ["SignificandProduct", "check_b_bits"]

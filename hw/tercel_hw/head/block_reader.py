@@ -26,7 +26,7 @@ class BlockReader(wiring.Component):
 
     Members
     -------
-    i_command : In(stream.Signature(config.walk))
+    i_command : In(stream.Signature(config.sweep))
         ``rows`` is a multiple of 16.
     i : In(stream.Signature(config.word))
     o_row : Out(stream.Signature(config.dense.beat))
@@ -43,7 +43,7 @@ class BlockReader(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "i_command": wiring.In(stream.Signature(config.walk)),
+                "i_command": wiring.In(stream.Signature(config.sweep)),
                 "i": wiring.In(stream.Signature(unsigned(config.word))),
                 "o_row": wiring.Out(stream.Signature(config.dense.beat)),
                 "o_scale": wiring.Out(stream.Signature(FLOAT32_BITS)),

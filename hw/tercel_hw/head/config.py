@@ -6,8 +6,8 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 
 from tercel.numerics.functions import EXP2_FRACTION_BITS
+from tercel_hw.checks import check_integer
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.memory.checks import check_integer
 
 __all__ = ["EXPONENT_BITS", "OCTAVE_BITS", "TOTAL_BITS", "HeadConfig"]
 
@@ -34,7 +34,7 @@ class HeadConfig:
     """Lanes, K."""
     rows: int = 1 << 18
     """Most rows of a head; the histogram's bins hold 2^20."""
-    best: int = 64
+    top_k: int = 64
     """Rows that top-k gives, k."""
     sum_bits: int = 32
     """Of a row's sums."""
@@ -42,7 +42,7 @@ class HeadConfig:
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
         check_integer("rows", self.rows, 2, 1 << 20)
-        check_integer("best", self.best, 2, 64)
+        check_integer("top_k", self.top_k, 2, 64)
         check_integer("sum_bits", self.sum_bits, 2, 40)
 
     @property
@@ -55,7 +55,7 @@ class HeadConfig:
 
     @property
     def place(self) -> data.StructLayout:
-        """A logit's lane and row; ``last`` with the last of a walk."""
+        """A logit's lane and row; ``last`` with the last of a sweep."""
         return data.StructLayout({"lane": range(self.nodes), "row": range(self.rows), "last": 1})
 
     @property
@@ -70,7 +70,7 @@ class HeadConfig:
 
     @property
     def exponent(self) -> data.StructLayout:
-        """A base-2 logit, nine fraction bits; ``last`` with the last of a walk."""
+        """A base-2 logit, nine fraction bits; ``last`` with the last of a sweep."""
         return data.StructLayout(
             {"value": signed(EXPONENT_BITS), "lane": range(self.nodes), "last": 1}
         )
@@ -78,7 +78,7 @@ class HeadConfig:
     @property
     def rank(self) -> data.StructLayout:
         """Names an entry of a lane's list of best rows."""
-        return data.StructLayout({"rank": range(self.best), "lane": range(self.nodes)})
+        return data.StructLayout({"rank": range(self.top_k), "lane": range(self.nodes)})
 
     @property
     def entry(self) -> data.StructLayout:

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 
-from tercel_hw.head.run import RUN
+from tercel_hw.head.line_run import RUN
 from tercel_hw.vector.config import VectorConfig, command_layout
 
 __all__ = ["Dump"]
@@ -56,13 +56,13 @@ class Dump(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         offered, run = self.i_command.payload, self.o_run
-        walks = Signal()
+        sweeps = Signal()
         m.d.comb += [
-            self.busy.eq(run.valid | walks),
+            self.busy.eq(run.valid | sweeps),
             self.i_command.ready.eq(~self.busy & self.i.valid),
-            self.o_line.valid.eq(walks & self.i.valid),
+            self.o_line.valid.eq(sweeps & self.i.valid),
             self.o_line.payload.eq(self.i.payload["values"]),
-            self.i.ready.eq(walks & self.o_line.ready),
+            self.i.ready.eq(sweeps & self.o_line.ready),
         ]
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += [
@@ -71,7 +71,7 @@ class Dump(wiring.Component):
                 run.payload.lines.eq(offered.width),
             ]
         with m.If(run.valid & run.ready):
-            m.d.sync += [run.valid.eq(0), walks.eq(1)]
+            m.d.sync += [run.valid.eq(0), sweeps.eq(1)]
         with m.If(self.i.valid & self.i.ready & self.i.payload.last):
-            m.d.sync += walks.eq(0)
+            m.d.sync += sweeps.eq(0)
         return m

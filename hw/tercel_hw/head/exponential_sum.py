@@ -25,12 +25,12 @@ class ExponentialSum(wiring.Component):
     Members
     -------
     nodes : In(range(config.nodes + 1))
-        Lanes of the walk.
+        Lanes of the sweep.
     i : In(stream.Signature(config.exponent))
     valid : Out(1)
         Results are there.
     release : In(1)
-        They are no more needed: the next walk may begin.
+        They are no more needed: the next sweep may begin.
     lane : In(range(config.nodes))
     octave : Out(signed(9))
     total : Out(64)
@@ -81,7 +81,7 @@ class ExponentialSum(wiring.Component):
         lane, last_lane = Signal(range(nodes)), Signal(range(nodes), init=nodes - 1)
         step = Signal(range(self.LANE_CYCLES))
         octave, total = Signal(OCTAVE_BITS), Signal(TOTAL_BITS)
-        adds, ends, walked = Signal(), Signal(), Signal()
+        adds, ends, swept = Signal(), Signal(), Signal()
         offered = octave_of(self.i.payload.value)
         m.d.comb += [
             histogram.t.eq(self.i.payload.value),
@@ -111,7 +111,7 @@ class ExponentialSum(wiring.Component):
                 m.d.comb += [adds.eq(1), self.i.ready.eq(1), histogram.add.eq(self.i.valid)]
                 m.d.sync += [lane.eq(0), last_lane.eq(self.nodes - 1)]
                 with m.If(self.i.valid & self.i.payload.last):
-                    m.d.sync += walked.eq(1)
+                    m.d.sync += swept.eq(1)
                     m.next = "sum"
             with m.State("sum"):
                 m.d.comb += [
@@ -124,7 +124,7 @@ class ExponentialSum(wiring.Component):
                     with m.If(lane == last_lane):
                         m.next = "offer"
             with m.State("offer"):
-                m.d.comb += self.valid.eq(walked)
-                with m.If(self.release | ~walked):
+                m.d.comb += self.valid.eq(swept)
+                with m.If(self.release | ~swept):
                     m.next = "add"
         return m

@@ -18,7 +18,7 @@ QUEUE_ROWS = 32
 class LaneLogits(wiring.Component):
     """A queue of rows of sums, then one pipeline for the logits of all lanes.
 
-    The queue takes a row a cycle. A row that counts leaves it in as many cycles as the walk has
+    The queue takes a row a cycle. A row that counts leaves it in as many cycles as the sweep has
     lanes; those from the limit on, which must not win, are dropped, one a cycle. A logit is offered
     ``LATENCY`` cycles after its sum was taken, and one more for each logit before it.
 
@@ -31,7 +31,7 @@ class LaneLogits(wiring.Component):
     -------
     i_command : In(stream.Signature(StructLayout({"rows": ..., "limit": ..., "nodes": ...})))
         Rows that come, how many of them count and lanes that do: ``1 <= limit <= rows``,
-        ``1 <= nodes <= config.nodes``. Taken when all rows of the walk before have left the queue.
+        ``1 <= nodes <= config.nodes``. Taken when all rows of the sweep before have left the queue.
     i_sum : In(stream.Signature(config.sums))
         A row's.
     i_scale : In(stream.Signature(32))
@@ -50,10 +50,10 @@ class LaneLogits(wiring.Component):
     def __init__(self, config: HeadConfig):
         self._config = config
         count = range(config.rows + 1)
-        walk = {"rows": count, "limit": count, "nodes": range(config.nodes + 1)}
+        sweep = {"rows": count, "limit": count, "nodes": range(config.nodes + 1)}
         super().__init__(
             {
-                "i_command": wiring.In(stream.Signature(data.StructLayout(walk))),
+                "i_command": wiring.In(stream.Signature(data.StructLayout(sweep))),
                 "i_sum": wiring.In(stream.Signature(config.sums)),
                 "i_scale": wiring.In(stream.Signature(FLOAT32_BITS)),
                 "o": wiring.Out(stream.Signature(config.logit)),

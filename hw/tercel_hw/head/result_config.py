@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from amaranth.lib import data
 
+from tercel_hw.checks import check_integer
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.head.run import LINE_BITS
+from tercel_hw.head.line_run import LINE_BITS
 from tercel_hw.memory import StripedWriterConfig
-from tercel_hw.memory.checks import check_integer
 
 __all__ = ["ResultConfig"]
 

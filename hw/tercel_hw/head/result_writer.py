@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
+from tercel_hw.head.line_run import RUN
 from tercel_hw.head.result_config import ResultConfig
-from tercel_hw.head.run import RUN
 
 __all__ = ["ResultWriter"]
 

@@ -7,7 +7,7 @@ from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.exponential_sum import ExponentialSum
 from tercel_hw.head.line_builder import LineBuilder
-from tercel_hw.head.run import RUN
+from tercel_hw.head.line_run import RUN
 from tercel_hw.head.summary import Summary
 from tercel_hw.head.top_k import TopK
 from tercel_hw.vector.config import command_layout
@@ -16,7 +16,7 @@ __all__ = ["HeadResults"]
 
 
 class HeadResults(wiring.Component):
-    """Shows a walk's logits to those blocks whose results are asked for; sends lines for the host.
+    """Shows a sweep's logits to those blocks whose results are asked for; sends lines for the host.
 
     First, if ``logits``, a run of a line of unscaled logits for each row below ``limit``; then the
     run of the :class:`Summary`. One logit a cycle unless `TopK` or the lines hold it up.
@@ -69,7 +69,7 @@ class HeadResults(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.best = best = TopK(config)
+        m.submodules.top_k = top_k = TopK(config)
         m.submodules.exponents = exponents = ExponentScale(config)
         m.submodules.sums = sums = ExponentialSum(config)
         m.submodules.summary = summary = Summary(config)
@@ -80,27 +80,27 @@ class HeadResults(wiring.Component):
         word = Signal(config.word)
         logit = self.i.payload
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
-        walks, scales, listed = Signal(), Signal(), Signal()
+        sweeps, scales, listed = Signal(), Signal(), Signal()
         m.d.comb += [
             # The best row is the first of a list.
-            best.size.eq(Mux(command.best == 0, 1, command.best)),
-            best.i.payload.eq(logit),
-            best.read.eq(summary.read),
-            best.rank.eq(summary.rank),
+            top_k.size.eq(Mux(command.top_k == 0, 1, command.top_k)),
+            top_k.i.payload.eq(logit),
+            top_k.read.eq(summary.read),
+            top_k.rank.eq(summary.rank),
             exponents.i.payload.eq(logit),
             sums.i.valid.eq(exponents.o.valid),
             sums.i.payload.eq(exponents.o.payload),
             sums.nodes.eq(command.nodes),
             sums.lane.eq(summary.o.payload.lane),
             summary.i_command.payload.eq(command),
-            summary.entry.eq(best.entry),
+            summary.entry.eq(top_k.entry),
             summary.scale.eq(exponents.i_scale.payload.value),
             summary.octave.eq(sums.octave),
             summary.total.eq(sums.total),
             word.value.eq(logit.value),
             word.lane.eq(logit.lane),
             word.last.eq(logit.lane == last_lane),
-            lines.i.payload.eq(Mux(walks, word, summary.o.payload)),
+            lines.i.payload.eq(Mux(sweeps, word, summary.o.payload)),
             summary.o.ready.eq(lines.i.ready),
         ]
         scale = exponents.i_scale
@@ -110,14 +110,14 @@ class HeadResults(wiring.Component):
             m.d.sync += scale.payload.value.eq(self.i_scales.payload[scales_lane])
         # A logit goes to all that are asked in one cycle.
         m.d.sync += [
-            listed.eq(command.argmax | command.best.any()),
+            listed.eq(command.argmax | command.top_k.any()),
             last_lane.eq(command.nodes - 1),
         ]
-        listing, writing = ~listed | best.i.ready, ~command.logits | lines.i.ready
-        comes = walks & self.i.valid
+        listing, writing = ~listed | top_k.i.ready, ~command.logits | lines.i.ready
+        comes = sweeps & self.i.valid
         m.d.comb += [
-            self.i.ready.eq(walks & listing & writing),
-            best.i.valid.eq(comes & listed & writing),
+            self.i.ready.eq(sweeps & listing & writing),
+            top_k.i.valid.eq(comes & listed & writing),
             lines.i.valid.eq((comes & command.logits & listing) | summary.o.valid),
             exponents.i.valid.eq(comes & command.sums & listing & writing),
         ]
@@ -150,15 +150,15 @@ class HeadResults(wiring.Component):
                     self.o_run.payload.lines.eq(command.limit),
                 ]
                 with m.If(self.o_run.ready | ~command.logits):
-                    m.next = "walk"
-            with m.State("walk"):
-                m.d.comb += walks.eq(1)
+                    m.next = "sweep"
+            with m.State("sweep"):
+                m.d.comb += sweeps.eq(1)
                 with m.If(self.i.valid & self.i.ready & logit.last):
                     m.next = "end"
             with m.State("end"):
                 # The last logit may be on its way into its list.
                 summed = sums.valid | ~command.sums
-                m.d.comb += summary.i_command.valid.eq(best.idle & summed & self.i_scales.valid)
+                m.d.comb += summary.i_command.valid.eq(top_k.idle & summed & self.i_scales.valid)
                 with m.If(summary.i_command.valid):
                     m.next = "summary"
             with m.State("summary"):

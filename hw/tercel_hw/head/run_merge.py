@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from tercel_hw.head.config import HeadConfig
-from tercel_hw.head.run import RUN
+from tercel_hw.head.line_run import RUN
 
 __all__ = ["RunMerge"]
 

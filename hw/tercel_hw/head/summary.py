@@ -1,11 +1,11 @@
-"""The summary of a head's walk."""
+"""The summary of a head's sweep."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import OCTAVE_BITS, TOTAL_BITS, HeadConfig
-from tercel_hw.head.run import RUN
+from tercel_hw.head.line_run import RUN
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["Summary"]
@@ -16,11 +16,11 @@ SCALES, BEST_ROWS, BEST_VALUES, OCTAVES, LOW, HIGH, ROWS, VALUES = range(8)
 
 
 class Summary(wiring.Component):
-    """A walk's results as one run of lines, a 32-bit word of each lane.
+    """A sweep's results as one run of lines, a 32-bit word of each lane.
 
     The order: the nodes' scales; if ``argmax``, rows of rank 0 and their unscaled logits; if
     ``sums``, octaves with their sign, low and high words of totals; rows and unscaled logits of
-    ``min(limit, best)`` ranks. One word a cycle, and a cycle for each kind of line before the last
+    ``min(limit, top_k)`` ranks. One word a cycle, and a cycle for each kind of line before the last
     that is not asked for.
 
     Parameters
@@ -31,7 +31,7 @@ class Summary(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``best`` is at most ``config.best``. Taken when the summary before has left.
+        ``top_k`` is at most ``config.top_k``. Taken when the summary before has left.
     o_run : Out(stream.Signature(RUN))
         Leaves before the words.
     o : Out(stream.Signature(config.word))
@@ -79,19 +79,19 @@ class Summary(wiring.Component):
         m = Module()
         command = Signal.like(self.i_command.payload)
         kind, shown = Signal(range(VALUES + 1)), Signal(range(VALUES + 1))
-        ranks, ranks_left = Signal.like(command.best), Signal.like(command.best)
+        ranks, ranks_left = Signal.like(command.top_k), Signal.like(command.top_k)
         rank, lane = self.rank.rank, self.rank.lane
         # Whether this kind and those after it are asked for.
         todo = Signal(VALUES + 1)
         asked = todo[0]
         last_lane = Signal.like(lane)
-        walks, free, issues, ends, repeats = (Signal() for _ in range(5))
-        argmax, sums, best = command.argmax, command.sums, ranks != 0
+        sweeps, free, issues, ends, repeats = (Signal() for _ in range(5))
+        argmax, sums, top_k = command.argmax, command.sums, ranks != 0
         m.d.comb += [
             self.o_run.payload.address.eq(command.summary_address),
             self.o_run.payload.lines.eq(1 + (argmax << 1) + sums * 3 + (ranks << 1)),
             free.eq(~self.o.valid | self.o.ready),
-            issues.eq(walks & asked & free),
+            issues.eq(sweeps & asked & free),
             ends.eq(issues & (lane == last_lane)),
             repeats.eq((kind == VALUES) & (ranks_left != 1)),
             self.read.eq(free),
@@ -123,10 +123,10 @@ class Summary(wiring.Component):
                 m.d.comb += self.i_command.ready.eq(~self.o.valid)
                 offered = self.i_command.payload
                 with m.If(self.i_command.valid & self.i_command.ready):
-                    few = offered.limit < offered.best
+                    few = offered.limit < offered.top_k
                     m.d.sync += [
                         command.eq(offered),
-                        ranks.eq(Mux(few, offered.limit, offered.best)),
+                        ranks.eq(Mux(few, offered.limit, offered.top_k)),
                     ]
                     m.next = "run"
             with m.State("run"):
@@ -136,12 +136,12 @@ class Summary(wiring.Component):
                     kind.eq(SCALES),
                     rank.eq(0),
                     ranks_left.eq(ranks),
-                    todo.eq(Cat(1, argmax.replicate(2), sums.replicate(3), best.replicate(2))),
+                    todo.eq(Cat(1, argmax.replicate(2), sums.replicate(3), top_k.replicate(2))),
                 ]
                 with m.If(self.o_run.ready):
                     m.next = "words"
             with m.State("words"):
-                m.d.comb += walks.eq(1)
+                m.d.comb += sweeps.eq(1)
                 with m.If(issues):
                     m.d.sync += lane.eq(Mux(ends, 0, lane + 1))
                 with m.If(ends | ~asked):

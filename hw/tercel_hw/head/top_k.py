@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
-from tercel_hw.head.order import key_of, value_of
+from tercel_hw.head.float_order import key_of, value_of
 
 __all__ = ["PLACES", "TopK"]
 
@@ -28,8 +28,8 @@ class TopK(wiring.Component):
 
     Members
     -------
-    size : In(range(config.best + 1))
-        Entries that are wanted, at least 1; the same during a walk.
+    size : In(range(config.top_k + 1))
+        Entries that are wanted, at least 1; the same during a sweep.
     i : In(stream.Signature(config.logit))
         Every lane's rows in rising order from 0 on: row 0 begins a new list.
     idle : Out(1)
@@ -51,7 +51,7 @@ class TopK(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "size": wiring.In(range(config.best + 1)),
+                "size": wiring.In(range(config.top_k + 1)),
                 "i": wiring.In(stream.Signature(config.logit)),
                 "idle": wiring.Out(1),
                 "read": wiring.In(1),
@@ -68,7 +68,7 @@ class TopK(wiring.Component):
         m = Module()
         config = self._config
         entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
-        word_bits = (-(-config.best // PLACES) - 1).bit_length()
+        word_bits = (-(-config.top_k // PLACES) - 1).bit_length()
         m.submodules.lists = lists = memory.Memory(
             shape=data.ArrayLayout(entry, PLACES),
             depth=config.nodes << word_bits,

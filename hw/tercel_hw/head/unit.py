@@ -6,8 +6,8 @@ from amaranth.lib import stream, wiring
 from tercel_hw.head.block_reader import BlockReader
 from tercel_hw.head.lane_logits import LaneLogits
 from tercel_hw.head.line_builder import LineBuilder
+from tercel_hw.head.line_run import RUN
 from tercel_hw.head.results import HeadResults
-from tercel_hw.head.run import RUN
 from tercel_hw.head.unit_config import HeadUnitConfig
 from tercel_hw.vector.config import command_layout
 
@@ -18,7 +18,7 @@ class HeadUnit(wiring.Component):
     """``numerics.head_logits`` over a head's tape, and what is read off the logits.
 
     For each command the activations go to the dense engine's vectors, a column a cycle; then the
-    engine is told to walk and the tape's words pass, one a cycle, each in the cycle in which it
+    engine is told to sweep and the tape's words pass, one a cycle, each in the cycle in which it
     comes: blocks of 16 row scales and 16 rows. Lines for the host come in runs: if ``logits``, one
     of unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is
     done lane by lane: a row takes ``nodes`` cycles, and what `TopK` needs. A row's line is offered
@@ -32,18 +32,18 @@ class HeadUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``best`` at most ``config.head.best``,
-        ``1 <= nodes <= config.head.nodes``: results of other lanes mean nothing. Taken when the
-        walk before has ended.
+        ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``top_k`` at most
+        ``config.head.top_k``, ``1 <= nodes <= config.head.nodes``: results of other
+        lanes mean nothing. Taken when the sweep before has ended.
     i : In(stream.Signature(config.column))
         Activations; a row of the tape is zero beyond them.
     i_scales : In(stream.Signature(config.head.floats))
         Those of the activations; taken when the lines have been made.
     i_word : In(stream.Signature(config.word))
         The tape.
-    o_head_command : Out(stream.Signature(config.walk))
+    o_head_command : Out(stream.Signature(config.sweep))
     o_head_vector : Out(stream.Signature(config.dense.column))
-        All of a walk before its ``o_head_command``.
+        All of a sweep before its ``o_head_command``.
     o_head_row : Out(stream.Signature(config.dense.beat))
         Only after it.
     i_head_sum : In(stream.Signature(config.dense.sums))
@@ -78,7 +78,7 @@ class HeadUnit(wiring.Component):
                 "i": wiring.In(stream.Signature(config.column)),
                 "i_scales": wiring.In(stream.Signature(floats)),
                 "i_word": wiring.In(stream.Signature(unsigned(config.word))),
-                "o_head_command": wiring.Out(stream.Signature(config.walk)),
+                "o_head_command": wiring.Out(stream.Signature(config.sweep)),
                 "o_head_vector": wiring.Out(stream.Signature(dense.column)),
                 "o_head_row": wiring.Out(stream.Signature(dense.beat)),
                 "i_head_sum": wiring.In(stream.Signature(dense.sums)),
@@ -112,7 +112,7 @@ class HeadUnit(wiring.Component):
         element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
         index_bits = config.dense.macs.bit_length() - 1
-        walk = logits.i_command.payload
+        sweep = logits.i_command.payload
         m.d.comb += [
             vector.payload.slice.eq(element[index_bits:]),
             vector.payload.index.eq(element[:index_bits]),
@@ -121,7 +121,7 @@ class HeadUnit(wiring.Component):
             self.o_head_command.payload.slices.eq(command.slices),
             self.o_head_command.payload.rows.eq(command.rows),
             reader.i_command.payload.eq(self.o_head_command.payload),
-            [walk[name].eq(command[name]) for name in walk.shape().members],
+            [sweep[name].eq(command[name]) for name in sweep.shape().members],
             results.i_command.payload.eq(command),
         ]
         parts = (reader, logits, results)
@@ -143,10 +143,10 @@ class HeadUnit(wiring.Component):
                 with m.If(self.o_head_command.ready):
                     m.next = "start"
             with m.State("start"):
-                # All are idle: the walk before has ended.
+                # All are idle: the sweep before has ended.
                 m.d.comb += [part.i_command.valid.eq(1) for part in parts]
-                m.next = "walk"
-            with m.State("walk"):
+                m.next = "sweep"
+            with m.State("sweep"):
                 # The rows that do not count are the last to come.
                 with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"

@@ -72,7 +72,7 @@ class HeadUnitConfig:
         return data.StructLayout({"values": values, "last": 1})
 
     @property
-    def walk(self) -> data.StructLayout:
+    def sweep(self) -> data.StructLayout:
         """What the dense engine is told."""
         command = self.dense.command.members
         return data.StructLayout({"slices": command["full"], "rows": command["rows"]})

@@ -7,7 +7,7 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from tercel_hw.memory.checks import check_integer, check_power_of_two
+from tercel_hw.checks import check_integer, check_power_of_two
 
 __all__ = [
     "PAGE_BYTES",

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from tercel_hw.memory.checks import check_integer, check_power_of_two, check_ram_style
+from tercel_hw.checks import check_integer, check_power_of_two, check_ram_style
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 from tercel_hw.memory.prefetch import PrefetchConfig, TapePrefetcher
 from tercel_hw.memory.striped import StripedConfig
@@ -65,7 +65,7 @@ class FetchChannel(wiring.Component):
     """A destination of a :class:`RoutedReader` that always takes what it asked for.
 
     Runs are cut into steps, which end at multiples of ``step`` words; a step is asked for when the
-    FIFO has room for all of it. So a channel whose taker waits never holds up another.
+    FIFO has room for all of it. So a channel whose consumer waits never holds up another.
 
     Throughput: one word a cycle while the memory answers a step within ``depth - step`` cycles.
     Latency: ``LATENCY`` cycles from taking a run to asking for its first step, ``config.latency``

@@ -6,8 +6,8 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.memory.checks import check_integer, check_ram_style
-from tercel_hw.ring import following
+from tercel_hw.checks import check_integer, check_ram_style
+from tercel_hw.wrap_increment import wrap_increment
 
 __all__ = ["FifoConfig", "StreamFifo"]
 
@@ -116,9 +116,9 @@ class StreamFifo(wiring.Component):
         m.d.sync += stored.eq(stored + taken - fetched)
 
         with m.If(taken):
-            m.d.sync += write.addr.eq(following(write.addr, config.depth))
+            m.d.sync += write.addr.eq(wrap_increment(write.addr, config.depth))
         with m.If(fetched):
-            m.d.sync += read.addr.eq(following(read.addr, config.depth))
+            m.d.sync += read.addr.eq(wrap_increment(read.addr, config.depth))
         if config.read_latency:
             self._queue(m, stored, read, fetched)
         else:

@@ -6,8 +6,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from tercel_hw.checks import check_integer
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter
-from tercel_hw.memory.checks import check_integer
 
 __all__ = ["PrefetchConfig", "TapePrefetcher"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter
-from tercel_hw.memory.checks import check_integer
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 
 __all__ = ["AxiReader", "ReaderConfig"]

@@ -7,8 +7,8 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
+from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
-from tercel_hw.memory.checks import check_integer
 from tercel_hw.memory.striped import StripedConfig, StripedReader
 
 __all__ = ["RoutedConfig", "RoutedReader"]

@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
-from tercel_hw.memory.checks import check_integer
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
 
 __all__ = ["StripedConfig", "StripedReader"]

@@ -7,9 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
+from tercel_hw.checks import check_power_of_two
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
 from tercel_hw.memory.burst import BurstSplitter
-from tercel_hw.memory.checks import check_power_of_two
 from tercel_hw.memory.writer import AxiWriter, WriterConfig
 
 __all__ = ["StripedWriter", "StripedWriterConfig"]

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter
-from tercel_hw.memory.checks import check_integer, check_power_of_two
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 
 __all__ = ["AxiWriter", "WriterConfig"]

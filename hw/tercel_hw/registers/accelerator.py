@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tercel.image import CODES, LAYOUTS, TapeLayout
-from tercel_hw.memory.checks import check_integer
+from tercel_hw.checks import check_integer
 from tercel_hw.registers.map import RegisterMap
 from tercel_hw.registers.register import Access, Field, Register, check_name
 
@@ -19,7 +19,7 @@ COUNTERS = {
     "head": "Cycles in which the tape was the head's",
     "bytes_read": "Bytes read from memory",
     "bytes_written": "Bytes written to memory",
-    "table_stall": "Cycles in which it waited for activations, tables or its sums' taker",
+    "table_stall": "Cycles in which it waited for activations, tables or its sums' consumer",
 }
 """64-bit counters, zeroed by a start: those of bytes count by more than one a cycle."""
 FIRST_COUNTER, FIRST_BASE = 0x40, 0x80

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.memory.checks import check_integer
+from tercel_hw.checks import check_integer
 
 __all__ = ["Counter", "CounterConfig"]
 

@@ -4,7 +4,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from tercel_hw.memory.checks import check_integer
+from tercel_hw.checks import check_integer
 
 __all__ = ["Access", "Field", "Register"]
 

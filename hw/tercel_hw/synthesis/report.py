@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tercel_hw.board import Board
+from tercel_hw.board import BoardSpec
 from tercel_hw.synthesis.resources import Resources
 from tercel_hw.synthesis.run import Measured
 from tercel_hw.synthesis.script import FAMILY
@@ -32,7 +32,7 @@ def _total(blocks: Sequence[Measured]) -> Resources:
 
 
 def as_json(
-    blocks: Sequence[Measured], *, config: AcceleratorConfig, board: Board, complete: bool
+    blocks: Sequence[Measured], *, config: AcceleratorConfig, board: BoardSpec, complete: bool
 ) -> dict[str, Any]:
     """The report as a JSON object.
 
@@ -60,7 +60,7 @@ def as_json(
     }
 
 
-def _rows(blocks: Sequence[Measured], board: Board) -> tuple[list[Row], list[Row]]:
+def _rows(blocks: Sequence[Measured], board: BoardSpec) -> tuple[list[Row], list[Row]]:
     """Cells of the blocks, and of total, budget and share."""
     total = _total(blocks)
     body = [
@@ -83,7 +83,7 @@ def _counts(resources: Resources) -> Row:
     )
 
 
-def as_table(blocks: Sequence[Measured], board: Board) -> Table:
+def as_table(blocks: Sequence[Measured], board: BoardSpec) -> Table:
     """The report for a terminal."""
     table = Table(title="Estimate: Yosys, block by block, nothing placed or routed")
     table.add_column("block")
@@ -98,7 +98,7 @@ def as_table(blocks: Sequence[Measured], board: Board) -> Table:
     return table
 
 
-def as_markdown(blocks: Sequence[Measured], board: Board) -> str:
+def as_markdown(blocks: Sequence[Measured], board: BoardSpec) -> str:
     """The report as a Markdown table."""
     heads = ("block", *HEADS.values(), "levels", "through")
     body, foot = _rows(blocks, board)

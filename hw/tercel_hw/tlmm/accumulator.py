@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from tercel_hw.config import SAME_ROW, TlmmConfig
+from tercel_hw.tlmm.config import SAME_ROW, TlmmConfig
 from tercel_hw.tlmm.layouts import sums_layout, tag_layout
 
 __all__ = ["Accumulator"]

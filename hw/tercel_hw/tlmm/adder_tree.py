@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from tercel_hw.adder_levels import COMPLEMENTED, COUNTED, SUMMED, count_latency, tree_latency
+from tercel_hw.tlmm.adder_levels import COMPLEMENTED, COUNTED, SUMMED, count_latency, tree_latency
 from tercel_hw.tlmm.ternary_adder import TernaryAdder
 
 __all__ = ["AdderTree"]

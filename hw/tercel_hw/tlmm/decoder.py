@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from tercel.image import WeightCode
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.layouts import lookup_layout
 
 __all__ = ["CodeDecoder", "balanced_parts"]

@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.config import TlmmConfig
 from tercel_hw.tlmm.accumulator import Accumulator
 from tercel_hw.tlmm.adder_tree import AdderTree
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.decoder import CodeDecoder
 from tercel_hw.tlmm.filler import TableFiller
 from tercel_hw.tlmm.issuer import RowIssuer
@@ -90,11 +90,11 @@ class TlmmEngine(wiring.Component):
         m.submodules.queue = queue = fifo.SyncFIFO(width=sums_layout(config).size, depth=depth)
 
         # A command goes to both at once.
-        takers = (filler.i_command, issuer.i_command)
-        m.d.comb += self.i_command.ready.eq(takers[0].ready & takers[1].ready)
-        for taker, other in (takers, takers[::-1]):
-            m.d.comb += taker.payload.eq(self.i_command.payload)
-            m.d.comb += taker.valid.eq(self.i_command.valid & other.ready)
+        consumers = (filler.i_command, issuer.i_command)
+        m.d.comb += self.i_command.ready.eq(consumers[0].ready & consumers[1].ready)
+        for consumer, other in (consumers, consumers[::-1]):
+            m.d.comb += consumer.payload.eq(self.i_command.payload)
+            m.d.comb += consumer.valid.eq(self.i_command.valid & other.ready)
 
         full = Signal(2)
         m.d.sync += full.eq(full & ~issuer.released | filler.filled)

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.generator import TableGenerator
 from tercel_hw.tlmm.layouts import command_layout, entry_layout, group_layout, place_layout
 

@@ -7,8 +7,8 @@ from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.config import TlmmConfig
 from tercel_hw.tlmm.arithmetic import plus_or_minus
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
 
 __all__ = ["RING", "TableGenerator", "half_path"]
@@ -42,7 +42,7 @@ def half_path(count: int) -> list[tuple[int, ...]]:
     return [(*p, 0) for p in lower] + [(*p, 1) for p in _whole_path(lower[-1])]
 
 
-class _Walk:
+class _FillOrder:
     """The steps of a path as tables over the number of the step."""
 
     def __init__(self, trits: int, *, halved: bool):
@@ -129,12 +129,12 @@ class TableGenerator(wiring.Component):
 
         start = 0
         for part, trits in enumerate(config.parts):
-            walk = _Walk(trits, halved=config.halved[part])
+            order = _FillOrder(trits, halved=config.halved[part])
             entry = self.entries[str(part)]
-            m.d.sync += entry.valid.eq(busy & (step < len(walk.index)))
-            m.d.sync += entry.index.eq(_at(walk.index, step))
-            moved = _at(walk.moved, step)
-            down = _at(walk.down, step)
+            m.d.sync += entry.valid.eq(busy & (step < len(order.index)))
+            m.d.sync += entry.index.eq(_at(order.index, step))
+            moved = _at(order.moved, step)
+            down = _at(order.down, step)
             for node in range(config.nodes):
                 before = Signal.like(entry.sums[node], name=f"before_{part}_{node}")
                 activation = Signal(signed(8), name=f"activation_{part}_{node}")

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from tercel_hw.config import SAME_ROW, TlmmConfig
+from tercel_hw.tlmm.config import SAME_ROW, TlmmConfig
 from tercel_hw.tlmm.layouts import ROW_BITS, command_layout, tag_layout
 
 __all__ = ["RowIssuer"]

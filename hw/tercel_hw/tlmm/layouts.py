@@ -4,7 +4,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 
 __all__ = [
     "codes_layout",

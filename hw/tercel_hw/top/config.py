@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, fields
 
 from tercel.image import TapeLayout
-from tercel.program import Machine
+from tercel.program import AcceleratorSpec
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.cache import CacheConfig
-from tercel_hw.config import TLMM, TlmmConfig
+from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.dense import DenseConfig
 from tercel_hw.head import HeadConfig, HeadUnitConfig, ResultConfig
 from tercel_hw.memory import (
@@ -19,8 +19,8 @@ from tercel_hw.memory import (
     StripedWriterConfig,
     WriterConfig,
 )
-from tercel_hw.memory.checks import check_integer, check_power_of_two
 from tercel_hw.registers import ControlConfig
+from tercel_hw.tlmm.config import TLMM, TlmmConfig
 from tercel_hw.vector import VectorConfig
 
 __all__ = ["ACCELERATORS", "CHANNELS", "AcceleratorConfig"]
@@ -44,7 +44,7 @@ class AcceleratorConfig:
     """
 
     tlmm: TlmmConfig = field(default_factory=lambda: TlmmConfig(max_columns=COLUMNS))
-    """The ternary engine; its lanes are the machine's, its widest matrix the widest row."""
+    """The ternary engine; its lanes are the spec's, its widest matrix the widest row."""
     ports: int = 4
     """Memory ports."""
     port_bytes: int = 16
@@ -61,7 +61,7 @@ class AcceleratorConfig:
     """Most positions of the cache."""
     rows: int = 1 << 17
     """Largest vocabulary."""
-    best: int = 64
+    top_k: int = 64
     """Largest top-k."""
     tape_words: int = 4 * 4096
     """Words of the tape buffer."""
@@ -85,7 +85,7 @@ class AcceleratorConfig:
             )
         # The configurations of the blocks check what remains.
         for name in (
-            "machine",
+            "spec",
             "vector",
             "attention_unit",
             "head_unit",
@@ -119,18 +119,18 @@ class AcceleratorConfig:
         )
 
     @property
-    def machine(self) -> Machine:
+    def spec(self) -> AcceleratorSpec:
         """What the driver must know."""
-        return Machine(
+        return AcceleratorSpec(
             layout=self.layout,
             nodes=self.nodes,
             positions=self.positions,
             hidden=self.hidden,
             columns=self.tlmm.max_columns,
             head_size=self.head_size,
-            walks=self.heads,
+            sweeps=self.heads,
             slices=self.dense.slices,
-            best=self.best,
+            top_k=self.top_k,
             rows=self.rows,
         )
 
@@ -163,7 +163,7 @@ class AcceleratorConfig:
         return AttentionConfig(
             dense=self.dense,
             positions=self.positions,
-            walks=self.heads,
+            sweeps=self.heads,
             ram_style="ultra" if self.positions >= ULTRA_POSITIONS else "block",
         )
 
@@ -174,7 +174,7 @@ class AcceleratorConfig:
     @property
     def head(self) -> HeadConfig:
         bits = self.dense.sum_bits
-        return HeadConfig(nodes=self.nodes, rows=self.rows, best=self.best, sum_bits=bits)
+        return HeadConfig(nodes=self.nodes, rows=self.rows, top_k=self.top_k, sum_bits=bits)
 
     @property
     def head_unit(self) -> HeadUnitConfig:
@@ -236,7 +236,7 @@ ACCELERATORS = {
         chain=8,
         positions=64,
         rows=256,
-        best=8,
+        top_k=8,
         tape_words=256,
         burst_beats=16,
         address_width=32,

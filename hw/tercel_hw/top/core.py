@@ -33,8 +33,8 @@ from tercel_hw.vector import (
 
 __all__ = ["Core"]
 
-TAKERS = {"norm": 6, "tape": 2, "engine": 3, "heads": 3, "rows": 2}
-"""Who is told of a command, where it is more than one."""
+CONSUMERS = {"norm": 6, "tape": 2, "engine": 3, "heads": 3, "rows": 2}
+"""Who is commands of a command, where it is more than one."""
 NORM, DUMP = 0, 1
 """Targets of the residual stream."""
 
@@ -115,10 +115,10 @@ class Core(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.dispatcher = dispatcher = Dispatcher(
-            word=8 * config.word_bytes, caps=config.machine.caps, shape=config.machine.shape
+            word=8 * config.word_bytes, caps=config.spec.caps, shape=config.spec.shape
         )
         forks = self._forks(m, dispatcher)
-        told = {name: fork.o for name, fork in forks.items()}
+        commands = {name: fork.o for name, fork in forks.items()}
         m.submodules.loader = loader = RowLoader(config.vector)
         m.submodules.residual = residual = Residual(config.vector)
         m.submodules.rotary = rotary = Rotary(config.vector)
@@ -126,24 +126,24 @@ class Core(wiring.Component):
         m.submodules.head = head = HeadUnit(config.head_unit)
         m.submodules.gate = gate = Gate(config.vector)
 
-        self._load_rows(m, told["rows"], loader, residual, rotary, forks["rows"].empty)
+        self._load_rows(m, commands["rows"], loader, residual, rotary, forks["rows"].empty)
         columns, scales, weights = self._quantise(
-            m, told["norm"], [residual.o[NORM], gate.o, attention.o]
+            m, commands["norm"], [residual.o[NORM], gate.o, attention.o]
         )
-        outputs = self._multiply(m, told, columns[0], scales[0], weights, head)
-        self._post_process(m, told, outputs, rotary, residual, gate)
-        written = self._attend(m, told, rotary, attention)
+        outputs = self._multiply(m, commands, columns[0], scales[0], weights, head)
+        self._post_process(m, commands, outputs, rotary, residual, gate)
+        written = self._attend(m, commands, rotary, attention)
         connect(m, columns[1], head.i)
         self._scales(m, scales[1], head.i_scales)
-        self._head(m, told, attention, head, residual.o[DUMP])
+        self._head(m, commands, attention, head, residual.o[DUMP])
         self._end(m, dispatcher, forks, residual, written, head.busy)
         return m
 
     def _forks(self, m: Module, dispatcher: Dispatcher) -> dict[str, CommandFork]:
-        """A queue for each taker of each command."""
+        """A queue for each consumer of each command."""
         forks = {}
         for name in UNITS:
-            fork = CommandFork(layout=command_layout(name), takers=TAKERS.get(name, 1))
+            fork = CommandFork(layout=command_layout(name), consumers=CONSUMERS.get(name, 1))
             m.submodules[f"commands_{name}"] = forks[name] = fork
             connect(m, getattr(dispatcher, name), fork.i)
         m.d.comb += [
@@ -156,8 +156,8 @@ class Core(wiring.Component):
         self._fetch(m, "program", dispatcher.o_run, dispatcher.i)
         return forks
 
-    def _fetch(self, m: Module, channel: str, run: stream.Interface, taker: stream.Interface):
-        """Ask a channel for runs; give its words to the taker."""
+    def _fetch(self, m: Module, channel: str, run: stream.Interface, consumer: stream.Interface):
+        """Ask a channel for runs; give its words to the consumer."""
         index = CHANNELS.index(channel)
         target = self.o_run[index]
         m.d.comb += [
@@ -166,20 +166,22 @@ class Core(wiring.Component):
             target.payload.words.eq(run.payload.words),
             run.ready.eq(target.ready),
         ]
-        connect(m, flipped(self.i_word[index]), taker)
+        connect(m, flipped(self.i_word[index]), consumer)
 
-    def _load_rows(self, m: Module, told, loader, residual, rotary, empty) -> None:
+    def _load_rows(self, m: Module, commands, loader, residual, rotary, empty) -> None:
         """Embeddings into the residual stream, rotations into the rotary unit's table."""
         m.submodules.row_fetch = fetch = RowFetch()
-        connect(m, told[0], fetch.i_command)
-        connect(m, told[1], loader.i_command)
+        connect(m, commands[0], fetch.i_command)
+        connect(m, commands[1], loader.i_command)
         self._fetch(m, "rows", fetch.o, loader.i)
         connect(m, loader.o_element, residual.i_element)
         connect(m, loader.o_table, rotary.i_table)
         loaded = empty & loader.o_idle
         m.d.comb += [residual.i_loaded.eq(loaded), rotary.i_loaded.eq(loaded)]
 
-    def _quantise(self, m: Module, told, sources) -> tuple[Sequence, Sequence, stream.Interface]:
+    def _quantise(
+        self, m: Module, commands, sources
+    ) -> tuple[Sequence, Sequence, stream.Interface]:
         """Rows of the sources to columns and scales of the engine and of the head."""
         vector = self._config.vector
         m.submodules.gains = gains = GainReader(vector)
@@ -190,10 +192,10 @@ class Core(wiring.Component):
         m.submodules.row_sources = sources_switch
         m.submodules.column_targets = columns
         m.submodules.scale_targets = scales
-        takers = [quantiser, gains, sources_switch, columns, scales]
-        for command, taker in zip(told[1:], takers, strict=True):
-            connect(m, command, taker.i_command)
-        self._fetch(m, "vector", told[0], gains.i)
+        consumers = [quantiser, gains, sources_switch, columns, scales]
+        for command, consumer in zip(commands[1:], consumers, strict=True):
+            connect(m, command, consumer.i_command)
+        self._fetch(m, "vector", commands[0], gains.i)
         for source, entry in zip(sources, sources_switch.i, strict=True):
             connect(m, source, entry)
         connect(m, sources_switch.o[0], quantiser.i)
@@ -208,15 +210,15 @@ class Core(wiring.Component):
         return columns.o, scales.o, gains.o_weights
 
     @staticmethod
-    def _scales(m: Module, row: stream.Interface, taker: stream.Interface) -> None:
+    def _scales(m: Module, row: stream.Interface, consumer: stream.Interface) -> None:
         """The scales of a switch are rows of one element."""
         m.d.comb += [
-            taker.valid.eq(row.valid),
-            taker.payload.eq(row.payload["values"]),
-            row.ready.eq(taker.ready),
+            consumer.valid.eq(row.valid),
+            consumer.payload.eq(row.payload["values"]),
+            row.ready.eq(consumer.ready),
         ]
 
-    def _multiply(self, m: Module, told, columns, scales, weights, head) -> list:
+    def _multiply(self, m: Module, commands, columns, scales, weights, head) -> list:
         """The ternary engine on its tape; float32 rows to three targets."""
         config = self._config
         m.submodules.router = router = WordRouter(
@@ -226,18 +228,18 @@ class Core(wiring.Component):
         m.submodules.store = store = ActivationStore(config.vector)
         m.submodules.engine = engine = TlmmEngine(config=config.tlmm)
         m.submodules.dequantiser = dequantiser = Dequantiser(config.vector)
-        self._fetch(m, "tape", told["tape"][0], router.i)
-        connect(m, told["tape"][1], router.i_command)
+        self._fetch(m, "tape", commands["tape"][0], router.i)
+        connect(m, commands["tape"][1], router.i_command)
         connect(m, router.o[0], gearbox.i)
         connect(m, router.o[1], head.i_word)
 
-        segment, matrix, rounds = told["engine"]
-        for command, taker, names in (
+        segment, matrix, rounds = commands["engine"]
+        for command, consumer, names in (
             (segment, gearbox.i_segment, {"bytes": "bytes", "chunks": "row_chunks"}),
             (matrix, engine.i_command, {name: name for name in ("rows", "chunks", "codes")}),
         ):
-            m.d.comb += [taker.valid.eq(command.valid), command.ready.eq(taker.ready)]
-            m.d.comb += [taker.payload[to].eq(command.payload[of]) for to, of in names.items()]
+            m.d.comb += [consumer.valid.eq(command.valid), command.ready.eq(consumer.ready)]
+            m.d.comb += [consumer.payload[to].eq(command.payload[of]) for to, of in names.items()]
         connect(m, rounds, store.i_command)
         connect(m, columns, store.i)
         connect(m, store.o, engine.i_groups)
@@ -248,7 +250,7 @@ class Core(wiring.Component):
             self.corrupt.eq(engine.error),
             engine.clear.eq(self.clear),
         ]
-        connect(m, told["dequantise"][0], dequantiser.i_command)
+        connect(m, commands["dequantise"][0], dequantiser.i_command)
         connect(m, weights, dequantiser.i_weights)
         self._scales(m, scales, dequantiser.i_scales)
         connect(m, engine.o_sums, dequantiser.i)
@@ -257,7 +259,7 @@ class Core(wiring.Component):
         # The engine takes a matrix while it plays the one before.
         m.submodules.matrices_left = matrices = Outstanding()
         m.d.comb += [
-            matrices.given.eq(matrix.valid & matrix.ready),
+            matrices.issued.eq(matrix.valid & matrix.ready),
             matrices.done.eq(sums.valid & sums.ready & sums.payload.last),
             self.events.compute.eq(codes.valid & codes.ready),
             self.events.tape_stall.eq(matrices.any & codes.ready & ~codes.valid),
@@ -266,20 +268,20 @@ class Core(wiring.Component):
         ]
         return dequantiser.o
 
-    def _post_process(self, m: Module, told, outputs, rotary, residual, gate) -> None:
+    def _post_process(self, m: Module, commands, outputs, rotary, residual, gate) -> None:
         """What becomes of a linear's output."""
-        for output, taker in zip(outputs, (rotary.i, residual.i, gate.i), strict=True):
-            connect(m, output, taker)
-        connect(m, told["residual"][0], residual.i_command)
-        connect(m, told["gate"][0], gate.i_command)
+        for output, consumer in zip(outputs, (rotary.i, residual.i, gate.i), strict=True):
+            connect(m, output, consumer)
+        connect(m, commands["residual"][0], residual.i_command)
+        connect(m, commands["gate"][0], gate.i_command)
 
-    def _attend(self, m: Module, told, rotary, attention) -> stream.Interface:
+    def _attend(self, m: Module, commands, rotary, attention) -> stream.Interface:
         """Queries, keys and values to the attention and to the cache; what tells of the latter."""
         config = self._config
         m.submodules.head_quantiser = quantiser = HeadQuantiser(config.vector)
         m.submodules.cache = cache = CacheWriter(config.cache)
-        for command, taker in zip(told["heads"], (rotary, quantiser, cache), strict=True):
-            connect(m, command, taker.i_command)
+        for command, consumer in zip(commands["heads"], (rotary, quantiser, cache), strict=True):
+            connect(m, command, consumer.i_command)
         connect(m, rotary.o, quantiser.i)
         connect(m, quantiser.o_query, attention.i_query)
         connect(m, quantiser.o_query_scales, attention.i_query_scales)
@@ -289,7 +291,7 @@ class Core(wiring.Component):
         connect(m, cache.o, flipped(self.o[0]))
         m.d.comb += cache.written.eq(~self.writing)
         connect(m, cache.o_done, attention.i_written)
-        connect(m, told["attention"][0], attention.i_command)
+        connect(m, commands["attention"][0], attention.i_command)
         self._fetch(m, "cache", attention.o_run, attention.i_word)
         attending = Signal()
         with m.If(cache.o_done.valid & cache.o_done.ready):
@@ -299,14 +301,14 @@ class Core(wiring.Component):
         m.d.comb += self.events.attention.eq(attending)
         return cache.o_done
 
-    def _head(self, m: Module, told, attention, head, residual) -> None:
+    def _head(self, m: Module, commands, attention, head, residual) -> None:
         """The model's head and everything else that is written for the host."""
         config = self._config
         m.submodules.dump = dump = Dump(config.vector)
         m.submodules.result_merge = merge = RunMerge(config.head)
         m.submodules.results = results = ResultWriter(config.results)
-        connect(m, told["head"][0], head.i_command)
-        connect(m, told["dump"][0], dump.i_command)
+        connect(m, commands["head"][0], head.i_command)
+        connect(m, commands["dump"][0], dump.i_command)
         connect(m, residual, dump.i)
         connect(m, head.o_head_vector, attention.i_head_vector)
         connect(m, head.o_head_command, attention.i_head_command)
@@ -320,28 +322,28 @@ class Core(wiring.Component):
         connect(m, results.o_command, flipped(self.o_command[1]))
         connect(m, results.o, flipped(self.o[1]))
 
-    def _end(self, m: Module, dispatcher, forks, residual, cache_done, walking) -> None:
+    def _end(self, m: Module, dispatcher, forks, residual, cache_done, sweeping) -> None:
         """When all is done, and whether anything moves."""
         m.submodules.rows_left = rows = Outstanding()
         m.submodules.caches_left = caches = Outstanding()
         m.submodules.results_left = results = Outstanding()
-        given = {
+        issued = {
             name: getattr(dispatcher, name).valid & getattr(dispatcher, name).ready
             for name in ("residual", "heads", "head", "dump")
         }
         runs = 1 + dispatcher.head.payload.logits
         m.d.comb += [
-            rows.given.eq(given["residual"]),
+            rows.issued.eq(issued["residual"]),
             rows.done.eq(Cat(row.valid & row.ready & row.payload.last for row in residual.o).any()),
-            caches.given.eq(given["heads"]),
+            caches.issued.eq(issued["heads"]),
             caches.done.eq(cache_done.valid & cache_done.ready),
-            results.given.eq(Mux(given["head"], runs, given["dump"])),
+            results.issued.eq(Mux(issued["head"], runs, issued["dump"])),
             results.done.eq(self.o_command[1].valid & self.o_command[1].ready),
         ]
         left = Cat(counter.any for counter in (rows, caches, results))
         waiting = Cat(~fork.empty for fork in forks.values())
         # The head's results may be written before the last of its rows, which do not count.
-        busy = left.any() | waiting.any() | self.writing | walking
+        busy = left.any() | waiting.any() | self.writing | sweeping
         m.d.sync += dispatcher.idle.eq(~busy)
         moving = [*self.i_word, *self.o_command, *self.o, *residual.o]
         m.d.sync += self.progress.eq(

@@ -1,4 +1,4 @@
-"""One stream of commands to several takers."""
+"""One stream of commands to several consumers."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
@@ -11,7 +11,7 @@ QUEUE = 4
 
 
 class CommandFork(wiring.Component):
-    """Gives each of ``takers`` a copy of every command, in order, through a queue of its own.
+    """Gives each of ``consumers`` a copy of every command, in order, through a queue of its own.
 
     A command is taken when every queue has room; it is offered in the next cycle.
 
@@ -19,7 +19,7 @@ class CommandFork(wiring.Component):
     ----------
     layout
         Of the command.
-    takers
+    consumers
         How many.
 
     Members
@@ -34,15 +34,17 @@ class CommandFork(wiring.Component):
     o: list[stream.Interface]
     empty: Signal
 
-    def __init__(self, *, layout: data.StructLayout, takers: int = 1):
+    def __init__(self, *, layout: data.StructLayout, consumers: int = 1):
         self._layout = layout
-        self._takers = takers
+        self._consumers = consumers
         signature = stream.Signature(layout)
-        super().__init__({"i": In(signature), "o": Out(signature).array(takers), "empty": Out(1)})
+        super().__init__(
+            {"i": In(signature), "o": Out(signature).array(consumers), "empty": Out(1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        ready, waits = Signal(self._takers), Signal(self._takers)
+        ready, waits = Signal(self._consumers), Signal(self._consumers)
         taken = Signal()
         m.d.comb += [
             self.i.ready.eq(ready.all()),

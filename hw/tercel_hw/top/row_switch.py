@@ -1,4 +1,4 @@
-"""Rows of one of several sources to one of several takers."""
+"""Rows of one of several sources to one of several consumers."""
 
 from collections.abc import Sequence
 

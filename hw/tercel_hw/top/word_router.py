@@ -1,4 +1,4 @@
-"""Runs of words to one of several takers."""
+"""Runs of words to one of several consumers."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -17,7 +17,7 @@ class WordRouter(wiring.Component):
     width
         Bits of a word.
     targets
-        How many takers.
+        How many consumers.
     command
         Layout of a run: it has at least ``target`` and ``words``, not zero.
 

@@ -6,8 +6,8 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from tercel.program import COMMANDS
+from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.memory.checks import check_integer, check_power_of_two
 
 __all__ = ["VectorConfig", "command_layout"]
 

@@ -59,7 +59,7 @@ class HeadFactors(wiring.Component):
         m = Module()
         nodes = self._config.nodes
         stages = Stages(m, FLOWS)
-        taken, given, complete = Signal(), Signal(), Signal()
+        taken, issued, complete = Signal(), Signal(), Signal()
         maxima = Signal(self._config.floats, reset_less=True)
         cache = Signal(reset_less=True)
         left, source = Signal(range(nodes + 1)), Signal(range(nodes))
@@ -68,11 +68,11 @@ class HeadFactors(wiring.Component):
             self.i.ready.eq((left <= 1) & (inside != HEADS)),
             taken.eq(self.i.valid & self.i.ready),
             self.o.valid.eq(waiting != 0),
-            given.eq(self.o.valid & self.o.ready),
+            issued.eq(self.o.valid & self.o.ready),
         ]
         m.d.sync += [
-            inside.eq(inside + taken - given),
-            waiting.eq(waiting + complete - given),
+            inside.eq(inside + taken - issued),
+            waiting.eq(waiting + complete - issued),
         ]
         with m.If(taken):
             m.d.sync += [
@@ -101,7 +101,7 @@ class HeadFactors(wiring.Component):
             attrs={"ram_style": "distributed"},
         )
         write, read = heads.write_port(granularity=1), heads.read_port(domain="comb")
-        m.d.sync += [write.addr.eq(write.addr + complete), read.addr.eq(read.addr + given)]
+        m.d.sync += [write.addr.eq(write.addr + complete), read.addr.eq(read.addr + issued)]
         m.d.comb += self.o.payload.cache.eq(read.data[0].cache)
         for index in range(nodes):
             m.d.comb += [

@@ -69,8 +69,8 @@ class PairBuffer(wiring.Component):
         high_write, high_read = high.write_port(), high.read_port()
 
         taken, issued, enable = Signal(), Signal(), Signal()
-        into, upper_in, head_in = self._walk(m, "in", taken, half)
-        index, upper, head = self._walk(m, "out", issued, half)
+        into, upper_in, head_in = self._counters(m, "in", taken, half)
+        index, upper, head = self._counters(m, "out", issued, half)
         # Elements taken and not yet issued; beyond a head the upper half would be overwritten.
         ahead = Signal(range(config.head_size + 1))
         m.d.comb += [
@@ -100,7 +100,9 @@ class PairBuffer(wiring.Component):
             ]
         return m
 
-    def _walk(self, m: Module, name: str, step: Signal, half: int) -> tuple[Signal, Signal, Signal]:
+    def _counters(
+        self, m: Module, name: str, step: Signal, half: int
+    ) -> tuple[Signal, Signal, Signal]:
         """The place of an element: index in its half, which half, and parity of its head."""
         index = Signal(range(half), name=f"index_{name}")
         upper, head = Signal(name=f"upper_{name}"), Signal(name=f"head_{name}")

@@ -15,10 +15,10 @@ from tercel_hw.float32 import (
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.result_queue import FLOWS, ResultQueue
+from tercel_hw.vector.row_counter import RowCounter
 from tercel_hw.vector.row_scale import ONE, RowScale
 from tercel_hw.vector.row_store import RowStore
 from tercel_hw.vector.row_unit import RowUnit
-from tercel_hw.vector.row_walk import RowWalk
 
 __all__ = ["RowQuantiser"]
 
@@ -161,7 +161,7 @@ class RowQuantiser(wiring.Component):
         self, m: Module, gathered: Signal, scaled: Signal, maxima: data.View
     ) -> tuple[data.View, Value]:
         """The lanes' factors; a cycle before reads for them may begin."""
-        m.submodules.units = units = RowWalk(RowUnit(), lanes=self._config.nodes)
+        m.submodules.units = units = RowCounter(RowUnit(), lanes=self._config.nodes)
         begun = Signal()
         m.d.comb += [units.start.eq(gathered & ~begun), units.i.maximum.eq(maxima)]
         with m.If(units.start | scaled):
@@ -201,7 +201,9 @@ class RowQuantiser(wiring.Component):
     ) -> None:
         """Work out the scales when the last ones have been taken."""
         shared = ("inverse_width", "epsilon", "normed")
-        m.submodules.scales = scales = RowWalk(RowScale(), lanes=self._config.nodes, shared=shared)
+        m.submodules.scales = scales = RowCounter(
+            RowScale(), lanes=self._config.nodes, shared=shared
+        )
         begun = Signal()
         complete = gathered & (squares.o.valid | ~command.normed)
         m.d.comb += [

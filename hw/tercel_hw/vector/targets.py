@@ -1,4 +1,4 @@
-"""Rows that go to one of several takers."""
+"""Rows that go to one of several consumers."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,19 @@ __all__ = ["send_to_target", "targeted_row"]
 
 
 def targeted_row(config: VectorConfig, targets: int) -> data.StructLayout:
-    """An element of a row and the number of its taker."""
+    """An element of a row and the number of its consumer."""
     return data.StructLayout({"row": config.row, "target": range(targets)})
 
 
-def send_to_target(m: Module, source: stream.Interface, takers: Sequence[stream.Interface]) -> None:
-    """Connect a stream of targeted rows to the streams of rows of all takers."""
-    for number, taker in enumerate(takers):
+def send_to_target(
+    m: Module, source: stream.Interface, consumers: Sequence[stream.Interface]
+) -> None:
+    """Connect a stream of targeted rows to the streams of rows of all consumers."""
+    for number, consumer in enumerate(consumers):
         mine = source.payload.target == number
-        m.d.comb += [taker.valid.eq(source.valid & mine), taker.payload.eq(source.payload.row)]
+        m.d.comb += [
+            consumer.valid.eq(source.valid & mine),
+            consumer.payload.eq(source.payload.row),
+        ]
         with m.If(mine):
-            m.d.comb += source.ready.eq(taker.ready)
+            m.d.comb += source.ready.eq(consumer.ready)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from tercel_quant.checkpoints import Ternary
+from tercel_quant.importers import Ternary
 
 __all__ = ["absmean"]
 

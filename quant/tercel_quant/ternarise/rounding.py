@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tercel.errors import TercelError
-from tercel_quant.checkpoints import Ternary
+from tercel_quant.importers import Ternary
 
 __all__ = ["RoundingConfig", "output_error", "round_to_trits"]
 

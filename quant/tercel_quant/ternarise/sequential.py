@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tercel.errors import TercelError
 from tercel_quant.bitlinear import quantise_activations
-from tercel_quant.checkpoints import Checkpoint, Ternary
+from tercel_quant.importers import Checkpoint, Ternary
 from tercel_quant.reference import Linear, activate, attend, rms_norm, rope
 from tercel_quant.ternarise.balance import balance
 from tercel_quant.ternarise.moments import Moments

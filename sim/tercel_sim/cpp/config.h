@@ -1,4 +1,4 @@
-// What Python hands over and gets back; the fields of tercel_sim.native, in the same order.
+// What Python hands over and gets back; the fields of tercel_sim.harness_bindings, in the same order.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ constexpr uint64_t NEVER = UINT64_MAX;
 constexpr unsigned RATE_BITS = 24;  // Fraction bits of the rates.
 
 struct DdrConfig {
-    uint64_t port_bytes;          // Size of each port's arena.
+    uint64_t port_bytes;          // Size of each port's memory.
     uint64_t memory_rate;         // Bytes a cycle of all ports together, while not refreshing.
     uint64_t port_rate;           // Bytes a cycle of a port's read channel, and of its write channel.
     uint64_t read_latency;        // Cycles from a request to its first beat, at least 1.

@@ -1,9 +1,9 @@
-// A DRAM behind several AXI4 ports, each with its own arena: rates, latency, refresh, turn-around.
+// A DRAM behind several AXI4 ports, each with its own memory: rates, latency, refresh, turn-around.
 #pragma once
 
 #include <cstdint>
 
-#include "arena.h"
+#include "port_memory.h"
 #include "config.h"
 #include "meter.h"
 #include "read_channel.h"
@@ -18,7 +18,7 @@ public:
     Ddr(const DdrConfig& config, const uint64_t* bases) : config_(config) {
         for (unsigned index = 0; index < PORTS; ++index) {
             Port& port = ports_[index];
-            port.arena.allocate(bases[index], config.port_bytes);
+            port.memory.allocate(bases[index], config.port_bytes);
             port.read.configure(config, config.seed + 2 * index);
             port.write.configure(config, config.seed + 2 * index + 1);
         }
@@ -53,14 +53,14 @@ public:
         for (unsigned index = 0; index < PORTS; ++index) {
             Port& port = ports_[index];
             const bool before = violation_;
-            port.read.sample(pins[index], cycle, port.arena, port.statistics, violation_);
+            port.read.sample(pins[index], cycle, port.memory, port.statistics, violation_);
             port.write.sample(pins[index], port.statistics, violation_);
             if (violation_ && !before) violating_port_ = index;
         }
         ++statistics_.cycles;
     }
 
-    uint8_t* bytes(unsigned port) { return ports_[port].arena.bytes(); }
+    uint8_t* bytes(unsigned port) { return ports_[port].memory.bytes(); }
     void fail_read(unsigned port, uint64_t beats, unsigned response) {
         ports_[port].read.fail(beats, response);
     }
@@ -82,7 +82,7 @@ public:
 
 private:
     struct Port {
-        Arena arena;
+        PortMemory memory;
         ReadChannel<BEAT_BYTES> read;
         WriteChannel<BEAT_BYTES> write;
         PortStatistics statistics{};
@@ -134,7 +134,7 @@ private:
     void move(uint64_t cycle) {
         for (unsigned idle = 0; idle < PORTS && meter_.enough(); next_ = (next_ + 1) % PORTS) {
             Port& port = ports_[next_];
-            if (reading_ ? port.read.fetch(cycle) : port.write.store(cycle, port.arena)) {
+            if (reading_ ? port.read.fetch(cycle) : port.write.store(cycle, port.memory)) {
                 meter_.spend();
                 written_ += !reading_;
                 idle = 0;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "arena.h"
+#include "port_memory.h"
 #include "config.h"
 #include "meter.h"
 #include "pause.h"
@@ -65,7 +65,7 @@ public:
     }
 
     template <class Pins>
-    void sample(Pins& pins, uint64_t cycle, Arena& arena, PortStatistics& statistics,
+    void sample(Pins& pins, uint64_t cycle, PortMemory& memory, PortStatistics& statistics,
                 const char*& violation) {
         if (offered_ && pins.rready) {
             ++statistics.read_beats;
@@ -84,7 +84,7 @@ public:
         if (pins.arvalid && ready_) {
             check_burst<BEAT_BYTES>(pins.araddr, pins.arlen, pins.arsize, pins.arburst, violation);
             ++statistics.read_bursts;
-            accept(pins.araddr, pins.arlen + 1u, pins.arid, cycle, arena);
+            accept(pins.araddr, pins.arlen + 1u, pins.arid, cycle, memory);
         }
     }
 
@@ -102,13 +102,13 @@ private:
         unsigned response = OKAY;
     };
 
-    void accept(uint64_t address, uint64_t beats, uint64_t id, uint64_t cycle, Arena& arena) {
+    void accept(uint64_t address, uint64_t beats, uint64_t id, uint64_t cycle, PortMemory& memory) {
         uint8_t* data = &data_[bursts_.slot(bursts_.size()) * MAX_BURST * BEAT_BYTES];
         Burst& burst = bursts_.push();
         burst.due = cycle + config_.read_latency;
         burst.beats = beats;
         burst.id = id;
-        if (const uint8_t* bytes = arena.find(address, beats * BEAT_BYTES)) {
+        if (const uint8_t* bytes = memory.find(address, beats * BEAT_BYTES)) {
             std::memcpy(data, bytes, beats * BEAT_BYTES);
         } else {
             burst.response = DECODE_ERROR;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "arena.h"
+#include "port_memory.h"
 #include "config.h"
 #include "meter.h"
 #include "pause.h"
@@ -40,12 +40,12 @@ public:
     uint64_t waiting() const { return beats_.size(); }
 
     // The memory has a beat's time for this port: is there a beat to store?
-    bool store(uint64_t cycle, Arena& arena) {
+    bool store(uint64_t cycle, PortMemory& memory) {
         if (beats_.empty()) return false;
         Burst& burst = bursts_[storing_];
         const Beat& beat = beats_.front();
         const uint64_t address = burst.address + stored_of_burst_ * BEAT_BYTES;
-        if (uint8_t* bytes = arena.find(address, BEAT_BYTES)) {
+        if (uint8_t* bytes = memory.find(address, BEAT_BYTES)) {
             merge(bytes, beat);
         } else {
             burst.response = DECODE_ERROR;

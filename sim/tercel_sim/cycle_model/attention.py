@@ -15,7 +15,7 @@ from tercel_hw.vector.head_factors import HeadFactors
 from tercel_sim.cycle_model.engine import Rows
 from tercel_sim.cycle_model.memory import Memory
 
-__all__ = ["Caching", "Walks"]
+__all__ = ["AttentionSweeps", "Caching"]
 
 QUANTISED = 16
 """Cycles of the head quantiser besides those of its factors."""
@@ -77,8 +77,8 @@ class Caching:
         return confirmed + CONFIRMED
 
 
-class Walks:
-    """Attention, one walk after the other; the keys of a walk before the values of the last.
+class AttentionSweeps:
+    """Attention, one sweep after the other; the keys of a sweep before the values of the last.
 
     Parameters
     ----------
@@ -99,27 +99,27 @@ class Walks:
 
     def attend(self, fields: Mapping[str, int], written: float) -> float:
         """When the very last output leaves."""
-        positions, walks = fields["past"] + fields["nodes"], fields["walks"]
+        positions, sweeps = fields["base"] + fields["nodes"], fields["sweeps"]
         self._ask(fields, written + FIRST_RUN, positions)
         self._free = self._loaded = 0.0
         outputs = _Outputs(self._config, fields)
         scored = [self._keys(fields, positions)]
-        for walk in range(walks):
-            if walk + 1 < walks:
+        for sweep in range(sweeps):
+            if sweep + 1 < sweeps:
                 scored.append(self._keys(fields, positions))
-            self._values(fields, positions, scored[walk], outputs)
+            self._values(fields, positions, scored[sweep], outputs)
         return outputs.last + OutputScale.LATENCY + QUEUED
 
     def _ask(self, fields: Mapping[str, int], time: float, positions: int) -> None:
-        """Tell the channel the runs of all walks."""
+        """Tell the channel the runs of all sweeps."""
         config, channel = self._config, self._memory.channels["cache"]
         width, tile = config.word_bytes, config.attention_unit.tile
         full, half, apart = fields["full"], fields["half"], fields["slice_words"]
         order = [(0, True)]
-        for walk in range(fields["walks"]):
-            order += [(walk + 1, True)] * (walk + 1 < fields["walks"]) + [(walk, False)]
-        for walk, keys in order:
-            block = fields["cache"] + walk // fields["rounds"] * fields["head_stride"]
+        for sweep in range(fields["sweeps"]):
+            order += [(sweep + 1, True)] * (sweep + 1 < fields["sweeps"]) + [(sweep, False)]
+        for sweep, keys in order:
+            block = fields["cache"] + sweep // fields["sweeps_per_kv_head"] * fields["head_stride"]
             runs = []
             if keys:
                 for start in range(0, positions, tile):
@@ -140,7 +140,7 @@ class Walks:
             time += NEXT_WALK
 
     def _keys(self, fields: Mapping[str, int], positions: int) -> float:
-        """Take a walk's scales and keys; when the last beat goes."""
+        """Take a sweep's scales and keys; when the last beat goes."""
         width, tile = self._config.word_bytes, self._config.attention_unit.tile
         alone = fields["half"] and not fields["full"]
         end = self._free
@@ -160,7 +160,7 @@ class Walks:
     def _values(
         self, fields: Mapping[str, int], positions: int, scored: float, outputs: "_Outputs"
     ) -> None:
-        """Take a walk's values, once its weights are there and its totals have room."""
+        """Take a sweep's values, once its weights are there and its totals have room."""
         dense = self._config.dense
         known = scored + dense_latency(dense) + ScoreScale.LATENCY
         weighed = known + SoftmaxWeights.LATENCY
@@ -194,12 +194,12 @@ class Walks:
 
 
 class _Outputs:
-    """Reads the totals of one walk after the other, an element a cycle, for each of its turns."""
+    """Reads the totals of one sweep after the other, an element a cycle, for each head slot."""
 
     def __init__(self, config: AcceleratorConfig, fields: Mapping[str, int]):
         self._config = config
         self._size = fields["head_size"]
-        self._turns, self._heads = fields["turns"], fields["heads"]
+        self._head_slots, self._heads = fields["head_slots"], fields["heads"]
         self._left = fields["heads"]
         self._released = [0.0] * config.dense.totals  # When each slice of totals can be refilled.
         self._slices: list[float] = []
@@ -208,7 +208,7 @@ class _Outputs:
         """When the last element so far was read."""
 
     def begin(self, denominators: float) -> None:
-        """A walk's denominators are offered then."""
+        """A sweep's denominators are offered then."""
         complete = max(denominators, self._moved + 1) + self._config.nodes + Inverse.LATENCY
         self._moved = max(complete, self.last)
         self._prepared = self._moved + 1
@@ -224,14 +224,14 @@ class _Outputs:
         self._slices.append(first)
         width, size = self._config.word_bytes, self._size
         number = len(self._slices) - 1
-        turns = min(self._turns, self._left)
+        head_slots = min(self._head_slots, self._left)
         time = max(first, self._prepared if number == 0 else self.last + 1)
         count = min(width, size - number * width)
         end = time + count - 1
         whole = len(self._slices) == -(-size // width)
         if whole:
-            end += (turns - 1) * size
-            self._left = self._left - turns or self._heads
+            end += (head_slots - 1) * size
+            self._left = self._left - head_slots or self._heads
         self.last = end
-        # All but the last turn must have passed before a slice is free.
-        self._released.append(end if whole else end + (turns - 1) * size)
+        # All but the last head slot must have passed before a slice is free.
+        self._released.append(end if whole else end + (head_slots - 1) * size)

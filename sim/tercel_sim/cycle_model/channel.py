@@ -17,7 +17,7 @@ class Step:
     """How many words of the channel come before."""
     words: int
     begins: float
-    """When the first of them is offered to the taker."""
+    """When the first of them is offered to the consumer."""
     ends: float
     """When the last is."""
 

@@ -9,7 +9,7 @@ from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel_hw.top.fork import QUEUE
 from tercel_sim.cycle_model.memory import Memory
 
-__all__ = ["Dispatch", "Told", "decode"]
+__all__ = ["Command", "Dispatch", "decode"]
 
 INT8 = 0
 """Kind of a row that has a scale."""
@@ -17,20 +17,20 @@ NAMES = {command.number: name for name, command in COMMANDS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Command:
     """A command."""
 
     name: str
     fields: Mapping[str, int]
 
 
-def decode(program: Iterable[bytes]) -> list[Told]:
+def decode(program: Iterable[bytes]) -> list[Command]:
     """The commands of an encoded program."""
-    told = []
+    commands = []
     for data in program:
         name = NAMES[int.from_bytes(data[: HEADER_BITS // 8], "little")]
-        told.append(Told(name=name, fields=COMMANDS[name].decode(data)))
-    return told
+        commands.append(Command(name=name, fields=COMMANDS[name].decode(data)))
+    return commands
 
 
 class Dispatch:
@@ -46,7 +46,7 @@ class Dispatch:
         The program's first word.
     """
 
-    def __init__(self, program: list[Told], memory: Memory, *, word_bytes: int, address: int):
+    def __init__(self, program: list[Command], memory: Memory, *, word_bytes: int, address: int):
         self._program = program
         self._memory = memory
         self._words = COMMAND_BYTES // word_bytes
@@ -54,7 +54,7 @@ class Dispatch:
         memory.before_step = self._advance
         self._free = 2.0  # From when on words are read.
         self._handed: list[float] = []
-        self._given: dict[str, int] = defaultdict(int)
+        self._issued: dict[str, int] = defaultdict(int)
         self._done: dict[str, list[float]] = defaultdict(list)
 
     def handed(self, index: int) -> float:
@@ -83,9 +83,9 @@ class Dispatch:
         end = (index + 1) * self._words
         if channel.arrived < end:
             return False
-        told, time = self._program[index], self._free
-        room = self._given[told.name] - QUEUE
-        if room >= len(self._done[told.name]):
+        command, time = self._program[index], self._free
+        room = self._issued[command.name] - QUEUE
+        if room >= len(self._done[command.name]):
             return False
         taken = []
         for word in range(end - self._words, end):
@@ -97,25 +97,25 @@ class Dispatch:
         # A cycle to check it; `begin` and `end` are handed to nobody.
         time += 1
         if room >= 0:
-            time = max(time, self._done[told.name][room] + 1)
+            time = max(time, self._done[command.name][room] + 1)
         if time > limit:
             return False
         for word, moment in enumerate(taken, end - self._words + 1):
             channel.take(word, moment)
         self._handed.append(time)
-        self._free = time + (told.name not in ("begin", "end"))
-        self._given[told.name] += 1
-        self._call(told, time + 1)
+        self._free = time + (command.name not in ("begin", "end"))
+        self._issued[command.name] += 1
+        self._call(command, time + 1)
         return True
 
-    def _call(self, told: Told, time: float) -> None:
+    def _call(self, command: Command, time: float) -> None:
         """What a command makes the units fetch."""
-        fields, channels = told.fields, self._memory.channels
-        if told.name == "tape":
+        fields, channels = command.fields, self._memory.channels
+        if command.name == "tape":
             channels["tape"].add_run(fields["address"], fields["words"], time)
-        elif told.name == "norm":
+        elif command.name == "norm":
             channels["vector"].add_run(fields["address"], fields["words"], time)
-        elif told.name == "rows":
+        elif command.name == "rows":
             rows, first = channels["rows"], fields["address"]
             if fields["kind"] == INT8:
                 places = [fields["scale_address"]]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tercel_hw.config import SAME_ROW
+from tercel_hw.tlmm.config import SAME_ROW
 from tercel_hw.top import AcceleratorConfig
 from tercel_hw.vector import ActivationStore
 from tercel_sim.cycle_model.memory import Memory
@@ -65,7 +65,7 @@ class Engine:
         return self._words
 
     def skip(self, words: int) -> None:
-        """Words that go to another taker."""
+        """Words that go to another consumer."""
         self._words += words
 
     def play(

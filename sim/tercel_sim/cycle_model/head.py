@@ -14,14 +14,14 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["Head", "Lines"]
 
 ASKED = 2
-"""Cycles from the vector's last element to the walk, and from there to the first word."""
+"""Cycles from the vector's last element to the sweep, and from there to the first word."""
 ALIGNED = 1
 ROOM = QUEUE_ROWS // ROW_BLOCK + 1
 """Blocks of sums that wait: in the head's queue and in the dense engine's."""
 SHOWN = 4
 """Cycles from the last logit to the first word of the summary, besides the lines' latency."""
 DROPPED = 4
-"""Cycles from the last row's sums to the end of the walk, if the row does not count."""
+"""Cycles from the last row's sums to the end of the sweep, if the row does not count."""
 WRITTEN = 3
 """Cycles from a line to its first granule."""
 STORED = 5
@@ -56,7 +56,7 @@ class Lines:
 
 
 class Head:
-    """A walk over the rows of the vocabulary.
+    """A sweep over the rows of the vocabulary.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Head:
         self._memory = memory
         self._lines = Lines(config, memory)
 
-    def walk(
+    def sweep(
         self,
         fields: Mapping[str, int],
         *,
@@ -111,7 +111,7 @@ class Head:
         logits = left[-1] + HeadUnit.LATENCY - nodes + SHOWN
         if fields["sums"]:
             logits += ExponentScale.LATENCY - 1 + ExponentialSum.LANE_CYCLES * nodes
-        ranks = min(fields["limit"], fields["best"])
+        ranks = min(fields["limit"], fields["top_k"])
         lines = 1 + 2 * fields["argmax"] + 3 * fields["sums"] + 2 * ranks
         first = logits + 2 * nodes
         confirmed = self._lines.write(lines, first, first + (lines - 1) * nodes)
@@ -137,7 +137,7 @@ def row_cycles(row: int, fields: Mapping[str, int]) -> float:
 
     A logit that enters its list of the best takes two more, and one for each word that it goes up.
     """
-    best = -(-max(fields["best"], fields["argmax"]) // PLACES) * PLACES
-    enters = min(1.0, best / (row + 1))
-    words = -(-min(row + 1, best) // PLACES)
+    top_k = -(-max(fields["top_k"], fields["argmax"]) // PLACES) * PLACES
+    enters = min(1.0, top_k / (row + 1))
+    words = -(-min(row + 1, top_k) // PLACES)
     return fields["nodes"] * (1 + enters * (2 + (words - 1) / 2))

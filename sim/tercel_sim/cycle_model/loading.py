@@ -29,9 +29,9 @@ class Loading:
         self.ends = 0.0
         """From when on the next row is taken, and other units see the last."""
 
-    def load(self, fields: Mapping[str, int], told: float) -> float:
+    def load(self, fields: Mapping[str, int], issued: float) -> float:
         """Load a row whose command is offered then; when the command is taken."""
-        taken = max(told, self.ends)
+        taken = max(issued, self.ends)
         time = taken + 1
         elements, kind = fields["elements"], fields["kind"]
         if kind == ZEROS:

@@ -8,7 +8,7 @@ from tercel_hw.top import AcceleratorConfig
 from tercel_hw.top.config import CHANNELS
 from tercel_hw.top.memory_system import channel_config
 from tercel_sim.cycle_model.channel import Channel, Step
-from tercel_sim.cycle_model.server import MemoryServer
+from tercel_sim.cycle_model.dram_queue import DramQueue
 
 __all__ = ["Memory"]
 
@@ -27,7 +27,7 @@ class Memory:
         Its memory.
     """
 
-    def __init__(self, config: AcceleratorConfig, server: MemoryServer):
+    def __init__(self, config: AcceleratorConfig, server: DramQueue):
         self._server = server
         self.channels = {name: Channel(channel_config(config, name)) for name in CHANNELS}
         self._ports = config.ports

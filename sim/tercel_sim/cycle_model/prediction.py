@@ -8,11 +8,11 @@ from itertools import pairwise
 from tercel.config import ModelConfig
 from tercel.program import PassBuilder, memory_map
 from tercel_hw.top import AcceleratorConfig
-from tercel_sim.cycle_model.chain import chain_request
 from tercel_sim.cycle_model.dispatch import decode
+from tercel_sim.cycle_model.dram_queue import DramQueue
 from tercel_sim.cycle_model.memory import Memory
-from tercel_sim.cycle_model.server import MemoryServer
-from tercel_sim.cycle_model.walk import PassWalk
+from tercel_sim.cycle_model.pass_timing import PassTiming
+from tercel_sim.cycle_model.requests import chain_request
 from tercel_sim.ddr import DdrConfig
 
 __all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefill"]
@@ -62,9 +62,9 @@ def predict_pass(
     ddr: DdrConfig,
     *,
     nodes: int,
-    past: int,
+    base: int,
     head_rows: int | None,
-    best: int = 0,
+    top_k: int = 0,
     context: int | None = None,
     start: int = 0,
 ) -> PassPrediction:
@@ -78,11 +78,11 @@ def predict_pass(
     ----------
     nodes
         Tokens of the pass.
-    past
+    base
         Positions in the cache.
     head_rows
         Rows of the head, of which the best is found; ``None``: no head, as in prefill.
-    best
+    top_k
         Ranks asked for beside, with the sums of exponentials.
     context
         Positions for which the cache is laid out; ``None`` is as many as there can be.
@@ -96,30 +96,28 @@ def predict_pass(
     ValueError
         If nodes or positions are more than it has.
     """
-    machine = accelerator.machine
-    machine.check(model, accelerator.layout)
+    spec = accelerator.spec
+    spec.check(model, accelerator.layout)
     if context is None:
-        context = min(model.context, machine.positions)
-    if not 1 <= nodes <= machine.nodes:
-        raise ValueError(f"nodes must be in 1..{machine.nodes}, not {nodes}")
-    if not 0 <= past <= context - nodes:
-        raise ValueError(f"past must be in 0..{context - nodes}, not {past}")
-    request = chain_request(model, nodes=nodes, past=past, head_rows=head_rows, best=best)
-    places = memory_map(config=model, machine=machine, context=context)
-    builder = PassBuilder(config=model, machine=machine, memory_map=places)
-    server = MemoryServer(
-        ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start
-    )
+        context = min(model.context, spec.positions)
+    if not 1 <= nodes <= spec.nodes:
+        raise ValueError(f"nodes must be in 1..{spec.nodes}, not {nodes}")
+    if not 0 <= base <= context - nodes:
+        raise ValueError(f"base must be in 0..{context - nodes}, not {base}")
+    request = chain_request(model, nodes=nodes, base=base, head_rows=head_rows, top_k=top_k)
+    places = memory_map(config=model, spec=spec, context=context)
+    builder = PassBuilder(config=model, spec=spec, memory_map=places)
+    server = DramQueue(ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start)
     memory = Memory(accelerator, server)
-    walk = PassWalk(
+    timing = PassTiming(
         accelerator, decode(builder.build(request)), memory, address=places.program.first_word
     )
-    cycles = math.ceil(walk.run())
+    cycles = math.ceil(timing.run())
     return PassPrediction(
         cycles=cycles,
         bytes_read=memory.words_read * accelerator.word_bytes,
         bytes_written=memory.beats_written * accelerator.port_bytes,
-        parts=dict(walk.parts),
+        parts=dict(timing.parts),
         clock_hz=ddr.clock_mhz * 1e6,
     )
 
@@ -130,22 +128,22 @@ def predict_prefill(
     ddr: DdrConfig,
     *,
     tokens: int,
-    past: int = 0,
+    base: int = 0,
     nodes: int | None = None,
     context: int | None = None,
 ) -> PrefillPrediction:
     """Predict a prompt in passes of ``nodes`` (``None``: all lanes) without a head.
 
-    Passes that differ in their past alone are predicted at a few pasts and interpolated between.
+    Passes that differ in their base alone are predicted at a few pasts and interpolated between.
     """
     size = accelerator.nodes if nodes is None else nodes
-    starts = list(range(past, past + tokens, size))
-    full = [start for start in starts if start + size <= past + tokens]
+    starts = list(range(base, base + tokens, size))
+    full = [start for start in starts if start + size <= base + tokens]
     cycles = 0.0
 
     def one(start: int, count: int) -> int:
         return predict_pass(
-            model, accelerator, ddr, nodes=count, past=start, head_rows=None, context=context
+            model, accelerator, ddr, nodes=count, base=start, head_rows=None, context=context
         ).cycles
 
     if full:
@@ -157,7 +155,7 @@ def predict_prefill(
             cycles += sum(values[low] + slope * (start - low) for start in inside)
         cycles += values[known[-1]]
     if len(full) < len(starts):
-        cycles += one(starts[-1], past + tokens - starts[-1])
+        cycles += one(starts[-1], base + tokens - starts[-1])
     return PrefillPrediction(
         cycles=math.ceil(cycles), passes=len(starts), tokens=tokens, clock_hz=ddr.clock_mhz * 1e6
     )

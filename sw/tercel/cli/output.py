@@ -6,7 +6,7 @@ import sys
 import typer
 
 from tercel.cli.units import format_bytes
-from tercel.runtime import Piece, Statistics
+from tercel.runtime import GenerationStatistics, Piece
 
 __all__ = ["JsonOutput", "TextOutput", "print_statistics"]
 
@@ -53,7 +53,7 @@ class JsonOutput:
         sys.stdout.flush()
 
 
-def print_statistics(statistics: Statistics, *, end: str, evidence: str) -> None:
+def print_statistics(statistics: GenerationStatistics, *, end: str, evidence: str) -> None:
     """Print to standard error what a generation took.
 
     Parameters

@@ -52,7 +52,7 @@ def run(
         typer.Option(help="End before this string; may be given several times.", metavar="TEXT"),
     ] = None,
     ignore_eos: Annotated[
-        bool, typer.Option("--ignore-eos", help="Go on after the model's end tokens.")
+        bool, typer.Option("--ignore-eos", help="Go on after the model's end token.")
     ] = False,
     echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
     device: DeviceOption = DEFAULT_DEVICE,

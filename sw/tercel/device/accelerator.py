@@ -16,8 +16,8 @@ from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics import CacheView
 from tercel.program import (
-    Arena,
-    Machine,
+    AcceleratorSpec,
+    DeviceMemory,
     MemoryMap,
     PassBuilder,
     Request,
@@ -49,7 +49,7 @@ class AcceleratorDevice(Device):
         The model.
     board
         The accelerator and its memory.
-    machine
+    spec
         What it was built with.
     context
         KV positions to hold; ``None`` is as many as the model and the accelerator have.
@@ -61,7 +61,7 @@ class AcceleratorDevice(Device):
     Raises
     ------
     TercelError
-        If the accelerator is another one than ``machine`` says or cannot run the model.
+        If the accelerator is another one than ``spec`` says or cannot run the model.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AcceleratorDevice(Device):
         image: Image,
         board: Board,
         *,
-        machine: Machine,
+        spec: AcceleratorSpec,
         context: int | None = None,
         cycle_limit: int = CYCLE_LIMIT,
         watchdog: int = WATCHDOG,
@@ -77,29 +77,29 @@ class AcceleratorDevice(Device):
         config = image.config
         if not 0 <= watchdog <= WORD_MASK:
             raise TercelError(f"watchdog must be in 0..{WORD_MASK} cycles, not {watchdog}")
-        machine.check(config, image.layout)
+        spec.check(config, image.layout)
         if context is None:
-            context = min(config.context, machine.positions)
-        self._map = memory_map(config=config, machine=machine, context=context)
+            context = min(config.context, spec.positions)
+        self._map = memory_map(config=config, spec=spec, context=context)
         self._image = image
         self._board = board
-        self._machine = machine
+        self._spec = spec
         self._cycle_limit = cycle_limit
         self._watchdog = watchdog
         self._ready = False
         """Whether the accelerator may be started: not after a pass that did not end well."""
         self._limits = Limits(
-            nodes=machine.nodes, context=context, top_k=min(machine.best, config.vocab_size)
+            nodes=spec.nodes, context=context, top_k=min(spec.top_k, config.vocab_size)
         )
-        self._builder = PassBuilder(config=config, machine=machine, memory_map=self._map)
-        self._arena = Arena(board, self._map)
+        self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
+        self._memory = DeviceMemory(board, self._map)
         self._length = 0
         self._counters = Counters()
         self._pending: tuple[int, ...] | None = None
         """Parents of the pass that may be committed."""
         self._identify()
         self._prepare()
-        self._arena.load(image)
+        self._memory.load(image)
 
     @property
     def config(self) -> ModelConfig:
@@ -140,7 +140,7 @@ class AcceleratorDevice(Device):
         self._pending = None  # an interrupted pass leaves nothing to commit
         if embedding_rows is not None:
             rows = numerics.flush(np.asarray(embedding_rows, np.float32))
-            self._arena.write_rows(rows)
+            self._memory.write_rows(rows)
         self._run(self._builder.build(request))
         result = self._answer(request, ask)
         self._counters += result.counters
@@ -151,7 +151,7 @@ class AcceleratorDevice(Device):
     def commit(self, path: Sequence[int]) -> None:
         path = self.check_path(path, self._pending)
         if path != list(range(len(path))):
-            self._arena.move(self._length, path)
+            self._memory.move(self._length, path)
         self._length += len(path)
         self._pending = None
 
@@ -165,12 +165,12 @@ class AcceleratorDevice(Device):
         self.check_cache(cache, length)
         self.reset()  # a restoring that is interrupted leaves nothing to continue after
         for layer in range(self.config.layers):
-            self._arena.write_cache(layer, cache.view(layer, length))
+            self._memory.write_cache(layer, cache.view(layer, length))
         self._length = length
 
     def read_cache(self, layer: int, positions: int) -> CacheView:
         """The first positions of a layer in the accelerator's memory, committed or not."""
-        return self._arena.read_cache(layer, positions)
+        return self._memory.read_cache(layer, positions)
 
     def _request(self, tokens: Sequence[int] | None, parents: list[int], ask: Ask) -> Request:
         rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows
@@ -181,13 +181,13 @@ class AcceleratorDevice(Device):
             layer_mask=ask.layer_mask or ((True, True),) * self.config.layers,
             head_rows=rows if ask.needs_head else 0,
             argmax=ask.argmax,
-            best=ask.top_k,
+            top_k=ask.top_k,
             logits=bool(ask.logits),
             hidden=bool(ask.hidden),
         )
 
     def _identify(self) -> None:
-        """Compare the accelerator's first registers with the machine."""
+        """Compare the accelerator's first registers with the spec."""
         found = self._read("ID")
         if found != IDENTITY:
             raise TercelError(
@@ -200,7 +200,7 @@ class AcceleratorDevice(Device):
                 f"the accelerator's version must be {MAJOR}.x, but is {major}.x; "
                 "use the tercel that it was built with"
             )
-        for name, expected in (("CAPS", self._machine.caps), ("SHAPE", self._machine.shape)):
+        for name, expected in (("CAPS", self._spec.caps), ("SHAPE", self._spec.shape)):
             if (found := self._read(name)) != expected:
                 raise TercelError(
                     f"the register {name.lower()} must be {expected:#010x}, but is {found:#010x}: "
@@ -226,7 +226,7 @@ class AcceleratorDevice(Device):
         if not self._ready:
             self._prepare()
         self._ready = False
-        self._arena.write_program(program)
+        self._memory.write_program(program)
         self._write_long(REGISTERS["PROGRAM_ADDRESS"], self._map.program.first_word)
         self._board.write_register(REGISTERS["PROGRAM_LENGTH"], len(program))
         self._board.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
@@ -236,7 +236,7 @@ class AcceleratorDevice(Device):
         except TercelError as error:
             failure = error
         if reported := self._read("ERROR"):
-            names = error_names(self._machine.layout.ports)
+            names = error_names(self._spec.layout.ports)
             found = [name for bit, name in enumerate(names) if reported >> bit & 1]
             failure = TercelError(f"the accelerator reported the errors {', '.join(found)}")
         self._ready = failure is None
@@ -257,15 +257,15 @@ class AcceleratorDevice(Device):
         counters = self._count(request)
         hidden = {}
         if ask.hidden:
-            lines = self._arena.read_lines(self._map.hidden, self.config.hidden_size)
+            lines = self._memory.read_lines(self._map.hidden, self.config.hidden_size)
             hidden = read_hidden(lines, ask.hidden)
         if not request.head_rows:
             return PassResult(hidden=hidden, counters=counters)
-        lines = self._arena.read_lines(self._map.summary, summary_lines(request))
+        lines = self._memory.read_lines(self._map.summary, summary_lines(request))
         summary = read_summary(lines, request)
         logits = {}
         if ask.logits:
-            lines = self._arena.read_lines(self._map.logits, request.head_rows)
+            lines = self._memory.read_lines(self._map.logits, request.head_rows)
             logits = read_logits(lines, summary.scale, ask.logits)
         return PassResult(
             argmax=summary.argmax,

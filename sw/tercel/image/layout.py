@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.errors import TercelError
 from tercel.image.code import CODES, INDEX5, WeightCode
-from tercel.record import Record
+from tercel.json_dataclass import JsonDataclass
 
 __all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout"]
 
@@ -30,7 +30,7 @@ class Chunks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TapeLayout(Record):
+class TapeLayout(JsonDataclass):
     """The parameters of a tape; the defaults are those of the kv260.
 
     Raises

@@ -1,6 +1,6 @@
 """Softmax attention over an int8 KV cache: exact integers, so that no order of keys matters.
 
-Two walks: keys give the scores, their maximum and the largest exponent of a value's scale; values
+Two sweeps: keys give the scores, their maximum and the largest exponent of a value's scale; values
 are then summed with integer weights that carry the value's scale. Scores are base-2 logarithms in
 18-bit fixed point.
 """

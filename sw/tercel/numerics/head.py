@@ -62,7 +62,7 @@ class ExponentialSum:
 
 
 def exponential_sum(unscaled: Float32, scale: Float32) -> ExponentialSum:
-    """One walk over the rows: a histogram over octaves adds 16-bit significands, exactly."""
+    """One sweep over the rows: a histogram over octaves adds 16-bit significands, exactly."""
     t = fixed(multiply(unscaled, multiply(scale, LOG2_E)[:, None]), EXP2_FRACTION_BITS, LOGIT_BITS)
     octaves = t >> EXP2_FRACTION_BITS
     significands = exp2_significands()[t & ((1 << EXP2_FRACTION_BITS) - 1)]

@@ -1,10 +1,10 @@
 """Pass programs: what the driver tells the accelerator."""
 
-from tercel.program.arena import Arena
+from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.builder import PassBuilder
 from tercel.program.command import ABSENT, COMMAND_BYTES, COMMANDS, HEADER_BITS, Command
-from tercel.program.lanes import LanePlan, pads
-from tercel.program.machine import Machine
+from tercel.program.device_memory import DeviceMemory
+from tercel.program.lanes import LanePlan, lanes_per_head_choices
 from tercel.program.memory import Memory, StripedMemory
 from tercel.program.memory_map import Area, MemoryMap, memory_map, most_commands
 from tercel.program.request import Request
@@ -22,11 +22,11 @@ __all__ = [
     "COMMANDS",
     "COMMAND_BYTES",
     "HEADER_BITS",
+    "AcceleratorSpec",
     "Area",
-    "Arena",
     "Command",
+    "DeviceMemory",
     "LanePlan",
-    "Machine",
     "Memory",
     "MemoryMap",
     "PassBuilder",
@@ -34,9 +34,9 @@ __all__ = [
     "Slices",
     "StripedMemory",
     "Summary",
+    "lanes_per_head_choices",
     "memory_map",
     "most_commands",
-    "pads",
     "read_hidden",
     "read_logits",
     "read_summary",

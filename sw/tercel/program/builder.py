@@ -8,9 +8,9 @@ from tercel.config import ModelConfig
 from tercel.image import segments
 from tercel.image.layout import ROW_BLOCK, SCALARS
 from tercel.numerics.functions import LOG2_E
+from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.command import ABSENT, COMMANDS
 from tercel.program.lanes import LanePlan
-from tercel.program.machine import Machine
 from tercel.program.memory_map import MemoryMap
 from tercel.program.request import Request
 
@@ -45,18 +45,18 @@ class PassBuilder:
     Parameters
     ----------
     config
-        The model, which the machine must be able to run.
-    machine
+        The model, which the spec must be able to run.
+    spec
     memory_map
         Where its tape, cache and results lie.
     """
 
-    def __init__(self, *, config: ModelConfig, machine: Machine, memory_map: MemoryMap):
+    def __init__(self, *, config: ModelConfig, spec: AcceleratorSpec, memory_map: MemoryMap):
         self._config = config
-        self._machine = machine
-        self._layout = machine.layout
+        self._spec = spec
+        self._layout = spec.layout
         self._map = memory_map
-        self._segments = {segment.name: segment for segment in segments(config, machine.layout)}
+        self._segments = {segment.name: segment for segment in segments(config, spec.layout)}
 
     def build(self, request: Request) -> list[bytes]:
         """The program of a pass, encoded.
@@ -68,13 +68,13 @@ class PassBuilder:
         first = [command for command in operations if command[0] == number][:1]
         for command in first:
             operations.remove(command)
-        begin = _encode("begin", caps=self._machine.caps, shape=self._machine.shape)
+        begin = _encode("begin", caps=self._spec.caps, shape=self._spec.shape)
         return [begin, *first, *self._rows(request), *operations, _encode("end")]
 
     def _rows(self, request: Request) -> Iterator[bytes]:
         """Load the residual stream, lanes without a node with zeros, and the rotations."""
         width = self._config.hidden_size
-        if request.nodes < self._machine.nodes:
+        if request.nodes < self._spec.nodes:
             yield self._row(ZERO_ROWS, lane=0, elements=width)
         for lane in range(request.nodes):
             if request.tokens is None:
@@ -142,18 +142,18 @@ class PassBuilder:
             if played
         ]
         head = request.head_rows > 0
-        takers = len(parts) + head
-        if takers:
+        consumers = len(parts) + head
+        if consumers:
             yield self._residual(REPLAY, TO_NORM)
         for index, (layer, part) in enumerate(parts, 1):
             yield from part(layer, request)
-            yield self._residual(ADD, TO_NORM if index < takers else TO_DUMP)
+            yield self._residual(ADD, TO_NORM if index < consumers else TO_DUMP)
         if head:
             yield self._norm("head", FROM_RESIDUAL, HEAD)
         if request.hidden and (head or not parts):
             yield self._residual(REPLAY, TO_DUMP)
         if request.hidden or (parts and not head):
-            # Without a taker the last sums are dumped, even if nobody reads them.
+            # Without a consumer the last sums are dumped, even if nobody reads them.
             width = self._config.hidden_size
             yield _encode("dump", address=self._map.hidden.first_word, width=width)
         if head:
@@ -182,15 +182,15 @@ class PassBuilder:
             for row, column in zip(rows, columns, strict=True)
         )
         group = config.heads // config.kv_heads
-        plan = LanePlan(lanes=self._machine.nodes, nodes=request.nodes, heads=group)
+        plan = LanePlan(lanes=self._spec.nodes, nodes=request.nodes, heads=group)
         yield _encode(
             "attention",
-            walks=config.kv_heads * plan.walks,
-            rounds=plan.walks,
+            sweeps=config.kv_heads * plan.sweeps,
+            sweeps_per_kv_head=plan.sweeps,
             heads=group,
-            turns=plan.turns,
-            pad=plan.pad,
-            past=request.base,
+            head_slots=plan.head_slots,
+            lanes_per_head=plan.lanes_per_head,
+            base=request.base,
             factor=_bits(LOG2_E / np.sqrt(np.float32(config.head_size))),
             ancestors=ancestors,
             **shape,
@@ -256,9 +256,9 @@ class PassBuilder:
             limit=request.head_rows,
             slices=self._layout.words(segment.columns),
             nodes=request.nodes,
-            best=request.best,
+            top_k=request.top_k,
             argmax=request.argmax,
-            sums=request.best > 0,
+            sums=request.top_k > 0,
             logits=request.logits,
             logits_address=self._map.logits.first_word,
             summary_address=self._map.summary.first_word,

@@ -142,28 +142,28 @@ TABLE = {
     },
     # Activation of 0 silu, 1 relu2 times up.
     "gate": {"activation": 1, "width": WIDTH},
-    # Attention in walks, so many over each KV head, of `heads` query heads, at most `turns` a walk
-    # in lanes `pad` apart; bit `16 i + j` of ancestors: node i sees node j.
+    # Attention in sweeps, so many over each KV head, of `heads` query heads, at most `head_slots` a
+    # sweep in lanes `lanes_per_head` apart; bit `16 i + j` of ancestors: node i sees node j.
     "attention": {
-        "walks": 8,
-        "rounds": 8,
+        "sweeps": 8,
+        "sweeps_per_kv_head": 8,
         "heads": 8,
-        "turns": 5,
-        "pad": 5,
+        "head_slots": 5,
+        "lanes_per_head": 5,
         "head_size": 11,
         "nodes": 5,
-        "past": 16,
+        "base": 16,
         "factor": FLOAT,
         **CACHE,
         "ancestors": 256,
     },
-    # Play the head and write what was asked for; best 0 is no top-k.
+    # Play the head and write what was asked for; top_k 0 is no top-k.
     "head": {
         "rows": ROW,
         "limit": ROW,
         "slices": 12,
         "nodes": 8,
-        "best": 8,
+        "top_k": 8,
         "argmax": 1,
         "sums": 1,
         "logits": 1,

@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 
-__all__ = ["LanePlan", "pads"]
+__all__ = ["LanePlan", "lanes_per_head_choices"]
 
 
-def pads(lanes: int) -> tuple[int, ...]:
-    """Numbers of lanes that a query head can have: powers of two, and all of them."""
+def lanes_per_head_choices(lanes: int) -> tuple[int, ...]:
+    """Possible numbers of lanes of a query head: powers of two, and all of them."""
     powers = [1 << bit for bit in range(lanes.bit_length()) if 1 << bit < lanes]
     return (*powers, lanes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanePlan:
-    """Node n of the turn t of a walk has lane ``t * pad + n``.
+    """Node n of head slot s of a sweep has lane ``s * lanes_per_head + n``.
 
-    A walk over the cache of a KV head serves as many of its query heads, its *turns*, as there are
-    lanes for; what remains is left to the next walk.
+    A sweep over the cache of a KV head serves as many of its query heads as there are lanes for,
+    each in a *head slot*; the rest is left to the next sweep.
     """
 
     lanes: int
@@ -25,16 +25,20 @@ class LanePlan:
     """Query heads of a KV head."""
 
     @property
-    def pad(self) -> int:
+    def lanes_per_head(self) -> int:
         """Lanes of a query head."""
-        return next(pad for pad in pads(self.lanes) if pad >= self.nodes)
+        return next(
+            lanes_per_head
+            for lanes_per_head in lanes_per_head_choices(self.lanes)
+            if lanes_per_head >= self.nodes
+        )
 
     @property
-    def turns(self) -> int:
-        """Query heads of a walk, at most."""
-        return min(self.heads, self.lanes // self.pad)
+    def head_slots(self) -> int:
+        """Query heads of a sweep, at most."""
+        return min(self.heads, self.lanes // self.lanes_per_head)
 
     @property
-    def walks(self) -> int:
-        """Walks over the cache of a KV head."""
-        return -(-self.heads // self.turns)
+    def sweeps(self) -> int:
+        """Sweeps over the cache of a KV head."""
+        return -(-self.heads // self.head_slots)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import TapeLayout, segments
+from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.command import COMMAND_BYTES
-from tercel.program.machine import Machine
 from tercel.program.slices import Slices
 
 __all__ = ["Area", "MemoryMap", "memory_map", "most_commands"]
@@ -79,12 +79,12 @@ class MemoryMap:
         return self.cache.first_word + (layer * self.config.kv_heads + head) * self.head_stride
 
 
-def most_commands(config: ModelConfig, machine: Machine) -> int:
+def most_commands(config: ModelConfig, spec: AcceleratorSpec) -> int:
     """Commands of the longest program: 11 an attention, 10 an MLP, 2 a node, 8 others."""
-    return 21 * config.layers + 2 * machine.nodes + 8
+    return 21 * config.layers + 2 * spec.nodes + 8
 
 
-def memory_map(*, config: ModelConfig, machine: Machine, context: int) -> MemoryMap:
+def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> MemoryMap:
     """Lay out the memory for a model on an accelerator.
 
     Parameters
@@ -97,28 +97,28 @@ def memory_map(*, config: ModelConfig, machine: Machine, context: int) -> Memory
     TercelError
         If ``context`` is more than the model or the accelerator has.
     """
-    most = min(config.context, machine.positions)
+    most = min(config.context, spec.positions)
     if not 1 <= context <= most:
         raise TercelError(
             f"context must be in 1..{most}, the model's and the accelerator's, not {context}"
         )
-    layout = machine.layout
+    layout = spec.layout
     scales = layout.words(4 * context)
     slices = Slices(word_bytes=layout.word_bytes, elements=config.head_size)
     block = 2 * slices.words(context) + scales
     sizes = {
         "tape": segments(config, layout)[-1].end_word,
         "cache": config.layers * config.kv_heads * block,
-        "rows": machine.nodes * layout.words(4 * config.hidden_size),
-        "program": layout.words(COMMAND_BYTES * most_commands(config, machine)),
-        "summary": layout.words((SUMMARY_LINES + 2 * machine.best) * machine.line_bytes),
-        "logits": layout.words(config.vocab_size * machine.line_bytes),
-        "hidden": layout.words(config.hidden_size * machine.line_bytes),
+        "rows": spec.nodes * layout.words(4 * config.hidden_size),
+        "program": layout.words(COMMAND_BYTES * most_commands(config, spec)),
+        "summary": layout.words((SUMMARY_LINES + 2 * spec.top_k) * spec.line_bytes),
+        "logits": layout.words(config.vocab_size * spec.line_bytes),
+        "hidden": layout.words(config.hidden_size * spec.line_bytes),
     }
     areas, first = {}, 0
     for name, words in sizes.items():
         areas[name] = Area(first_word=first, words=words)
         first += words
     return MemoryMap(
-        layout=layout, line_bytes=machine.line_bytes, config=config, context=context, **areas
+        layout=layout, line_bytes=spec.line_bytes, config=config, context=context, **areas
     )

@@ -23,7 +23,7 @@ class Request:
     head_rows: int
     """Rows of the head that count; 0 leaves the head out."""
     argmax: bool = False
-    best: int = 0
+    top_k: int = 0
     """Best rows, and the sums of exponentials with them."""
     logits: bool = False
     hidden: bool = False

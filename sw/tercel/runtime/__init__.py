@@ -2,11 +2,11 @@
 
 from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
 from tercel.runtime.devices import DEFAULT_DEVICE, device_names, open_device
+from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.generator import FinishReason, GenerationConfig, Generator, Piece
 from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
 from tercel.runtime.noise import gumbel
 from tercel.runtime.sampler import Sampler, SamplingConfig
-from tercel.runtime.statistics import Statistics
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
 
@@ -16,12 +16,12 @@ __all__ = [
     "BenchmarkConfig",
     "FinishReason",
     "GenerationConfig",
+    "GenerationStatistics",
     "Generator",
     "Measurement",
     "Piece",
     "Sampler",
     "SamplingConfig",
-    "Statistics",
     "TextStream",
     "TextTokenizer",
     "device_names",

@@ -8,15 +8,15 @@ from typing import Literal
 
 from tercel.device.interface import Counters, Device
 from tercel.errors import TercelError
+from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.sampler import Sampler, SamplingConfig
-from tercel.runtime.statistics import Statistics
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
 
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece"]
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
-"""A stop string, an end token of the model, ``max_tokens``, a full context, or an interrupt."""
+"""A stop string, the model's end token, ``max_tokens``, a full context, or :meth:`interrupt`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class GenerationConfig:
     stop: tuple[str, ...] = ()
     """Strings that end the text; none of them is in it."""
     ignore_eos: bool = False
-    """Go on after the model's end tokens."""
+    """Go on after the model's end token."""
 
     def __post_init__(self):
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -73,7 +73,7 @@ class Generator:
         self._pieces: Pieces[Piece, None, None] | None = None
         self._interrupted = False
         self._finish_reason: FinishReason | None = None
-        self._statistics = Statistics()
+        self._statistics = GenerationStatistics()
 
     @property
     def finish_reason(self) -> FinishReason | None:
@@ -81,7 +81,7 @@ class Generator:
         return self._finish_reason
 
     @property
-    def statistics(self) -> Statistics:
+    def statistics(self) -> GenerationStatistics:
         """Of the last generation, up to now."""
         return self._statistics
 
@@ -120,7 +120,7 @@ class Generator:
         self._waiting = waiting
         self._interrupted = False
         self._finish_reason = None
-        self._statistics = Statistics(prompt_tokens=len(tokens))
+        self._statistics = GenerationStatistics(prompt_tokens=len(tokens))
         self._pieces = self._run(config, stream, perf_counter() - started)
         return self._pieces
 
@@ -202,7 +202,7 @@ class Generator:
     def _reason(
         self, config: GenerationConfig, token: int, stream: TextStream
     ) -> FinishReason | None:
-        if token in self._device.config.eos_tokens and not config.ignore_eos:
+        if token == self._device.config.eos_token and not config.ignore_eos:
             return "eos"
         if stream.stopped is not None:
             return "stop"

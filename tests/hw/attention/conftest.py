@@ -33,23 +33,23 @@ def tree(parents):
 
 @dataclass
 class Softmax:
-    """A walk: ``scores [S, lanes]`` and what must come of them."""
+    """A sweep: ``scores [S, lanes]`` and what must come of them."""
 
     scores: np.ndarray
     value_scales: np.ndarray
-    past: int
+    base: int
     ancestors: np.ndarray
-    pad: int
+    lanes_per_head: int
 
     def visible(self):
         """``[S, lanes]``."""
         positions, lanes = self.scores.shape
         visible = np.zeros((positions, lanes), bool)
         for lane in range(lanes):
-            node = lane % self.pad
+            node = lane % self.lanes_per_head
             if node < len(self.ancestors):
-                visible[: self.past, lane] = True
-                visible[self.past :, lane] = self.ancestors[node]
+                visible[: self.base, lane] = True
+                visible[self.base :, lane] = self.ancestors[node]
         return visible
 
     def results(self):
@@ -81,9 +81,9 @@ class Layer:
     ancestors: np.ndarray
 
     @classmethod
-    def random(cls, rng, *, kv_heads, turns, size, past, parents):
+    def random(cls, rng, *, kv_heads, head_slots, size, base, parents):
         nodes = len(parents)
-        heads, positions = kv_heads * turns, past + nodes
+        heads, positions = kv_heads * head_slots, base + nodes
         q = Quantised(
             values=rng.integers(-127, 128, (nodes, heads, size)).astype(np.int8),
             scale=(rng.random((nodes, heads)) * 0.05).astype(np.float32),
@@ -107,11 +107,11 @@ class Layer:
         return self.cache.keys.shape[1]
 
     @property
-    def turns(self):
+    def head_slots(self):
         return self.heads // len(self.cache.keys)
 
     def plan(self, lanes):
-        return LanePlan(lanes=lanes, nodes=len(self.ancestors), heads=self.turns)
+        return LanePlan(lanes=lanes, nodes=len(self.ancestors), heads=self.head_slots)
 
     def slices(self, word_bytes):
         return Slices(word_bytes=word_bytes, elements=self.q.values.shape[2])
@@ -120,12 +120,12 @@ class Layer:
         """What an attention is told."""
         plan, slices = self.plan(config.nodes), self.slices(config.dense.macs)
         return {
-            "past": self.positions - len(self.ancestors),
+            "base": self.positions - len(self.ancestors),
             "nodes": len(self.ancestors),
-            "pad": plan.pad,
-            "heads": self.turns,
-            "turns": plan.turns,
-            "walks": len(self.cache.keys) * plan.walks,
+            "lanes_per_head": plan.lanes_per_head,
+            "heads": self.head_slots,
+            "head_slots": plan.head_slots,
+            "sweeps": len(self.cache.keys) * plan.sweeps,
             "elements": self.q.values.shape[2],
             "full": slices.full,
             "half": slices.half,
@@ -139,14 +139,14 @@ class Layer:
         row_words = slices.words(positions + 1) + 1
         factor = bits_of(LOG2_E / np.sqrt(np.float32(size)))
         return {
-            "walks": kv_heads * plan.walks,
-            "rounds": plan.walks,
-            "heads": self.turns,
-            "turns": plan.turns,
-            "pad": plan.pad,
+            "sweeps": kv_heads * plan.sweeps,
+            "sweeps_per_kv_head": plan.sweeps,
+            "heads": self.head_slots,
+            "head_slots": plan.head_slots,
+            "lanes_per_head": plan.lanes_per_head,
             "head_size": size,
             "nodes": len(self.ancestors),
-            "past": positions - len(self.ancestors),
+            "base": positions - len(self.ancestors),
             "factor": int(factor.item()),
             "full": slices.full,
             "half": slices.half,
@@ -211,7 +211,7 @@ def shape(*, nodes=2, macs=16, slices=16, totals=6):
     dense = DenseConfig(
         nodes=nodes, macs=macs, chain=macs // 2, slices=slices, tile=32, totals=totals, rows=64
     )
-    return AttentionConfig(dense=dense, positions=64, walks=8, ram_style=None)
+    return AttentionConfig(dense=dense, positions=64, sweeps=8, ram_style=None)
 
 
 def unit_shape(*, tile=16, **fields):

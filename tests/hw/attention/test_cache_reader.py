@@ -6,10 +6,10 @@ from tercel_hw.attention.cache_reader import RUNS
 from tercel_sim.testbench import get_all, put_all, run
 
 COMMAND = {
-    "walks": 2,
-    "rounds": 1,
+    "sweeps": 2,
+    "sweeps_per_kv_head": 1,
     "nodes": 2,
-    "past": 17,
+    "base": 17,
     "cache": 1000,
     "slice_words": 70,
     "row_words": 500,
@@ -27,34 +27,34 @@ def sliced(config, size, **fields):
 
 def expected_runs(command, config):
     """(address, words, whether scales) of every run."""
-    positions, width = command["past"] + command["nodes"], config.word_bytes
+    positions, width = command["base"] + command["nodes"], config.word_bytes
     full, half = command["full"], command["half"]
-    walks = range(command["walks"])
+    sweeps = range(command["sweeps"])
 
-    def block(walk):
-        return command["cache"] + walk // command["rounds"] * command["head_stride"]
+    def block(sweep):
+        return command["cache"] + sweep // command["sweeps_per_kv_head"] * command["head_stride"]
 
-    def keys(walk):
+    def keys(sweep):
         for start in range(0, positions, config.tile):
             count = min(config.tile, positions - start)
-            scales = block(walk) + 2 * command["row_words"] + start * 4 // width
+            scales = block(sweep) + 2 * command["row_words"] + start * 4 // width
             yield scales, -(-count * 4 // width), True
             if half:
-                yield block(walk) + command["half_at"] + start // 2, -(-count // 2), False
+                yield block(sweep) + command["half_at"] + start // 2, -(-count // 2), False
             for index in range(full):
-                yield block(walk) + index * command["slice_words"] + start, count, False
+                yield block(sweep) + index * command["slice_words"] + start, count, False
 
-    def values(walk):
-        first = block(walk) + command["row_words"]
+    def values(sweep):
+        first = block(sweep) + command["row_words"]
         for index in range(full):
             yield first + index * command["slice_words"], positions, False
         if half:
             yield first + command["half_at"], -(-positions // 2), False
 
     runs = list(keys(0))
-    for walk in walks:
-        runs += [*keys(walk + 1)] if walk + 1 in walks else []
-        runs += values(walk)
+    for sweep in sweeps:
+        runs += [*keys(sweep + 1)] if sweep + 1 in sweeps else []
+        runs += values(sweep)
     return runs
 
 
@@ -81,14 +81,14 @@ def play(config, commands, idle, back_pressure):
     assert kinds_ == [(words, scales) for _, words, scales in expected]
 
 
-def test_runs_of_all_walks(idle, back_pressure, unit_shape_of):
+def test_runs_of_all_sweeps(idle, back_pressure, unit_shape_of):
     config = unit_shape_of(macs=32)
     commands = [
         sliced(config, 48),
-        sliced(config, 16, walks=1, past=0, nodes=1),
-        sliced(config, 64, past=14, walks=3),
-        sliced(config, 32, walks=6, rounds=3, past=30, cache=1 << 31),
-        sliced(config, 80, walks=4, rounds=2, past=62),
+        sliced(config, 16, sweeps=1, base=0, nodes=1),
+        sliced(config, 64, base=14, sweeps=3),
+        sliced(config, 32, sweeps=6, sweeps_per_kv_head=3, base=30, cache=1 << 31),
+        sliced(config, 80, sweeps=4, sweeps_per_kv_head=2, base=62),
     ]
     play(config, commands, idle, back_pressure)
 
@@ -148,7 +148,7 @@ def test_runs_wait_for_their_words(unit_shape_of):
 
     async def bench(ctx):
         ctx.set(dut.i_written.valid, 1)
-        await put_all(ctx, dut.i_command, [sliced(config, 16, walks=2 * RUNS)])
+        await put_all(ctx, dut.i_command, [sliced(config, 16, sweeps=2 * RUNS)])
         ctx.set(dut.o_run.ready, 1)
         await ctx.tick().repeat(2 * RUNS)
         assert len(runs) == RUNS

@@ -8,7 +8,7 @@ from tercel_hw.dense import DenseConfig
     ("fields", "message"),
     [
         ({"positions": 4097}, r"positions must be an integer in 2\.\.4096, not 4097"),
-        ({"walks": 0}, r"walks must be an integer in 1\.\.255, not 0"),
+        ({"sweeps": 0}, r"sweeps must be an integer in 1\.\.255, not 0"),
         (
             {"ram_style": "huge"},
             "ram_style must be one of None, 'block', 'distributed', 'ultra', not 'huge'",

@@ -44,24 +44,26 @@ def test_inverses_equal_the_golden_model(bits):
     run(dut, bench, max_cycles=400)
 
 
-@pytest.mark.parametrize("pad", [1, 2, 4])
-def test_it_equals_the_golden_model(pad, shape_of, idle, back_pressure, bits):
+@pytest.mark.parametrize("lanes_per_head", [1, 2, 4])
+def test_it_equals_the_golden_model(lanes_per_head, shape_of, idle, back_pressure, bits):
     rng, config = np.random.default_rng(7), shape_of(nodes=4)
     dut = OutputScale(config)
     denominators, totals, expected = [], [], []
-    for turns, elements in (4 // pad, 6), (1, 9), (4 // pad, 1):
+    for head_slots, elements in (4 // lanes_per_head, 6), (1, 9), (4 // lanes_per_head, 1):
         sums, exponents = rng.integers(1 << 19, 1 << 25, 4), rng.integers(100, 135, 4)
-        outputs = rng.integers(-(1 << 36), 1 << 36, (turns, elements, 4))
+        outputs = rng.integers(-(1 << 36), 1 << 36, (head_slots, elements, 4))
         outputs >>= rng.integers(0, 36, outputs.shape)
         values = bits(multiply(outputs.astype(np.float32), factors(sums, exponents)))
         denominators.append({"sums": sums.tolist(), "exponents": exponents.tolist()})
-        for turn in range(turns):
+        for head_slot in range(head_slots):
             for element in range(elements):
-                last = turn == turns - 1 and element == elements - 1
-                lanes = outputs[turn, element].tolist()
-                totals.append({"sums": lanes, "turn": turn, "last": last})
-                mine = values[turn, element, turn * pad :][:pad].tolist()
-                expected.append((mine + [0] * (4 - pad), last))
+                last = head_slot == head_slots - 1 and element == elements - 1
+                lanes = outputs[head_slot, element].tolist()
+                totals.append({"sums": lanes, "head_slot": head_slot, "last": last})
+                mine = values[head_slot, element, head_slot * lanes_per_head :][
+                    :lanes_per_head
+                ].tolist()
+                expected.append((mine + [0] * (4 - lanes_per_head), last))
 
     async def feed_denominators(ctx):
         await put_all(ctx, dut.i_denominator, denominators, idle)
@@ -70,7 +72,7 @@ def test_it_equals_the_golden_model(pad, shape_of, idle, back_pressure, bits):
         await put_all(ctx, dut.i_total, totals, idle)
 
     async def sink(ctx):
-        ctx.set(dut.pad, pad)
+        ctx.set(dut.lanes_per_head, lanes_per_head)
         taken = await get_all(ctx, dut.o, len(totals), back_pressure)
         return [(list(p["values"]), bool(p.last)) for p in taken]
 
@@ -83,11 +85,11 @@ def test_latency_and_one_element_a_cycle(config):
     lanes = 2
 
     async def bench(ctx):
-        ctx.set(dut.pad, 2)
+        ctx.set(dut.lanes_per_head, 2)
         ctx.set(dut.i_denominator.payload, {"sums": [1 << 19] * 2, "exponents": [124] * 2})
         ctx.set(dut.i_denominator.valid, 1)
         ctx.set(dut.i_total.valid, 1)
-        ctx.set(dut.i_total.payload, {"sums": [1 << 20, -(1 << 19)], "turn": 0, "last": 0})
+        ctx.set(dut.i_total.payload, {"sums": [1 << 20, -(1 << 19)], "head_slot": 0, "last": 0})
         ctx.set(dut.o.ready, 1)
         for cycle in range(dut.PREPARE + lanes + dut.LATENCY + 8):
             assert ctx.get(dut.i_total.ready) == (cycle >= dut.PREPARE + lanes)
@@ -105,7 +107,8 @@ def test_reciprocals_are_there_when_the_totals_of_the_walk_before_have_left(conf
     dut, elements = OutputScale(config), 40
     item = {"sums": [1 << 19] * 2, "exponents": [124] * 2}
     totals = [
-        {"sums": [1, 2], "turn": 0, "last": element == elements - 1} for element in range(elements)
+        {"sums": [1, 2], "head_slot": 0, "last": element == elements - 1}
+        for element in range(elements)
     ]
 
     async def feed_denominators(ctx):
@@ -115,7 +118,7 @@ def test_reciprocals_are_there_when_the_totals_of_the_walk_before_have_left(conf
         await put_all(ctx, dut.i_total, totals * 3)
 
     async def watch(ctx):
-        ctx.set(dut.pad, 2)
+        ctx.set(dut.lanes_per_head, 2)
         ctx.set(dut.o.ready, 1)
         seen = []
         for _ in range(dut.PREPARE + 2 + dut.LATENCY + 3 * elements):

@@ -14,11 +14,11 @@ def vectors_of(config, layer):
     found = np.zeros((config.dense.slices, macs, lanes), np.int64)
     written = np.zeros_like(found, bool)
     for head in range(heads):
-        kv_head, inside = divmod(head, layer.turns)
-        walk, turn = divmod(inside, plan.turns)
-        first = (kv_head * plan.walks + walk) * slices.count
+        kv_head, inside = divmod(head, layer.head_slots)
+        sweep, head_slot = divmod(inside, plan.head_slots)
+        first = (kv_head * plan.sweeps + sweep) * slices.count
         for node in range(nodes):
-            lane = turn * plan.pad + node
+            lane = head_slot * plan.lanes_per_head + node
             padded = np.pad(values[node, head], (0, sum(slices.sizes()) - size))
             at = 0
             for index, width in enumerate(slices.sizes()):
@@ -31,7 +31,7 @@ def vectors_of(config, layer):
 
 
 @pytest.mark.parametrize(
-    ("macs", "size", "lanes", "turns", "parents"),
+    ("macs", "size", "lanes", "head_slots", "parents"),
     [
         (16, 48, 2, 1, [-1, 0]),
         (32, 48, 4, 3, [-1]),
@@ -40,11 +40,13 @@ def vectors_of(config, layer):
         (64, 16, 1, 1, [-1]),
     ],
 )
-def test_queries_become_vectors(macs, size, lanes, turns, parents, idle, shape_of, random_layer):
+def test_queries_become_vectors(
+    macs, size, lanes, head_slots, parents, idle, shape_of, random_layer
+):
     config, rng = shape_of(macs=macs, nodes=lanes, slices=24), np.random.default_rng(2)
-    shape = {"kv_heads": 2, "turns": turns, "size": size, "past": 0, "parents": parents}
+    shape = {"kv_heads": 2, "head_slots": head_slots, "size": size, "base": 0, "parents": parents}
     layers = [random_layer(rng, **shape) for _ in range(2)]
-    dut, vectors, walks = QueryLoader(config), [], []
+    dut, vectors, sweeps = QueryLoader(config), [], []
 
     async def commands(ctx):
         await put_all(ctx, dut.i_layer, [layer.fields(config) for layer in layers], idle)
@@ -54,7 +56,7 @@ def test_queries_become_vectors(macs, size, lanes, turns, parents, idle, shape_o
             await put_all(ctx, dut.i, layer.columns(lanes), idle)
 
     async def watch(ctx):
-        wanted = layers[0].plan(lanes).walks * 2
+        wanted = layers[0].plan(lanes).sweeps * 2
         half = macs // 2
         for _ in layers:
             found, seen = vectors_of(config, layers[0])
@@ -62,7 +64,7 @@ def test_queries_become_vectors(macs, size, lanes, turns, parents, idle, shape_o
             ends = []
             while len(ends) < wanted:
                 _, _, valid, column, end = await ctx.tick().sample(
-                    dut.o.valid, dut.o.payload, dut.o_walk
+                    dut.o.valid, dut.o.payload, dut.o_sweep
                 )
                 if valid:
                     mine = [lane for lane in range(lanes) if column.lanes >> lane & 1]
@@ -72,20 +74,20 @@ def test_queries_become_vectors(macs, size, lanes, turns, parents, idle, shape_o
                             seen[column.slice, index, lane] = True
                 ends += [column.slice] if end else []
             vectors.append((found, seen))
-            walks.append(ends)
+            sweeps.append(ends)
 
     run(dut, commands, columns, watch, max_cycles=3000)
-    for layer, (found, seen), ends in zip(layers, vectors, walks, strict=True):
+    for layer, (found, seen), ends in zip(layers, vectors, sweeps, strict=True):
         expected, written = vectors_of(config, layer)
         assert (seen == written).all()
         assert (found == expected).all()
         count = layer.slices(macs).count
-        assert ends == [(walk + 1) * count - 1 for walk in range(len(ends))]
+        assert ends == [(sweep + 1) * count - 1 for sweep in range(len(ends))]
 
 
 def test_a_column_a_cycle(shape_of, random_layer):
     config, rng = shape_of(macs=64), np.random.default_rng(3)
-    layer = random_layer(rng, kv_heads=2, turns=1, size=80, past=0, parents=[-1])
+    layer = random_layer(rng, kv_heads=2, head_slots=1, size=80, base=0, parents=[-1])
     dut, taken = QueryLoader(config), []
 
     async def bench(ctx):

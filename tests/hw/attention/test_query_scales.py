@@ -7,12 +7,14 @@ from tercel_sim.testbench import get_all, put_all, run
 
 
 @pytest.mark.parametrize(
-    ("lanes", "turns", "parents"),
+    ("lanes", "head_slots", "parents"),
     [(2, 1, [-1, 0]), (4, 3, [-1]), (4, 2, [-1, 0]), (3, 2, [-1, 0, 1]), (1, 1, [-1])],
 )
-def test_scales_of_walks(lanes, turns, parents, idle, back_pressure, shape_of, random_layer, bits):
+def test_scales_of_sweeps(
+    lanes, head_slots, parents, idle, back_pressure, shape_of, random_layer, bits
+):
     config, rng = shape_of(nodes=lanes), np.random.default_rng(4)
-    shape = {"kv_heads": 2, "turns": turns, "size": 16, "past": 0, "parents": parents}
+    shape = {"kv_heads": 2, "head_slots": head_slots, "size": 16, "base": 0, "parents": parents}
     layers = [random_layer(rng, **shape) for _ in range(2)]
     factors = np.array([0.3, 1.7], np.float32)
     dut, nodes = QueryScales(config), len(parents)
@@ -28,24 +30,24 @@ def test_scales_of_walks(lanes, turns, parents, idle, back_pressure, shape_of, r
             await put_all(ctx, dut.i, layer.query_scales(lanes), idle)
 
     async def take(ctx):
-        walks = len(layers) * 2 * plan.walks
-        return [list(p) for p in await get_all(ctx, dut.o, walks, back_pressure)]
+        sweeps = len(layers) * 2 * plan.sweeps
+        return [list(p) for p in await get_all(ctx, dut.o, sweeps, back_pressure)]
 
     found = iter(run(dut, commands, scales, take, max_cycles=2000)[2])
     for layer, factor in zip(layers, factors, strict=True):
         products = bits(multiply(layer.q.scale, factor))
         for kv_head in range(2):
-            for walk in range(plan.walks):
+            for sweep in range(plan.sweeps):
                 got = next(found)
-                for turn in range(min(plan.turns, turns - walk * plan.turns)):
-                    head = kv_head * turns + walk * plan.turns + turn
-                    mine = got[turn * plan.pad :][:nodes]
+                for head_slot in range(min(plan.head_slots, head_slots - sweep * plan.head_slots)):
+                    head = kv_head * head_slots + sweep * plan.head_slots + head_slot
+                    mine = got[head_slot * plan.lanes_per_head :][:nodes]
                     assert mine == products[:, head].tolist()
 
 
 def test_latency_and_a_node_a_cycle(shape_of, random_layer):
     config, rng = shape_of(nodes=4), np.random.default_rng(5)
-    shape = {"kv_heads": 3, "turns": 1, "size": 16, "past": 0, "parents": [-1, 0, 1]}
+    shape = {"kv_heads": 3, "head_slots": 1, "size": 16, "base": 0, "parents": [-1, 0, 1]}
     layer = random_layer(rng, **shape)
     dut = QueryScales(config)
 

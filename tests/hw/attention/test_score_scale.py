@@ -13,7 +13,7 @@ def test_it_equals_the_golden_model(config, idle, back_pressure, scales_of, bits
     dut = ScoreScale(config)
     query_scales = [(rng.random(2) * 0.01).astype(np.float32) for _ in WALKS]
     most = config.dense.totals * config.dense.macs * 127 * 127
-    sums = [rng.integers(-most, most + 1, (walk, 2)).astype(np.int32) for walk in WALKS]
+    sums = [rng.integers(-most, most + 1, (sweep, 2)).astype(np.int32) for sweep in WALKS]
     sums[0][:2] = [[most, -most], [0, 1]]
     keys = [scales_of(rng, positions) for positions in WALKS]
     values = [scales_of(rng, positions) for positions in WALKS]
@@ -24,7 +24,7 @@ def test_it_equals_the_golden_model(config, idle, back_pressure, scales_of, bits
         expected += zip(scores.tolist(), value.tolist(), strict=True)
 
     async def commands(ctx):
-        await put_all(ctx, dut.i_walk, WALKS, idle)
+        await put_all(ctx, dut.i_sweep, WALKS, idle)
 
     async def feed_queries(ctx):
         await put_all(ctx, dut.i_query_scales, [bits(query).tolist() for query in query_scales])
@@ -46,10 +46,10 @@ def test_it_equals_the_golden_model(config, idle, back_pressure, scales_of, bits
 
 def test_latency_and_one_position_a_cycle(config):
     dut = ScoreScale(config)
-    ports = dut.i_walk, dut.i_query_scales, dut.i_sum, dut.i_scales
+    ports = dut.i_sweep, dut.i_query_scales, dut.i_sum, dut.i_scales
 
     async def bench(ctx):
-        ctx.set(dut.i_walk.payload, 12)
+        ctx.set(dut.i_sweep.payload, 12)
         for port in ports:
             ctx.set(port.valid, 1)
         ctx.set(dut.o.ready, 1)
@@ -61,7 +61,7 @@ def test_latency_and_one_position_a_cycle(config):
         return taken, offered
 
     ((taken, offered),) = run(dut, bench, max_cycles=100)
-    # A cycle between walks.
+    # A cycle between sweeps.
     assert taken[:24] == [*range(1, 13), *range(14, 26)]
     assert offered == [cycle + dut.LATENCY for cycle in taken if cycle < 26]
 

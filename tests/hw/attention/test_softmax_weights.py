@@ -17,22 +17,22 @@ LANES = 2
 
 @dataclass
 class Layer:
-    """Walks of the same positions."""
+    """Sweeps of the same positions."""
 
-    walks: list
+    sweeps: list
     full: int
     half: int
 
     @property
     def fields(self):
-        walk = self.walks[0]
-        masks = [sum(1 << j for j in np.flatnonzero(row)) for row in walk.ancestors]
-        lanes = walk.scores.shape[1]
+        sweep = self.sweeps[0]
+        masks = [sum(1 << j for j in np.flatnonzero(row)) for row in sweep.ancestors]
+        lanes = sweep.scores.shape[1]
         return {
-            "past": walk.past,
+            "base": sweep.base,
             "nodes": len(masks),
-            "pad": walk.pad,
-            "walks": len(self.walks),
+            "lanes_per_head": sweep.lanes_per_head,
+            "sweeps": len(self.sweeps),
             "full": self.full,
             "half": self.half,
             # Of lanes without a node anything.
@@ -42,15 +42,15 @@ class Layer:
     def scored(self):
         return [
             {"scores": scores.tolist(), "value_scale": int(scale)}
-            for walk in self.walks
-            for scores, scale in zip(walk.scores, walk.value_scales, strict=True)
+            for sweep in self.sweeps
+            for scores, scale in zip(sweep.scores, sweep.value_scales, strict=True)
         ]
 
     def weights(self):
         """What each beat takes: two weights of each lane."""
         beats = []
-        for walk in self.walks:
-            weights = walk.results()[0]
+        for sweep in self.sweeps:
+            weights = sweep.results()[0]
             beats += [np.stack([weights, weights], axis=1)] * self.full
             if self.half:
                 padded = np.pad(weights, ((0, len(weights) % 2), (0, 0)))
@@ -62,7 +62,7 @@ def layers(softmax_of, scales_of, tree_of):
     rng = np.random.default_rng(4)
     both, single, siblings = tree_of([-1, 0]), tree_of([-1]), np.eye(2, dtype=bool)
 
-    def walks(count, positions, nodes, low=-9000, high=9000, scale=(-12, 3)):
+    def sweeps(count, positions, nodes, low=-9000, high=9000, scale=(-12, 3)):
         return [
             softmax_of(
                 rng.integers(low, high, (positions, LANES)),
@@ -74,17 +74,19 @@ def layers(softmax_of, scales_of, tree_of):
             for _ in range(count)
         ]
 
-    yield Layer(walks(3, 20, both), 1, 0)
-    yield Layer(walks(2, 2, siblings, -(1 << 17), 1 << 17), 0, 1)
-    yield Layer(walks(3, 13, single, -700, 700, (-127, 128)), 1, 1)
-    yield Layer(walks(1, 5, siblings, -(1 << 17), 1 - (1 << 17), (0, 1)), 2, 0)
-    extreme = walks(2, 32, both, scale=(-3, 1))
-    for walk in extreme:
-        walk.scores[:] = rng.choice([-(1 << 17), (1 << 17) - 1, 0, -1, 511, 512], walk.scores.shape)
+    yield Layer(sweeps(3, 20, both), 1, 0)
+    yield Layer(sweeps(2, 2, siblings, -(1 << 17), 1 << 17), 0, 1)
+    yield Layer(sweeps(3, 13, single, -700, 700, (-127, 128)), 1, 1)
+    yield Layer(sweeps(1, 5, siblings, -(1 << 17), 1 - (1 << 17), (0, 1)), 2, 0)
+    extreme = sweeps(2, 32, both, scale=(-3, 1))
+    for sweep in extreme:
+        sweep.scores[:] = rng.choice(
+            [-(1 << 17), (1 << 17) - 1, 0, -1, 511, 512], sweep.scores.shape
+        )
     yield Layer(extreme, 2, 1)
-    nothing = walks(2, 1, single)
-    for walk in nothing:
-        walk.value_scales[:] = 0
+    nothing = sweeps(2, 1, single)
+    for sweep in nothing:
+        sweep.value_scales[:] = 0
     yield Layer(nothing, 0, 1)
 
 
@@ -104,15 +106,15 @@ def test_it_equals_the_golden_model(config, idle, back_pressure, softmax_of, sca
         return [[list(half) for half in beat] for beat in beats]
 
     async def take_denominators(ctx):
-        count = sum(len(layer.walks) for layer in every)
+        count = sum(len(layer.sweeps) for layer in every)
         return await get_all(ctx, dut.o_denominator, count, back_pressure)
 
     benches = commands, scores, take_weights, take_denominators
     *_, weights, denominators = run(dut, *benches, max_cycles=4000)
     assert weights == expected
-    walks = [walk for layer in every for walk in layer.walks]
-    for walk, result in zip(walks, denominators, strict=True):
-        _, sums, largest = walk.results()
+    sweeps = [sweep for layer in every for sweep in layer.sweeps]
+    for sweep, result in zip(sweeps, denominators, strict=True):
+        _, sums, largest = sweep.results()
         assert list(result.sums) == sums.tolist()
         assert list(result.exponents) == largest.tolist()
 
@@ -137,8 +139,8 @@ def test_the_reference_is_that_of_attend(softmax_of, scales_of, tree_of):
     )
     scores = np.rint(products[..., 0].astype(np.float32) * scale * np.float32(512))
     scores = np.clip(scores, -(1 << 17), (1 << 17) - 1).astype(int)
-    walk = softmax_of(scores, cache.value_scales[0], 14, ancestors, 2)
-    weights, sums, largest = walk.results()
+    sweep = softmax_of(scores, cache.value_scales[0], 14, ancestors, 2)
+    weights, sums, largest = sweep.results()
     ratio = weights.T / sums[:, None] * 2.0 ** (largest[:, None] - 127 + 3)
     golden = attend(q, cache, ancestors).reshape(2, 16)
     np.testing.assert_allclose(golden, ratio, rtol=2**-16)
@@ -147,7 +149,7 @@ def test_the_reference_is_that_of_attend(softmax_of, scales_of, tree_of):
 def test_a_position_and_a_beat_a_cycle(config, softmax_of, scales_of, tree_of):
     dut = SoftmaxWeights(config)
     layer = next(layers(softmax_of, scales_of, tree_of))
-    positions = len(layer.walks[0].scores)
+    positions = len(layer.sweeps[0].scores)
 
     async def bench(ctx):
         await put_all(ctx, dut.i_layer, [layer.fields])
@@ -172,12 +174,12 @@ def test_a_position_and_a_beat_a_cycle(config, softmax_of, scales_of, tree_of):
     assert taken[:positions] == list(range(taken[0], taken[0] + positions))
     # The next scores are taken when the maxima have been.
     assert taken[positions] == taken[positions - 1] + 2
-    for walk in range(3):
-        weights = weighed[walk * positions :][:positions]
+    for sweep in range(3):
+        weights = weighed[sweep * positions :][:positions]
         assert weights == list(range(first, first + positions))
         # The last weights are known two cycles before they are offered.
-        assert summed[walk] == weights[-1] - 1
-        first += positions + dut.WALK
+        assert summed[sweep] == weights[-1] - 1
+        first += positions + dut.SWEEP
 
 
 @pytest.mark.slow
@@ -185,7 +187,14 @@ def test_4096_positions_fit_the_denominator():
     dense = DenseConfig(nodes=1, macs=16, chain=8)
     dut = SoftmaxWeights(AttentionConfig(dense=dense))
     payload = {"scores": [5], "value_scale": 0x3FFF}
-    layer = {"past": 4095, "nodes": 1, "pad": 1, "walks": 1, "full": 1, "ancestors": [1]}
+    layer = {
+        "base": 4095,
+        "nodes": 1,
+        "lanes_per_head": 1,
+        "sweeps": 1,
+        "full": 1,
+        "ancestors": [1],
+    }
 
     async def source(ctx):
         await put_all(ctx, dut.i_layer, [layer])

@@ -16,9 +16,9 @@ def int8(rng, *shape):
 
 def runs_of(config, layer):
     """How many runs a layer takes."""
-    walks = len(layer.cache.keys) * layer.plan(config.attention.nodes).walks
+    sweeps = len(layer.cache.keys) * layer.plan(config.attention.nodes).sweeps
     slices = layer.slices(config.word_bytes).count
-    return walks * ((1 + slices) * -(-layer.positions // config.tile) + slices)
+    return sweeps * ((1 + slices) * -(-layer.positions // config.tile) + slices)
 
 
 async def lend(ctx, dut, rows, vectors, idle=every_cycle, back_pressure=every_cycle):
@@ -60,10 +60,10 @@ async def lend(ctx, dut, rows, vectors, idle=every_cycle, back_pressure=every_cy
 
 
 class Bench:
-    """A unit, a memory and the layers that it plays; the head's walks come between them."""
+    """A unit, a memory and the layers that it plays; the head's sweeps come between them."""
 
-    def __init__(self, config, layers, idle=every_cycle, back_pressure=every_cycle, walks=()):
-        self.config, self.layers, self.walks = config, layers, list(walks)
+    def __init__(self, config, layers, idle=every_cycle, back_pressure=every_cycle, sweeps=()):
+        self.config, self.layers, self.sweeps = config, layers, list(sweeps)
         self.idle, self.back_pressure = idle, back_pressure
         self.dut = AttentionUnit(config)
         self.lanes = config.attention.nodes
@@ -74,14 +74,14 @@ class Bench:
 
     async def commands(self, ctx):
         """Attention's, and the sums of the head."""
-        sums, walks = [], list(self.walks)
+        sums, sweeps = [], list(self.sweeps)
         for layer, address in zip(self.layers, self.addresses, strict=True):
             command = layer.command(self.config.word_bytes, address, self.lanes)
             await put_all(ctx, self.dut.i_command, [command], self.idle)
-            if walks:
+            if sweeps:
                 await ctx.tick().until(~self.dut.busy)
-                walk = walks.pop(0)
-                sums.append((await lend(ctx, self.dut, *walk, self.idle, self.back_pressure))[0])
+                sweep = sweeps.pop(0)
+                sums.append((await lend(ctx, self.dut, *sweep, self.idle, self.back_pressure))[0])
         return sums
 
     async def queries(self, ctx):
@@ -138,23 +138,23 @@ class Bench:
 def test_it_equals_attend_and_serves_the_head(idle, back_pressure, unit_shape_of, random_layer):
     rng = np.random.default_rng(1)
     layers = [
-        random_layer(rng, kv_heads=2, turns=2, size=16, past=6, parents=[-1, 0]),
-        random_layer(rng, kv_heads=2, turns=1, size=48, past=1, parents=[-1]),
+        random_layer(rng, kv_heads=2, head_slots=2, size=16, base=6, parents=[-1, 0]),
+        random_layer(rng, kv_heads=2, head_slots=1, size=48, base=1, parents=[-1]),
     ]
-    walks = [(int8(rng, 9, 80), int8(rng, 2, 80)), (int8(rng, 12, 40), int8(rng, 2, 40))]
-    bench = Bench(unit_shape_of(), layers, idle, back_pressure, walks)
+    sweeps = [(int8(rng, 9, 80), int8(rng, 2, 80)), (int8(rng, 12, 40), int8(rng, 2, 40))]
+    bench = Bench(unit_shape_of(), layers, idle, back_pressure, sweeps)
     outputs, sums = bench.play()
     bench.check(outputs)
-    assert sums == [integer_linear(rows, vectors).T.tolist() for rows, vectors in walks]
+    assert sums == [integer_linear(rows, vectors).T.tolist() for rows, vectors in sweeps]
 
 
 def test_trees_and_tiles(unit_shape_of, random_layer):
     rng = np.random.default_rng(2)
     layers = [
-        random_layer(rng, kv_heads=1, turns=1, size=32, past=37, parents=[-1, 0, 0, 1]),
-        random_layer(rng, kv_heads=1, turns=1, size=96, past=0, parents=[-1, 0, 1]),
-        random_layer(rng, kv_heads=2, turns=2, size=16, past=7, parents=[-1, 0]),
-        random_layer(rng, kv_heads=1, turns=1, size=16, past=0, parents=[-1]),
+        random_layer(rng, kv_heads=1, head_slots=1, size=32, base=37, parents=[-1, 0, 0, 1]),
+        random_layer(rng, kv_heads=1, head_slots=1, size=96, base=0, parents=[-1, 0, 1]),
+        random_layer(rng, kv_heads=2, head_slots=2, size=16, base=7, parents=[-1, 0]),
+        random_layer(rng, kv_heads=1, head_slots=1, size=16, base=0, parents=[-1]),
     ]
     bench = Bench(unit_shape_of(nodes=4), layers)
     bench.check(bench.play()[0])
@@ -166,15 +166,15 @@ def test_trees_and_tiles(unit_shape_of, random_layer):
 def test_slices_and_half_slices(macs, size, unit_shape_of, random_layer):
     rng = np.random.default_rng(3)
     layers = [
-        random_layer(rng, kv_heads=2, turns=1, size=size, past=past, parents=[-1, 0])
-        for past in (0, 9, 43)
+        random_layer(rng, kv_heads=2, head_slots=1, size=size, base=base, parents=[-1, 0])
+        for base in (0, 9, 43)
     ]
     bench = Bench(unit_shape_of(macs=macs, tile=32), layers)
     bench.check(bench.play()[0])
 
 
 @pytest.mark.parametrize(
-    ("lanes", "parents", "turns"),
+    ("lanes", "parents", "head_slots"),
     [
         (4, [-1], 3),
         (4, [-1], 5),
@@ -187,11 +187,11 @@ def test_slices_and_half_slices(macs, size, unit_shape_of, random_layer):
         (1, [-1], 3),
     ],
 )
-def test_query_heads_share_the_lanes(lanes, parents, turns, unit_shape_of, random_layer):
+def test_query_heads_share_the_lanes(lanes, parents, head_slots, unit_shape_of, random_layer):
     rng = np.random.default_rng(4)
     layers = [
-        random_layer(rng, kv_heads=2, turns=turns, size=32, past=past, parents=parents)
-        for past in (3, 18)
+        random_layer(rng, kv_heads=2, head_slots=head_slots, size=32, base=base, parents=parents)
+        for base in (3, 18)
     ]
     bench = Bench(unit_shape_of(nodes=lanes, slices=20), layers)
     bench.check(bench.play()[0])
@@ -201,7 +201,7 @@ def test_query_heads_share_the_lanes(lanes, parents, turns, unit_shape_of, rando
 def test_cycles_from_walk_to_walk(positions, size, unit_shape_of, random_layer):
     """Where words never wait and there are more beats than outputs."""
     config, rng = unit_shape_of(macs=32, tile=32), np.random.default_rng(6)
-    shape = {"kv_heads": 4, "turns": 1, "size": size, "past": positions - 1}
+    shape = {"kv_heads": 4, "head_slots": 1, "size": size, "base": positions - 1}
     layer = random_layer(rng, **shape, parents=[-1])
     dut = AttentionUnit(config)
 

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel_hw.cache import CacheWriter
 from tercel_hw.head import ResultConfig, ResultWriter
-from tercel_hw.head.run import RUN
+from tercel_hw.head.line_run import RUN
 from tercel_hw.memory import Axi4Signature, StripedWriter, WriteMerge
 from tercel_hw.vector import command_layout
 
@@ -110,6 +110,6 @@ def test_writers_share_paused_memories(bench, config, random_heads, tmp_path):
         "i_line": packed(results.line, lines.tolist()),
     }
     job = tmp_path / "job.json"
-    told = {"streams": streams, "before": before.tobytes().hex(), "after": after.tobytes().hex()}
-    job.write_text(json.dumps(told))
+    case = {"streams": streams, "before": before.tobytes().hex(), "after": after.tobytes().hex()}
+    job.write_text(json.dumps(case))
     bench(Writers(config, results), BENCH, job=job)

@@ -45,7 +45,7 @@ def pieces(config, heads, nodes):
     return cut
 
 
-def told(config, heads, nodes):
+def commands_of(config, heads, nodes):
     return [
         {
             "nodes": count,
@@ -70,7 +70,7 @@ def test_columns_become_rows(shape_of, idle, back_pressure, lanes, ports, port_b
         await put_all(ctx, transposer.i, columns(heads), idle)
 
     async def rows(ctx):
-        await put_all(ctx, transposer.i_rows, told(config, heads, nodes), idle)
+        await put_all(ctx, transposer.i_rows, commands_of(config, heads, nodes), idle)
 
     async def sink(ctx):
         return await get_all(ctx, transposer.o, len(wanted), back_pressure)
@@ -94,7 +94,7 @@ def test_a_column_and_a_granule_a_cycle(shape_of):
         await put_all(ctx, transposer.i, columns(heads))
 
     async def rows(ctx):
-        await put_all(ctx, transposer.i_rows, told(config, heads, [8] * 4))
+        await put_all(ctx, transposer.i_rows, commands_of(config, heads, [8] * 4))
 
     async def sink(ctx):
         ctx.set(transposer.o.ready, 1)
@@ -119,7 +119,7 @@ def test_two_heads_wait_at_most(shape_of):
     async def source(ctx):
         await put_all(ctx, transposer.i, columns(heads)[:32])
         assert not ctx.get(transposer.i.ready)
-        await put_all(ctx, transposer.i_rows, told(config, heads[:1], [1]))
+        await put_all(ctx, transposer.i_rows, commands_of(config, heads[:1], [1]))
         await ctx.tick().repeat(5)
         assert ctx.get(transposer.i.ready)
 

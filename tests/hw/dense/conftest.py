@@ -48,14 +48,14 @@ def vector_writes(config, vectors, first=0):
 
 
 @dataclass
-class Walk:
+class Sweep:
     """``[rows, elements]`` against ``[nodes, elements]``, or times weights ``[rows, nodes]``."""
 
     rows: np.ndarray
     vectors: np.ndarray | None = None
     weights: np.ndarray | None = None
     tile: int = 8
-    turns: int = 1
+    head_slots: int = 1
     first: int = 0
 
     @property
@@ -96,56 +96,60 @@ class Walk:
     def read(self, config):
         full, half = cut(config, self.rows.shape[1])
         elements = self.rows.shape[1]
-        return {"elements": elements, "full": full, "half": half, "turns": self.turns}
+        return {"elements": elements, "full": full, "half": half, "head_slots": self.head_slots}
 
     def totals(self):
         """What the engine gives, in its order."""
         totals = self.rows.astype(np.int64).T @ self.weights
-        found = [(t.tolist(), turn, False) for turn in range(self.turns) for t in totals]
+        found = [
+            (t.tolist(), head_slot, False) for head_slot in range(self.head_slots) for t in totals
+        ]
         return [*found[:-1], (*found[-1][:2], True)]
 
 
-def play(config, walks, *, idle=every_cycle, back_pressure=every_cycle, max_cycles=20000):
-    """Run walks one after the other; the lists of sums and totals that come out.
+def play(config, sweeps, *, idle=every_cycle, back_pressure=every_cycle, max_cycles=20000):
+    """Run sweeps one after the other; the lists of sums and totals that come out.
 
-    The vectors of a walk are written when the sums of the walk before have come.
+    The vectors of a sweep are written when the sums of the sweep before have come.
     """
     engine = DenseEngine(config)
     sums, totals = [], []
-    dots = [walk for walk in walks if not walk.axpy]
-    axpys = [walk for walk in walks if walk.axpy]
+    dots = [sweep for sweep in sweeps if not sweep.axpy]
+    axpys = [sweep for sweep in sweeps if sweep.axpy]
 
     async def commands(ctx):
         wanted = 0
-        for walk in walks:
-            if not walk.axpy:
+        for sweep in sweeps:
+            if not sweep.axpy:
                 while len(sums) < wanted:
                     await ctx.tick()
-                await put_all(ctx, engine.i_vector, vector_writes(config, walk.vectors, walk.first))
-                wanted += len(walk.rows)
-            await put_all(ctx, engine.i_command, [walk.command(config)])
+                await put_all(
+                    ctx, engine.i_vector, vector_writes(config, sweep.vectors, sweep.first)
+                )
+                wanted += len(sweep.rows)
+            await put_all(ctx, engine.i_command, [sweep.command(config)])
 
     async def rows(ctx):
-        for walk in walks:
-            await put_all(ctx, engine.i_row, walk.beats(config).tolist(), idle)
+        for sweep in sweeps:
+            await put_all(ctx, engine.i_row, sweep.beats(config).tolist(), idle)
 
     async def weights(ctx):
-        for walk in axpys:
-            await put_all(ctx, engine.i_weight, walk.beat_weights(config).tolist(), idle)
+        for sweep in axpys:
+            await put_all(ctx, engine.i_weight, sweep.beat_weights(config).tolist(), idle)
 
     async def reads(ctx):
-        await put_all(ctx, engine.i_read, [walk.read(config) for walk in axpys], idle)
+        await put_all(ctx, engine.i_read, [sweep.read(config) for sweep in axpys], idle)
 
     async def take_sums(ctx):
-        for _ in range(sum(len(walk.rows) for walk in dots)):
+        for _ in range(sum(len(sweep.rows) for sweep in dots)):
             sums.extend(await get_all(ctx, engine.o_sum, 1, back_pressure))
         return [list(payload) for payload in sums]
 
     async def take_totals(ctx):
-        for walk in axpys:
-            count = len(walk.totals())
+        for sweep in axpys:
+            count = len(sweep.totals())
             totals.extend(await get_all(ctx, engine.o_total, count, back_pressure))
-        return [(list(payload.sums), payload.turn, bool(payload.last)) for payload in totals]
+        return [(list(payload.sums), payload.head_slot, bool(payload.last)) for payload in totals]
 
     benches = (commands, rows, weights, reads, take_sums, take_totals)
     return run(engine, *benches, max_cycles=max_cycles)[-2:]
@@ -157,8 +161,8 @@ def vectors_of():
 
 
 @pytest.fixture
-def walk_of():
-    return Walk
+def sweep_of():
+    return Sweep
 
 
 @pytest.fixture(name="play")

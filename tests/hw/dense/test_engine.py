@@ -26,49 +26,49 @@ def weights17(rng, *shape):
     return rng.integers(0, 1 << 17, shape)
 
 
-def some_walks(rng, config, walk_of):
+def some_sweeps(rng, config, sweep_of):
     """Dots and axpys of one full slice, a half slice, and both, of odd and even rows."""
     macs, nodes, tile = config.macs, config.nodes, config.tile
     widest = config.totals * macs
-    walks = []
+    sweeps = []
     for rows in 1, tile + 3, 2 * tile + 2:
         for elements in (macs, macs // 2, macs + 8, 2 * macs + 4, 3 * macs - 1):
             if elements <= config.slices * macs:
                 vectors = int8(rng, nodes, elements)
-                walks.append(walk_of(rows=int8(rng, rows, elements), vectors=vectors, tile=tile))
+                sweeps.append(sweep_of(rows=int8(rng, rows, elements), vectors=vectors, tile=tile))
             if elements <= widest:
                 weights = weights17(rng, rows, nodes)
-                walks.append(walk_of(rows=int8(rng, rows, elements), weights=weights))
-    return walks
+                sweeps.append(sweep_of(rows=int8(rng, rows, elements), weights=weights))
+    return sweeps
 
 
-def check(config, walks, play, **patterns):
-    sums, totals = play(config, walks, **patterns)
-    dots = [walk for walk in walks if not walk.axpy]
-    assert sums == list(chain.from_iterable(walk.sums() for walk in dots))
-    for walk in dots:
-        assert walk.sums() == integer_linear(walk.rows, walk.vectors).T.tolist()
-    axpys = [walk for walk in walks if walk.axpy]
-    assert totals == list(chain.from_iterable(walk.totals() for walk in axpys))
+def check(config, sweeps, play, **patterns):
+    sums, totals = play(config, sweeps, **patterns)
+    dots = [sweep for sweep in sweeps if not sweep.axpy]
+    assert sums == list(chain.from_iterable(sweep.sums() for sweep in dots))
+    for sweep in dots:
+        assert sweep.sums() == integer_linear(sweep.rows, sweep.vectors).T.tolist()
+    axpys = [sweep for sweep in sweeps if sweep.axpy]
+    assert totals == list(chain.from_iterable(sweep.totals() for sweep in axpys))
 
 
-def test_walks_equal_the_golden_model(idle, back_pressure, play, walk_of):
-    walks = some_walks(np.random.default_rng(5), SMALL, walk_of)
-    check(SMALL, walks, play, idle=idle, back_pressure=back_pressure)
+def test_sweeps_equal_the_golden_model(idle, back_pressure, play, sweep_of):
+    sweeps = some_sweeps(np.random.default_rng(5), SMALL, sweep_of)
+    check(SMALL, sweeps, play, idle=idle, back_pressure=back_pressure)
 
 
 @pytest.mark.parametrize("config", OTHERS, ids=["one lane", "three lanes", "words of 64"])
-def test_other_shapes(config, play, walk_of):
-    check(config, some_walks(np.random.default_rng(6), config, walk_of), play)
+def test_other_shapes(config, play, sweep_of):
+    check(config, some_sweeps(np.random.default_rng(6), config, sweep_of), play)
 
 
-def test_extremes_keep_their_signs(play, walk_of):
+def test_extremes_keep_their_signs(play, sweep_of):
     """All products of a chain, of a beat and of a tile are as large as they can be."""
     rows = np.repeat(np.array([[127], [-127]], np.int8), 5 * 16 + 8, axis=1)
-    dot = walk_of(rows=rows, vectors=np.vstack([rows[:1], rows[1:]]))
+    dot = sweep_of(rows=rows, vectors=np.vstack([rows[:1], rows[1:]]))
     largest = np.full((4, 2), (1 << 17) - 1)
     axpys = [
-        walk_of(rows=np.full((4, 24), value, np.int8), weights=largest) for value in (127, -127)
+        sweep_of(rows=np.full((4, 24), value, np.int8), weights=largest) for value in (127, -127)
     ]
     check(SMALL, [dot, *axpys], play)
 
@@ -90,20 +90,20 @@ async def stream_beats(ctx, engine, beats, cycles, *events):
 
 
 @pytest.mark.parametrize(("elements", "rows"), [(16, 20), (24, 20), (40, 11), (8, 7), (48, 3)])
-def test_cycles_of_a_dot(elements, rows, walk_of, vectors_of):
+def test_cycles_of_a_dot(elements, rows, sweep_of, vectors_of):
     engine, rng = DenseEngine(SMALL), np.random.default_rng(1)
-    walk = walk_of(rows=int8(rng, rows, elements), vectors=int8(rng, 2, elements))
-    beats = walk.beats(SMALL).tolist()
+    sweep = sweep_of(rows=int8(rng, rows, elements), vectors=int8(rng, 2, elements))
+    beats = sweep.beats(SMALL).tolist()
 
     async def bench(ctx):
-        await put_all(ctx, engine.i_vector, vectors_of(SMALL, walk.vectors))
-        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        await put_all(ctx, engine.i_vector, vectors_of(SMALL, sweep.vectors))
+        await put_all(ctx, engine.i_command, [sweep.command(SMALL)])
         ctx.set(engine.o_sum.ready, 1)
         cycles = 5 * len(beats) + engine.latency
         return await stream_beats(ctx, engine, beats, cycles, engine.o_sum.valid)
 
     ((taken, offered),) = run(engine, bench, max_cycles=1000)
-    command = walk.command(SMALL)
+    command = sweep.command(SMALL)
     full, half = command["full"], command["half"]
     cycle, expected, sums = 0, [], []
     for start in range(0, rows, SMALL.tile):
@@ -111,7 +111,7 @@ def test_cycles_of_a_dot(elements, rows, walk_of, vectors_of):
         for words in [-(-count // 2)] * half + [count] * full:
             pace = 1 if full else 2
             expected += [cycle + pace * word for word in range(words)]
-            # The next slice's vector is read while this slice is walked.
+            # The next slice's vector is read while this slice is swept.
             cycle = max(expected[-1] + 1, cycle + SMALL.chain)
             if not full:
                 cycle = max(cycle, expected[-1] + 1 + (count % 2 == 0))
@@ -125,22 +125,22 @@ def test_cycles_of_a_dot(elements, rows, walk_of, vectors_of):
 
 
 @pytest.mark.parametrize(("elements", "rows"), [(16, 5), (24, 7), (48, 1), (8, 4)])
-def test_cycles_of_an_axpy(elements, rows, walk_of):
+def test_cycles_of_an_axpy(elements, rows, sweep_of):
     engine, rng = DenseEngine(SMALL), np.random.default_rng(1)
-    walk = walk_of(rows=int8(rng, rows, elements), weights=weights17(rng, rows, 2))
-    beats = walk.beats(SMALL).tolist()
+    sweep = sweep_of(rows=int8(rng, rows, elements), weights=weights17(rng, rows, 2))
+    beats = sweep.beats(SMALL).tolist()
 
     async def bench(ctx):
-        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        await put_all(ctx, engine.i_command, [sweep.command(SMALL)])
         ctx.set(engine.o_total.ready, 1)
-        ctx.set(engine.i_read.payload, walk.read(SMALL))
+        ctx.set(engine.i_read.payload, sweep.read(SMALL))
         ctx.set(engine.i_read.valid, 1)
         ctx.set(engine.i_weight.valid, 1)
         cycles = 2 * len(beats) + 3 * (SMALL.chain + SMALL.macs) + engine.totals_latency
         return await stream_beats(ctx, engine, beats, cycles, engine.o_total.valid)
 
     ((taken, offered),) = run(engine, bench, max_cycles=1000)
-    command = walk.command(SMALL)
+    command = sweep.command(SMALL)
     cycle, expected, totals = 0, [], []
     for index, words in enumerate([rows] * command["full"] + [-(-rows // 2)] * command["half"]):
         expected += list(range(cycle, cycle + words))
@@ -152,72 +152,73 @@ def test_cycles_of_an_axpy(elements, rows, walk_of):
     assert offered == totals
 
 
-def test_rows_wait_while_nobody_takes_sums(walk_of, vectors_of):
+def test_rows_wait_while_nobody_takes_sums(sweep_of, vectors_of):
     engine, rng = DenseEngine(SMALL), np.random.default_rng(6)
-    walk = walk_of(rows=int8(rng, 60, 16), vectors=int8(rng, 2, 16))
+    sweep = sweep_of(rows=int8(rng, 60, 16), vectors=int8(rng, 2, 16))
 
     async def control(ctx):
-        await put_all(ctx, engine.i_vector, vectors_of(SMALL, walk.vectors))
-        await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+        await put_all(ctx, engine.i_vector, vectors_of(SMALL, sweep.vectors))
+        await put_all(ctx, engine.i_command, [sweep.command(SMALL)])
         await ctx.tick().repeat(80)
         assert not ctx.get(engine.i_row.ready)
         return [list(sums) for sums in await get_all(ctx, engine.o_sum, 60)]
 
     async def rows(ctx):
-        await put_all(ctx, engine.i_row, walk.beats(SMALL).tolist())
+        await put_all(ctx, engine.i_row, sweep.beats(SMALL).tolist())
 
-    assert run(engine, control, rows, max_cycles=600)[0] == walk.sums()
+    assert run(engine, control, rows, max_cycles=600)[0] == sweep.sums()
 
 
-def test_values_wait_while_nobody_takes_totals(walk_of):
+def test_values_wait_while_nobody_takes_totals(sweep_of):
     """But keys do not."""
     engine, rng = DenseEngine(SMALL), np.random.default_rng(2)
-    axpys = [walk_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2)) for _ in range(2)]
-    dot = walk_of(rows=int8(rng, 6, 16), vectors=int8(rng, 2, 16))
-    walks = [axpys[0], dot, axpys[1]]
+    axpys = [sweep_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2)) for _ in range(2)]
+    dot = sweep_of(rows=int8(rng, 6, 16), vectors=int8(rng, 2, 16))
+    sweeps = [axpys[0], dot, axpys[1]]
 
     async def control(ctx):
-        await put_all(ctx, engine.i_command, [walk.command(SMALL) for walk in walks])
+        await put_all(ctx, engine.i_command, [sweep.command(SMALL) for sweep in sweeps])
         await get_all(ctx, engine.o_sum, 6)
         await ctx.tick().repeat(60)
         # Two slices of the first are kept, and one of the last.
         assert ctx.get(engine.i_row.valid)
         assert not ctx.get(engine.i_row.ready)
-        await put_all(ctx, engine.i_read, [walk.read(SMALL) for walk in axpys])
+        await put_all(ctx, engine.i_read, [sweep.read(SMALL) for sweep in axpys])
 
     async def totals(ctx):
         return [list(total.sums) for total in await get_all(ctx, engine.o_total, 64)]
 
     async def rows(ctx):
-        for walk in walks:
-            await put_all(ctx, engine.i_row, walk.beats(SMALL).tolist())
+        for sweep in sweeps:
+            await put_all(ctx, engine.i_row, sweep.beats(SMALL).tolist())
 
     async def weights(ctx):
-        for walk in axpys:
-            await put_all(ctx, engine.i_weight, walk.beat_weights(SMALL).tolist())
+        for sweep in axpys:
+            await put_all(ctx, engine.i_weight, sweep.beat_weights(SMALL).tolist())
 
     found = run(engine, control, totals, rows, weights, max_cycles=900)[1]
-    assert found == [t for walk in axpys for t, _, _ in walk.totals()]
+    assert found == [t for sweep in axpys for t, _, _ in sweep.totals()]
 
 
-@pytest.mark.parametrize("turns", [1, 2])
-def test_totals_are_read_turn_by_turn(turns, play, walk_of):
+@pytest.mark.parametrize("head_slots", [1, 2])
+def test_totals_are_read_turn_by_turn(head_slots, play, sweep_of):
     rng = np.random.default_rng(3)
-    walks = [
-        walk_of(rows=int8(rng, 5, 40), weights=weights17(rng, 5, 2), turns=turns) for _ in range(3)
+    sweeps = [
+        sweep_of(rows=int8(rng, 5, 40), weights=weights17(rng, 5, 2), head_slots=head_slots)
+        for _ in range(3)
     ]
-    check(SMALL, walks, play)
+    check(SMALL, sweeps, play)
 
 
-def test_reset_forgets_a_walk(walk_of):
+def test_reset_forgets_a_walk(sweep_of):
     engine, rng = DenseEngine(SMALL), np.random.default_rng(7)
-    walk = walk_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2))
+    sweep = sweep_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2))
     reset = ResetInserter(reset_line := Signal())(engine)
-    beats, weights = walk.beats(SMALL).tolist(), walk.beat_weights(SMALL).tolist()
+    beats, weights = sweep.beats(SMALL).tolist(), sweep.beat_weights(SMALL).tolist()
 
     async def bench(ctx):
         for count in 4, len(beats):
-            await put_all(ctx, engine.i_command, [walk.command(SMALL)])
+            await put_all(ctx, engine.i_command, [sweep.command(SMALL)])
             ctx.set(engine.i_weight.valid, 1)
             for beat, weight in zip(beats[:count], weights, strict=False):
                 ctx.set(engine.i_weight.payload, weight)
@@ -227,11 +228,11 @@ def test_reset_forgets_a_walk(walk_of):
                 ctx.set(reset_line, 1)
                 await ctx.tick()
                 ctx.set(reset_line, 0)
-        ctx.set(engine.i_read.payload, walk.read(SMALL))
+        ctx.set(engine.i_read.payload, sweep.read(SMALL))
         ctx.set(engine.i_read.valid, 1)
         return [list(total.sums) for total in await get_all(ctx, engine.o_total, 32)]
 
-    assert run(reset, bench, max_cycles=300)[0] == [sums for sums, _, _ in walk.totals()]
+    assert run(reset, bench, max_cycles=300)[0] == [sums for sums, _, _ in sweep.totals()]
 
 
 def test_it_converts():

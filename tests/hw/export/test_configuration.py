@@ -42,7 +42,7 @@ def test_what_is_missing_is_the_default():
         ({"port_bytes": 12}, "port_bytes must be a power of two in "),
         ({"tlmm": {"code": "fp4"}}, "code must be one of index5, base3, not 'fp4'"),
         ({"tlmm": {"tables": "4"}}, "tables must be an integer, not '4'"),
-        ({"best": 256}, "best must be an integer in 1..255, not 256"),
+        ({"top_k": 256}, "top_k must be an integer in 1..255, not 256"),
     ],
 )
 def test_errors_name_the_rule(values, message):

@@ -4,10 +4,10 @@ import pytest
 from amaranth.hdl import Const, Module, signed
 from amaranth.lib import wiring
 
-from tercel_hw.dsp48e2 import dsp48e2
 from tercel_hw.emission import emit_verilog
 from tercel_hw.export.lint import lint_configuration
 from tercel_hw.primitives import primitive_models
+from tercel_hw.primitives.dsp48e2 import dsp48e2
 from tercel_hw.target import Target
 from tercel_hw.tlmm.ternary_adder import TernaryAdder
 

@@ -7,7 +7,7 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.numerics import CacheView
-from tercel.program import COMMANDS, Arena, Machine, StripedMemory, memory_map
+from tercel.program import COMMANDS, AcceleratorSpec, DeviceMemory, StripedMemory, memory_map
 from tercel_hw.export.configuration import parse_configuration
 from tercel_hw.export.sidecar import CACHE, sidecar
 from tercel_hw.registers import RegisterMap, accelerator_registers
@@ -28,7 +28,7 @@ def test_the_driver_finds_what_it_needs(tiny, interfaces):
     )
     found = json.loads(json.dumps(found))
     assert parse_configuration(found["parameters"]) == tiny
-    assert Machine.from_json(json.dumps(found["machine"])) == tiny.machine
+    assert AcceleratorSpec.from_json(json.dumps(found["spec"])) == tiny.spec
     assert RegisterMap.from_json(json.dumps(found["registers"])) == registers
     assert found["sha256"] == hashlib.sha256(b"module tercel;\n").hexdigest()
     assert found["target"] == "ultrascale+"
@@ -60,9 +60,9 @@ def test_commands_lie_where_the_program_has_them(tiny, interfaces):
 
 @pytest.mark.parametrize("head_size", [32, 48, 64, 96, 112, 128])
 def test_the_cache_lies_where_it_is_said_to(head_size):
-    machine = ACCELERATORS["kv260"].machine
+    spec = ACCELERATORS["kv260"].spec
     config = dataclasses.replace(PRESETS["tiny"], head_size=head_size)
-    where = memory_map(config=config, machine=machine, context=19)
+    where = memory_map(config=config, spec=spec, context=19)
     word_bytes, ports = where.layout.word_bytes, where.layout.ports
     memory = StripedMemory(
         np.zeros((ports, where.words * where.layout.port_bytes), np.uint8),
@@ -72,7 +72,7 @@ def test_the_cache_lies_where_it_is_said_to(head_size):
     keys, values = (draw.integers(-127, 128, (*shape, head_size), np.int8) for _ in range(2))
     scales = [draw.integers(0, 1 << 16, shape, np.uint16) for _ in range(2)]
     view = CacheView(keys=keys, values=values, key_scales=scales[0], value_scales=scales[1])
-    Arena(memory, where).write_cache(1, view)
+    DeviceMemory(memory, where).write_cache(1, view)
     content = memory.read(0, where.words).reshape(-1)
     slices = where.slices
     fields = {

@@ -9,7 +9,7 @@ def bits_of(x):
 
 
 def logit_payloads(unscaled):
-    """``[nodes, rows]`` float32 as the logits of one walk."""
+    """``[nodes, rows]`` float32 as the logits of one sweep."""
     lanes, rows = np.shape(unscaled)
     return [
         {

@@ -16,12 +16,12 @@ def shape(macs):
     return HeadUnitConfig(head=head, dense=dense)
 
 
-def tape(config, walks):
-    """Words, rows' words and scales of random walks."""
+def tape(config, sweeps):
+    """Words, rows' words and scales of random sweeps."""
     rng = np.random.default_rng(2)
     size = config.dense.macs
     words, beats, scales = [], [], []
-    for rows, width in walks:
+    for rows, width in sweeps:
         for _ in range(rows // 16):
             head = rng.bytes(64)
             scales += np.frombuffer(head, np.uint32).tolist()
@@ -33,8 +33,8 @@ def tape(config, walks):
     return [int.from_bytes(word, "little") for word in words], beats, scales
 
 
-def commands(walks):
-    return [{"rows": rows, "slices": slices} for rows, slices in walks]
+def commands(sweeps):
+    return [{"rows": rows, "slices": slices} for rows, slices in sweeps]
 
 
 @pytest.mark.parametrize("macs", [16, 32, 64, 128])
@@ -83,12 +83,12 @@ def test_words_wait_for_room_for_scales():
 @pytest.mark.parametrize("macs", [16, 64])
 def test_a_word_passes_as_it_comes_and_a_scale_two_cycles_later(macs):
     dut = BlockReader(config := shape(macs))
-    walk = WALKS[2:3]
-    words, _, _ = tape(config, walk)
+    sweep = WALKS[2:3]
+    words, _, _ = tape(config, sweep)
     block = config.scale_words + 16
 
     async def bench(ctx):
-        await put_all(ctx, dut.i_command, commands(walk))
+        await put_all(ctx, dut.i_command, commands(sweep))
         ctx.set(dut.o_row.ready, 1)
         ctx.set(dut.i.valid, 1)
         for index, word in enumerate(words):

@@ -14,7 +14,7 @@ from tercel_sim.testbench import every_cycle, put_all, run
 CONFIG = HeadConfig(nodes=3, rows=256)
 
 
-def walks():
+def sweeps():
     rng = np.random.default_rng(10)
     yield rng.normal(0, 3, (3, 60)).astype(np.float32)
     yield rng.choice(np.array([-400, -20, -19.9, 0, 19.4, 300], np.float32), (2, 30))
@@ -34,17 +34,17 @@ def payloads_of(unscaled, scale):
 
 
 def summed(config, unscaled, scale, idle=every_cycle):
-    """Octaves and totals of each walk."""
+    """Octaves and totals of each sweep."""
     dut = ExponentialSum(config)
 
     async def bench(ctx):
         found = []
-        for walk in unscaled:
-            ctx.set(dut.nodes, len(walk))
-            await put_all(ctx, dut.i, payloads_of(walk, scale[: len(walk)]), idle)
+        for sweep in unscaled:
+            ctx.set(dut.nodes, len(sweep))
+            await put_all(ctx, dut.i, payloads_of(sweep, scale[: len(sweep)]), idle)
             await ctx.tick().until(dut.valid)
             lanes = []
-            for lane in range(len(walk)):
+            for lane in range(len(sweep)):
                 ctx.set(dut.lane, lane)
                 await ctx.delay(1e-9)
                 lanes.append((ctx.get(dut.octave), ctx.get(dut.total)))
@@ -58,16 +58,16 @@ def summed(config, unscaled, scale, idle=every_cycle):
     return found
 
 
-def golden(walk, scale):
-    total = exponential_sum(walk, scale[: len(walk)])
+def golden(sweep, scale):
+    total = exponential_sum(sweep, scale[: len(sweep)])
     return list(zip(total.octave.tolist(), total.total.tolist(), strict=True))
 
 
 def test_it_equals_the_golden_model(idle):
     scale = np.array([1.0, 0.75, 1.25], np.float32)
-    unscaled = list(walks())
+    unscaled = list(sweeps())
     found = summed(CONFIG, unscaled, scale, idle)
-    assert found == [golden(walk, scale) for walk in unscaled]
+    assert found == [golden(sweep, scale) for sweep in unscaled]
 
 
 # No shrinking: every try is a simulation, and a failure names its operands.
@@ -83,15 +83,15 @@ def test_it_equals_the_golden_model(idle):
 def test_octaves_that_share_bins_or_border_on_the_window(places, nodes):
     octaves = [BINS * turn + place for turn, place in places]
     scale = np.full(nodes, 1 / LOG2_E, np.float32)
-    walk = np.stack([np.roll(np.array(octaves, np.float32), lane) for lane in range(nodes)])
+    sweep = np.stack([np.roll(np.array(octaves, np.float32), lane) for lane in range(nodes)])
     config = HeadConfig(nodes=nodes, rows=64)
-    assert summed(config, [walk], scale) == [golden(walk, scale)]
+    assert summed(config, [sweep], scale) == [golden(sweep, scale)]
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_a_logit_a_cycle_and_the_cycles_of_the_sums(nodes):
     dut = ExponentialSum(CONFIG)
-    payloads = payloads_of(next(walks())[:nodes], np.ones(nodes, np.float32))
+    payloads = payloads_of(next(sweeps())[:nodes], np.ones(nodes, np.float32))
 
     async def bench(ctx):
         ctx.set(dut.nodes, nodes)

@@ -9,12 +9,12 @@ from tercel_sim.testbench import get_all, put_all, run
 
 CONFIG = HeadConfig(nodes=3, rows=256)
 WALKS = [(16, 13, 3), (4, 4, 1), (1, 1, 2), (32, 1, 3)]
-"""Rows, rows that count and lanes that do of each walk."""
+"""Rows, rows that count and lanes that do of each sweep."""
 BLOCK, PAUSE = 16, 15 * 16
 
 
-def commands(walks):
-    return [{"rows": rows, "limit": limit, "nodes": nodes} for rows, limit, nodes in walks]
+def commands(sweeps):
+    return [{"rows": rows, "limit": limit, "nodes": nodes} for rows, limit, nodes in sweeps]
 
 
 def operands(rows):

@@ -9,11 +9,11 @@ from tercel_hw.head import HeadConfig, TopK
 from tercel_hw.head.top_k import PLACES
 from tercel_sim.testbench import every_cycle, put_all, run
 
-CONFIG = HeadConfig(nodes=2, rows=64, best=5)
+CONFIG = HeadConfig(nodes=2, rows=64, top_k=5)
 CORNERS = np.array([0.0, -0.0, 1.0, -1.0, 2.0**-126, -(2.0**-126), 3e38, -3e38], np.float32)
 
 
-def walks():
+def sweeps():
     rng = np.random.default_rng(9)
     yield rng.standard_normal((2, 50)).astype(np.float32)
     yield rng.choice(CORNERS, (2, 40))
@@ -25,17 +25,17 @@ def walks():
 
 
 def listed(config, unscaled, size, payloads_of, idle=every_cycle):
-    """Rows and values of each walk's lists, ``[nodes, ranks]``."""
+    """Rows and values of each sweep's lists, ``[nodes, ranks]``."""
     dut = TopK(config)
 
     async def bench(ctx):
         found = []
         ctx.set(dut.size, size)
-        for walk in unscaled:
-            await put_all(ctx, dut.i, payloads_of(walk), idle)
+        for sweep in unscaled:
+            await put_all(ctx, dut.i, payloads_of(sweep), idle)
             while not ctx.get(dut.idle):
                 await ctx.tick()
-            entries = np.zeros((2, len(walk), min(size, walk.shape[1])), np.int64)
+            entries = np.zeros((2, len(sweep), min(size, sweep.shape[1])), np.int64)
             ctx.set(dut.read, 1)
             for lane, rank in np.ndindex(entries.shape[1:]):
                 ctx.set(dut.rank, {"lane": lane, "rank": rank})
@@ -52,13 +52,13 @@ def listed(config, unscaled, size, payloads_of, idle=every_cycle):
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5])
 def test_it_equals_the_golden_model(size, idle, payloads_of):
-    unscaled = list(walks())
+    unscaled = list(sweeps())
     found = listed(CONFIG, unscaled, size, payloads_of, idle)
-    for walk, (rows, values) in zip(unscaled, found, strict=True):
-        best = top_k(walk, min(size, walk.shape[1]))
+    for sweep, (rows, values) in zip(unscaled, found, strict=True):
+        best = top_k(sweep, min(size, sweep.shape[1]))
         assert (rows == best).all()
-        assert (values == np.take_along_axis(walk, best, 1)).all()
-        assert (rows[:, 0] == argmax(walk)).all()
+        assert (values == np.take_along_axis(sweep, best, 1)).all()
+        assert (rows[:, 0] == argmax(sweep)).all()
 
 
 # No shrinking: every try is a simulation, and a failure names its operands.
@@ -69,10 +69,10 @@ def test_it_equals_the_golden_model(size, idle, payloads_of):
     nodes=st.integers(1, 3),
 )
 def test_ties_of_few_values(payloads_of, rows, size, nodes):
-    config = HeadConfig(nodes=nodes, rows=64, best=14)
-    walk = np.stack([np.roll(np.array(rows, np.float32), lane) for lane in range(nodes)])
-    ((found, _),) = listed(config, [walk], size, payloads_of)
-    assert (found == top_k(walk, min(size, len(rows)))).all()
+    config = HeadConfig(nodes=nodes, rows=64, top_k=14)
+    sweep = np.stack([np.roll(np.array(rows, np.float32), lane) for lane in range(nodes)])
+    ((found, _),) = listed(config, [sweep], size, payloads_of)
+    assert (found == top_k(sweep, min(size, len(rows)))).all()
 
 
 @pytest.mark.parametrize(("values", "cycles"), [("falling", 1), ("rising", 1 + 2 + 1)])
@@ -81,7 +81,7 @@ def test_cycles_of_a_logit(values, cycles, payloads_of):
     ramp = np.arange(20, dtype=np.float32) * (1 if values == "rising" else -1)
 
     async def source(ctx):
-        ctx.set(dut.size, CONFIG.best)
+        ctx.set(dut.size, CONFIG.top_k)
         ctx.set(dut.i.valid, 1)
         taken, cycle = [], 0
         for payload in payloads_of(np.stack([ramp, ramp])):

@@ -11,15 +11,15 @@ from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.head import HeadConfig, HeadUnit, HeadUnitConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run
 
-NODES, BEST = 3, 4
+NODES, TOP_K = 3, 4
 HEAD = HeadConfig(rows=1 << 17, sum_bits=DenseConfig().sum_bits)
-NOTHING = {"best": 0, "argmax": 0, "sums": 0, "logits": 0}
+NOTHING = {"top_k": 0, "argmax": 0, "sums": 0, "logits": 0}
 RUNS = {"logits_address": 0x80000123, "summary_address": 0x456}
 
 
 def shape(macs=16, nodes=NODES):
     dense = DenseConfig(nodes=nodes, macs=macs, chain=8, slices=8, tile=16, rows=64)
-    head = HeadConfig(nodes=nodes, rows=64, best=BEST, sum_bits=dense.sum_bits)
+    head = HeadConfig(nodes=nodes, rows=64, top_k=TOP_K, sum_bits=dense.sum_bits)
     return HeadUnitConfig(head=head, dense=dense)
 
 
@@ -48,7 +48,7 @@ class Bench(Elaboratable):
 
 
 @dataclass
-class Walk:
+class Sweep:
     """A head, activations, and what is asked for."""
 
     rows: np.ndarray
@@ -97,7 +97,7 @@ class Walk:
         return [int.from_bytes(tape[at : at + size], "little") for at in range(0, len(tape), size)]
 
     def lines(self):
-        """Runs as (address, lines), of the lanes that the walk has."""
+        """Runs as (address, lines), of the lanes that the sweep has."""
         limit, nodes = self.ask["limit"], np.arange(self.ask["nodes"])
         x = Quantised(values=self.x.values[nodes], scale=self.x.scale[nodes])
         u = head_logits(self.rows[:limit], self.row_scales[:limit], x)
@@ -111,19 +111,19 @@ class Walk:
             total = exponential_sum(u, x.scale)
             halves = total.total.view(np.uint32).reshape(-1, 2)
             lines += [total.octave.view(np.uint32), halves[:, 0], halves[:, 1]]
-        ranks = min(limit, self.ask["best"])
+        ranks = min(limit, self.ask["top_k"])
         for rows in top_k(u, ranks).T if ranks else []:
             lines += [rows, u[nodes, rows].view(np.uint32)]
         yield RUNS["summary_address"], np.array(lines)
 
 
 def play(
-    config, walks, idle=every_cycle, back_pressure=every_cycle, *, scales_after=0, max_cycles=8000
+    config, sweeps, idle=every_cycle, back_pressure=every_cycle, *, scales_after=0, max_cycles=8000
 ):
     """Runs as (address, lines)."""
     bench = Bench(config)
     unit = bench.unit
-    expected = [run for walk in walks for run in walk.lines()]
+    expected = [run for sweep in sweeps for run in sweep.lines()]
 
     def source(port, values, wait=0):
         async def testbench(ctx):
@@ -148,55 +148,57 @@ def play(
     return run(
         bench,
         take,
-        source(unit.i_command, [walk.command(config.dense.macs) for walk in walks]),
-        source(unit.i, [column for walk in walks for column in walk.columns()]),
+        source(unit.i_command, [sweep.command(config.dense.macs) for sweep in sweeps]),
+        source(unit.i, [column for sweep in sweeps for column in sweep.columns()]),
         source(
-            unit.i_scales, [walk.x.scale.view(np.uint32).tolist() for walk in walks], scales_after
+            unit.i_scales,
+            [sweep.x.scale.view(np.uint32).tolist() for sweep in sweeps],
+            scales_after,
         ),
-        source(unit.i_word, [w for walk in walks for w in walk.words(config.dense.macs)]),
+        source(unit.i_word, [w for sweep in sweeps for w in sweep.words(config.dense.macs)]),
         max_cycles=max_cycles,
     )[0]
 
 
-def listed(walks):
-    return [(address, lines.tolist()) for walk in walks for address, lines in walk.lines()]
+def listed(sweeps):
+    return [(address, lines.tolist()) for sweep in sweeps for address, lines in sweep.lines()]
 
 
-def test_walks_equal_the_golden_model(idle, back_pressure):
+def test_sweeps_equal_the_golden_model(idle, back_pressure):
     rng = np.random.default_rng(3)
-    everything = {"best": 3, "argmax": 1, "sums": 1, "logits": 1}
-    walks = [
-        Walk.random(rng, count=24, elements=40, **everything),
-        Walk.random(rng, count=32, elements=16, limit=21, argmax=1),
-        Walk.random(rng, count=16, elements=17, limit=2, best=BEST),
-        Walk.random(rng, count=17, elements=16, best=BEST, logits=1),
-        Walk.random(rng, count=32, elements=16, nodes=1, limit=30, **everything),
-        Walk.random(rng, count=16, elements=16, nodes=2, limit=1, **everything),
-        Walk.random(rng, count=16, elements=16, nodes=2, limit=15),
+    everything = {"top_k": 3, "argmax": 1, "sums": 1, "logits": 1}
+    sweeps = [
+        Sweep.random(rng, count=24, elements=40, **everything),
+        Sweep.random(rng, count=32, elements=16, limit=21, argmax=1),
+        Sweep.random(rng, count=16, elements=17, limit=2, top_k=TOP_K),
+        Sweep.random(rng, count=17, elements=16, top_k=TOP_K, logits=1),
+        Sweep.random(rng, count=32, elements=16, nodes=1, limit=30, **everything),
+        Sweep.random(rng, count=16, elements=16, nodes=2, limit=1, **everything),
+        Sweep.random(rng, count=16, elements=16, nodes=2, limit=15),
     ]
-    assert play(shape(), walks, idle, back_pressure, max_cycles=20000) == listed(walks)
+    assert play(shape(), sweeps, idle, back_pressure, max_cycles=20000) == listed(sweeps)
 
 
 @pytest.mark.parametrize("macs", [32, 64])
 def test_words_of_other_sizes(macs):
     rng = np.random.default_rng(5)
-    walks = [
-        Walk.random(rng, count=16, elements=3 * macs, limit=1),
-        # Begins while the last rows of the walk before are dropped.
-        Walk.random(rng, count=16, elements=5, argmax=1),
-        Walk.random(rng, count=33, elements=macs + 1, limit=19, logits=1),
+    sweeps = [
+        Sweep.random(rng, count=16, elements=3 * macs, limit=1),
+        # Begins while the last rows of the sweep before are dropped.
+        Sweep.random(rng, count=16, elements=5, argmax=1),
+        Sweep.random(rng, count=33, elements=macs + 1, limit=19, logits=1),
     ]
-    assert play(shape(macs), walks) == listed(walks)
+    assert play(shape(macs), sweeps) == listed(sweeps)
 
 
 def test_late_scales_and_ties_which_go_to_the_lower_row():
-    walk = Walk.random(np.random.default_rng(8), count=48, elements=16, argmax=1, best=4)
-    walk.rows[[9, 21, 30]] = walk.rows[5]
-    walk.row_scales[:] = 0.01
-    walk.x.values[:] = walk.rows[5]
-    assert play(shape(), [walk], scales_after=400) == listed([walk])
+    sweep = Sweep.random(np.random.default_rng(8), count=48, elements=16, argmax=1, top_k=4)
+    sweep.rows[[9, 21, 30]] = sweep.rows[5]
+    sweep.row_scales[:] = 0.01
+    sweep.x.values[:] = sweep.rows[5]
+    assert play(shape(), [sweep], scales_after=400) == listed([sweep])
     assert (
-        top_k(head_logits(walk.rows, walk.row_scales, walk.x), 4).tolist()
+        top_k(head_logits(sweep.rows, sweep.row_scales, sweep.x), 4).tolist()
         == [[5, 9, 21, 30]] * NODES
     )
 
@@ -205,14 +207,14 @@ def test_late_scales_and_ties_which_go_to_the_lower_row():
 def test_a_word_a_cycle_and_when_lines_are_offered(elements):
     bench = Bench(config := shape())
     unit = bench.unit
-    walk = Walk.random(np.random.default_rng(9), count=48, elements=elements, logits=1)
-    words = walk.words(config.dense.macs)
+    sweep = Sweep.random(np.random.default_rng(9), count=48, elements=elements, logits=1)
+    words = sweep.words(config.dense.macs)
 
     async def load(ctx):
         ctx.set(unit.o_run.ready, 1)
         ctx.set(unit.o_line.ready, 1)
-        await put_all(ctx, unit.i_command, [walk.command(config.dense.macs)])
-        await put_all(ctx, unit.i, walk.columns())
+        await put_all(ctx, unit.i_command, [sweep.command(config.dense.macs)])
+        await put_all(ctx, unit.i, sweep.columns())
 
     async def tape(ctx):
         ctx.set(unit.i_word.valid, 1)
@@ -229,7 +231,7 @@ def test_a_word_a_cycle_and_when_lines_are_offered(elements):
     async def lines(ctx):
         summed, offered, cycle = [], [], 0
         sums = unit.i_head_sum
-        while len(offered) < len(walk.rows):
+        while len(offered) < len(sweep.rows):
             _, _, valid, ready, line = await ctx.tick().sample(
                 sums.valid, sums.ready, unit.o_line.valid
             )

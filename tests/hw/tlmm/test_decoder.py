@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tercel_hw.config import TLMM
+from tercel_hw.tlmm.config import TLMM
 from tercel_hw.tlmm.decoder import CodeDecoder, balanced_parts
 from tercel_sim.testbench import run
 

@@ -3,8 +3,8 @@
 import pytest
 from amaranth.back import rtlil
 
-from tercel_hw.config import TLMM
 from tercel_hw.tlmm import TlmmEngine
+from tercel_hw.tlmm.config import TLMM
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercel_hw.config import TLMM, TlmmConfig
+from tercel_hw.tlmm.config import TLMM, TlmmConfig
 from tercel_sim.testbench import every_cycle, random_gaps
 
 TINY = TLMM["tiny"]

@@ -1,5 +1,5 @@
-from tercel_hw.config import TLMM
 from tercel_hw.tlmm import TableFiller
+from tercel_hw.tlmm.config import TLMM
 from tercel_sim.testbench import put_all, run
 
 TINY = TLMM["tiny"]

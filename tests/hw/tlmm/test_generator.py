@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.generator import RING, TableGenerator, half_path
 from tercel_sim.testbench import put_all, run
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tercel_hw.config import TLMM
 from tercel_hw.tlmm import TableBank
+from tercel_hw.tlmm.config import TLMM
 from tercel_sim.testbench import run
 
 

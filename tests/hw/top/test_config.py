@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tercel.errors import TercelError
-from tercel_hw.config import TlmmConfig
+from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS
 
 TINY = ACCELERATORS["tiny"]
@@ -12,12 +12,12 @@ TINY = ACCELERATORS["tiny"]
 @pytest.mark.parametrize("name", ACCELERATORS)
 def test_the_driver_is_told_what_was_built(name):
     config = ACCELERATORS[name]
-    machine = config.machine
-    assert machine.layout == config.layout
-    assert machine.caps & 0xFF == config.nodes
-    assert (machine.hidden, machine.positions) == (config.hidden, config.positions)
-    assert machine.walks == config.heads
-    assert machine.slices == config.dense.slices
+    spec = config.spec
+    assert spec.layout == config.layout
+    assert spec.caps & 0xFF == config.nodes
+    assert (spec.hidden, spec.positions) == (config.hidden, config.positions)
+    assert spec.sweeps == config.heads
+    assert spec.slices == config.dense.slices
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_driver_is_told_what_was_built(name):
         ({"ports": 16}, ValueError, "bytes of a word must be a power of two"),
         ({"heads": 6}, ValueError, r"heads \* head_size must not exceed max_columns \(256\)"),
         ({"tape_words": 31}, ValueError, r"tape_words must be an integer in 32\.\..*, not 31"),
-        ({"best": 1}, ValueError, r"best must be an integer in 2\.\.64, not 1"),
+        ({"top_k": 1}, ValueError, r"top_k must be an integer in 2\.\.64, not 1"),
         ({"tlmm": TlmmConfig(nodes=17)}, TercelError, "nodes must be an integer in"),
     ],
 )

@@ -33,9 +33,9 @@ def test_outstanding_counts():
 
     async def bench(ctx):
         seen = []
-        for given, done in ((2, 0), (1, 1), (0, 1), (0, 1), (1, 0), (0, 1), (0, 0)):
+        for issued, done in ((2, 0), (1, 1), (0, 1), (0, 1), (1, 0), (0, 1), (0, 0)):
             seen.append(ctx.get(counter.any))
-            ctx.set(counter.given, given)
+            ctx.set(counter.issued, issued)
             ctx.set(counter.done, done)
             await ctx.tick()
         return seen

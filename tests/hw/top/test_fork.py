@@ -8,25 +8,25 @@ LAYOUT = data.StructLayout({"number": unsigned(9)})
 
 
 def test_every_taker_gets_every_command(idle):
-    fork = CommandFork(layout=LAYOUT, takers=3)
+    fork = CommandFork(layout=LAYOUT, consumers=3)
     commands = [{"number": number} for number in range(40)]
 
     async def give(ctx):
         await put_all(ctx, fork.i, commands, idle)
 
-    def taker(index):
+    def consumer(index):
         async def take(ctx):
             return await get_all(ctx, fork.o[index], len(commands), random_gaps(index, 0.5))
 
         return take
 
-    results = run(fork, give, *map(taker, range(3)), max_cycles=1000)
+    results = run(fork, give, *map(consumer, range(3)), max_cycles=1000)
     for taken in results[1:]:
         assert [item.number for item in taken] == list(range(40))
 
 
 def test_a_slow_taker_holds_up_the_others_after_its_queue_is_full():
-    fork = CommandFork(layout=LAYOUT, takers=2)
+    fork = CommandFork(layout=LAYOUT, consumers=2)
 
     async def give(ctx):
         await put_all(ctx, fork.i, [{"number": number} for number in range(QUEUE)])

@@ -51,14 +51,14 @@ def test_rows_pass_in_the_order_of_the_commands(field, idle, back_pressure):
 
         return give
 
-    def taker(side):
+    def consumer(side):
         async def take(ctx):
             count = sum(map(len, of(side, sides[1])))
             return flat(await get_all(ctx, switch.o[side], count, back_pressure))
 
         return take
 
-    givers, takers = map(giver, range(sides[0])), map(taker, range(sides[1]))
-    results = run(switch, tell, *givers, *takers, max_cycles=1000)
+    givers, consumers = map(giver, range(sides[0])), map(consumer, range(sides[1]))
+    results = run(switch, tell, *givers, *consumers, max_cycles=1000)
     for side in range(sides[1]):
         assert results[1 + sides[0] + side] == expected(of(side, sides[1]))

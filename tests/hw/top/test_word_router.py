@@ -25,13 +25,13 @@ def test_words_go_to_the_target_of_their_run(idle, back_pressure):
     async def give(ctx):
         await put_all(ctx, router.i, words, idle)
 
-    def taker(index):
+    def consumer(index):
         async def take(ctx):
             return await get_all(ctx, router.o[index], len(expected[index]), back_pressure)
 
         return take
 
-    results = run(router, command, give, taker(0), taker(1), max_cycles=3000)
+    results = run(router, command, give, consumer(0), consumer(1), max_cycles=3000)
     assert results[2:] == [*expected]
 
 

@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from tercel.image import Part, Segment
 from tercel.image.matrix import place_matrix
 from tercel.numerics import ternary_linear
-from tercel_hw.config import TLMM
 from tercel_hw.tlmm import TlmmEngine
+from tercel_hw.tlmm.config import TLMM
 from tercel_hw.tlmm.layouts import group_layout
 from tercel_hw.vector import ActivationStore, VectorConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run

@@ -7,7 +7,7 @@ import pytest
 from amaranth.back import rtlil
 
 from tercel.numerics import dequantise, multiply
-from tercel_hw.config import TLMM
+from tercel_hw.tlmm.config import TLMM
 from tercel_hw.tlmm.layouts import sums_layout
 from tercel_hw.vector import Dequantiser, VectorConfig
 from tercel_sim.testbench import every_cycle, get_all, put_all, run

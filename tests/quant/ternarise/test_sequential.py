@@ -6,7 +6,7 @@ from torch import Tensor
 
 from tercel.config import PRESETS
 from tercel.errors import TercelError
-from tercel_quant.checkpoints import Checkpoint, Ternary
+from tercel_quant.importers import Checkpoint, Ternary
 from tercel_quant.reference import Layer, Linear, rope, run_layer
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 

@@ -14,13 +14,13 @@ from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.program import COMMANDS, Arena, memory_map
+from tercel.program import COMMANDS, DeviceMemory, memory_map
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.accelerator_model import AcceleratorModel
-from tercel_sim.bridged_board import BridgedBoard
+from tercel_sim.cocotb_board import CocotbBoard
 
 CYCLES = 0x40
-MACHINE = ACCELERATORS["tiny"].machine
+SPEC = ACCELERATORS["tiny"].spec
 PASSES = [([5, 17], [-1, 0], [0, 1]), ([3, 30], [-1, 0], [0])]
 """Tokens, their parents, and the path that is committed."""
 
@@ -36,10 +36,10 @@ def assert_same(mine, golden):
         assert all(np.array_equal(a[node], b[node]) for node in b), name
 
 
-def assert_same_cache(arena, cache, layers, positions):
+def assert_same_cache(device_memory, cache, layers, positions):
     """Compare all bytes of the committed positions."""
     for layer in range(layers):
-        mine, golden = arena.read_cache(layer, positions), cache.view(layer, positions)
+        mine, golden = device_memory.read_cache(layer, positions), cache.view(layer, positions)
         for field in dataclasses.fields(golden):
             assert np.array_equal(getattr(mine, field.name), getattr(golden, field.name)), field
 
@@ -61,13 +61,13 @@ async def begin(dut, *, words, pause=0.0, bases=None):
 async def the_driver_runs_passes(dut):
     passes, pause = int(cocotb.plusargs["passes"]), float(cocotb.plusargs["pause"])
     image = Image.open(str(cocotb.plusargs["image"]))
-    context = min(image.config.context, MACHINE.positions)
-    places = memory_map(config=image.config, machine=MACHINE, context=context)
+    context = min(image.config.context, SPEC.positions)
+    places = memory_map(config=image.config, spec=SPEC, context=context)
     model = await begin(dut, words=places.words, pause=pause)
     device = await bridge(AcceleratorDevice)(
-        image, BridgedBoard(model), machine=MACHINE, context=context, cycle_limit=100_000
+        image, CocotbBoard(model), spec=SPEC, context=context, cycle_limit=100_000
     )
-    golden = EmulatorDevice(image, nodes=MACHINE.nodes, context=context)
+    golden = EmulatorDevice(image, nodes=SPEC.nodes, context=context)
     for tokens, parents, path in PASSES[:passes]:
         nodes = tuple(range(len(tokens)))
         ask = Ask(top_k=3, logits=nodes, hidden=nodes)
@@ -76,8 +76,8 @@ async def the_driver_runs_passes(dut):
         assert_same(result, golden.run_pass(tokens, parents=parents, ask=ask))
         await bridge(device.commit)(path)
         golden.commit(path)
-        arena = Arena(model.memory, places)
-        assert_same_cache(arena, golden.cache, image.config.layers, golden.length)
+        device_memory = DeviceMemory(model.memory, places)
+        assert_same_cache(device_memory, golden.cache, image.config.layers, golden.length)
 
 
 @cocotb.test(timeout_time=50, timeout_unit="us")
@@ -86,7 +86,7 @@ async def a_bench_runs_programs(dut):
         AcceleratorModel(dut, words=64, bases=[0, 0, 0])
     model = await begin(dut, words=64, bases=[0x1000, 0x8000])
     first, end = COMMANDS["begin"], COMMANDS["end"].encode()
-    program = first.encode(caps=MACHINE.caps, shape=MACHINE.shape) + end
+    program = first.encode(caps=SPEC.caps, shape=SPEC.shape) + end
     model.memory.write(8, np.frombuffer(program, np.uint8).reshape(-1, 16))
     await model.prepare()
     await model.run(8, 2, limit=1000)
@@ -98,7 +98,7 @@ async def a_bench_runs_programs(dut):
     await model.wait(1000)
     with pytest.raises(TercelError, match=r"reported the errors sequencer$"):
         await model.run(4, 2, limit=1000)
-    await bridge(BridgedBoard(model).reset)()
+    await bridge(CocotbBoard(model).reset)()
     await model.run(8, 2, limit=1000)
 
 

@@ -11,18 +11,18 @@ from tercel.device.board import Board
 from tercel.device.registers import IDENTITY, REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.image import LAYOUTS
-from tercel.program import COMMAND_BYTES, COMMANDS, Machine, StripedMemory
+from tercel.program import COMMAND_BYTES, COMMANDS, AcceleratorSpec, StripedMemory
 
-MACHINE = Machine(
+SPEC = AcceleratorSpec(
     layout=LAYOUTS["kv260"],
     nodes=4,
     positions=48,
     hidden=64,
     columns=160,
     head_size=16,
-    walks=4,
+    sweeps=4,
     slices=8,
-    best=8,
+    top_k=8,
     rows=96,
 )
 CAPS, SHAPE, ERROR = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR"))
@@ -33,10 +33,10 @@ class IdleBoard(Board):
     """An accelerator that does nothing, or fails as it is told."""
 
     def __init__(self, registers=None, words=1 << 14):
-        layout = MACHINE.layout
+        layout = SPEC.layout
         ports = np.zeros((layout.ports, words * layout.port_bytes), np.uint8)
         self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
-        self.fixed = {0: IDENTITY, CAPS: MACHINE.caps, SHAPE: MACHINE.shape} | (registers or {})
+        self.fixed = {0: IDENTITY, CAPS: SPEC.caps, SHAPE: SPEC.shape} | (registers or {})
         self.written = []
         self.reported, self.stuck, self.dead = 0, False, False
 
@@ -81,7 +81,7 @@ BASES = [
 @pytest.fixture
 def open_device(tiny):
     def make(board, **options):
-        return AcceleratorDevice(tiny, board, machine=MACHINE, **options)
+        return AcceleratorDevice(tiny, board, spec=SPEC, **options)
 
     return make
 
@@ -138,9 +138,9 @@ def test_what_does_not_fit_is_refused(tiny, open_device):
         open_device(IdleBoard(), context=49)
     with pytest.raises(TercelError, match="bytes of the accelerator's memory, but it has 6400"):
         open_device(IdleBoard(words=100))
-    narrow = dataclasses.replace(MACHINE, columns=144)
+    narrow = dataclasses.replace(SPEC, columns=144)
     with pytest.raises(TercelError, match="widest input of a linear"):
-        AcceleratorDevice(tiny, IdleBoard(), machine=narrow)
+        AcceleratorDevice(tiny, IdleBoard(), spec=narrow)
 
 
 def test_a_reported_error_is_named_and_leaves_the_cache(open_device):
@@ -322,25 +322,3 @@ def test_another_models_cache_is_refused(open_device, cache):
     with pytest.raises(TercelError, match="10 positions exceed the context of 9"):
         device.restore(cache, 10)
     assert device.length == 3
-
-
-@pytest.mark.parametrize(
-    ("parents", "path"),
-    [([-1, 0, 0, 2], [0, 2, 3]), ([-1, 0, 0, 0], [0, 3]), ([-1, 0, 1, 2], [0, 1])],
-)
-def test_a_commit_moves_the_rows_of_a_tree_path(open_device, cache, parents, path):
-    board = IdleBoard()
-    device = open_device(board)
-    device.restore(cache, 10)
-    memory = board.read(0, board.words)
-    device.restore(cache, 3)
-    device.run_pass([5, 6, 7, 8], parents=parents)
-    board.write(0, memory)  # As if the pass had written the positions from 3 on.
-    device.commit(path)
-    assert device.length == 3 + len(path)
-    kept = [0, 1, 2, *(3 + node for node in path)]
-    for layer in range(2):
-        expected, found = cache.view(layer, 10), device.read_cache(layer, len(kept))
-        for field in dataclasses.fields(expected):
-            rows = getattr(expected, field.name)[:, kept]
-            assert np.array_equal(getattr(found, field.name), rows), field.name

@@ -10,7 +10,7 @@ from tercel.config import PRESETS
 from tercel.device.board import Board
 from tercel.device.registers import REGISTERS
 from tercel.image import Image, TapeLayout, random_image
-from tercel.program import COMMAND_BYTES, Machine, StripedMemory
+from tercel.program import COMMAND_BYTES, AcceleratorSpec, StripedMemory
 
 CONTROL_START = REGISTERS["CONTROL_START_MASK"]
 
@@ -18,10 +18,10 @@ CONTROL_START = REGISTERS["CONTROL_START_MASK"]
 class InterpretedBoard(Board):
     """A board whose accelerator is the interpreter; memory starts as noise."""
 
-    def __init__(self, machine, words=1 << 16):
-        self.machine = machine
+    def __init__(self, spec, words=1 << 16):
+        self.spec = spec
         self.noise = np.random.default_rng(1)
-        layout = machine.layout
+        layout = spec.layout
         shape = layout.ports, words * layout.port_bytes
         ports = self.noise.integers(0, 256, shape, np.uint8)
         self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
@@ -34,7 +34,7 @@ class InterpretedBoard(Board):
 
     @property
     def bases(self):
-        return tuple(0x1_2000_0000 + 0x100000 * port for port in range(self.machine.layout.ports))
+        return tuple(0x1_2000_0000 + 0x100000 * port for port in range(self.spec.layout.ports))
 
     def read(self, word, count):
         return self.memory.read(word, count)
@@ -43,7 +43,7 @@ class InterpretedBoard(Board):
         self.memory.write(word, content)
 
     def read_register(self, offset):
-        fixed = {"ID": 0x5452434C, "CAPS": self.machine.caps, "SHAPE": self.machine.shape}
+        fixed = {"ID": 0x5452434C, "CAPS": self.spec.caps, "SHAPE": self.spec.shape}
         fixed = {REGISTERS[name]: value for name, value in fixed.items()}
         return fixed.get(offset, self.registers.get(offset, 0))
 
@@ -59,7 +59,7 @@ class InterpretedBoard(Board):
         length = self.registers[REGISTERS["PROGRAM_LENGTH"]]
         content = self.memory.read(address, COMMAND_BYTES // self.memory.read(0, 1).size * length)
         self.programs.append(content.reshape(length, COMMAND_BYTES))
-        Interpreter(self.memory, self.machine, self.noise).run(address, length)
+        Interpreter(self.memory, self.spec, self.noise).run(address, length)
 
     def reset(self):
         self.registers = {}
@@ -111,7 +111,7 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def machine():
+def spec():
     """The smallest accelerator for an image, with other fields as given."""
 
     def make(image, **fields):
@@ -123,15 +123,15 @@ def machine():
             "hidden": config.hidden_size,
             "columns": max(columns for _, columns in config.linears().values()),
             "head_size": config.head_size,
-            "walks": config.heads,
+            "sweeps": config.heads,
             "slices": max(
                 config.heads * image.layout.words(config.head_size),
                 image.layout.words(config.hidden_size),
             ),
-            "best": 8,
+            "top_k": 8,
             "rows": config.vocab_size,
         }
-        return Machine(**smallest | fields)
+        return AcceleratorSpec(**smallest | fields)
 
     return make
 

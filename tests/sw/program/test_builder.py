@@ -13,13 +13,13 @@ MLP = [*LINEAR, "gate", *LINEAR]
 
 
 @pytest.fixture
-def build(image, machine):
+def build(image, spec):
     """A program as pairs of name and fields."""
 
     def make(**fields):
-        built = machine(image)
-        where = memory_map(config=image.config, machine=built, context=48)
-        builder = PassBuilder(config=image.config, machine=built, memory_map=where)
+        built = spec(image)
+        where = memory_map(config=image.config, spec=built, context=48)
+        builder = PassBuilder(config=image.config, spec=built, memory_map=where)
         program = builder.build(dataclasses.replace(whole(image), **fields))
         return [(NAMES[data[0]], COMMANDS[NAMES[data[0]]].decode(data)) for data in program]
 
@@ -34,7 +34,7 @@ def whole(image):
         layer_mask=((True, True),) * image.config.layers,
         head_rows=image.config.vocab_size,
         argmax=True,
-        best=3,
+        top_k=3,
         logits=True,
         hidden=True,
     )
@@ -56,8 +56,8 @@ def test_the_order_of_a_whole_pass(image, build):
     assert names(program) == ["residual", *operations, *end]
 
 
-def test_room_is_kept_for_the_longest_program(image, machine, build):
-    most = most_commands(image.config, machine(image))
+def test_room_is_kept_for_the_longest_program(image, spec, build):
+    most = most_commands(image.config, spec(image))
     assert len(build(tokens=tuple(range(8)), parents=(-1, *range(7)))) == most
     assert len(build(tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
 
@@ -95,8 +95,8 @@ def check(program):
     """Every target of a residual is awaited by the commands right after it."""
     for index, (name, fields) in enumerate(program):
         if name == "residual":
-            taker = "dump" if fields["target"] else "norm"
-            assert program[index + 1][0] == taker
+            consumer = "dump" if fields["target"] else "norm"
+            assert program[index + 1][0] == consumer
     given = [name for name, fields in program if name == "residual" and fields["target"]]
     assert len(given) == sum(name == "dump" for name, _ in program)
 
@@ -109,4 +109,4 @@ def test_a_pass_of_nothing_plays_nothing(image, build):
 def test_who_sees_whom(build):
     (fields, *_) = [fields for name, fields in build() if name == "attention"]
     assert fields["ancestors"] == 0b001 | 0b011 << 16 | 0b101 << 32
-    assert fields["past"] == 5
+    assert fields["base"] == 5

@@ -2,14 +2,14 @@ from itertools import product
 
 import pytest
 
-from tercel.program import LanePlan, pads
+from tercel.program import LanePlan, lanes_per_head_choices
 
 
 @pytest.mark.parametrize(
     ("lanes", "found"), [(1, (1,)), (2, (1, 2)), (3, (1, 2, 3)), (8, (1, 2, 4, 8))]
 )
 def test_numbers_of_lanes(lanes, found):
-    assert pads(lanes) == found
+    assert lanes_per_head_choices(lanes) == found
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_numbers_of_lanes(lanes, found):
 )
 def test_plans_of_eight_lanes(nodes, heads, plan):
     found = LanePlan(lanes=8, nodes=nodes, heads=heads)
-    assert (found.pad, found.turns, found.walks) == plan
+    assert (found.lanes_per_head, found.head_slots, found.sweeps) == plan
 
 
 def test_every_query_head_has_lanes():
     for lanes, heads in product(range(1, 17), range(1, 9)):
         for nodes in range(1, lanes + 1):
             plan = LanePlan(lanes=lanes, nodes=nodes, heads=heads)
-            assert nodes <= plan.pad
-            assert plan.turns * plan.pad <= lanes
-            assert (plan.walks - 1) * plan.turns < heads <= plan.walks * plan.turns
+            assert nodes <= plan.lanes_per_head
+            assert plan.head_slots * plan.lanes_per_head <= lanes
+            assert (plan.sweeps - 1) * plan.head_slots < heads <= plan.sweeps * plan.head_slots

@@ -10,9 +10,9 @@ AREAS = ("tape", "cache", "rows", "program", "summary", "logits", "hidden")
 
 
 @pytest.fixture
-def layout_of(image, machine):
+def layout_of(image, spec):
     def make(context, **fields):
-        return memory_map(config=image.config, machine=machine(image, **fields), context=context)
+        return memory_map(config=image.config, spec=spec(image, **fields), context=context)
 
     return make
 
@@ -46,7 +46,7 @@ def test_blocks_of_the_cache_hold_their_rows(image, layout_of, context):
 
 
 def test_results_have_room(image, layout_of):
-    where, size = layout_of(20, nodes=5, best=6), image.layout.word_bytes
+    where, size = layout_of(20, nodes=5, top_k=6), image.layout.word_bytes
     assert where.line_bytes >= 20
     assert size * where.summary.words >= (6 + 2 * 6) * where.line_bytes
     assert size * where.logits.words >= image.config.vocab_size * where.line_bytes
@@ -63,9 +63,9 @@ def test_a_context_out_of_range_is_refused(layout_of, positions, context, most):
         layout_of(context, positions=positions)
 
 
-def test_the_map_depends_on_the_longest_program(image, machine):
+def test_the_map_depends_on_the_longest_program(image, spec):
     short = dataclasses.replace(image.config, layers=1)
     for config in (image.config, short):
-        where = memory_map(config=config, machine=machine(image), context=8)
+        where = memory_map(config=config, spec=spec(image), context=8)
         size = where.program.words * image.layout.word_bytes
         assert size >= 64 * (21 * config.layers + 2 * 8 + 8)

@@ -14,12 +14,12 @@ TREE = [-1, 0, 0, 1, 1, 2, 4]
 
 
 @pytest.fixture
-def devices(image, machine, board):
+def devices(image, spec, board):
     """The accelerator and the emulator, for as many nodes and positions."""
 
     def make(**fields):
-        built = machine(image, **fields)
-        accelerator = AcceleratorDevice(image, board(built), machine=built, context=48)
+        built = spec(image, **fields)
+        accelerator = AcceleratorDevice(image, board(built), spec=built, context=48)
         return accelerator, EmulatorDevice(image, nodes=built.nodes, context=48)
 
     return make
@@ -148,11 +148,11 @@ def test_a_full_cache(devices):
     assert_same(pair, TOKENS[:2], ask=all_of(2))
 
 
-def test_the_first_tape_comes_while_rows_are_loaded(image, machine, board):
+def test_the_first_tape_comes_while_rows_are_loaded(image, spec, board):
     """And the program in memory is as long as the register says."""
-    built = machine(image)
+    built = spec(image)
     mine = board(built)
-    AcceleratorDevice(image, mine, machine=built).run_pass(TOKENS[:2])
+    AcceleratorDevice(image, mine, spec=built).run_pass(TOKENS[:2])
     (program,) = mine.programs
     assert program[:3, 0].tolist() == [1, 5, 2]
     assert program[-1, 0] == 13

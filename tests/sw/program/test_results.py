@@ -38,7 +38,7 @@ def test_only_scales(request_of, head):
 
 def test_everything(request_of, head):
     unscaled, scale = head
-    request = request_of(argmax=True, best=4)
+    request = request_of(argmax=True, top_k=4)
     ids = numerics.top_k(unscaled, 4)
     keys = np.take_along_axis(unscaled, ids, 1)
     sums = numerics.exponential_sum(unscaled, scale)
@@ -54,7 +54,7 @@ def test_everything(request_of, head):
 
 
 def test_no_more_ranks_than_rows(request_of, head):
-    request = request_of(best=8, head_rows=3)
+    request = request_of(top_k=8, head_rows=3)
     assert summary_lines(request) == 1 + 3 + 2 * 3
 
 

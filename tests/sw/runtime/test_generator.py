@@ -30,17 +30,6 @@ def test_the_text_ends_with_the_end_token(make_device, tokenizer):
     assert generator.finish_reason == "eos"
 
 
-@pytest.mark.parametrize("end", [3, EOS, 0])
-def test_any_of_several_end_tokens_ends_the_text(make_device, tokenizer, end):
-    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS, 3, 0))
-    device = make_device(script=[*b"abcd", end, *b"efgh"], config=config)
-    generator = Generator(device, tokenizer)
-    pieces = list(generator.generate("ab"))
-    assert pieces[-1].token == end
-    assert [piece.token for piece in pieces] == [*b"cd", end]
-    assert generator.finish_reason == "eos"
-
-
 def test_the_end_token_may_be_ignored(make_device, tokenizer):
     generator = Generator(scripted(make_device, "Hello"), tokenizer)
     config = GenerationConfig(ignore_eos=True, max_tokens=6)
@@ -249,7 +238,7 @@ def test_time_of_the_caller_is_not_counted(make_device, tokenizer, monkeypatch):
 
 def test_the_emulator_says_the_same_by_every_route(tmp_path, tokenizer):
     path = tmp_path / "bytes.tercel"
-    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,))
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS)
     random_image(path, config, seed=1)
     image = Image.open(path)
     for temperature, top_k in ((0.0, 0), (0.8, 20), (0.8, 100)):

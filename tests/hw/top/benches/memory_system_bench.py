@@ -59,9 +59,9 @@ async def read(dut, channel, content):
     """Run a channel; its words must be those of the memory."""
     generator = random.Random(channel)
     runs = read_runs(generator)
-    told = [first | words << 32 for first, words in runs]
-    feed = cocotb.start_soon(put(dut, f"i_run{channel}", told, pauses(0.2, seed=40 + channel)))
-    # The later channels are the slower takers.
+    runs_in = [first | words << 32 for first, words in runs]
+    feed = cocotb.start_soon(put(dut, f"i_run{channel}", runs_in, pauses(0.2, seed=40 + channel)))
+    # The later channels are the slower consumers.
     taking = pauses(0.2 * channel, seed=50 + channel)
     words = await get(dut, f"o_word{channel}", sum(count for _, count in runs), taking)
     await feed
@@ -79,8 +79,8 @@ async def write(dut, asker, content):
     strobes = [generator.choice([255, 255, 0, generator.getrandbits(8)]) for _ in range(total)]
     granules = [(strobe, generator.getrandbits(8 * SIZE)) for strobe in strobes]
     width = len(dut.i_command0_payload) - CONFIG.writer.writer.burst.count_width
-    told = [first | count << width for first, count in runs]
-    feed = cocotb.start_soon(put(dut, f"i_command{asker}", told, pauses(0.3, seed=60 + asker)))
+    runs_in = [first | count << width for first, count in runs]
+    feed = cocotb.start_soon(put(dut, f"i_command{asker}", runs_in, pauses(0.3, seed=60 + asker)))
     sent = [written | strobe << 8 * SIZE for strobe, written in granules]
     await put(dut, f"i{asker}", sent, pauses(0.3, seed=70 + asker))
     await feed

@@ -1,0 +1,188 @@
+"""The parameters of the accelerator's blocks, and what follows from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from tercel.image import CODES, Chunks, TapeLayout, WeightCode
+from tercel.numerics.linear import EXACT
+from tercel_hw.tlmm.adder_levels import tree_latency
+
+__all__ = ["TLMM", "TlmmConfig"]
+
+PARTS = {"base3": (3, 2), "index5": (3,)}
+"""How the trits of a code are cut: each part has a table of its own."""
+ACTIVATION = 127
+"""Largest magnitude of an activation."""
+TABLE_WORDS = 32
+"""Words of distributed RAM behind one address of a lookup table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlmmConfig:
+    """The ternary table-lookup matmul engine; the defaults are those of the kv260.
+
+    Raises
+    ------
+    TypeError
+        If a field is not of its type.
+    ValueError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    code: str = "base3"
+    """Weight code: ``base3`` or ``index5``."""
+    tables: int = 77
+    """Weight codes taken a cycle."""
+    nodes: int = 8
+    """Lanes K that share every weight."""
+    block_rows: int = 512
+    """Rows of a block: the accumulators."""
+    generators: int = 4
+    """Codes whose tables are filled at a time, at most ``entries`` and ``tables``."""
+    max_columns: int = 16384
+    """Widest matrix; sets the width of the sums."""
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, name = (str, "a string") if field.name == "code" else (int, "an integer")
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise TypeError(f"{field.name} must be {name}, not {value!r}")
+        if self.code not in CODES:
+            raise ValueError(f"code must be one of {', '.join(CODES)}, not {self.code!r}")
+        limits = {
+            "tables": 1024,
+            "nodes": 64,
+            "block_rows": 65536,
+            "generators": min(self.entries, self.tables),
+            "max_columns": (EXACT - 1) // ACTIVATION,
+        }
+        for name, most in limits.items():
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise ValueError(f"{name} must be in 1..{most}, not {value}")
+
+    @property
+    def weight_code(self) -> WeightCode:
+        return CODES[self.code]
+
+    @property
+    def layout(self) -> TapeLayout:
+        """A tape that this engine plays; its ports are nothing to the engine."""
+        return TapeLayout(code=self.code, tables=self.tables, block_rows=self.block_rows)
+
+    def chunks(self, columns: int) -> Chunks:
+        """How the rows of a matrix are cut.
+
+        Raises
+        ------
+        ValueError
+            If the matrix is wider than the sums allow.
+        """
+        if not 1 <= columns <= self.max_columns:
+            raise ValueError(f"columns must be in 1..{self.max_columns}, not {columns}")
+        return self.layout.chunks(columns)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Trits of each part of a code; a part has its own table."""
+        return PARTS[self.code]
+
+    @property
+    def halved(self) -> tuple[bool, ...]:
+        """Whether a part's table holds only one half of the sums; the others are their negatives.
+
+        It does where both banks would not fit in the words of a lookup table otherwise. A sum with
+        a sign takes more of the adder tree than one without.
+        """
+        return tuple(2 * 3**trits > TABLE_WORDS for trits in self.parts)
+
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """Sums in the table of each part, beside entry 0, the sum of no activation."""
+        return tuple(
+            3**trits // 2 if half else 3**trits - 1
+            for trits, half in zip(self.parts, self.halved, strict=True)
+        )
+
+    @property
+    def entries(self) -> int:
+        """Entries written to the largest table of a code, and the cycles that takes."""
+        return max(self.sums)
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a signed row sum."""
+        return (self.max_columns * ACTIVATION).bit_length() + 1
+
+    @property
+    def peaks(self) -> tuple[int, ...]:
+        """Largest magnitude of each term of a row-chunk: the parts of code 0, of code 1, ..."""
+        return tuple(trits * ACTIVATION for trits in self.parts) * self.tables
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a row-chunk that completes a row to the transfer of the row's sum.
+
+        Decoder and lookup 1 each, a level of the adder tree 1, accumulator 2, output queue 1.
+        """
+        with_sign = sum(self.halved) * self.tables
+        return 5 + tree_latency(plain=len(self.peaks) - with_sign, with_sign=with_sign)
+
+    def fill_cycles(self, codes: int) -> int:
+        """Cycles from the first group of a chunk of ``codes`` codes to the first use of it.
+
+        A fill is hidden behind the use of the other bank if this is at most the rows of the block.
+        """
+        rounds, odd = divmod(codes - 1, self.generators)
+        return rounds * self.entries + odd + self.entries + 1
+
+    def cycles(self, rows: int, columns: int) -> int:
+        """Cycles from the transfer of a matrix's command to that of its last sum.
+
+        Exact where groups, codes and the consumer of the sums never wait and the engine was idle.
+        """
+        return self.finish_cycles([(rows, columns)])[0]
+
+    def finish_cycles(self, shapes: Iterable[tuple[int, int]]) -> list[int]:
+        """When the last sum of each of these matrices leaves, one command after the other.
+
+        Counted from the first command's transfer; exact where no stream keeps the engine waiting.
+
+        Parameters
+        ----------
+        shapes
+            ``(rows, columns)`` of the matrices.
+        """
+        finished = []
+        command = 0  # The cycle in which the command is transferred.
+        fill = 0  # The earliest cycle for the first group of the next chunk.
+        free = [0, 0]  # The first cycle in which each bank may be filled.
+        first = last = -SAME_ROW  # The first and the last row-chunk of the chunk in use.
+        for rows, columns in shapes:
+            chunks = self.chunks(columns)
+            fill = max(fill, command + 1)
+            loaded = max(command + 1, last)
+            accepted = command
+            for start in range(0, rows, self.block_rows):
+                for _ in range(chunks.count):
+                    fill = max(fill, free[0])
+                    rounds, odd = divmod(chunks.codes - 1, self.generators)
+                    accepted = fill + rounds * self.entries + odd
+                    full = fill + self.fill_cycles(chunks.codes)
+                    fill = max(accepted + 1, fill + (rounds + 1) * self.entries)
+                    first = max(full, last + 1, first + SAME_ROW, loaded + 1)
+                    last = first + min(self.block_rows, rows - start) - 1
+                    free = [free[1], last + 1]
+            finished.append(last + self.latency)
+            command = max(accepted, loaded) + 1
+        return finished
+
+
+SAME_ROW = 3
+"""Cycles between two row-chunks of one row: the accumulator's read, add and write."""
+
+TLMM = {
+    "tiny": TlmmConfig(tables=4, nodes=2, block_rows=8, generators=2, max_columns=256),
+    "kv260": TlmmConfig(),
+    "kv260-index5": TlmmConfig(code="index5", tables=128),
+}

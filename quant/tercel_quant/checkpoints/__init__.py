@@ -1,6 +1,0 @@
-"""Reading published checkpoints tensor by tensor, as canonical tensors."""
-
-from tercel_quant.checkpoints.checkpoint import Checkpoint, Ternary
-from tercel_quant.checkpoints.detect import open_checkpoint
-
-__all__ = ["Checkpoint", "Ternary", "open_checkpoint"]

@@ -1,0 +1,136 @@
+"""Checkpoints in Hugging Face's layout: config.json, safetensors, tokenizer.json."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel_quant.importers.checkpoint import Checkpoint, Ternary, check_finite
+from tercel_quant.importers.exact import exact_ternary
+from tercel_quant.importers.huggingface_config import read_config
+from tercel_quant.importers.names import canonical_shapes, check_tensors
+from tercel_quant.importers.packed import PER_BYTE, unpack
+from tercel_quant.importers.safetensors_store import SafetensorsStore
+
+__all__ = ["HuggingFaceCheckpoint"]
+
+LINEARS = {
+    "q": "self_attn.q_proj",
+    "k": "self_attn.k_proj",
+    "v": "self_attn.v_proj",
+    "o": "self_attn.o_proj",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+NORMS = {"attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
+TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm"}
+
+DESCRIPTIONS = {
+    "float": "float weights",
+    "absmean": "float masters of ternary weights",
+    "divided": "packed trits, products divided by weight_scale",
+    "multiplied": "packed trits, products multiplied by weight_scale",
+}
+
+
+class HuggingFaceCheckpoint(Checkpoint):
+    """Llama, ``bitnet_b1_58-large`` and ``bitnet-b1.58-2B-4T`` checkpoints.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    TercelError
+        If the folder is incomplete, the model has a part that tercel has not, or a tensor is
+        missing, unexpected or of the wrong shape.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._form = read_config(folder / "config.json", folder.resolve().name)
+        self._store = SafetensorsStore(folder)
+        check_tensors(
+            self._store.shapes,
+            self._expected(),
+            # A tied model may store its head twice.
+            ignored=("rotary_emb.inv_freq", *(["lm_head.weight"] if self.config.tied_head else [])),
+        )
+
+    @property
+    def config(self) -> ModelConfig:
+        return self._form.model
+
+    @property
+    def description(self) -> str:
+        return f"Hugging Face {self._form.architecture}, {DESCRIPTIONS[self._form.encoding]}"
+
+    @property
+    def trained_ternary(self) -> bool:
+        return self._form.encoding != "float"
+
+    @property
+    def _packed(self) -> bool:
+        return self._form.encoding in ("divided", "multiplied")
+
+    def matrix(self, name: str) -> Tensor | Ternary:
+        source = self._source(name)
+        weight = self._store.read(source)
+        if not self._packed:
+            weight = self._float(weight, source)
+            return weight if self.trained_ternary else exact_ternary(weight) or weight
+        if weight.dtype != torch.uint8:
+            raise TercelError(f"{source} must be packed as uint8, not {weight.dtype}")
+        scale_name = _scale_name(source)
+        scale = float(self._float(self._store.read(scale_name), scale_name))
+        if scale <= 0:
+            raise TercelError(f"{scale_name} must be positive, not {scale}")
+        if self._form.encoding == "divided":
+            scale = 1 / scale
+        return Ternary(trits=unpack(weight, source), scale=scale)
+
+    def gain(self, name: str) -> Tensor:
+        source = self._source(name)
+        return self._float(self._store.read(source), source)
+
+    def rows(self, name: str) -> Tensor:
+        return self.gain(name)
+
+    def tokenizer(self) -> bytes | None:
+        path = self._folder / "tokenizer.json"
+        return path.read_bytes() if path.exists() else None
+
+    def _source(self, name: str) -> str:
+        """The checkpoint's name of a canonical tensor."""
+        if name in TOP:
+            return f"{TOP[name]}.weight"
+        _, layer, part = name.split(".")
+        within = (LINEARS | NORMS | self._form.sub_norms)[part]
+        return f"model.layers.{layer}.{within}.weight"
+
+    def _expected(self) -> dict[str, tuple[int, ...]]:
+        expected = {}
+        for name, shape in canonical_shapes(self.config).items():
+            source = self._source(name)
+            if self._packed and name.rpartition(".")[2] in self.config.linears():
+                rows, columns = shape
+                if rows % PER_BYTE:
+                    raise TercelError(f"{source}: packed rows must be a multiple of 4, not {rows}")
+                expected[_scale_name(source)] = (1,)
+                shape = (rows // PER_BYTE, columns)
+            expected[source] = shape
+        return expected
+
+    @staticmethod
+    def _float(values: Tensor, source: str) -> Tensor:
+        if not values.dtype.is_floating_point:
+            raise TercelError(f"{source} must hold floats, not {values.dtype}")
+        return check_finite(values.float(), source)
+
+
+def _scale_name(source: str) -> str:
+    return f"{source}_scale"

@@ -1,0 +1,51 @@
+"""The driver's board in a cocotb bench."""
+
+from cocotb.task import resume
+
+from tercel.device.board import Board
+from tercel.program.memory import Bytes
+from tercel_sim.accelerator_model import AcceleratorModel
+
+__all__ = ["CocotbBoard"]
+
+
+class CocotbBoard(Board):
+    """A model of the accelerator as the driver drives it, by calls that return when it has.
+
+    They must come from a function that ``cocotb.task.bridge`` made awaitable::
+
+        board = CocotbBoard(model)
+        device = await bridge(AcceleratorDevice)(image, board, spec=spec)
+        result = await bridge(device.run_pass)([5])
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+
+    def __init__(self, model: AcceleratorModel):
+        self._model = model
+
+    @property
+    def words(self) -> int:
+        return self._model.memory.words
+
+    @property
+    def bases(self) -> tuple[int, ...]:
+        return self._model.bases
+
+    def read(self, word: int, count: int) -> Bytes:
+        return self._model.memory.read(word, count)
+
+    def write(self, word: int, content: Bytes) -> None:
+        self._model.memory.write(word, content)
+
+    def read_register(self, offset: int) -> int:
+        return resume(self._model.read_register)(offset)
+
+    def write_register(self, offset: int, value: int) -> None:
+        resume(self._model.write_register)(offset, value)
+
+    def wait(self, limit: int) -> None:
+        resume(self._model.wait)(limit)

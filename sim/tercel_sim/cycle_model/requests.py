@@ -1,0 +1,33 @@
+"""Passes that are predicted and measured: chains of nodes."""
+
+from tercel.config import ModelConfig
+from tercel.program import Request
+
+__all__ = ["chain_request"]
+
+
+def chain_request(
+    model: ModelConfig, *, nodes: int, base: int, head_rows: int | None, top_k: int
+) -> Request:
+    """A pass of a chain through all layers; with a head the best row is asked for.
+
+    Parameters
+    ----------
+    nodes
+        Tokens of the pass.
+    base
+        Positions in the cache.
+    head_rows
+        Rows of the head that count; ``None``: no head.
+    top_k
+        Ranks asked for beside, with the sums of exponentials; none without a head.
+    """
+    return Request(
+        tokens=(0,) * nodes,
+        parents=tuple(range(-1, nodes - 1)),
+        base=base,
+        layer_mask=((True, True),) * model.layers,
+        head_rows=head_rows or 0,
+        argmax=head_rows is not None,
+        top_k=top_k if head_rows is not None else 0,
+    )

@@ -1,0 +1,261 @@
+"""A compiled accelerator with its memory, driven as the board's driver drives the real one."""
+
+import ctypes
+import weakref
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.device.board import Board
+from tercel.device.registers import REGISTERS
+from tercel.errors import TercelError
+from tercel_hw.checks import check_integer
+from tercel_sim import harness_bindings
+from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.memory_statistics import MemoryStatistics, PortStatistics
+
+__all__ = ["VerilatorBoard"]
+
+FIRST_BASE, PAGE = 0x1000_0000, 4096
+POLL_CYCLES = 16
+"""Cycles between two looks at the status register."""
+
+
+class VerilatorBoard(Board):
+    """The registers and the word-addressed memory of a simulated accelerator.
+
+    Memory starts as zeros. Bytes ``[p*port_bytes, (p+1)*port_bytes)`` of word w lie at byte address
+    ``bases[p] + w*port_bytes`` of port p; outside its region a port answers with a decode error.
+
+    Parameters
+    ----------
+    library
+        What :func:`tercel_sim.verilator.build_library` made.
+    words
+        Size of the memory.
+    ddr
+        How fast the memory is and how long it takes.
+
+    Raises
+    ------
+    TercelError
+        By every method that runs the clock: if the design breaks a rule of AXI.
+    """
+
+    def __init__(self, library: Path, *, words: int, ddr: DdrConfig = DDR["kv260-13.3"]):
+        self._library = harness_bindings.load_library(library)
+        self._ports = self._library.tercel_ports()
+        self._port_bytes = self._library.tercel_beat_bytes()
+        check_integer("words", words, 1, 1 << 31)
+        self._words = words
+        size = words * self._port_bytes
+        stride = (-(-size // PAGE) + 1) * PAGE  # A page between regions belongs to none.
+        self._bases = tuple(FIRST_BASE + port * stride for port in range(self._ports))
+        config = harness_bindings.native_ddr(ddr, port_bytes=size, beat_bytes=self._port_bytes)
+        self._rate = config.memory_rate
+        self._started = 0
+        bases = (ctypes.c_uint64 * self._ports)(*self._bases)
+        self._simulation = self._library.tercel_create(config, bases)
+        if not self._simulation:
+            raise TercelError(f"{words} words of memory are more than this machine has")
+        self._close = weakref.finalize(self, self._library.tercel_destroy, self._simulation)
+        self._memories = [
+            np.ctypeslib.as_array(
+                self._library.tercel_memory(self._simulation, port), (words, self._port_bytes)
+            )
+            for port in range(self._ports)
+        ]
+
+    @property
+    def ports(self) -> int:
+        return self._ports
+
+    @property
+    def port_bytes(self) -> int:
+        """Bytes of a word on each port."""
+        return self._port_bytes
+
+    @property
+    def word_bytes(self) -> int:
+        return self._ports * self._port_bytes
+
+    @property
+    def words(self) -> int:
+        """Size of the memory."""
+        return self._words
+
+    @property
+    def bases(self) -> tuple[int, ...]:
+        """Byte address of each port's region."""
+        return self._bases
+
+    @property
+    def cycles(self) -> int:
+        """Cycles since the simulation began."""
+        return self._library.tercel_cycles(self._simulation)
+
+    @property
+    def started(self) -> int:
+        """The cycle before which the driver last wrote a start; its pass begins then."""
+        return self._started
+
+    @property
+    def interrupt(self) -> bool:
+        return bool(self._library.tercel_interrupt(self._simulation))
+
+    def read_register(self, offset: int) -> int:
+        """32 bits of the register at a byte offset."""
+        value = ctypes.c_uint32()
+        outcome = self._library.tercel_read_register(self._simulation, offset, value)
+        self._check(outcome, f"reading register {offset:#x}")
+        return value.value
+
+    def write_register(self, offset: int, value: int) -> None:
+        """Write 32 bits to the register at a byte offset."""
+        outcome = self._library.tercel_write_register(self._simulation, offset, value)
+        self._check(outcome, f"writing register {offset:#x}")
+        if offset == REGISTERS["CONTROL"] and value & REGISTERS["CONTROL_START_MASK"]:
+            self._started = self.cycles
+
+    def read(self, word: int, count: int) -> npt.NDArray[np.uint8]:
+        """``count`` words from ``word`` on, ``[count, word_bytes]``.
+
+        Raises
+        ------
+        TercelError
+            If some of them lie outside the memory.
+        """
+        self._check_range(word, count)
+        return np.concatenate([memory[word : word + count] for memory in self._memories], axis=1)
+
+    def write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
+        """Write words ``[count, word_bytes]`` from ``word`` on.
+
+        Raises
+        ------
+        TercelError
+            If some of them lie outside the memory.
+        """
+        if content.dtype != np.uint8 or content.shape[1:] != (self.word_bytes,):
+            raise ValueError(
+                f"content must be uint8 [count, {self.word_bytes}], "
+                f"not {content.dtype} {list(content.shape)}"
+            )
+        self._check_range(word, len(content))
+        parts = np.split(content, self._ports, axis=1)
+        for memory, part in zip(self._memories, parts, strict=True):
+            memory[word : word + len(content)] = part
+
+    def wait(self, limit: int) -> None:
+        """Run the clock while ``status`` shows busy and no error.
+
+        Raises
+        ------
+        TercelError
+            If it still does after ``limit`` cycles.
+        """
+        busy = REGISTERS["STATUS_BUSY_MASK"]
+        looked_at = busy | REGISTERS["STATUS_ERROR_MASK"]
+        outcome = self._library.tercel_run_while_register(
+            self._simulation, REGISTERS["STATUS"], looked_at, busy, POLL_CYCLES, limit
+        )
+        self._check(outcome, f"the pass did not end within {limit} cycles")
+
+    def wait_interrupt(self, limit: int) -> None:
+        """Run the clock until the interrupt is raised.
+
+        Raises
+        ------
+        TercelError
+            If it is not after ``limit`` cycles.
+        """
+        outcome = self._library.tercel_run_until_interrupt(self._simulation, limit)
+        self._check(outcome, f"no interrupt within {limit} cycles")
+
+    def run(self, cycles: int) -> None:
+        """Run the clock."""
+        self._check(self._library.tercel_run(self._simulation, cycles), "running")
+
+    def restart(self) -> None:
+        """Reset design and memory controller by the pin; contents, cycles and faults stay."""
+        self._library.tercel_reset(self._simulation)
+
+    def statistics(self) -> MemoryStatistics:
+        """What the memory counted since :meth:`clear_statistics`."""
+        memory = harness_bindings.NativeMemoryStatistics()
+        self._library.tercel_memory_statistics(self._simulation, memory)
+        ports = []
+        for port in range(self._ports):
+            counted = harness_bindings.NativePortStatistics()
+            self._library.tercel_port_statistics(self._simulation, port, counted)
+            ports.append(PortStatistics(**harness_bindings.plain(counted)))
+        counted = harness_bindings.plain(memory)
+        lost = {name: counted.pop(name) / self._rate for name in ("full", "latency", "unasked")}
+        return MemoryStatistics(**counted, **lost, ports=tuple(ports), beat_bytes=self._port_bytes)
+
+    def clear_statistics(self) -> None:
+        """Count from zero again."""
+        self._library.tercel_clear_statistics(self._simulation)
+
+    def fail_read(self, port: int, *, beats: int, response: int) -> None:
+        """Answer the read beat that many beats from now (0 is the next) with an error.
+
+        Parameters
+        ----------
+        response
+            2 slave error, 3 decode error.
+        """
+        self._check_fault(port, response)
+        self._library.tercel_fail_read(self._simulation, port, beats, response)
+
+    def fail_write(self, port: int, *, beats: int, response: int) -> None:
+        """Answer the burst of the write beat that many beats from now with an error."""
+        self._check_fault(port, response)
+        self._library.tercel_fail_write(self._simulation, port, beats, response)
+
+    def stop(self, port: int, *, cycle: int) -> None:
+        """Let a port take and answer nothing new from a cycle on."""
+        check_integer("port", port, 0, self._ports - 1)
+        self._library.tercel_stop(self._simulation, port, cycle)
+
+    def resume(self, port: int) -> None:
+        """Let a port that was stopped go on where it was."""
+        self.stop(port, cycle=harness_bindings.NEVER)
+
+    def waves(self, path: Path, *, first: int, end: int) -> None:
+        """Write a VCD file of the cycles ``first`` to before ``end``.
+
+        Raises
+        ------
+        TercelError
+            If the library was built without waves.
+        """
+        name = str(path).encode()
+        if not self._library.tercel_waves(self._simulation, name, first, end):
+            raise TercelError("this library writes no waves: build it with waves=True")
+
+    def close(self) -> None:
+        """Free the simulation; nothing may be called any more, nor its memory be used."""
+        self._memories.clear()
+        self._close()
+
+    def _check(self, outcome: int, doing: str) -> None:
+        if outcome == harness_bindings.LIMIT:
+            raise TercelError(doing)
+        if outcome == harness_bindings.NO_ANSWER:
+            raise TercelError(f"{doing}: the control port does not answer")
+        if outcome == harness_bindings.VIOLATION:
+            broken = self._library.tercel_violation(self._simulation).decode()
+            port = self._library.tercel_violating_port(self._simulation)
+            raise TercelError(f"port {port} before cycle {self.cycles}: {broken}")
+
+    def _check_range(self, word: int, count: int) -> None:
+        if word < 0 or count < 0 or word + count > self._words:
+            raise TercelError(
+                f"words {word}..{word + count - 1} are not in the memory of {self._words} words"
+            )
+
+    def _check_fault(self, port: int, response: int) -> None:
+        check_integer("port", port, 0, self._ports - 1)
+        check_integer("response", response, 2, 3)

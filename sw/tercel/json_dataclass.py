@@ -1,0 +1,49 @@
+"""Frozen dataclasses as JSON objects."""
+
+import dataclasses
+import json
+from typing import Any, ClassVar, TypeVar
+
+from tercel.errors import TercelError
+
+__all__ = ["JsonDataclass"]
+
+R = TypeVar("R", bound="JsonDataclass")
+
+
+class JsonDataclass:
+    """Base of frozen dataclasses that are stored as JSON."""
+
+    WHAT: ClassVar[str]
+    """The record in words, for messages."""
+
+    def to_json(self) -> str:
+        """One line, the same for equal records."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)  # pyright: ignore
+
+    @classmethod
+    def from_json(cls: type[R], text: str) -> R:
+        """Inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        TercelError
+            If the text is no JSON object, has a missing or unknown field, or a field breaks its
+            rule.
+        """
+        try:
+            found: Any = json.loads(text)
+        except ValueError as error:
+            raise TercelError(f"the {cls.WHAT} is not valid JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise TercelError(f"the {cls.WHAT} must be a JSON object, not {type(found).__name__}")
+        fields = dataclasses.fields(cls)  # pyright: ignore
+        if unknown := sorted(set(found) - {field.name for field in fields}):
+            raise TercelError(
+                f"the {cls.WHAT} has unknown fields: {', '.join(unknown)}; "
+                "a newer tercel may know them"
+            )
+        required = {field.name for field in fields if field.default is dataclasses.MISSING}
+        if missing := sorted(required - set(found)):
+            raise TercelError(f"the {cls.WHAT} lacks the fields: {', '.join(missing)}")
+        return cls(**found)

@@ -1,0 +1,136 @@
+"""What an accelerator was built with, as the driver must know it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from tercel.config import ModelConfig
+from tercel.errors import TercelError
+from tercel.image import CODES, TapeLayout
+from tercel.json_dataclass import JsonDataclass
+from tercel.program.command import COMMAND_BYTES
+
+__all__ = ["AcceleratorSpec"]
+
+LIMITS = {
+    "nodes": (1, 16),
+    "positions": (1, 65535),
+    "hidden": (16, 65535),
+    "columns": (16, 65535),
+    "head_size": (16, 1024),
+    "sweeps": (1, 255),
+    "slices": (1, 4095),
+    "top_k": (1, 255),
+    "rows": (1, (1 << 20) - 1),
+}
+MOST_CHUNKS = 255
+MOST_TABLES = 255
+MOST_PORT_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorSpec(JsonDataclass):
+    """The limits of an accelerator.
+
+    Raises
+    ------
+    TercelError
+        If a field breaks its rule; the message quotes the field and its value.
+    """
+
+    WHAT: ClassVar[str] = "spec"
+
+    layout: TapeLayout
+    """The tape it plays; a mapping of its fields will do."""
+    nodes: int
+    """Lanes of a pass, K."""
+    positions: int
+    """Most positions that a query sees."""
+    hidden: int
+    """Widest residual stream."""
+    columns: int
+    """Widest input of a linear."""
+    head_size: int
+    sweeps: int
+    """Most query heads: sweeps over the cache if every lane has a node."""
+    slices: int
+    """Most slices of all query heads together, and of the residual stream."""
+    top_k: int
+    """Largest top-k."""
+    rows: int
+    """Largest vocabulary."""
+
+    def __post_init__(self):
+        if isinstance(self.layout, Mapping):
+            layout = TapeLayout.from_json(json.dumps(self.layout))
+            object.__setattr__(self, "layout", layout)
+        if not isinstance(self.layout, TapeLayout):
+            raise TercelError(f"layout must be a tape layout, not {self.layout!r}")
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise TercelError(f"{name} must be an integer in {least}..{most}, not {value!r}")
+        self._check_layout()
+
+    def _check_layout(self) -> None:
+        layout = self.layout
+        if layout.port_bytes > MOST_PORT_BYTES:
+            raise TercelError(
+                f"port_bytes must be at most {MOST_PORT_BYTES}, not {layout.port_bytes}"
+            )
+        if COMMAND_BYTES % layout.word_bytes:
+            raise TercelError(
+                f"the bytes of a word must divide a command's {COMMAND_BYTES}, "
+                f"but are {layout.word_bytes}"
+            )
+        if layout.tables > MOST_TABLES:
+            raise TercelError(f"tables must be at most {MOST_TABLES}, not {layout.tables}")
+        if (count := layout.chunks(self.columns).count) > MOST_CHUNKS:
+            raise TercelError(
+                f"a row of columns must be at most {MOST_CHUNKS} row-chunks, but "
+                f"{self.columns} columns are {count}; take more tables"
+            )
+
+    @property
+    def caps(self) -> int:
+        """What the register ``caps`` shows."""
+        layout = self.layout
+        code = list(CODES).index(layout.code)
+        return self.nodes | layout.ports << 8 | layout.port_bytes << 16 | code << 24
+
+    @property
+    def shape(self) -> int:
+        """What the register ``shape`` shows."""
+        return self.layout.tables | self.layout.block_rows - 1 << 16
+
+    @property
+    def line_bytes(self) -> int:
+        """Bytes of a result line: a 32-bit number of each lane, in whole beats of a port."""
+        return -(-4 * self.nodes // self.layout.port_bytes) * self.layout.port_bytes
+
+    def check(self, config: ModelConfig, layout: TapeLayout) -> None:
+        """Raise a :class:`TercelError` unless this accelerator runs the model on that tape."""
+        for field in fields(layout):
+            mine, theirs = getattr(self.layout, field.name), getattr(layout, field.name)
+            if mine != theirs:
+                raise TercelError(
+                    f"the accelerator plays tapes with {field.name} {mine!r}, but the image's is "
+                    f"{theirs!r}; build the image with the accelerator's layout"
+                )
+        widest = max(columns for _, columns in config.linears().values())
+        slices = self.layout.words(config.head_size)
+        for what, value, most in (
+            ("hidden_size", config.hidden_size, self.hidden),
+            ("widest input of a linear", widest, self.columns),
+            ("head_size", config.head_size, self.head_size),
+            ("number of heads", config.heads, self.sweeps),
+            (f"number of heads of {slices} slices", config.heads, self.slices // slices),
+            ("slices of hidden_size", self.layout.words(config.hidden_size), self.slices),
+            ("vocab_size", config.vocab_size, self.rows),
+        ):
+            if value > most:
+                raise TercelError(
+                    f"{what} of {config.name} must be at most {most} on this accelerator, but is "
+                    f"{value}; build one for larger models"
+                )

@@ -1,0 +1,169 @@
+"""The accelerator's memory by what lies in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.numerics import CacheView
+from tercel.numerics.float32 import Float32
+from tercel.program.memory import Memory
+from tercel.program.memory_map import Area, MemoryMap
+
+__all__ = ["DeviceMemory"]
+
+CHUNK_WORDS = 1 << 18
+"""Words of the tape that are copied at a time."""
+SCALES_BYTES = 4
+"""Of a position: those of its key and of its value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Region:
+    """Where positions follow each other: a word for each KV head, and the bytes of a position."""
+
+    words: list[int]
+    size: int
+
+
+class DeviceMemory:
+    """What the host writes for a pass, reads after it, and moves between passes.
+
+    Parameters
+    ----------
+    memory
+    memory_map
+        Where things lie.
+
+    Raises
+    ------
+    TercelError
+        If the memory is too small.
+    """
+
+    def __init__(self, memory: Memory, memory_map: MemoryMap):
+        if memory.words < memory_map.words:
+            word_bytes = memory_map.layout.word_bytes
+            raise TercelError(
+                f"the model needs {memory_map.words * word_bytes} bytes of the accelerator's "
+                f"memory, but it has {memory.words * word_bytes}; open it with a shorter context"
+            )
+        self._memory = memory
+        self._map = memory_map
+
+    def load(self, image: Image) -> None:
+        """Write the tape."""
+        ports, width = self._map.layout.ports, self._map.layout.port_bytes
+        tape = image.tape.reshape(ports, -1, width)
+        for first in range(0, tape.shape[1], CHUNK_WORDS):
+            words = np.asarray(tape[:, first : first + CHUNK_WORDS]).transpose(1, 0, 2)
+            content = np.ascontiguousarray(words).reshape(len(words), -1)
+            self._memory.write(self._map.tape.first_word + first, content)
+
+    def write_program(self, commands: Sequence[bytes]) -> None:
+        """Write a program's commands."""
+        self._write(self._map.program.first_word, np.frombuffer(b"".join(commands), np.uint8))
+
+    def write_rows(self, rows: Float32) -> None:
+        """Write the residual streams ``[N, hidden_size]`` that nodes start from."""
+        padded = np.zeros((len(rows), self._map.layout.padded(4 * rows.shape[1])), np.uint8)
+        padded[:, : 4 * rows.shape[1]] = rows.astype("<f4").view(np.uint8)
+        self._write(self._map.rows.first_word, padded.reshape(-1))
+
+    def read_lines(self, area: Area, count: int) -> npt.NDArray[np.uint32]:
+        """The first ``count`` result lines of an area, ``[count, line bytes / 4]``."""
+        content = self._read(area.first_word, count * self._map.line_bytes)
+        return content.reshape(count, -1).view("<u4").astype(np.uint32, copy=False)
+
+    def read_cache(self, layer: int, positions: int) -> CacheView:
+        """The first positions of a layer's keys, values and scales."""
+        keys, values = self._rows(layer)
+        pairs = self._take(self._scales(layer), positions).view("<u2").astype(np.uint16, copy=False)
+        size = self._map.config.head_size
+        return CacheView(
+            keys=self._join(keys, positions)[..., :size],
+            values=self._join(values, positions)[..., :size],
+            key_scales=pairs[..., 0],
+            value_scales=pairs[..., 1],
+        )
+
+    def write_cache(self, layer: int, rows: CacheView) -> None:
+        """Write the first positions of a layer's keys, values and scales."""
+        for regions, content in zip(self._rows(layer), (rows.keys, rows.values), strict=True):
+            size = sum(region.size for region in regions)
+            heads, positions, elements = content.shape
+            padded = np.zeros((heads, positions, size), np.int8)
+            padded[..., :elements] = content
+            ends = np.cumsum([region.size for region in regions])
+            parts = np.split(padded.view(np.uint8), ends[:-1], axis=-1)
+            for region, part in zip(regions, parts, strict=True):
+                self._put(region, part)
+        pairs = np.stack([rows.key_scales, rows.value_scales], axis=-1).astype("<u2")
+        self._put(self._scales(layer), np.ascontiguousarray(pairs).view(np.uint8))
+
+    def move(self, base: int, path: Sequence[int]) -> None:
+        """Move the cached rows ``base + path[i]`` of all layers and KV heads to ``base + i``."""
+        for layer in range(self._map.config.layers):
+            keys, values = self._rows(layer)
+            for region in (*keys, *values, self._scales(layer)):
+                for word in region.words:
+                    self._move(word, region.size, base, path)
+
+    def _rows(self, layer: int) -> list[list["_Region"]]:
+        """Where the slices of a layer's keys lie, and those of its values."""
+        where = self._map
+        starts, sizes = where.slices.starts(where.context), where.slices.sizes()
+        return [
+            [
+                _Region(words=[block + first + start for block in self._blocks(layer)], size=size)
+                for start, size in zip(starts, sizes, strict=True)
+            ]
+            for first in (0, where.cache_row_words)
+        ]
+
+    def _scales(self, layer: int) -> "_Region":
+        """Where the pairs of scales of a layer lie."""
+        first = 2 * self._map.cache_row_words
+        return _Region(words=[block + first for block in self._blocks(layer)], size=SCALES_BYTES)
+
+    def _blocks(self, layer: int) -> list[int]:
+        return [self._map.block(layer, head) for head in range(self._map.config.kv_heads)]
+
+    def _join(self, regions: Sequence["_Region"], positions: int) -> npt.NDArray[np.int8]:
+        """Slices side by side, ``[KV heads, positions, bytes]``."""
+        parts = [self._take(region, positions) for region in regions]
+        return np.concatenate(parts, axis=-1).view(np.int8)
+
+    def _take(self, region: "_Region", positions: int) -> npt.NDArray[np.uint8]:
+        """``[KV heads, positions, region.size]``."""
+        size = region.size
+        heads = [self._read(word, positions * size).reshape(-1, size) for word in region.words]
+        return np.stack(heads)
+
+    def _put(self, region: "_Region", content: npt.NDArray[np.uint8]) -> None:
+        """Write ``[KV heads, positions, region.size]``."""
+        for word, head in zip(region.words, content, strict=True):
+            self._write(word, np.ascontiguousarray(head).reshape(-1))
+
+    def _move(self, word: int, row_bytes: int, base: int, path: Sequence[int]) -> None:
+        first, rest = divmod(base * row_bytes, self._map.layout.word_bytes)
+        count = max(path) + 1
+        words = self._map.layout.words(rest + count * row_bytes)
+        content = np.ascontiguousarray(self._memory.read(word + first, words))
+        rows = content.reshape(-1)[rest : rest + count * row_bytes].reshape(count, row_bytes)
+        rows[: len(path)] = rows[list(path)]
+        self._memory.write(word + first, content)
+
+    def _read(self, word: int, size: int) -> npt.NDArray[np.uint8]:
+        """So many bytes from a word on."""
+        content = self._memory.read(word, self._map.layout.words(size))
+        return np.ascontiguousarray(content).reshape(-1)[:size]
+
+    def _write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
+        """Write bytes from a word on, and zeros to the end of the last."""
+        padded = np.zeros(self._map.layout.padded(len(content)), np.uint8)
+        padded[: len(content)] = content
+        self._memory.write(word, padded.reshape(-1, self._map.layout.word_bytes))

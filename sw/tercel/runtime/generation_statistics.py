@@ -1,0 +1,78 @@
+"""What a generation took."""
+
+from dataclasses import dataclass, field
+
+from tercel.device.interface import Counters
+
+__all__ = ["GenerationStatistics"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationStatistics:
+    """Counts and times of one generation; the caller's own time between tokens is left out.
+
+    The pass that reads the end of the prompt gives the first token and belongs to the prefill;
+    decoding are the passes of the tokens after it.
+    """
+
+    prompt_tokens: int = 0
+    """Tokens that this generation added to the sequence before the first of its own."""
+    prefilled_tokens: int = 0
+    """Read before the first token: the prompt, and what an earlier turn left."""
+    generated_tokens: int = 0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    first_token_seconds: float | None = None
+    """From the start to the first token; ``None`` if there was none."""
+    prefill: Counters = field(default_factory=Counters)
+    decode: Counters = field(default_factory=Counters)
+
+    @property
+    def decoded_tokens(self) -> int:
+        """Generated tokens after the first."""
+        return max(self.generated_tokens - 1, 0)
+
+    @property
+    def prefill_tokens_per_second(self) -> float | None:
+        return _ratio(self.prefilled_tokens, self.prefill_seconds)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens after the first over the time of decoding."""
+        return _ratio(self.decoded_tokens, self.decode_seconds)
+
+    @property
+    def tape_bytes_per_token(self) -> float | None:
+        """Bytes of the tape read for a token after the first."""
+        return _ratio(self.decode.tape_bytes_read, self.decoded_tokens)
+
+    @property
+    def kv_bytes_per_token(self) -> float | None:
+        """Bytes of the KV cache read for a token after the first."""
+        return _ratio(self.decode.kv_bytes_read, self.decoded_tokens)
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Bytes read from memory, of tape and KV cache, for a token after the first."""
+        return _ratio(self.decode.bytes_read, self.decoded_tokens)
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """Every count, time and ratio by name, for JSON."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "prefilled_tokens": self.prefilled_tokens,
+            "generated_tokens": self.generated_tokens,
+            "prefill_seconds": self.prefill_seconds,
+            "decode_seconds": self.decode_seconds,
+            "first_token_seconds": self.first_token_seconds,
+            "prefill_tokens_per_second": self.prefill_tokens_per_second,
+            "tokens_per_second": self.tokens_per_second,
+            "decode_passes": self.decode.passes,
+            "tape_bytes_per_token": self.tape_bytes_per_token,
+            "kv_bytes_per_token": self.kv_bytes_per_token,
+            "bytes_per_token": self.bytes_per_token,
+        }
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    return numerator / denominator if denominator else None

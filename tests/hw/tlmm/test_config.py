@@ -1,0 +1,68 @@
+import dataclasses
+
+import pytest
+
+from tercel.image import LAYOUTS
+from tercel_hw.tlmm.config import TLMM, TlmmConfig
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error", "rule"),
+    [
+        ("code", "base4", ValueError, "code must be one of index5, base3, not 'base4'"),
+        ("code", 3, TypeError, "code must be a string, not 3"),
+        ("tables", 0, ValueError, r"tables must be in 1\.\.1024, not 0"),
+        ("tables", 4.0, TypeError, r"tables must be an integer, not 4\.0"),
+        ("nodes", True, TypeError, "nodes must be an integer, not True"),
+        ("nodes", 65, ValueError, r"nodes must be in 1\.\.64, not 65"),
+        ("block_rows", -1, ValueError, r"block_rows must be in 1\.\.65536, not -1"),
+        ("generators", 14, ValueError, r"generators must be in 1\.\.13, not 14"),
+        ("max_columns", 132105, ValueError, r"max_columns must be in 1\.\.132104, not 132105"),
+    ],
+)
+def test_a_broken_field_is_named(field, value, error, rule):
+    with pytest.raises(error, match=f"^{rule}$"):
+        TlmmConfig(**{field: value})
+
+
+def test_no_more_generators_than_tables():
+    with pytest.raises(ValueError, match=r"^generators must be in 1\.\.3, not 4$"):
+        TlmmConfig(tables=3)
+
+
+@pytest.mark.parametrize("preset", ["kv260", "kv260-index5"])
+def test_the_presets_play_the_layouts_of_their_name(preset):
+    assert TLMM[preset].layout == LAYOUTS[preset]
+
+
+def test_a_matrix_too_wide_is_refused():
+    with pytest.raises(ValueError, match=r"^columns must be in 1\.\.256, not 257$"):
+        TLMM["tiny"].chunks(257)
+
+
+def test_sums_hold_the_widest_matrix():
+    config = TlmmConfig(max_columns=6912)
+    assert config.sum_bits == 21
+    assert 1 << config.sum_bits - 1 > 6912 * 127
+
+
+def test_fills_of_the_kv260_are_hidden_in_full_blocks():
+    config = TlmmConfig()
+    assert [config.fill_cycles(codes) for codes in (1, 4, 5, 77)] == [14, 17, 27, 261]
+    fewest = dataclasses.replace(config, generators=2)
+    assert fewest.fill_cycles(77) == 508 <= config.block_rows
+    assert dataclasses.replace(config, generators=1).fill_cycles(77) > config.block_rows
+
+
+def test_a_matrix_of_the_kv260_is_a_row_chunk_a_cycle():
+    config = TlmmConfig()
+    rows, columns = 4608, 1536
+    assert config.latency == 10
+    assert config.cycles(rows, columns) == 1 + 261 + 4 * rows - 1 + 10
+
+
+def test_matrices_follow_each_other_without_a_gap():
+    config = TlmmConfig()
+    first, second = config.finish_cycles([(1024, 1536), (512, 4096)])
+    assert first == config.cycles(1024, 1536)
+    assert second == first + 11 * 512

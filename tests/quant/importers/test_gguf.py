@@ -1,0 +1,257 @@
+import re
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tercel.errors import TercelError
+from tercel_quant.importers import Ternary, open_checkpoint
+
+NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "model.layers.": "blk.",
+}
+HEADS = {"attn_q": 4, "attn_k": 2}
+KEYS = {
+    "block_count": 2,
+    "embedding_length": 64,
+    "feed_forward_length": 160,
+    "attention.head_count": 4,
+    "attention.head_count_kv": 2,
+    "context_length": 64,
+    "vocab_size": 320,
+    "rope.freq_base": 10000.0,
+    "rope.dimension_count": 16,
+    "attention.layer_norm_rms_epsilon": 1e-5,
+}
+
+
+def to_llama_cpp(name: str, weight: np.ndarray) -> tuple[str, np.ndarray]:
+    """A tensor as llama.cpp's converter writes it: rows of Q and K in pairs."""
+    for theirs, ours in NAMES.items():
+        name = name.replace(theirs, ours)
+    part = name.split(".")[-2]
+    if part in HEADS:
+        halves = weight.reshape(HEADS[part], 2, -1, weight.shape[1])
+        weight = np.ascontiguousarray(halves.swapaxes(1, 2).reshape(weight.shape))
+    return name, weight
+
+
+def write(path, tensors, *, kind=gguf.GGMLQuantizationType.F32, architecture="llama", **keys):
+    """A GGUF file of float32 tensors, matrices quantised to ``kind``."""
+    writer = gguf.GGUFWriter(path, architecture)
+    for key, value in (KEYS | {key.replace("__", "."): v for key, v in keys.items()}).items():
+        if isinstance(value, str):
+            writer.add_string(f"{architecture}.{key}", value)
+        elif isinstance(value, float):
+            writer.add_float32(f"{architecture}.{key}", value)
+        elif value is not None:
+            writer.add_uint32(f"{architecture}.{key}", value)
+    for name, weight in tensors.items():
+        if weight.ndim == 2 and kind != gguf.GGMLQuantizationType.F32:
+            writer.add_tensor(name, gguf.quantize(weight, kind), raw_dtype=kind)
+        else:
+            writer.add_tensor(name, weight)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def pair(llama, tmp_path):
+    """The same Llama as a folder and as llama.cpp's tensors."""
+    folder, _ = llama()
+    tensors = load_file(folder / "model.safetensors")
+    return open_checkpoint(folder), dict(to_llama_cpp(n, t.numpy()) for n, t in tensors.items())
+
+
+def canonical(config):
+    return [f"layers.{layer}.{part}" for layer in range(config.layers) for part in config.linears()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"), [("F32", 0.0), ("F16", 2**-11), ("BF16", 2**-8), ("Q8_0", 1 / 127)]
+)
+def test_matrices_equal_those_of_the_folder(pair, tmp_path, kind, step):
+    folder, tensors = pair
+    path = write(tmp_path / "m.gguf", tensors, kind=gguf.GGMLQuantizationType[kind])
+    file = open_checkpoint(path)
+    assert vars(file.config) | {"name": "", "bos_token": 1, "eos_token": 2} == vars(
+        folder.config
+    ) | {"name": ""}
+    assert file.config.name == "m"
+    assert not file.trained_ternary
+    for name in canonical(file.config):
+        ours, theirs = file.matrix(name), folder.matrix(name)
+        assert (ours - theirs).abs().max() <= step * theirs.abs().max()
+    assert torch.equal(file.gain("layers.1.mlp_norm"), folder.gain("layers.1.mlp_norm"))
+    assert (file.rows("embedding") - folder.rows("embedding")).abs().max() <= step
+
+
+def test_description_counts_the_types(pair, tmp_path):
+    path = write(tmp_path / "m.gguf", pair[1], kind=gguf.GGMLQuantizationType.Q8_0)
+    assert open_checkpoint(path).description == "GGUF llama, tensors: 5 F32, 15 Q8_0"
+
+
+def test_untied_head_is_read(pair, tmp_path):
+    head = np.random.default_rng(0).normal(size=(320, 64)).astype(np.float32)
+    file = open_checkpoint(write(tmp_path / "m.gguf", pair[1] | {"output.weight": head}))
+    assert not file.config.tied_head
+    assert np.array_equal(file.rows("head").numpy(), head)
+
+
+@pytest.fixture
+def ternary_tensors():
+    """A bitnet model of one layer, all widths 256, weights 0 and +-1/2 (exact in float16)."""
+    random = np.random.default_rng(0)
+    tensors = {"token_embd.weight": random.integers(-1, 2, (320, 256)).astype(np.float32) / 2}
+    tensors["output_norm.weight"] = np.ones(256, np.float32)
+    for part in ("attn_norm", "ffn_norm", "attn_sub_norm", "ffn_sub_norm"):
+        tensors[f"blk.0.{part}.weight"] = np.ones(256, np.float32)
+    for part, rows in (
+        ("attn_q", 256),
+        ("attn_k", 128),
+        ("attn_v", 128),
+        ("attn_output", 256),
+        ("ffn_gate", 256),
+        ("ffn_up", 256),
+        ("ffn_down", 256),
+    ):
+        tensors[f"blk.0.{part}.weight"] = random.integers(-1, 2, (rows, 256)).astype(np.float32) / 2
+    return tensors
+
+
+WIDE = {"block_count": 1, "embedding_length": 256, "feed_forward_length": 256}
+
+
+@pytest.mark.parametrize("kind", ["TQ1_0", "TQ2_0", "F16"])
+def test_ternary_types_are_read_as_trits(ternary_tensors, tmp_path, kind):
+    path = write(
+        tmp_path / "m.gguf",
+        ternary_tensors,
+        kind=gguf.GGMLQuantizationType[kind],
+        architecture="bitnet",
+        **WIDE,
+        rope__dimension_count=64,
+        rope__scaling__type="linear",
+        rope__scaling__factor=1.0,
+    )
+    file = open_checkpoint(path)
+    assert file.trained_ternary
+    assert file.config.sub_norms
+    for name, source in (("q", "attn_q"), ("down", "ffn_down")):
+        ternary = file.matrix(f"layers.0.{name}")
+        assert isinstance(ternary, Ternary)
+        assert ternary.scale == 0.5
+        # bitnet's RoPE is rotate-half in llama.cpp, so its rows stay where they are.
+        expected = 2 * ternary_tensors[f"blk.0.{source}.weight"]
+        assert np.array_equal(ternary.trits.numpy(), expected)
+
+
+def test_scale_tensors_multiply(ternary_tensors, tmp_path):
+    ternary_tensors["blk.0.attn_v.scale"] = np.array([0.25], np.float32)
+    path = write(
+        tmp_path / "m.gguf",
+        ternary_tensors,
+        architecture="bitnet",
+        **WIDE,
+        rope__dimension_count=64,
+    )
+    assert open_checkpoint(path).matrix("layers.0.v").scale == 0.125
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"block_count": None}, "the GGUF file lacks the key llama.block_count"),
+        (
+            {"rope__scaling__type": "yarn", "rope__scaling__factor": 4.0},
+            "llama.rope.scaling.type is 'yarn' with the factor 4.0",
+        ),
+        (
+            {"rope__scaling__type": "linear", "rope__scaling__factor": 2.0},
+            "llama.rope.scaling.type is 'linear' with the factor 2.0",
+        ),
+        ({"rope__dimension_count": 8}, "rope.dimension_count must be the head size 16, not 8"),
+        (
+            {"attention__value_length": 32},
+            "attention.value_length must be the head size 16, not 32",
+        ),
+        ({"expert_count": 4}, "llama.expert_count is set, but mixtures are not supported"),
+    ],
+)
+def test_metadata_refused(pair, tmp_path, keys, rule):
+    path = write(tmp_path / "m.gguf", pair[1], **keys)
+    with pytest.raises(TercelError, match=re.escape(rule)):
+        open_checkpoint(path)
+
+
+def test_architecture_refused(pair, tmp_path):
+    path = write(tmp_path / "m.gguf", pair[1], architecture="gemma")
+    with pytest.raises(
+        TercelError, match=r"general.architecture must be one of llama, bitnet, not 'gemma'"
+    ):
+        open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("rope_freqs.weight", "scaled RoPE frequencies are not supported"),
+        ("blk.0.attn_q.bias", "biases are not supported"),
+        ("blk.0.attn_q_norm.weight", "norms of queries and keys are not supported"),
+    ],
+)
+def test_tensors_refused(pair, tmp_path, name, rule):
+    path = write(tmp_path / "m.gguf", pair[1] | {name: np.ones(64, np.float32)})
+    with pytest.raises(TercelError, match=rule):
+        open_checkpoint(path)
+
+
+def test_nan_is_named(pair, tmp_path):
+    pair[1]["blk.1.ffn_up.weight"][0, 0] = np.nan
+    with pytest.raises(TercelError, match=r"blk.1.ffn_up.weight holds 1 values that are not"):
+        open_checkpoint(write(tmp_path / "m.gguf", pair[1])).matrix("layers.1.up")
+
+
+def test_damaged_file_refused(pair, tmp_path):
+    path = write(tmp_path / "m.gguf", pair[1])
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(TercelError, match=r"m.gguf is no readable GGUF file"):
+        open_checkpoint(path)
+
+
+def test_i2_s_is_refused_with_a_remedy(pair, tmp_path):
+    path = write(tmp_path / "m.gguf", pair[1])
+    content = bytearray(path.read_bytes())
+    # The type of a tensor follows its name, its number of dimensions and two extents.
+    place = content.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight") + 4 + 16
+    content[place : place + 4] = (36).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(TercelError, match=r"I2_S exists only in bitnet.cpp, convert it to TQ2_0"):
+        open_checkpoint(path)
+
+
+def test_type_that_gguf_cannot_dequantise_is_named(pair, tmp_path):
+    path = write(tmp_path / "m.gguf", pair[1])
+    file = open_checkpoint(path)
+    tensor = file._tensors["blk.0.attn_q.weight"]
+    kind = gguf.GGMLQuantizationType.Q8_K
+    file._tensors["blk.0.attn_q.weight"] = tensor._replace(tensor_type=kind)
+    with pytest.raises(TercelError, match=r"blk.0.attn_q.weight has the type Q8_K, which cannot"):
+        file.matrix("layers.0.q")

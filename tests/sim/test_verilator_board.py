@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+
+from tercel.errors import TercelError
+from tercel_sim.ddr import DDR
+
+
+def random_words(count, word_bytes=16, seed=5):
+    return np.random.default_rng(seed).integers(0, 256, (count, word_bytes), np.uint8)
+
+
+def numbered(count, ports, data_width):
+    """What the copier writes: the same number on every port."""
+    beats = np.zeros((count, data_width // 64), "<u8")
+    beats[:, 0] = np.arange(count)
+    return np.tile(beats.view(np.uint8), ports)
+
+
+def test_memory_is_read_as_written(boards):
+    board = boards(words=100)
+    words = random_words(7)
+    board.write(93, words)
+    assert np.array_equal(board.read(93, 7), words)
+    assert not board.read(0, 93).any()
+    assert board.read(100, 0).shape == (0, 16)
+    assert (board.ports, board.port_bytes, board.word_bytes, board.words) == (2, 8, 16, 100)
+
+
+def test_a_board_is_none_of_another(boards):
+    first, second = boards(), boards()
+    first.write(0, random_words(3))
+    first.run(10)
+    assert not second.read(0, 3).any()
+    assert second.cycles + 10 == first.cycles
+
+
+@pytest.mark.parametrize(("words", "first", "count"), [(100, 101, 0), (100, 98, 3), (8, -1, 1)])
+def test_words_outside_are_refused(boards, words, first, count):
+    board = boards(words=words)
+    with pytest.raises(TercelError, match=f"are not in the memory of {words} words"):
+        board.read(first, count)
+    with pytest.raises(TercelError, match=f"words {first}"):
+        board.write(first, random_words(count))
+
+
+def test_contents_of_another_shape_are_refused(boards):
+    for content in (random_words(2, word_bytes=8), random_words(2).view(np.int8)):
+        with pytest.raises(ValueError, match=r"content must be uint8 \[count, 16\]"):
+            boards().write(0, content)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"ddr": DDR["kv260-13.3"]},
+        {"ddr": DDR["kv260-13.3"], "pause": 0.4},
+        {"sustained_gbs": 1.0, "turnaround": 3, "outstanding_reads": 1, "outstanding_writes": 1},
+        {"write_buffer": 1, "batch": 1, "read_ahead": 1},
+    ],
+    ids=["ideal", "kv260", "pauses", "slow", "narrow"],
+)
+def test_a_copy(copier, options):
+    driver = copier(**options)
+    words = random_words(500)
+    driver.board.write(50, words)
+    driver.run("copy", 500, source=50, target=1001)
+    assert np.array_equal(driver.board.read(1001, 500), words)
+    assert not driver.board.read(1501, 500).any()
+    assert driver.get("errors") == 0
+
+
+def test_wide_ports_carry_every_byte(copier, wide_library):
+    driver = copier(library=wide_library)
+    words = random_words(300, word_bytes=64)
+    driver.board.write(0, words)
+    driver.run("copy", 300, target=700)
+    assert np.array_equal(driver.board.read(700, 300), words)
+
+
+def test_strobes_choose_bytes(copier):
+    driver = copier()
+    before = random_words(40)
+    driver.board.write(0, before)
+    driver.trouble("sparse")
+    driver.run("write", 40)
+    found = driver.board.read(0, 40)
+    assert np.array_equal(found[:, ::2], before[:, ::2])
+    assert np.array_equal(found[:, 1::2], numbered(40, 2, 64)[:, 1::2])
+
+
+def test_a_start_is_remembered(copier):
+    driver = copier()
+    assert driver.board.started == 0
+    driver.start("copy", 10)  # The bit that starts a pass of an accelerator.
+    assert driver.board.started == driver.board.cycles > 0
+    began = driver.board.started
+    driver.board.wait(1000)
+    driver.start("read", 10)
+    driver.set("source", 1)
+    assert driver.board.started == began
+
+
+def test_the_interrupt_ends_a_wait(copier):
+    driver = copier()
+    driver.start("write", 10)
+    assert not driver.board.interrupt
+    driver.board.wait_interrupt(1000)
+    assert driver.board.interrupt
+    assert np.array_equal(driver.board.read(0, 11), np.vstack([numbered(10, 2, 64), [[0] * 16]]))
+
+
+def test_a_limit_is_kept_and_named(copier):
+    driver = copier()
+    driver.start("read", 4000)
+    before = driver.board.cycles
+    with pytest.raises(TercelError, match="the pass did not end within 1000 cycles"):
+        driver.board.wait(1000)
+    assert 1000 <= driver.board.cycles - before < 1010
+    with pytest.raises(TercelError, match="no interrupt within 50 cycles"):
+        driver.board.wait_interrupt(50)
+    driver.board.wait(10_000)
+
+
+def test_a_reset_drops_what_is_under_way(copier):
+    driver = copier(ddr=DDR["kv260-13.3"])
+    words = random_words(300)
+    driver.board.write(0, words)
+    driver.start("copy", 300, target=1000)
+    driver.board.run(100)
+    driver.board.restart()
+    assert driver.get("status") == driver.get("beats") == 0
+    driver.run("copy", 300, target=2000)
+    assert np.array_equal(driver.board.read(2000, 300), words)
+    assert np.array_equal(driver.board.read(0, 300), words)
+
+
+def test_a_port_that_does_not_answer_is_named(copier):
+    driver = copier()
+    driver.trouble("deaf")
+    with pytest.raises(TercelError, match="reading register 0x14: the control port does not"):
+        driver.get("status")
+
+
+def test_a_broken_rule_of_axi_is_named(copier):
+    driver = copier()
+    driver.trouble("fixed")
+    driver.start("read", 100, ports=0b10)
+    with pytest.raises(TercelError, match=r"port 1 before cycle \d+: a burst is not INCR"):
+        driver.board.wait(1000)
+
+
+def test_waves_of_a_window(copier, tmp_path):
+    driver, path = copier(), tmp_path / "waves.vcd"
+    first = driver.board.cycles + 100
+    driver.board.waves(path, first=first, end=first + 20)
+    driver.run("copy", 200, target=1000)
+    text = path.read_text()
+    assert "m_axi_mem1_rdata" in text
+    stamps = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
+    assert (stamps[0], stamps[-1]) == (2 * first, 2 * first + 39)
+
+
+def test_waves_must_be_built(boards, wide_library, tmp_path):
+    with pytest.raises(TercelError, match="build it with waves=True"):
+        boards(library=wide_library).waves(tmp_path / "waves.vcd", first=0, end=1)

@@ -1,0 +1,96 @@
+import dataclasses
+
+import pytest
+
+from tercel.config import PRESETS
+from tercel.errors import TercelError
+from tercel.image import LAYOUTS, TapeLayout
+from tercel.program import AcceleratorSpec
+
+KV260 = AcceleratorSpec(
+    layout=LAYOUTS["kv260"],
+    nodes=8,
+    positions=4096,
+    hidden=4096,
+    columns=8192,
+    head_size=128,
+    sweeps=32,
+    slices=64,
+    top_k=64,
+    rows=1 << 18,
+)
+
+
+def test_the_register_words():
+    assert KV260.caps == 0x01100408
+    assert KV260.shape == 511 << 16 | 77
+    index5 = dataclasses.replace(KV260, layout=LAYOUTS["kv260-index5"], nodes=16)
+    assert index5.caps == 0x00100410
+    assert index5.shape == 511 << 16 | 128
+
+
+@pytest.mark.parametrize(("nodes", "port_bytes", "size"), [(8, 16, 32), (1, 16, 16), (3, 8, 16)])
+def test_a_line_is_whole_granules(nodes, port_bytes, size):
+    layout = TapeLayout(port_bytes=port_bytes)
+    assert dataclasses.replace(KV260, nodes=nodes, layout=layout).line_bytes == size
+
+
+def test_json_gives_the_same_machine():
+    assert AcceleratorSpec.from_json(KV260.to_json()) == KV260
+
+
+@pytest.mark.parametrize("name", ["0.7b", "tiny", "small"])
+def test_the_presets_run(name):
+    KV260.check(PRESETS[name], LAYOUTS["kv260"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"nodes": 17}, r"nodes must be an integer in 1\.\.16, not 17"),
+        ({"top_k": True}, r"top_k must be an integer in 1\.\.255, not True"),
+        ({"rows": 1 << 20}, r"rows must be an integer in 1\.\.1048575, not 1048576"),
+        ({"layout": None}, "layout must be a tape layout, not None"),
+        ({"layout": TapeLayout(port_bytes=32)}, "port_bytes must be at most 16, not 32"),
+        ({"layout": TapeLayout(ports=3)}, "must divide a command's 64, but are 48"),
+        ({"layout": TapeLayout(tables=256)}, "tables must be at most 255, not 256"),
+        ({"layout": TapeLayout(tables=4)}, "8192 columns are 410; take more tables"),
+    ],
+)
+def test_a_broken_field_is_named(fields, message):
+    with pytest.raises(TercelError, match=message):
+        dataclasses.replace(KV260, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"hidden_size": 4097}, "hidden_size of 0.7b must be at most 4096 on this .* but is 4097"),
+        ({"ffn_size": 8193}, "widest input of a linear .* at most 8192 .* but is 8193"),
+        ({"head_size": 144}, "head_size of 0.7b must be at most 128"),
+        ({"heads": 48, "kv_heads": 2}, "number of heads of 0.7b must be at most 32 on"),
+        ({"vocab_size": 262145}, "vocab_size .* at most 262144 .*; build one for larger models"),
+    ],
+)
+def test_a_model_that_is_too_large_is_refused(fields, message):
+    config = dataclasses.replace(PRESETS["0.7b"], **fields)
+    with pytest.raises(TercelError, match=message):
+        KV260.check(config, KV260.layout)
+
+
+def test_queries_and_stream_must_fit_the_slices():
+    config = dataclasses.replace(PRESETS["0.7b"], heads=32, kv_heads=32)
+    few = dataclasses.replace(KV260, slices=63)
+    with pytest.raises(
+        TercelError, match=r"heads of 2 slices of 0\.7b must be at most 31 .* is 32"
+    ):
+        few.check(config, few.layout)
+    few = dataclasses.replace(KV260, slices=32, sweeps=16)
+    with pytest.raises(TercelError, match=r"slices of hidden_size .* at most 32 .* is 33"):
+        few.check(dataclasses.replace(PRESETS["0.7b"], hidden_size=2049), few.layout)
+
+
+def test_a_tape_of_another_layout_is_refused():
+    message = "with code 'base3', but the image's is 'index5'; build the image with"
+    with pytest.raises(TercelError, match=message):
+        KV260.check(PRESETS["0.7b"], LAYOUTS["kv260-index5"])
