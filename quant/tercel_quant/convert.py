@@ -11,6 +11,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ImageBuilder, TapeLayout
 from tercel.numerics import quantise_rows
+from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, Ternary, open_checkpoint
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
@@ -97,7 +98,10 @@ def convert(
                 f"{source} has no tokenizer, which calibration needs; give a tokenizer.json"
             )
         windows = text_windows(
-            calibration_text, text, context=min(512, config.context), tokens=calibration_tokens
+            calibration_text,
+            TextTokenizer(text),
+            context=min(512, config.context),
+            tokens=calibration_tokens,
         )
         tensors = calibrated_layers(
             checkpoint, embedding, windows, calibration or CalibrationConfig(), report

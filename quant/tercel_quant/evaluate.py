@@ -13,6 +13,7 @@ from tercel.device.emulator import EmulatorDevice
 from tercel.device.interface import Ask, Device
 from tercel.errors import TercelError
 from tercel.image import Image
+from tercel.runtime import TextTokenizer
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.perplexity import Perplexity
 from tercel_quant.reference import token_losses
@@ -23,6 +24,9 @@ __all__ = ["ARITHMETICS", "Evaluation", "device_losses", "evaluate"]
 
 ARITHMETICS = ("unquantised", "reference", "device")
 """The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
+
+NO_SHAPE = ("name", "bos_token", "eos_tokens")
+"""Fields of a model config that do not shape weights; an older image may know one end token."""
 
 NODES = 64
 """Nodes of a pass of the emulator."""
@@ -94,7 +98,8 @@ def evaluate(
         raise TercelError(f"{image.path} has no tokenizer; convert its checkpoint again with one")
     if not 2 <= context <= image.config.context:
         raise TercelError(f"context must be in 2..{image.config.context}, not {context}")
-    windows = text_windows(text, image.tokenizer, context=context, tokens=tokens)
+    tokenizer = TextTokenizer(image.tokenizer)
+    windows = text_windows(text, tokenizer, context=context, tokens=tokens)
     results, all_losses = {}, {}
     for name in arithmetics:
         if name == "unquantised":
@@ -153,7 +158,10 @@ def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
     if path is None:
         raise TercelError("unquantised perplexity needs the checkpoint that the image is made of")
     checkpoint = open_checkpoint(path)
-    shapes = [{**vars(config), "name": ""} for config in (checkpoint.config, image.config)]
+    shapes = [
+        {field: value for field, value in vars(config).items() if field not in NO_SHAPE}
+        for config in (checkpoint.config, image.config)
+    ]
     if shapes[0] != shapes[1]:
         other = [field for field in shapes[0] if shapes[0][field] != shapes[1][field]]
         raise TercelError(

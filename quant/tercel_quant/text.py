@@ -1,15 +1,17 @@
 """Text as windows of tokens, for calibration and evaluation."""
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from tercel.errors import TercelError
+from tercel.runtime import TextTokenizer
 
 __all__ = ["text_windows"]
 
 
-def text_windows(text: str, tokenizer: bytes, *, context: int, tokens: int | None = None) -> Tensor:
+def text_windows(
+    text: str, tokenizer: TextTokenizer, *, context: int, tokens: int | None = None
+) -> Tensor:
     """Cut a text into windows of ``context`` tokens, each starting as a text starts.
 
     Tokens that the tokenizer puts in front of every text (the begin-of-text token of some models)
@@ -18,8 +20,7 @@ def text_windows(text: str, tokenizer: bytes, *, context: int, tokens: int | Non
     Parameters
     ----------
     text : str
-    tokenizer : bytes
-        A ``tokenizer.json``.
+    tokenizer : TextTokenizer
     context : int
     tokens : int, optional
         Most tokens in all windows together.
@@ -33,21 +34,25 @@ def text_windows(text: str, tokenizer: bytes, *, context: int, tokens: int | Non
     TercelError
         If the context is too short or the text does not fill a window.
     """
-    encoder = Tokenizer.from_str(tokenizer.decode())
-    prefix = encoder.encode("").ids
-    width = context - len(prefix)
-    if width < 2:
-        raise TercelError(f"a window must have at least {len(prefix) + 2} tokens, not {context}")
+    least = len(tokenizer.first_tokens) + 2
+    if context < least:
+        raise TercelError(f"a window must have at least {least} tokens, not {context}")
     most = None if tokens is None else max(1, tokens // context)
-    ids = encoder.encode(text, add_special_tokens=False).ids
-    count = len(ids) // width
-    if count == 0:
+    ids = tokenizer.encode(text, first=False)
+    windows, position = [], 0
+    while True:
+        part = ids[position : position + context]
+        window = tokenizer.start(part)
+        if len(window) < context:
+            break
+        windows.append(window[:context])
+        position += context - (len(window) - len(part))
+    if not windows:
         raise TercelError(
-            f"the text has {len(ids)} tokens, which do not fill one window of {width}; "
-            "give more text or a shorter context"
+            f"the text has {len(ids)} tokens, which do not fill one window of "
+            f"{context - least + 2}; give more text or a shorter context"
         )
-    windows = torch.tensor(ids[: count * width]).view(count, width)
-    if most is not None and most < count:
+    if most is not None and most < len(windows):
         # Evenly over the text, so that a part of a long text stands for all of it.
-        windows = windows[torch.arange(most) * count // most]
-    return torch.cat((torch.tensor(prefix, dtype=torch.int64).expand(len(windows), -1), windows), 1)
+        windows = [windows[index * len(windows) // most] for index in range(most)]
+    return torch.tensor(windows)

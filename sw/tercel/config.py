@@ -1,7 +1,7 @@
 """The shape of a ternary decoder-only language model."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tercel.errors import TercelError
 from tercel.json_dataclass import JsonDataclass
@@ -47,7 +47,10 @@ class ModelConfig(JsonDataclass):
     tied_head: bool = True
     """The head's rows are the embedding's rows."""
     bos_token: int | None = None
-    eos_token: int | None = None
+    """The begin token that the checkpoint names; whether a text starts with it, its tokenizer
+    says."""
+    eos_tokens: tuple[int, ...] = ()
+    """Tokens that end a text, each of them by itself."""
 
     def __post_init__(self):
         for field in (
@@ -81,12 +84,43 @@ class ModelConfig(JsonDataclass):
                 or not 0 < value < float("inf")
             ):
                 raise TercelError(f"{field} must be a positive number, not {value!r}")
-        for field in ("bos_token", "eos_token"):
-            value = getattr(self, field)
-            if value is not None and not (isinstance(value, int) and 0 <= value < self.vocab_size):
-                raise TercelError(
-                    f"{field} must be a token id below vocab_size {self.vocab_size}, not {value!r}"
-                )
+        if self.bos_token is not None and not self._is_token(self.bos_token):
+            raise TercelError(
+                f"bos_token must be a token id below vocab_size {self.vocab_size}, "
+                f"not {self.bos_token!r}"
+            )
+        ends = self.eos_tokens
+        if not (isinstance(ends, tuple) and all(map(self._is_token, ends))):
+            raise TercelError(
+                f"eos_tokens must be a tuple of token ids below vocab_size {self.vocab_size}, "
+                f"not {ends!r}"
+            )
+        if len(set(ends)) < len(ends):
+            raise TercelError(f"eos_tokens must differ from each other, but are {ends!r}")
+
+    def _is_token(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return False
+        return 0 <= value < self.vocab_size
+
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of the JSON object, where ``eos_token`` is null, one id or a list of ids.
+
+        One id is written as it always was, so that every reader of the format knows it.
+        """
+        fields = super().to_fields()
+        ends = fields.pop("eos_tokens")
+        return fields | {"eos_token": ends[0] if len(ends) == 1 else list(ends) or None}
+
+    @classmethod
+    def from_fields(cls, found: dict[str, Any]) -> "ModelConfig":
+        fields = dict(found)
+        if "eos_tokens" in fields:
+            raise TercelError(f"the {cls.WHAT} has unknown fields: eos_tokens; it is eos_token")
+        ends = fields.pop("eos_token", None)
+        if not isinstance(ends, list):
+            ends = [] if ends is None else [ends]
+        return super().from_fields(fields | {"eos_tokens": tuple(ends)})
 
     @property
     def q_size(self) -> int:
@@ -148,7 +182,7 @@ PRESETS = {
             head_size=64,
             vocab_size=4096,
             context=1024,
-            eos_token=0,
+            eos_tokens=(0,),
         ),
         ModelConfig(
             name="0.7b",
@@ -162,7 +196,7 @@ PRESETS = {
             context=2048,
             sub_norms=True,
             bos_token=1,
-            eos_token=2,
+            eos_tokens=(2,),
         ),
         ModelConfig(
             name="2b",
@@ -178,7 +212,7 @@ PRESETS = {
             activation="relu2",
             sub_norms=True,
             bos_token=128000,
-            eos_token=128001,
+            eos_tokens=(128001,),
         ),
     )
 }

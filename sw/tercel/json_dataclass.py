@@ -17,9 +17,13 @@ class JsonDataclass:
     WHAT: ClassVar[str]
     """The record in words, for messages."""
 
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of the JSON object."""
+        return dataclasses.asdict(self)  # pyright: ignore
+
     def to_json(self) -> str:
         """One line, the same for equal records."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)  # pyright: ignore
+        return json.dumps(self.to_fields(), sort_keys=True)
 
     @classmethod
     def from_json(cls: type[R], text: str) -> R:
@@ -37,6 +41,17 @@ class JsonDataclass:
             raise TercelError(f"the {cls.WHAT} is not valid JSON: {error}") from None
         if not isinstance(found, dict):
             raise TercelError(f"the {cls.WHAT} must be a JSON object, not {type(found).__name__}")
+        return cls.from_fields(found)
+
+    @classmethod
+    def from_fields(cls: type[R], found: dict[str, Any]) -> R:
+        """Inverse of :meth:`to_fields`.
+
+        Raises
+        ------
+        TercelError
+            If a field is missing, unknown or breaks its rule.
+        """
         fields = dataclasses.fields(cls)  # pyright: ignore
         if unknown := sorted(set(found) - {field.name for field in fields}):
             raise TercelError(

@@ -1,20 +1,22 @@
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
 from tercel.errors import TercelError
+from tercel.runtime import TextTokenizer
 from tercel_quant.text import text_windows
 
 
-def letters(*, first: bool = False) -> bytes:
+def letters(*, first: bool = False) -> TextTokenizer:
     """One token a letter: a is 0, z is 25; ``^``, 26, may stand in front of every text."""
     vocabulary = {letter: index for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz^")}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="z"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     if first:
         tokenizer.post_processor = TemplateProcessing(single="^ $A", special_tokens=[("^", 26)])
-    return tokenizer.to_str().encode()
+    tokenizer.decoder = decoders.ByteLevel()
+    return TextTokenizer(tokenizer.to_str().encode())
 
 
 TEXT = "abcdefghijkl"
@@ -29,6 +31,11 @@ def test_text_is_cut_and_the_rest_left_out():
 def test_first_token_stands_before_every_window():
     windows = text_windows(TEXT, letters(first=True), context=5)
     assert windows.tolist() == [[26, 0, 1, 2, 3], [26, 4, 5, 6, 7], [26, 8, 9, 10, 11]]
+
+
+def test_first_token_in_the_text_is_not_put_before_it_again():
+    windows = text_windows("^abcd^efghij^kl", letters(first=True), context=5)
+    assert windows.tolist() == [[26, 0, 1, 2, 3], [26, 4, 5, 6, 7], [26, 8, 9, 26, 10]]
 
 
 def test_few_windows_are_spread_over_the_text():

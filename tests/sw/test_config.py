@@ -20,7 +20,10 @@ TINY = PRESETS["tiny"]
         ("activation", "gelu", "activation must be one of silu, relu2, not 'gelu'"),
         ("rope_base", 0, "rope_base must be a positive number, not 0"),
         ("norm_epsilon", float("nan"), "norm_epsilon must be a positive number, not nan"),
-        ("eos_token", 96, "eos_token must be a token id below vocab_size 96, not 96"),
+        ("eos_tokens", (1, 96), r"must be a tuple of token ids below vocab_size 96, not \(1, 96\)"),
+        ("eos_tokens", 2, "eos_tokens must be a tuple of token ids below vocab_size 96, not 2"),
+        ("eos_tokens", (True,), "eos_tokens must be a tuple of token ids below vocab_size 96, not"),
+        ("eos_tokens", (3, 3), r"eos_tokens must differ from each other, but are \(3, 3\)"),
         ("bos_token", -1, "bos_token must be a token id below vocab_size 96, not -1"),
     ],
 )
@@ -32,6 +35,29 @@ def test_a_broken_field_is_named(field, value, rule):
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
 def test_json_round_trip(config):
     assert ModelConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("stored", "ends"), [(None, ()), (2, (2,)), ([2], (2,)), ([5, 2], (5, 2)), ([], ())]
+)
+def test_json_has_no_end_token_or_one_or_a_list(stored, ends):
+    fields = json.loads(TINY.to_json())
+    config = ModelConfig.from_json(json.dumps(fields | {"eos_token": stored}))
+    assert config.eos_tokens == ends
+    assert ModelConfig.from_json(config.to_json()) == config
+    if not isinstance(stored, list):
+        assert json.loads(config.to_json())["eos_token"] == stored, "as images of before have it"
+    del fields["eos_token"]
+    assert ModelConfig.from_json(json.dumps(fields)).eos_tokens == ()
+
+
+def test_json_with_other_end_tokens_is_refused():
+    fields = json.loads(TINY.to_json())
+    for stored in ("2", [[2]], {"a": 1}, 96, [1, 96]):
+        with pytest.raises(TercelError, match="eos_tokens must be a tuple of token ids below"):
+            ModelConfig.from_json(json.dumps(fields | {"eos_token": stored}))
+    with pytest.raises(TercelError, match="the model config has unknown fields: eos_tokens"):
+        ModelConfig.from_json(json.dumps(fields | {"eos_tokens": [2]}))
 
 
 def test_json_with_missing_or_unknown_fields_is_refused():

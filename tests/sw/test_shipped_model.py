@@ -33,6 +33,7 @@ def image():
 
 def test_it_is_the_small_preset_with_its_tokenizer(image):
     assert image.config == PRESETS["small"]
+    assert image.config.eos_tokens == (0,)
     assert image.tokenizer is not None
     assert image.path.stat().st_size <= 16 << 20
 

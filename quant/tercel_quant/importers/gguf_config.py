@@ -5,11 +5,15 @@ from typing import Any
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel_quant.importers.end_tokens import end_tokens
 
 __all__ = ["ARCHITECTURES", "read_config"]
 
 ARCHITECTURES = ("llama", "bitnet")
 """``bitnet`` is llama.cpp's: SiLU, sub-norms, rotate-half RoPE."""
+
+END_TOKENS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
+"""End of the text, of a turn, and of a message that is not the turn's last."""
 
 
 def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> ModelConfig:
@@ -80,5 +84,5 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         sub_norms=architecture == "bitnet",
         tied_head=tied_head,
         bos_token=metadata.get("tokenizer.ggml.bos_token_id"),
-        eos_token=metadata.get("tokenizer.ggml.eos_token_id"),
+        eos_tokens=end_tokens(*(metadata.get(key) for key in END_TOKENS)),
     )

@@ -66,8 +66,9 @@ def tokenizer_json(metadata: Mapping[str, Any]) -> bytes | None:
             tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])
         elif type_ == USER_DEFINED:
             tokenizer.add_tokens([AddedToken(token, normalized=False)])
-    # llama.cpp adds the first token to SentencePiece text unless the file says otherwise.
-    if metadata.get("tokenizer.ggml.add_bos_token", kind == "llama"):
+    # llama.cpp begins SentencePiece and Llama 3 text with it unless the file says otherwise.
+    begins = kind == "llama" or metadata.get("tokenizer.ggml.pre") == "llama-bpe"
+    if metadata.get("tokenizer.ggml.add_bos_token", begins):
         first = metadata.get("tokenizer.ggml.bos_token_id", 1)
         tokenizer.post_processor = TemplateProcessing(
             single=f"{tokens[first]} $A", special_tokens=[(tokens[first], first)]

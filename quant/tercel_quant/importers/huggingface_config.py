@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel_quant.importers.end_tokens import end_tokens
 
 __all__ = ["HuggingFaceConfig", "read_config"]
 
@@ -43,7 +44,7 @@ class HuggingFaceConfig:
 
 
 def read_config(path: Path, name: str) -> HuggingFaceConfig:
-    """Read and check a ``config.json``.
+    """Read and check a ``config.json``, and the end tokens of ``generation_config.json``.
 
     Parameters
     ----------
@@ -56,12 +57,9 @@ def read_config(path: Path, name: str) -> HuggingFaceConfig:
     TercelError
         If a field is missing or the model has a part that tercel has not: the message names it.
     """
-    try:
-        fields = json.loads(path.read_text())
-    except ValueError as error:
-        raise TercelError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise TercelError(f"{path} must hold a JSON object, not {type(fields).__name__}")
+    fields = _read_object(path)
+    generation = path.with_name("generation_config.json")
+    generation_fields = _read_object(generation) if generation.exists() else {}
     architecture = (fields.get("architectures") or [None])[0]
     if architecture not in SUB_NORMS:
         raise TercelError(
@@ -88,9 +86,21 @@ def read_config(path: Path, name: str) -> HuggingFaceConfig:
         sub_norms=bool(SUB_NORMS[architecture]),
         tied_head=bool(fields.get("tie_word_embeddings", False)),
         bos_token=_first(fields.get("bos_token_id")),
-        eos_token=_first(fields.get("eos_token_id")),
+        eos_tokens=end_tokens(fields.get("eos_token_id"), generation_fields.get("eos_token_id")),
     )
     return HuggingFaceConfig(model=model, architecture=architecture, encoding=encoding)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text())
+    except OSError as error:
+        raise TercelError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise TercelError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise TercelError(f"{path} must hold a JSON object, not {type(fields).__name__}")
+    return fields
 
 
 def _need(fields: dict[str, Any], field: str, path: Path) -> Any:
@@ -100,7 +110,7 @@ def _need(fields: dict[str, Any], field: str, path: Path) -> Any:
 
 
 def _first(tokens: int | list[int] | None) -> int | None:
-    """The first of a list of token ids: a model may end on several."""
+    """The first of a list of token ids."""
     return (tokens[0] if tokens else None) if isinstance(tokens, list) else tokens
 
 

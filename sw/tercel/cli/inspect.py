@@ -70,7 +70,7 @@ def describe(image: Image, *, context: int, bandwidth: float) -> dict:
     cache = context * weights.kv_per_position
     return {
         "path": str(image.path),
-        "config": dataclasses.asdict(config),
+        "config": config.to_fields(),
         "layout": dataclasses.asdict(image.layout),
         "tokenizer_bytes": None if image.tokenizer is None else len(image.tokenizer),
         "ternary_weights": config.ternary_weights,

@@ -49,10 +49,13 @@ def run(
     ] = None,
     stop: Annotated[
         list[str] | None,
-        typer.Option(help="End before this string; may be given several times.", metavar="TEXT"),
+        typer.Option(
+            help="End before this string, or at this special token; may be given several times.",
+            metavar="TEXT",
+        ),
     ] = None,
     ignore_eos: Annotated[
-        bool, typer.Option("--ignore-eos", help="Go on after the model's end token.")
+        bool, typer.Option("--ignore-eos", help="Go on after the model's end tokens.")
     ] = False,
     echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
     device: DeviceOption = DEFAULT_DEVICE,

@@ -1,6 +1,7 @@
 """Text generation on a device."""
 
 import dataclasses
+from collections.abc import Collection
 from collections.abc import Generator as Pieces
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -16,7 +17,7 @@ from tercel.runtime.tokenizer import TextTokenizer
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece"]
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
-"""A stop string, the model's end token, ``max_tokens``, a full context, or :meth:`interrupt`."""
+"""A stop string, an end token of the model, ``max_tokens``, a full context, or an interrupt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,10 @@ class GenerationConfig:
     max_tokens: int | None = None
     """Most tokens to generate; ``None`` is as many as the context holds."""
     stop: tuple[str, ...] = ()
-    """Strings that end the text; none of them is in it."""
+    """Strings that end the text; none of them is in it. One that is the text of a special token
+    also ends it at that token."""
     ignore_eos: bool = False
-    """Go on after the model's end token."""
+    """Go on after the model's end tokens."""
 
     def __post_init__(self):
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -106,12 +108,13 @@ class Generator:
         Raises
         ------
         TercelError
-            If a stop string is empty, or the sequence would have no token or would exceed the
-            device's context; it is then as before.
+            If a stop string is empty or has a special token as a part, or the sequence would have
+            no token or would exceed the device's context; it is then as before.
         """
         self._close()
         started = perf_counter()
         stream = TextStream(config.stop)
+        stop_tokens = self._tokenizer.special_tokens(config.stop)
         first = not self._waiting and self._device.length == 0
         tokens = self._tokenizer.encode(prompt, first=first)
         waiting = [*self._waiting, *tokens]
@@ -121,7 +124,7 @@ class Generator:
         self._interrupted = False
         self._finish_reason = None
         self._statistics = GenerationStatistics(prompt_tokens=len(tokens))
-        self._pieces = self._run(config, stream, perf_counter() - started)
+        self._pieces = self._run(config, stream, stop_tokens, perf_counter() - started)
         return self._pieces
 
     def _close(self) -> None:
@@ -141,7 +144,11 @@ class Generator:
             )
 
     def _run(
-        self, config: GenerationConfig, stream: TextStream, encoding: float
+        self,
+        config: GenerationConfig,
+        stream: TextStream,
+        stop_tokens: Collection[int],
+        encoding: float,
     ) -> Pieces[Piece, None, None]:
         device = self._device
         sampler = Sampler(
@@ -153,7 +160,8 @@ class Generator:
             if self._statistics.generated_tokens == 1:
                 self._count(first_token_seconds=encoding + self._statistics.prefill_seconds)
             text = stream.push(self._tokenizer.token_bytes(token))
-            self._finish_reason = self._reason(config, token, stream)
+            stopped = stream.stopped is not None or token in stop_tokens
+            self._finish_reason = self._reason(config, token, stopped)
             if self._finish_reason is not None:
                 yield Piece(token=token, text=text + stream.finish())
                 return
@@ -199,12 +207,10 @@ class Generator:
     def _count(self, **values) -> None:
         self._statistics = dataclasses.replace(self._statistics, **values)
 
-    def _reason(
-        self, config: GenerationConfig, token: int, stream: TextStream
-    ) -> FinishReason | None:
-        if token == self._device.config.eos_token and not config.ignore_eos:
+    def _reason(self, config: GenerationConfig, token: int, stopped: bool) -> FinishReason | None:
+        if token in self._device.config.eos_tokens and not config.ignore_eos:
             return "eos"
-        if stream.stopped is not None:
+        if stopped:
             return "stop"
         if self._statistics.generated_tokens == config.max_tokens:
             return "length"

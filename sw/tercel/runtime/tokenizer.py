@@ -1,11 +1,10 @@
 """The model's own tokenizer: text to ids, and ids to the bytes of the text."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
-from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image
 
@@ -21,12 +20,12 @@ class TextTokenizer:
     Byte-level vocabularies (GPT-2, Llama 3) write every byte as one printable character.
     SentencePiece vocabularies (Llama, Llama 2) write a space as a block, odd bytes as ``<0x0A>``.
 
+    A truncation or padding that the file asks for is left out: all of a text counts.
+
     Parameters
     ----------
     data
         The bytes of ``tokenizer.json``.
-    config
-        The model's, for its first token.
 
     Raises
     ------
@@ -34,12 +33,14 @@ class TextTokenizer:
         If the tokenizer is malformed or of another form.
     """
 
-    def __init__(self, data: bytes, *, config: ModelConfig):
+    def __init__(self, data: bytes):
         try:
             self._tokenizer = Tokenizer.from_str(data.decode())
         except Exception as error:  # the library raises nothing narrower
             raise TercelError(f"the tokenizer is not a valid tokenizer.json: {error}") from None
-        self._bos = config.bos_token
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._first = _first_tokens(self._tokenizer)
         self._to_bytes = _byte_rule(data)
         self._added = self._tokenizer.get_added_tokens_decoder()
 
@@ -57,7 +58,7 @@ class TextTokenizer:
                 f"{image.path} has no tokenizer, so it cannot read or write text; "
                 "build it again with the model's tokenizer.json"
             )
-        return cls(image.tokenizer, config=image.config)
+        return cls(image.tokenizer)
 
     def encode(self, text: str, *, first: bool = True) -> list[int]:
         """Token ids of a text; special tokens written out in it count as such.
@@ -66,8 +67,7 @@ class TextTokenizer:
         ----------
         text
         first
-            Whether a sequence starts here: then the model's first token, if it has one, comes
-            first.
+            Whether a sequence starts here, as in :meth:`start`.
 
         Raises
         ------
@@ -79,7 +79,36 @@ class TextTokenizer:
         except UnicodeEncodeError as error:
             raise TercelError(f"the text must be valid UTF-8: {error}") from None
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [self._bos, *ids] if first and self._bos is not None else ids
+        return self.start(ids) if first else ids
+
+    @property
+    def first_tokens(self) -> tuple[int, ...]:
+        """Tokens that the tokenizer's post-processor puts in front of every text."""
+        return self._first
+
+    def start(self, tokens: Sequence[int]) -> list[int]:
+        """A sequence that starts with :attr:`first_tokens`, added unless they are there."""
+        there = tuple(tokens[: len(self._first)]) == self._first
+        return [*tokens] if there else [*self._first, *tokens]
+
+    def special_tokens(self, texts: Collection[str]) -> frozenset[int]:
+        """Ids of the special tokens among the texts.
+
+        Raises
+        ------
+        TercelError
+            If a special token is in a text, but is not all of it: a special token has no part in
+            the text that tokens make, so nothing could match both.
+        """
+        special = {id_: token.content for id_, token in self._added.items() if token.special}
+        known = set(special.values())
+        for text in texts:
+            inside = [content for content in known if content in text]
+            if inside and text not in known:
+                raise TercelError(
+                    f"a special token must stand alone, but {min(inside)!r} is a part of {text!r}"
+                )
+        return frozenset(id_ for id_, content in special.items() if content in texts)
 
     def token_bytes(self, token: int) -> bytes:
         """The token's part of the text; nothing for a special or an unknown token."""
@@ -91,6 +120,19 @@ class TextTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens; bytes that are no UTF-8 become U+FFFD."""
         return b"".join(map(self.token_bytes, tokens)).decode(errors="replace")
+
+
+def _first_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Tokens that the post-processor of a tokenizer puts in front, found with a text of one token.
+
+    What it puts behind (an end token) has no place in a text that is to be continued.
+    """
+    if tokenizer.post_processor is None:
+        return ()
+    probe = Tokenizer(models.WordLevel({"x": 0}, unk_token="x"))
+    probe.post_processor = tokenizer.post_processor
+    encoding = probe.encode("x")
+    return tuple(encoding.ids[: encoding.special_tokens_mask.index(0)])
 
 
 def _byte_rule(data: bytes) -> Callable[[str], bytes]:

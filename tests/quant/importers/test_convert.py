@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from tercel.errors import TercelError
 from tercel.image import LAYOUTS, Image
 from tercel.numerics import quantise_rows
+from tercel.runtime import TextTokenizer
 from tercel_quant.convert import convert
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.reference import hidden_states
@@ -59,7 +60,7 @@ def test_calibrated_image_is_nearer_to_the_original(llama, tmp_path):
     random = np.random.default_rng(3)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz  "))
     calibration = "".join(random.choice(letters, 20_000))
-    tokenizer = (folder / "tokenizer.json").read_bytes()
+    tokenizer = TextTokenizer((folder / "tokenizer.json").read_bytes())
     tokens = text_windows("".join(random.choice(letters, 1000)), tokenizer, context=32)
     original = hidden_states(CheckpointWeights(open_checkpoint(folder)), tokens)
     errors = {}

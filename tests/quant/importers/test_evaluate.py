@@ -7,6 +7,7 @@ import torch
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
+from tercel.runtime import TextTokenizer
 from tercel_quant.convert import convert
 from tercel_quant.evaluate import device_losses, evaluate
 from tercel_quant.importers import open_checkpoint
@@ -29,7 +30,7 @@ def test_unquantised_is_the_loss_of_transformers(llama, tmp_path, text):
     convert(folder, tmp_path / "m.tercel", method="absmean")
     image = Image.open(tmp_path / "m.tercel")
     evaluation = evaluate(image, text, checkpoint=folder, arithmetics=("unquantised",), context=32)
-    windows = text_windows(text, image.tokenizer, context=32)
+    windows = text_windows(text, TextTokenizer.of_image(image), context=32)
     with torch.no_grad():
         loss = float(model(windows, labels=windows).loss)
     result = evaluation.results["unquantised"]
@@ -45,7 +46,7 @@ def test_device_arithmetic_is_near_the_reference(image, text):
     change = evaluation.device_change
     assert change is not None
     assert 0 < abs(change) < 0.03
-    windows = text_windows(text, image.tokenizer, context=48, tokens=200)
+    windows = text_windows(text, TextTokenizer.of_image(image), context=48, tokens=200)
     device = device_losses(EmulatorDevice(image, nodes=64), windows).double()
     difference = (device - token_losses(ImageWeights(image), windows)).flatten()
     assert evaluation.device_error == pytest.approx(float(difference.std()) / 188**0.5)
@@ -53,7 +54,7 @@ def test_device_arithmetic_is_near_the_reference(image, text):
 
 
 def test_passes_of_few_nodes_give_the_same_losses(image, text):
-    windows = text_windows(text, image.tokenizer, context=20, tokens=40)
+    windows = text_windows(text, TextTokenizer.of_image(image), context=20, tokens=40)
     many = device_losses(EmulatorDevice(image, nodes=64), windows)
     few = device_losses(EmulatorDevice(image, nodes=3), windows)
     assert torch.equal(many, few)
@@ -62,7 +63,7 @@ def test_passes_of_few_nodes_give_the_same_losses(image, text):
 
 def test_bits_per_byte_count_the_predicted_text(image, text):
     evaluation = evaluate(image, text, arithmetics=("reference",), context=30, tokens=60)
-    windows = text_windows(text, image.tokenizer, context=30, tokens=60)
+    windows = text_windows(text, TextTokenizer.of_image(image), context=30, tokens=60)
     from tokenizers import Tokenizer
 
     decoder = Tokenizer.from_str(image.tokenizer.decode())

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from tercel.errors import TercelError
 from tercel_quant.importers import Ternary, open_checkpoint
+from tercel_quant.importers.gguf_config import read_config
 
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -80,6 +81,16 @@ def pair(llama, tmp_path):
     return open_checkpoint(folder), dict(to_llama_cpp(n, t.numpy()) for n, t in tensors.items())
 
 
+def test_every_kind_of_end_token_counts():
+    keys = {f"llama.{key}": value for key, value in KEYS.items()}
+    keys |= {"general.architecture": "llama", "tokenizer.ggml.eot_token_id": 9}
+    keys |= {"tokenizer.ggml.eos_token_id": 7, "tokenizer.ggml.eom_token_id": 8}
+    assert read_config(keys, name="m", tied_head=True).eos_tokens == (7, 9, 8)
+    del keys["tokenizer.ggml.eos_token_id"]
+    keys["tokenizer.ggml.eom_token_id"] = 9
+    assert read_config(keys, name="m", tied_head=True).eos_tokens == (9,)
+
+
 def canonical(config):
     return [f"layers.{layer}.{part}" for layer in range(config.layers) for part in config.linears()]
 
@@ -91,7 +102,7 @@ def test_matrices_equal_those_of_the_folder(pair, tmp_path, kind, step):
     folder, tensors = pair
     path = write(tmp_path / "m.gguf", tensors, kind=gguf.GGMLQuantizationType[kind])
     file = open_checkpoint(path)
-    assert vars(file.config) | {"name": "", "bos_token": 1, "eos_token": 2} == vars(
+    assert vars(file.config) | {"name": "", "bos_token": 1, "eos_tokens": (2,)} == vars(
         folder.config
     ) | {"name": ""}
     assert file.config.name == "m"

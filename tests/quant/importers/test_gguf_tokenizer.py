@@ -41,7 +41,9 @@ def test_smollm_splits_digits(tokenizer):
 
 
 def test_llama3_splits_three_digits(tokenizer):
-    ours = Tokenizer.from_str(tokenizer_json(byte_level(tokenizer, pre="llama-bpe")).decode())
+    ours = Tokenizer.from_str(
+        tokenizer_json(byte_level(tokenizer, pre="llama-bpe", bos_token_id=0)).decode()
+    )
     words = [word for word, _ in ours.pre_tokenizer.pre_tokenize_str("it's 12345\n\nx")]
     assert words == ["it", "'s", "Ġ", "123", "45", "ĊĊ", "x"]
 
@@ -50,6 +52,15 @@ def test_first_token_is_added_where_the_file_says_so(tokenizer):
     keys = byte_level(tokenizer, add_bos_token=True, bos_token_id=0)
     ours = Tokenizer.from_str(tokenizer_json(keys).decode())
     assert ours.encode("the").ids == [0, *tokenizer.encode("the").ids]
+
+
+def test_llama3_begins_with_the_first_token_unless_the_file_says_otherwise(tokenizer):
+    keys = byte_level(tokenizer, pre="llama-bpe", bos_token_id=0)
+    ours = Tokenizer.from_str(tokenizer_json(keys).decode())
+    plain = ours.encode("the", add_special_tokens=False).ids
+    assert ours.encode("the").ids == [0, *plain]
+    keys["tokenizer.ggml.add_bos_token"] = False
+    assert Tokenizer.from_str(tokenizer_json(keys).decode()).encode("the").ids == plain
 
 
 def test_user_defined_tokens_are_matched_whole(tokenizer):

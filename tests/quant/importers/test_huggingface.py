@@ -6,6 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tercel.errors import TercelError
+from tercel.image import Image
+from tercel_quant.convert import convert
 from tercel_quant.importers import Ternary, open_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")
@@ -34,17 +36,50 @@ def test_config_is_taken_over(llama):
     assert config.name == "llama"
     assert (config.layers, config.hidden_size, config.ffn_size) == (2, 64, 160)
     assert (config.heads, config.kv_heads, config.head_size) == (4, 2, 16)
-    assert (config.bos_token, config.eos_token, config.context) == (1, 2, 64)
+    assert (config.bos_token, config.eos_tokens, config.context) == (1, (2,), 64)
     assert not checkpoint.trained_ternary
     assert checkpoint.description == "Hugging Face LlamaForCausalLM, float weights"
     assert checkpoint.tokenizer() == (folder / "tokenizer.json").read_bytes()
 
 
-def test_first_of_several_end_tokens_counts(llama):
+@pytest.mark.parametrize(
+    ("ours", "generation", "ends"),
+    [
+        ([7, 9, 7], "absent", (7, 9)),
+        (None, "absent", ()),
+        (7, None, (7,)),
+        (7, 9, (7, 9)),
+        ([7, 9], [8, 9, 5], (7, 9, 8, 5)),
+        ("absent", [8, 5], (8, 5)),
+        ([], [], ()),
+    ],
+)
+def test_all_end_tokens_count(llama, tmp_path, ours, generation, ends):
     folder, _ = llama()
-    edit_config(folder, eos_token_id=[7, 9], bos_token_id=[])
+    edit_config(folder, eos_token_id=ours, bos_token_id=[])
+    if generation != "absent":
+        fields = {"eos_token_id": generation, "max_length": 20}
+        (folder / "generation_config.json").write_text(json.dumps(fields))
     config = open_checkpoint(folder).config
-    assert (config.bos_token, config.eos_token) == (None, 7)
+    assert (config.bos_token, config.eos_tokens) == (None, ends)
+    convert(folder, tmp_path / "m.tercel", method="absmean")
+    assert Image.open(tmp_path / "m.tercel").config.eos_tokens == ends
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ("{", "generation_config.json is not valid JSON"),
+        ("[2]", "generation_config.json must hold a JSON object, not list"),
+        ('{"eos_token_id": [2, 320]}', "eos_tokens must be a tuple of token ids below vocab_size"),
+        ('{"eos_token_id": [[2]]}', "eos_tokens must be a tuple of token ids below vocab_size"),
+    ],
+)
+def test_a_bad_generation_config_is_refused(llama, content, rule):
+    folder, _ = llama()
+    (folder / "generation_config.json").write_text(content)
+    with refusal(folder, rule):
+        open_checkpoint(folder)
 
 
 def test_old_rope_field_is_read(llama):

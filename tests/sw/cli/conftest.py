@@ -18,7 +18,7 @@ def model(tmp_path_factory, byte_tokenizer):
     """The path of a small random image that reads and writes bytes."""
     path = tmp_path_factory.mktemp("models") / "bytes.tercel"
     config = dataclasses.replace(
-        PRESETS["tiny"], name="bytes", vocab_size=257, eos_token=EOS, context=4096
+        PRESETS["tiny"], name="bytes", vocab_size=257, eos_tokens=(EOS,), context=4096
     )
     random_image(path, config, seed=2, tokenizer=byte_tokenizer)
     return str(path)

@@ -10,7 +10,7 @@ from tercel.device import Ask, Counters, Device, Limits, PassResult
 from tercel.runtime import TextTokenizer
 
 EOS = 256
-CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS, context=128)
+CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,), context=128)
 
 
 class FakeDevice(Device):
@@ -90,7 +90,7 @@ class FakeDevice(Device):
 
 @pytest.fixture(scope="session")
 def tokenizer(byte_tokenizer):
-    return TextTokenizer(byte_tokenizer, config=CONFIG)
+    return TextTokenizer(byte_tokenizer)
 
 
 @pytest.fixture

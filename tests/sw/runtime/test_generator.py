@@ -2,6 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from tercel.config import PRESETS
 from tercel.device import Counters
@@ -11,6 +13,7 @@ from tercel.image import Image, random_image
 from tercel.runtime import GenerationConfig, Generator, SamplingConfig, TextTokenizer, gumbel
 
 EOS = 256
+CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,), context=128)
 
 
 def text_of(pieces):
@@ -30,6 +33,17 @@ def test_the_text_ends_with_the_end_token(make_device, tokenizer):
     assert generator.finish_reason == "eos"
 
 
+@pytest.mark.parametrize("end", [3, EOS, 0])
+def test_any_of_several_end_tokens_ends_the_text(make_device, tokenizer, end):
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS, 3, 0))
+    device = make_device(script=[*b"abcd", end, *b"efgh"], config=config)
+    generator = Generator(device, tokenizer)
+    pieces = list(generator.generate("ab"))
+    assert pieces[-1].token == end
+    assert [piece.token for piece in pieces] == [*b"cd", end]
+    assert generator.finish_reason == "eos"
+
+
 def test_the_end_token_may_be_ignored(make_device, tokenizer):
     generator = Generator(scripted(make_device, "Hello"), tokenizer)
     config = GenerationConfig(ignore_eos=True, max_tokens=6)
@@ -42,6 +56,29 @@ def test_stop_strings_cross_tokens_and_do_not_leak(make_device, tokenizer):
     generator = Generator(scripted(make_device, "one two three"), tokenizer)
     config = GenerationConfig(stop=("o th", "zzz"))
     assert text_of(generator.generate("one", config)) == " tw"
+    assert generator.finish_reason == "stop"
+
+
+def test_a_special_token_is_a_stop_string(make_device, tokenizer):
+    """It has no text, and is not the model's end token here."""
+    device = scripted(make_device, "one two", config=dataclasses.replace(CONFIG, eos_tokens=()))
+    generator = Generator(device, tokenizer)
+    stop = GenerationConfig(stop=("two thr", "<end>"))
+    assert text_of(generator.generate("one", stop)) == " two"
+    assert generator.finish_reason == "stop"
+    assert generator.statistics.generated_tokens == 5
+
+
+def test_a_special_token_spelled_out_is_a_stop_string_too(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "one <end> two"), tokenizer)
+    assert text_of(generator.generate("one", GenerationConfig(stop=("<end>",)))) == " "
+    assert generator.finish_reason == "stop"
+
+
+def test_an_ignored_end_token_may_be_a_stop_string(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "one two"), tokenizer)
+    stop = GenerationConfig(stop=("<end>",), ignore_eos=True)
+    assert text_of(generator.generate("one", stop)) == " two"
     assert generator.finish_reason == "stop"
 
 
@@ -88,6 +125,7 @@ def test_prompts_that_make_no_token_or_foreign_ones_are_refused(make_device, tok
     [
         ({"max_tokens": 0}, "max_tokens must be 1 or more, not 0"),
         ({"stop": ("a", "")}, "at least one character, but one is empty"),
+        ({"stop": ("a<end>",)}, "must stand alone, but '<end>' is a part of 'a<end>'"),
     ],
 )
 def test_rules_of_the_config(make_device, tokenizer, values, message):
@@ -147,9 +185,10 @@ def test_a_second_turn_appends(make_device, tokenizer):
     assert text_of(generator.generate("ask:", stop)) == " yes"
 
 
-def test_the_models_first_token_comes_once_a_sequence(make_device, byte_tokenizer):
-    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, bos_token=1)
-    tokenizer = TextTokenizer(byte_tokenizer, config=config)
+def test_the_tokenizers_first_token_comes_once_a_sequence(make_device, byte_tokenizer):
+    theirs = Tokenizer.from_str(byte_tokenizer.decode())
+    theirs.post_processor = TemplateProcessing(single="\x01 $A", special_tokens=[("\x01", 1)])
+    tokenizer = TextTokenizer(theirs.to_str().encode())
     device = make_device(script=[1, *b"ab.cd."])
     generator = Generator(device, tokenizer)
     stop = GenerationConfig(stop=(".",))
@@ -238,7 +277,7 @@ def test_time_of_the_caller_is_not_counted(make_device, tokenizer, monkeypatch):
 
 def test_the_emulator_says_the_same_by_every_route(tmp_path, tokenizer):
     path = tmp_path / "bytes.tercel"
-    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_token=EOS)
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,))
     random_image(path, config, seed=1)
     image = Image.open(path)
     for temperature, top_k in ((0.0, 0), (0.8, 20), (0.8, 100)):

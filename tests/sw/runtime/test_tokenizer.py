@@ -1,17 +1,14 @@
-import dataclasses
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from tercel.config import PRESETS
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel.runtime import TextTokenizer
-
-CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=300, context=32)
 
 
 def sentencepiece(decoder):
@@ -44,25 +41,84 @@ def test_byte_level_text_round_trips(tokenizer, text):
 
 @pytest.mark.parametrize("decoder", [LLAMA_DECODER, decoders.Metaspace()], ids=["llama", "marks"])
 def test_sentencepiece_tokens_keep_their_spaces(decoder):
-    tokenizer = TextTokenizer(sentencepiece(decoder), config=CONFIG)
+    tokenizer = TextTokenizer(sentencepiece(decoder))
     assert tokenizer.encode("ab ab") == [260, 260]
     assert tokenizer.decode([260, 260]) == " ab ab"
     assert [tokenizer.token_bytes(token) for token in (0x0A, 0xE2, 257)] == [b"\n", b"\xe2", b"a"]
 
 
 def test_special_tokens_have_no_text_and_added_ones_do():
-    tokenizer = TextTokenizer(sentencepiece(LLAMA_DECODER), config=CONFIG)
+    tokenizer = TextTokenizer(sentencepiece(LLAMA_DECODER))
     assert tokenizer.encode("<s>a") == [261, 259] or tokenizer.encode("<s>a")[0] == 261
     assert tokenizer.token_bytes(261) == b""
     assert tokenizer.token_bytes(262) == b"<plain>"
     assert tokenizer.token_bytes(299) == b""
 
 
-def test_the_first_token_comes_once():
-    config = dataclasses.replace(CONFIG, bos_token=261)
-    tokenizer = TextTokenizer(sentencepiece(LLAMA_DECODER), config=config)
+def begins(single):
+    """A post-processor of the sentencepiece vocabulary: 261 is ``<s>``."""
+    return processors.TemplateProcessing(single=single, special_tokens=[("<s>", 261)])
+
+
+POST_PROCESSORS = {
+    "none": None,
+    "no token": processors.ByteLevel(trim_offsets=False),
+    "begin": begins("<s> $A"),
+    "begin twice": begins("<s> <s> $A"),
+    "end": begins("$A <s>"),
+    "begin and end": begins("<s> $A <s>"),
+    "begin and end of RoBERTa": processors.RobertaProcessing(("<plain>", 262), ("<s>", 261)),
+    "llama 3": processors.Sequence([processors.ByteLevel(trim_offsets=False), begins("<s> $A")]),
+}
+
+
+@pytest.mark.parametrize("kind", POST_PROCESSORS)
+@given(text=st.lists(st.sampled_from(["<s>", "<plain>", "a", "ab", " ", "\n"]) | st.text()))
+def test_a_text_starts_as_the_tokenizers_own_encoding_does(kind, text):
+    """The library's encoding but for what it puts behind, and nothing twice."""
+    text = "".join(text)
+    theirs = Tokenizer.from_str(sentencepiece(LLAMA_DECODER).decode())
+    plain = theirs.encode(text).ids
+    if POST_PROCESSORS[kind] is not None:
+        theirs.post_processor = POST_PROCESSORS[kind]
+    ours = TextTokenizer(theirs.to_str().encode())
+    whole = theirs.encode(text)
+    end = whole.special_tokens_mask[::-1].index(0) if plain else kind.count("end")
+    expected = whole.ids[: len(whole.ids) - end]
+    assert ours.encode(text, first=False) == plain
+    assert expected == [*ours.first_tokens, *plain]
+    written = tuple(plain[: len(ours.first_tokens)]) == ours.first_tokens
+    assert ours.encode(text) == (plain if written else expected)
+
+
+def test_the_first_token_is_not_added_to_one_in_the_text():
+    theirs = Tokenizer.from_str(sentencepiece(LLAMA_DECODER).decode())
+    theirs.post_processor = begins("<s> $A")
+    tokenizer = TextTokenizer(theirs.to_str().encode())
+    assert tokenizer.first_tokens == (261,)
     assert tokenizer.encode("ab") == [261, 260]
+    assert tokenizer.encode("<s> ab") == [261, 260]
+    assert tokenizer.encode("<s><s>") == [261, 261]
     assert tokenizer.encode("ab", first=False) == [260]
+    assert tokenizer.encode("") == tokenizer.encode("<s>") == [261]
+
+
+def test_truncation_and_padding_of_the_file_are_left_out():
+    theirs = Tokenizer.from_str(sentencepiece(LLAMA_DECODER).decode())
+    theirs.enable_truncation(2)
+    theirs.enable_padding(length=8)
+    assert TextTokenizer(theirs.to_str().encode()).encode("ab ab ab") == [260, 260, 260]
+
+
+def test_special_tokens_are_found_by_their_text():
+    theirs = Tokenizer.from_str(sentencepiece(LLAMA_DECODER).decode())
+    theirs.add_special_tokens(["<|end|>"])
+    tokenizer = TextTokenizer(theirs.to_str().encode())
+    assert tokenizer.special_tokens(["<|end|>", "x", "<plain>"]) == {263}
+    assert tokenizer.special_tokens(["<|end|>", "<s>"]) == {261, 263}
+    assert tokenizer.special_tokens(["|end|", "<plain>\n"]) == set()
+    with pytest.raises(TercelError, match=r"must stand alone, but '<s>' is a part of 'a<s>'"):
+        tokenizer.special_tokens(["<s>", "a<s>"])
 
 
 def test_lone_surrogates_are_refused(tokenizer):
@@ -72,14 +128,14 @@ def test_lone_surrogates_are_refused(tokenizer):
 
 def test_a_malformed_tokenizer_is_refused():
     with pytest.raises(TercelError, match=r"not a valid tokenizer\.json"):
-        TextTokenizer(b"{}", config=CONFIG)
+        TextTokenizer(b"{}")
 
 
 def test_other_decoders_are_refused():
     data = json.loads(sentencepiece(LLAMA_DECODER))
     data["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
     with pytest.raises(TercelError, match="must be ByteLevel, ByteFallback or Metaspace, not Word"):
-        TextTokenizer(json.dumps(data).encode(), config=CONFIG)
+        TextTokenizer(json.dumps(data).encode())
 
 
 def test_an_image_without_tokenizer_says_so(tmp_path):
