@@ -9,7 +9,6 @@ accelerator and the case, so that a run that was interrupted goes on:
 import argparse
 import json
 import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from rtl_cases import ACCELERATOR, CASES, QUICK, Case, make_images, predict_case
 from rtl_report import report
 from rtl_whole import WholeModels, needed
 
+from tercel.files import make_folder, write_whole
 from tercel_sim.rtl_library import rtl_library
 
 RESULTS = Path(__file__).parents[1] / "build" / "bench" / "rtl.json"
@@ -50,10 +50,8 @@ class Results:
 
     def add(self, case: Case, result: dict) -> None:
         self._mine[case.name] = result
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(self._all, indent=1))
-        os.replace(new, self._path)
+        make_folder(self._path.parent)
+        write_whole(self._path, json.dumps(self._all, indent=1))
 
 
 def chosen(patterns: Iterable[str], quick: bool) -> list[Case]:

@@ -29,6 +29,7 @@ PACKAGES = {
 }
 LAYERS = [
     "errors",
+    "files",
     "json_dataclass",
     "config",
     "numerics",

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from tercel_quant.whole_file import write_whole
+from tercel.files import write_whole
 
 __all__ = ["LossLog", "read_losses"]
 

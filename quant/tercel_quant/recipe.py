@@ -15,13 +15,13 @@ import torch
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
+from tercel.files import write_whole
 from tercel_quant.data import TokenFile
 from tercel_quant.model import Transformer
 from tercel_quant.perplexity import measure_perplexity
 from tercel_quant.trainer import Trainer
 from tercel_quant.training_config import TrainingConfig
 from tercel_quant.training_state import load_weights, save_weights
-from tercel_quant.whole_file import write_whole
 
 __all__ = ["Recipe"]
 

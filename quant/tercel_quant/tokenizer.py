@@ -8,8 +8,8 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tercel.errors import TercelError
+from tercel.files import make_folder, whole_file, write_whole
 from tercel_quant.corpus.build import END_OF_TEXT
-from tercel_quant.whole_file import whole_file, write_whole
 
 __all__ = [
     "TokenizerConfig",
@@ -92,7 +92,7 @@ def train_tokenizer(
             f"vocab_size must be at most what the text supports, {tokenizer.get_vocab_size()}, "
             f"not {config.vocab_size}; use a smaller vocabulary or more text"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     write_whole(output, (tokenizer.to_str(pretty=True) + "\n").encode())
     return tokenizer
 
@@ -193,18 +193,17 @@ def encode_corpus(
         raise TercelError(
             f"tokenizer must have at most {_UINT16_IDS} ids, not {tokenizer.get_vocab_size()}"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     total = 0
-    with whole_file(output) as part:
-        with part.open("wb") as file:
-            for batch in _batches(text_files):
-                encoded = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-                for item in encoded:
-                    ids = np.array([*item.ids, end], dtype="<u2")
-                    file.write(ids.tobytes())
-                    total += len(ids)
-                if on_tokens is not None:
-                    on_tokens(total)
+    with whole_file(output) as file:
+        for batch in _batches(text_files):
+            encoded = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            for item in encoded:
+                ids = np.array([*item.ids, end], dtype="<u2")
+                file.write(ids.tobytes())
+                total += len(ids)
+            if on_tokens is not None:
+                on_tokens(total)
         if not total:
             raise TercelError("text files must hold at least one document, but hold none")
     return total

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tercel.errors import TercelError
+from tercel.files import make_folder
 from tercel_quant.data import TokenFile
 from tercel_quant.distributed import World
 from tercel_quant.interruption import Interruption
@@ -74,7 +75,7 @@ class Trainer:
             objective.distillation.check(model)
         self.model, self.config, self.data = model, config, data
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.world = world or World()
         self.world.place(model)
         objective.to(self.world.device)

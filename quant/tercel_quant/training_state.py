@@ -9,16 +9,16 @@ from safetensors import SafetensorError
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.files import make_folder, whole_file, write_whole
 from tercel_quant.model import Transformer
-from tercel_quant.whole_file import whole_file, write_whole
 
 __all__ = ["load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write the nested dictionaries of tensors and plain values from which a run continues."""
-    with whole_file(path) as temporary:
-        torch.save(state, temporary)
+    with whole_file(path) as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def save_weights(
         ``float`` or ``ternary``: in which the model was trained.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
     metadata = {"config": config.to_json(), "precision": precision}
     write_whole(path, safetensors.torch.save(tensors, metadata=metadata))

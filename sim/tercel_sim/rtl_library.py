@@ -2,8 +2,6 @@
 
 import hashlib
 import inspect
-import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from amaranth.lib import wiring
 
 import tercel
 import tercel_hw
+from tercel.files import make_folder, write_whole
 from tercel_hw.emission import emit_verilog
 from tercel_hw.top import Accelerator, AcceleratorConfig
 from tercel_sim.registered_reset import RegisteredReset
@@ -35,10 +34,8 @@ def rtl_verilog(
     if not path.exists():
         design: wiring.Component = Accelerator(config=config)
         text = emit_verilog(RegisteredReset(design) if registered_reset else design, TOP)
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache, suffix=".v", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+        make_folder(cache)
+        write_whole(path, text)
     return path.read_text()
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercel.errors import TercelError
+from tercel.files import make_folder, whole_file
 from tercel_hw.checks import check_integer, check_power_of_two
 
 __all__ = ["LibraryConfig", "build_environment", "build_library", "find_verilator"]
@@ -119,7 +120,7 @@ def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -
     library = cache / f"{_key(verilog, config, program)}.so"
     if library.exists():
         return library
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     with _locked(library.with_suffix(".lock")):
         if not library.exists():  # Another process may have built it meanwhile.
             with _empty_folder(library.with_suffix(".build")) as folder:
@@ -188,4 +189,5 @@ def _build(program: Path, verilog: str, config: LibraryConfig, folder: Path, lib
         last = "\n".join(log.read_text().splitlines()[-LOG_LINES:])
         raise TercelError(f"building {config.top} failed, see {log}:\n{last}")
     log.unlink()
-    os.replace(folder / "made" / "library.so", library)
+    with (folder / "made" / "library.so").open("rb") as built, whole_file(library) as file:
+        shutil.copyfileobj(built, file)

@@ -8,6 +8,7 @@ import torch
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
+from tercel.files import write_whole
 from tercel_quant.model import Transformer
 from tercel_quant.training_state import (
     load_checkpoint,
@@ -15,7 +16,6 @@ from tercel_quant.training_state import (
     save_checkpoint,
     save_weights,
 )
-from tercel_quant.whole_file import write_whole
 
 TINY = dataclasses.replace(PRESETS["tiny"], layers=1)
 

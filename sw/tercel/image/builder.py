@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from numbers import Real
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.files import whole_file
 from tercel.image.container import Stream, write_container
 from tercel.image.layout import TapeLayout
 from tercel.image.matrix import place_matrix
@@ -183,14 +184,23 @@ class ImageBuilder:
         self._given.add(name)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the image.
-
-        On any failure ``path`` is as before and nothing else is left in its folder.
+        """Write the image to a file, as :func:`tercel.files.whole_file` does.
 
         Raises
         ------
         TercelError
             If tensors are missing, or the file cannot be written.
+        """
+        with whole_file(path) as file:
+            self.write_to(file)
+
+    def write_to(self, file: BinaryIO) -> None:
+        """Write the image to a stream that can be sought, from its start.
+
+        Raises
+        ------
+        TercelError
+            If tensors are missing.
         """
         if missing := self.missing:
             shown = ", ".join(missing[:12]) + (", ..." if len(missing) > 12 else "")
@@ -208,7 +218,7 @@ class ImageBuilder:
             "layout": self._layout.to_json(),
             "segments": segments_json(self._segments),
         }
-        write_container(Path(path), metadata, tensors)
+        write_container(file, metadata, tensors)
 
     def _tape(self) -> Iterator[npt.NDArray[np.uint8]]:
         """The tape's bytes, port after port, a segment a block."""

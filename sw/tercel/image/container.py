@@ -6,11 +6,10 @@ no bit of the file is outside it. It is the first entry of the header, at a fixe
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -70,40 +69,19 @@ def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) ->
     return len(text).to_bytes(8, "little") + text
 
 
-def write_container(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Stream]) -> None:
-    """Write a sealed container; on any failure ``path`` is as before and nothing else is left.
-
-    The file is written under a temporary name in the same folder, flushed to the disk and
-    renamed.
-
-    Raises
-    ------
-    TercelError
-        If the file cannot be written (disk full, no permission, no such folder).
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            header = _header_bytes(metadata, tensors)
-            digest = hashlib.sha256(header)
-            file.write(header)
-            for tensor in tensors.values():
-                for block in tensor.blocks:
-                    digest.update(block.data)
-                    file.write(block.data)
-            file.seek(CHECKSUM_OFFSET)
-            file.write(digest.hexdigest().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise TercelError(
-            f"cannot write {path}: {error.strerror or error}; nothing was left behind"
-        ) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def write_container(
+    file: BinaryIO, metadata: Mapping[str, str], tensors: Mapping[str, Stream]
+) -> None:
+    """Write a sealed container to a stream that can be sought, from its start."""
+    header = _header_bytes(metadata, tensors)
+    digest = hashlib.sha256(header)
+    file.write(header)
+    for tensor in tensors.values():
+        for block in tensor.blocks:
+            digest.update(block.data)
+            file.write(block.data)
+    file.seek(CHECKSUM_OFFSET)
+    file.write(digest.hexdigest().encode())
 
 
 def read_header(path: Path) -> Header:

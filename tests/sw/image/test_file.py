@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from tercel.errors import TercelError
+from tercel.files import whole_file
 from tercel.image import Image, TapeLayout, segments
 from tercel.image.container import Stream, write_container
 from tercel.numerics import rope_table
@@ -196,7 +197,8 @@ def rewritten(build, tied_config):
         own |= tensors or {}
         streams = {name: Stream(shape=a.shape, blocks=[a]) for name, a in own.items()}
         changed = {key: value for key, value in changed.items() if value is not None}
-        write_container(path, changed, streams)
+        with whole_file(path) as file:
+            write_container(file, changed, streams)
         return path
 
     return rewritten

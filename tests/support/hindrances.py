@@ -1,0 +1,64 @@
+"""What keeps a file from being written, in this process and for a while."""
+
+import ctypes
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CAPABILITIES_VERSION = 0x20080522
+DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
+"""Capabilities by which root ignores permissions."""
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable"))
+
+
+@contextmanager
+def permissions_hold() -> Iterator[None]:
+    """Permissions hold for root too, in this thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = _Header(CAPABILITIES_VERSION, 0), (_Sets * 2)()
+    assert libc.capget(ctypes.byref(header), sets) == 0
+    before = sets[0].effective
+    sets[0].effective &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)
+    assert libc.capset(ctypes.byref(header), sets) == 0
+    try:
+        yield
+    finally:
+        sets[0].effective = before
+        assert libc.capset(ctypes.byref(header), sets) == 0
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder in which nothing can be made, by permissions that hold."""
+    mode = folder.stat().st_mode
+    folder.chmod(0o555)
+    try:
+        with permissions_hold():
+            yield
+    finally:
+        folder.chmod(mode)
+
+
+@contextmanager
+def full_disk(after: int = 0) -> Iterator[None]:
+    """No file grows beyond so many bytes: the kernel fails the write, as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(folder: Path) -> list[str]:
+    """Of all that lies in a folder, hidden files too."""
+    return sorted(os.listdir(folder))
