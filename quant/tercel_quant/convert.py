@@ -89,17 +89,19 @@ def convert(
     config = checkpoint.config
     if name is not None:
         config = ModelConfig(**{**vars(config), "name": name})
+    # One that `tercel run` could not use is told now.
+    reader = None if text is None else TextTokenizer(text)
     builder = ImageBuilder(config=config, layout=layout, tokenizer=text)
     embedding = _give_rows(builder, checkpoint)
     if method == "calibrated":
         assert calibration_text is not None
-        if text is None:
+        if reader is None:
             raise TercelError(
                 f"{source} has no tokenizer, which calibration needs; give a tokenizer.json"
             )
         windows = text_windows(
             calibration_text,
-            TextTokenizer(text),
+            reader,
             context=min(512, config.context),
             tokens=calibration_tokens,
         )

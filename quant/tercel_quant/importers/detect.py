@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from tercel.errors import TercelError
+from tercel.image.foreign import refuse_pointer
 from tercel_quant.importers.checkpoint import Checkpoint
-from tercel_quant.importers.gguf import MAGIC, GgufCheckpoint
+from tercel_quant.importers.gguf import GgufCheckpoint
+from tercel_quant.importers.gguf_header import MAGIC
 from tercel_quant.importers.huggingface import HuggingFaceCheckpoint
 from tercel_quant.importers.trained import TrainedCheckpoint
 
@@ -26,8 +28,12 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
         if (path / "config.json").exists():
             return HuggingFaceCheckpoint(path)
         raise TercelError(f"{path} holds no config.json; give a Hugging Face folder or a GGUF file")
-    with path.open("rb") as file:
-        magic = file.read(len(MAGIC))
+    try:
+        refuse_pointer(path)
+        with path.open("rb") as file:
+            magic = file.read(len(MAGIC))
+    except OSError as error:
+        raise TercelError(f"{path} cannot be read: {error.strerror or error}") from None
     if magic == MAGIC:
         return GgufCheckpoint(path)
     if path.suffix == ".safetensors":

@@ -1,9 +1,9 @@
 """GGUF files of the llama and bitnet architectures, in every type that ``gguf`` dequantises."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,13 +12,14 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.importers.checkpoint import Checkpoint, Ternary, check_finite
 from tercel_quant.importers.exact import exact_ternary
+from tercel_quant.importers.fields import describe
 from tercel_quant.importers.gguf_config import read_config
+from tercel_quant.importers.gguf_header import read_header
+from tercel_quant.importers.gguf_tensor import check_type, read_tensor, type_name
 from tercel_quant.importers.gguf_tokenizer import tokenizer_json
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 
-__all__ = ["MAGIC", "GgufCheckpoint"]
-
-MAGIC = b"GGUF"
+__all__ = ["GgufCheckpoint"]
 
 PARTS = {
     "q": "attn_q",
@@ -54,19 +55,10 @@ class GgufCheckpoint(Checkpoint):
     """
 
     def __init__(self, path: Path):
-        try:
-            reader = gguf.GGUFReader(path)
-        except (ValueError, IndexError, KeyError) as error:
-            hint = (
-                "; I2_S exists only in bitnet.cpp, convert it to TQ2_0"
-                if "(36)" in str(error)
-                else ""
-            )
-            raise TercelError(f"{path} is no readable GGUF file: {error}{hint}") from None
-        self._metadata: dict[str, Any] = {
-            key: field.contents() for key, field in reader.fields.items()
-        }
-        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
+        header = read_header(path)
+        self._metadata = header.metadata
+        self._tensors = header.tensors
+        _refuse_part(path, header.metadata)
         self._config = read_config(
             self._metadata, name=path.stem, tied_head=f"{TOP['head']}.weight" not in self._tensors
         )
@@ -78,9 +70,12 @@ class GgufCheckpoint(Checkpoint):
             if len(shape) == 2
         }
         check_tensors(
-            {name: tuple(map(int, reversed(t.shape))) for name, t in self._tensors.items()},
+            {name: entry.shape for name, entry in self._tensors.items()},
             expected | {name: shape for name, shape in scales.items() if name in self._tensors},
         )
+        self._data = np.memmap(path, np.uint8, "r")
+        for name, entry in self._tensors.items():
+            check_type(name, entry, len(self._data))
 
     @property
     def config(self) -> ModelConfig:
@@ -89,8 +84,8 @@ class GgufCheckpoint(Checkpoint):
     @property
     def description(self) -> str:
         counts: dict[str, int] = {}
-        for tensor in self._tensors.values():
-            kind = tensor.tensor_type.name
+        for entry in self._tensors.values():
+            kind = type_name(entry.kind)
             counts[kind] = counts.get(kind, 0) + 1
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
         return f"GGUF {self._architecture}, tensors: {kinds}"
@@ -130,15 +125,17 @@ class GgufCheckpoint(Checkpoint):
         return {self._source(name): shape for name, shape in shapes.items()}
 
     def _read(self, source: str) -> Tensor:
-        tensor = self._tensors[source]
-        try:
-            values = gguf.dequantize(tensor.data, tensor.tensor_type)
-        except NotImplementedError:
-            raise TercelError(
-                f"{source} has the type {tensor.tensor_type.name}, which cannot be dequantised; "
-                "requantise the file to Q8_0 or a float type"
-            ) from None
-        return check_finite(torch.from_numpy(np.array(values, np.float32)), source)
+        values = read_tensor(self._data, self._tensors[source])
+        return check_finite(torch.from_numpy(values), source)
+
+
+def _refuse_part(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Raise for one file of a model that was split over several."""
+    if (count := metadata.get("split.count", 1)) != 1:
+        raise TercelError(
+            f"{path} is one of {describe(count)} parts of a split model; join them with "
+            "`llama-gguf-split --merge FIRST_PART WHOLE.gguf` and give the whole"
+        )
 
 
 def _rotate_half_order(weight: Tensor, head_size: int) -> Tensor:

@@ -6,12 +6,82 @@ from typing import Any
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.importers.end_tokens import end_tokens
+from tercel_quant.importers.fields import Choice, Field, FieldTable, Fixed, Number, Text, describe
+from tercel_quant.importers.sizes import (
+    CONTEXT,
+    EPSILON,
+    LAYERS,
+    ROPE_BASE,
+    TOKEN,
+    VOCABULARY,
+    WIDTH,
+)
 
 __all__ = ["ARCHITECTURES", "read_config"]
 
 ARCHITECTURES = ("llama", "bitnet")
-"""``bitnet`` is llama.cpp's: SiLU, sub-norms, rotate-half RoPE."""
+"""``bitnet`` is llama.cpp's: sub-norms, rotate-half RoPE."""
 
+ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "swiglu": "silu",
+    "relu2": "relu2",
+    "relu_sqr": "relu2",
+    "relu_squared": "relu2",
+}
+
+REMEDY = "if it does not, leave it out: `gguf-new-metadata --remove-metadata {name} IN OUT`"
+
+ARCHITECTURE_KEYS = FieldTable(
+    fields={
+        "block_count": Field(LAYERS, required=True),
+        "embedding_length": Field(WIDTH, required=True),
+        "feed_forward_length": Field(WIDTH, required=True),
+        "context_length": Field(CONTEXT, required=True),
+        "vocab_size": Field(VOCABULARY),
+        "hidden_activation": Field(Choice(ACTIVATIONS), "silu"),
+        "attention.head_count": Field(WIDTH, required=True),
+        "attention.head_count_kv": Field(WIDTH),
+        "attention.key_length": Field(WIDTH),
+        "attention.value_length": Field(WIDTH),
+        "attention.layer_norm_rms_epsilon": Field(EPSILON, required=True),
+        "attention.causal": Field(Fixed((True,), "attention to later tokens is")),
+        "attention.sliding_window": Field(Fixed((0,), "sliding windows are")),
+        "attention.clamp_kqv": Field(Fixed((0,), "clamped queries, keys and values are")),
+        "attention.max_alibi_bias": Field(Fixed((0,), "ALiBi is")),
+        "attention.scale": Field(Fixed((0,), "attention with a scale of its own is")),
+        "attn_logit_softcapping": Field(Fixed((0,), "soft caps of scores are")),
+        "final_logit_softcapping": Field(Fixed((0,), "soft caps of logits are")),
+        "logit_scale": Field(Fixed((0, 1), "scaled logits are")),
+        "embedding_scale": Field(Fixed((0, 1), "scaled embeddings are")),
+        "residual_scale": Field(Fixed((0, 1), "scaled residuals are")),
+        "use_parallel_residual": Field(Fixed((False,), "attention beside the MLP is")),
+        "expert_count": Field(Fixed((0,), "mixtures of experts are")),
+        "expert_used_count": Field(Fixed((0,), "mixtures of experts are")),
+        "leading_dense_block_count": Field(Fixed((0,), "mixtures of experts are")),
+        "nextn_predict_layers": Field(Fixed((0,), "layers that predict further tokens are")),
+        "pooling_type": Field(Fixed((0,), "models of embeddings are")),
+        "tensor_data_layout": Field(Fixed(("Meta AI original pth",), "other orders of rows are")),
+        "rope.freq_base": Field(ROPE_BASE, 10000.0),
+        "rope.dimension_count": Field(WIDTH),
+        "rope.scale_linear": Field(Fixed((0, 1), "scaled RoPE is")),
+        "rope.scaling.type": Field(Text(), "none"),
+        "rope.scaling.factor": Field(Number(0, 1e6), 1.0),
+        "rope.scaling.attn_factor": Field(Fixed((1,), "scaled RoPE is")),
+    },
+    # Of a scaling that is not supported anyway, or another name for a norm that the model has not.
+    harmless=frozenset(
+        {
+            "rope.scaling.original_context_length",
+            "rope.scaling.finetuned",
+            "attention.layer_norm_epsilon",
+        }
+    ),
+    remedy=REMEDY,
+)
+
+FIRST_TOKEN = "tokenizer.ggml.bos_token_id"
 END_TOKENS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
 """End of the text, of a turn, and of a message that is not the turn's last."""
 
@@ -31,58 +101,64 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
     Raises
     ------
     TercelError
-        If a key is missing or the model has a part that tercel has not: the message names it.
+        If a key is missing, not known or breaks its rule, or the model has a part that tercel has
+        not: the message names it.
     """
     architecture = metadata.get("general.architecture")
     if architecture not in ARCHITECTURES:
         raise TercelError(
-            f"general.architecture must be one of {', '.join(ARCHITECTURES)}, not {architecture!r}"
+            f"general.architecture must be one of {', '.join(ARCHITECTURES)}, "
+            f"not {describe(architecture)}"
         )
-
-    def need(key: str) -> Any:
-        full = f"{architecture}.{key}"
-        if full not in metadata:
-            raise TercelError(f"the GGUF file lacks the key {full}")
-        return metadata[full]
-
-    def get(key: str, default: Any) -> Any:
-        return metadata.get(f"{architecture}.{key}", default)
-
-    scaling, factor = get("rope.scaling.type", "none"), get("rope.scaling.factor", 1.0)
+    if (kind := metadata.get("general.type", "model")) != "model":
+        raise TercelError(f"general.type must be 'model', not {describe(kind)}")
+    prefix = f"{architecture}."
+    keys = ARCHITECTURE_KEYS.read(
+        {key[len(prefix) :]: value for key, value in metadata.items() if key.startswith(prefix)},
+        prefix=prefix,
+    )
+    scaling, factor = keys["rope.scaling.type"], keys["rope.scaling.factor"]
     # llama.cpp writes `linear` with the factor 1, which is no scaling, into bitnet files.
     if scaling != "none" and not (scaling == "linear" and factor == 1):
         raise TercelError(
-            f"{architecture}.rope.scaling.type is {scaling!r} with the factor {factor}, "
+            f"{prefix}rope.scaling.type is {scaling!r} with the factor {factor}, "
             "but only unscaled RoPE is supported"
         )
-    if get("expert_count", 0):
-        raise TercelError(f"{architecture}.expert_count is set, but mixtures are not supported")
-    heads, hidden_size = need("attention.head_count"), need("embedding_length")
-    head_size = get("attention.key_length", hidden_size // heads)
-    if (rotated := get("rope.dimension_count", head_size)) != head_size:
-        raise TercelError(
-            f"{architecture}.rope.dimension_count must be the head size {head_size}, not {rotated}"
-        )
-    if (value_size := get("attention.value_length", head_size)) != head_size:
-        raise TercelError(
-            f"{architecture}.attention.value_length must be the head size {head_size}, "
-            f"not {value_size}"
-        )
+    heads, hidden_size = keys["attention.head_count"], keys["embedding_length"]
+    head_size = keys["attention.key_length"] or _head_size(hidden_size, heads, prefix)
+    for key in ("rope.dimension_count", "attention.value_length"):
+        if keys[key] not in (None, head_size):
+            raise TercelError(f"{prefix}{key} must be the head size {head_size}, not {keys[key]}")
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    first, *ends = (
+        None if metadata.get(key) is None else TOKEN.check(key, metadata[key])
+        for key in (FIRST_TOKEN, *END_TOKENS)
+    )
     return ModelConfig(
         name=name,
-        layers=need("block_count"),
+        layers=keys["block_count"],
         hidden_size=hidden_size,
-        ffn_size=need("feed_forward_length"),
+        ffn_size=keys["feed_forward_length"],
         heads=heads,
-        kv_heads=get("attention.head_count_kv", heads),
+        kv_heads=keys["attention.head_count_kv"] or heads,
         head_size=head_size,
-        vocab_size=get("vocab_size", len(metadata.get("tokenizer.ggml.tokens", ()))),
-        context=need("context_length"),
-        rope_base=float(get("rope.freq_base", 10000.0)),
+        vocab_size=keys["vocab_size"] or (len(tokens) if isinstance(tokens, list) else 0),
+        context=keys["context_length"],
+        rope_base=keys["rope.freq_base"],
         # A float32 in the file; its shortest decimal is what was meant.
-        norm_epsilon=float(f"{need('attention.layer_norm_rms_epsilon'):.7g}"),
+        norm_epsilon=float(f"{keys['attention.layer_norm_rms_epsilon']:.7g}"),
+        activation=keys["hidden_activation"],
         sub_norms=architecture == "bitnet",
         tied_head=tied_head,
-        bos_token=metadata.get("tokenizer.ggml.bos_token_id"),
-        eos_tokens=end_tokens(*(metadata.get(key) for key in END_TOKENS)),
+        bos_token=first,
+        eos_tokens=end_tokens(*ends),
     )
+
+
+def _head_size(hidden_size: int, heads: int, prefix: str) -> int:
+    if hidden_size % heads:
+        raise TercelError(
+            f"{prefix}attention.head_count must divide {prefix}embedding_length, but {heads} does "
+            f"not divide {hidden_size}"
+        )
+    return hidden_size // heads

@@ -10,6 +10,7 @@ from tercel.errors import TercelError
 from tercel_quant.importers.checkpoint import Checkpoint, Ternary, check_finite
 from tercel_quant.importers.exact import exact_ternary
 from tercel_quant.importers.huggingface_config import read_config
+from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.packed import PER_BYTE, unpack
 from tercel_quant.importers.safetensors_store import SafetensorsStore
@@ -27,6 +28,8 @@ LINEARS = {
 }
 NORMS = {"attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
 TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm"}
+
+UNREAD_TOKENIZERS = ("tokenizer.model", "vocab.json", "tekken.json")
 
 DESCRIPTIONS = {
     "float": "float weights",
@@ -102,7 +105,16 @@ class HuggingFaceCheckpoint(Checkpoint):
 
     def tokenizer(self) -> bytes | None:
         path = self._folder / "tokenizer.json"
-        return path.read_bytes() if path.exists() else None
+        if path.exists():
+            return read_bytes(path)
+        for name in UNREAD_TOKENIZERS:
+            if (self._folder / name).exists():
+                raise TercelError(
+                    f"{self._folder} brings {name} but no tokenizer.json, which is the one kind "
+                    "that is read; write one with transformers: AutoTokenizer.from_pretrained("
+                    f"{str(self._folder)!r}).save_pretrained('tokenizer')"
+                )
+        return None
 
     def _source(self, name: str) -> str:
         """The checkpoint's name of a canonical tensor."""
@@ -120,7 +132,9 @@ class HuggingFaceCheckpoint(Checkpoint):
                 rows, columns = shape
                 if rows % PER_BYTE:
                     raise TercelError(f"{source}: packed rows must be a multiple of 4, not {rows}")
-                expected[_scale_name(source)] = (1,)
+                scale = _scale_name(source)
+                found = self._store.shapes.get(scale)
+                expected[scale] = () if found == () else (1,)
                 shape = (rows // PER_BYTE, columns)
             expected[source] = shape
         return expected

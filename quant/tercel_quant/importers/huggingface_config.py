@@ -1,6 +1,5 @@
 """From the ``config.json`` of a Hugging Face checkpoint to a model config."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,12 @@ from typing import Any
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.importers.end_tokens import end_tokens
+from tercel_quant.importers.fields import OneOrMore, describe
+from tercel_quant.importers.huggingface_fields import CONFIG
+from tercel_quant.importers.json_file import read_object
+from tercel_quant.importers.sizes import TOKEN
 
 __all__ = ["HuggingFaceConfig", "read_config"]
-
-ENCODINGS = ("float", "absmean", "divided", "multiplied")
 
 SUB_NORMS = {
     "LlamaForCausalLM": {},
@@ -25,6 +26,13 @@ SUB_NORMS = {
     },
 }
 """Architecture to the names of its sub-norms; 1bitLLM writes Bitnet, Microsoft writes BitNet."""
+
+ENCODINGS = {
+    ("bitlinear", "offline"): "divided",
+    ("autobitlinear", "offline"): "multiplied",
+    ("autobitlinear", "online"): "absmean",
+}
+"""``linear_class`` and ``quantization_mode`` of transformers' BitNet to how weights are stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,110 +63,97 @@ def read_config(path: Path, name: str) -> HuggingFaceConfig:
     Raises
     ------
     TercelError
-        If a field is missing or the model has a part that tercel has not: the message names it.
+        If a field is missing, not known or breaks its rule, or the model has a part that tercel
+        has not: the message names it.
     """
-    fields = _read_object(path)
-    generation = path.with_name("generation_config.json")
-    generation_fields = _read_object(generation) if generation.exists() else {}
-    architecture = (fields.get("architectures") or [None])[0]
-    if architecture not in SUB_NORMS:
+    found, ends = read_object(path), _further_ends(path.with_name("generation_config.json"))
+    try:
+        return _config(found, ends, name)
+    except TercelError as error:
+        raise TercelError(f"{path}: {error}") from None
+
+
+def _further_ends(path: Path) -> list[int] | None:
+    """The end tokens of a ``generation_config.json``, of which nothing else is read."""
+    found = read_object(path).get("eos_token_id") if path.exists() else None
+    try:
+        return None if found is None else OneOrMore(TOKEN).check("eos_token_id", found)
+    except TercelError as error:
+        raise TercelError(f"{path}: {error}") from None
+
+
+def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) -> HuggingFaceConfig:
+    # First, for another architecture has fields of its own.
+    architectures = found.get("architectures") or [None]
+    architecture = architectures[0] if isinstance(architectures, list) else architectures
+    if not isinstance(architecture, str) or architecture not in SUB_NORMS:
         raise TercelError(
-            f"{path}: the architecture must be one of {', '.join(SUB_NORMS)}, not {architecture!r}"
+            f"the architecture must be one of {', '.join(SUB_NORMS)}, not {describe(architecture)}"
         )
-    encoding = _encoding(fields, architecture, path)
-    _refuse_parts(fields, path)
-    rope = fields.get("rope_parameters") or {}
-    heads = _need(fields, "num_attention_heads", path)
-    hidden_size = _need(fields, "hidden_size", path)
+    fields = CONFIG.read(found)
+    ropes = [fields["rope_parameters"], fields["rope_scaling"]]
+    for field, rope in zip(("rope_parameters", "rope_scaling"), ropes, strict=True):
+        _refuse_scaling(field, rope)
+    bases = [rope.get("rope_theta") for rope in ropes] + [fields["rope_theta"], 10000.0]
+    heads = fields["num_attention_heads"]
     model = ModelConfig(
         name=name,
-        layers=_need(fields, "num_hidden_layers", path),
-        hidden_size=hidden_size,
-        ffn_size=_need(fields, "intermediate_size", path),
+        layers=fields["num_hidden_layers"],
+        hidden_size=fields["hidden_size"],
+        ffn_size=fields["intermediate_size"],
         heads=heads,
-        kv_heads=fields.get("num_key_value_heads") or heads,
-        head_size=fields.get("head_dim") or hidden_size // heads,
-        vocab_size=_need(fields, "vocab_size", path),
-        context=_need(fields, "max_position_embeddings", path),
-        rope_base=float(rope.get("rope_theta") or fields.get("rope_theta") or 10000.0),
-        norm_epsilon=_need(fields, "rms_norm_eps", path),
-        activation=_need(fields, "hidden_act", path),
+        kv_heads=fields["num_key_value_heads"] or heads,
+        head_size=fields["head_dim"] or _head_size(fields["hidden_size"], heads),
+        vocab_size=fields["vocab_size"],
+        context=fields["max_position_embeddings"],
+        rope_base=next(base for base in bases if base is not None),
+        norm_epsilon=fields["rms_norm_eps"],
+        activation=fields["hidden_act"],
         sub_norms=bool(SUB_NORMS[architecture]),
-        tied_head=bool(fields.get("tie_word_embeddings", False)),
-        bos_token=_first(fields.get("bos_token_id")),
-        eos_tokens=end_tokens(fields.get("eos_token_id"), generation_fields.get("eos_token_id")),
+        tied_head=fields["tie_word_embeddings"],
+        bos_token=_first(fields["bos_token_id"]),
+        eos_tokens=end_tokens(fields["eos_token_id"], further_ends),
     )
-    return HuggingFaceConfig(model=model, architecture=architecture, encoding=encoding)
+    return HuggingFaceConfig(
+        model=model,
+        architecture=architecture,
+        encoding=_encoding(fields["quantization_config"], architecture),
+    )
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text())
-    except OSError as error:
-        raise TercelError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise TercelError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise TercelError(f"{path} must hold a JSON object, not {type(fields).__name__}")
-    return fields
+def _head_size(hidden_size: int, heads: int) -> int:
+    if hidden_size % heads:
+        raise TercelError(
+            f"num_attention_heads must divide hidden_size, but {heads} does not divide "
+            f"{hidden_size}, and head_dim is not given"
+        )
+    return hidden_size // heads
 
 
-def _need(fields: dict[str, Any], field: str, path: Path) -> Any:
-    if field not in fields:
-        raise TercelError(f"{path} lacks the field {field}")
-    return fields[field]
-
-
-def _first(tokens: int | list[int] | None) -> int | None:
+def _first(tokens: list[int] | None) -> int | None:
     """The first of a list of token ids."""
-    return (tokens[0] if tokens else None) if isinstance(tokens, list) else tokens
+    return tokens[0] if tokens else None
 
 
-def _refuse_parts(fields: dict[str, Any], path: Path) -> None:
-    """Raise where the model has a part that a :class:`ModelConfig` cannot say."""
-    for field in ("attention_bias", "mlp_bias"):
-        if fields.get(field):
-            raise TercelError(f"{path}: {field} is set, but biases are not supported")
-    for field in ("rope_scaling", "rope_parameters"):
-        rope = fields.get(field) or {}
-        kind = rope.get("rope_type") or rope.get("type") or "default"
-        if kind != "default":
-            raise TercelError(
-                f"{path}: {field} asks for the RoPE scaling type {kind!r}, "
-                "but only unscaled RoPE is supported"
-            )
-        if (part := rope.get("partial_rotary_factor", 1)) != 1:
-            raise TercelError(f"{path}: partial_rotary_factor must be 1, not {part!r}")
-    if (part := fields.get("partial_rotary_factor", 1)) != 1:
-        raise TercelError(f"{path}: partial_rotary_factor must be 1, not {part!r}")
+def _refuse_scaling(field: str, rope: dict[str, Any]) -> None:
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    # A linear scaling by 1 is none.
+    if kind != "default" and not (kind == "linear" and rope["factor"] == 1):
+        raise TercelError(
+            f"{field} asks for the RoPE scaling type {kind!r} with the factor {rope['factor']:g}, "
+            "but only unscaled RoPE is supported"
+        )
 
 
-def _encoding(fields: dict[str, Any], architecture: str, path: Path) -> str:
-    """How the linears are stored: one of :data:`ENCODINGS`."""
-    for field, bits in (("weight_bits", 1), ("input_bits", 8)):
-        if fields.get(field, bits) != bits:
-            raise TercelError(f"{path}: {field} must be {bits}, not {fields[field]!r}")
-    quantisation = fields.get("quantization_config")
+def _encoding(quantisation: dict[str, Any] | None, architecture: str) -> str:
+    """How the linears are stored; see :class:`HuggingFaceConfig`."""
     if quantisation is None:
         return "float" if architecture == "LlamaForCausalLM" else "absmean"
-    method = quantisation.get("quant_method")
-    if method != "bitnet":
-        raise TercelError(f"{path}: quant_method must be 'bitnet' or absent, not {method!r}")
-    if quantisation.get("use_rms_norm"):
-        raise TercelError(
-            f"{path}: use_rms_norm is set, but a norm inside every linear is not supported"
-        )
     # The defaults are those of transformers' BitNetQuantConfig.
-    kind = quantisation.get("linear_class", "bitlinear")
-    mode = quantisation.get("quantization_mode", "offline")
-    encodings = {
-        ("bitlinear", "offline"): "divided",
-        ("autobitlinear", "offline"): "multiplied",
-        ("autobitlinear", "online"): "absmean",
-    }
-    if (kind, mode) not in encodings:
+    key = quantisation["linear_class"], quantisation["quantization_mode"]
+    if key not in ENCODINGS:
         raise TercelError(
-            f"{path}: the linear_class {kind!r} in the quantization_mode {mode!r} is not known; "
+            f"the linear_class {key[0]!r} in the quantization_mode {key[1]!r} is not known; "
             "supported are bitlinear offline and autobitlinear offline or online"
         )
-    return encodings[kind, mode]
+    return ENCODINGS[key]

@@ -1,12 +1,14 @@
 """Tensors of a folder of safetensors files, one file or sharded, one tensor in memory at a time."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tercel.errors import TercelError
+from tercel.image.foreign import refuse_pointer
+from tercel_quant.importers.json_file import read_object
 
 __all__ = ["SafetensorsStore"]
 
@@ -38,6 +40,7 @@ class SafetensorsStore:
         self.shapes: dict[str, tuple[int, ...]] = {}
         for path in _files(folder):
             try:
+                refuse_pointer(path)
                 with safe_open(path, framework="pt") as file:
                     for name in list(file.keys()):
                         if name in self._files:
@@ -46,7 +49,7 @@ class SafetensorsStore:
                             )
                         self._files[name] = path
                         self.shapes[name] = tuple(file.get_slice(name).get_shape())
-            except SafetensorError as error:
+            except (SafetensorError, OSError) as error:
                 raise TercelError(f"{path} is no readable safetensors file: {error}") from None
 
     def read(self, name: str) -> Tensor:
@@ -58,10 +61,7 @@ class SafetensorsStore:
 def _files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if index.exists():
-        try:
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError):
-            raise TercelError(f"{index} is no index of safetensors files") from None
+        names = _shards(read_object(index).get("weight_map"), index)
         paths = [folder / name for name in names]
         if missing := [path.name for path in paths if not path.exists()]:
             raise TercelError(f"{index} names files that are missing: {', '.join(missing)}")
@@ -74,3 +74,12 @@ def _files(folder: Path) -> list[Path]:
             "save the model with safe_serialization"
         )
     raise TercelError(f"{folder} holds neither {SINGLE} nor {INDEX}")
+
+
+def _shards(weight_map: Any, index: Path) -> list[str]:
+    """The files that an index names: all of them in its own folder."""
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    shards = [name for name in names if isinstance(name, str) and name == Path(name).name]
+    if not names or len(shards) < len(names):
+        raise TercelError(f"{index} is no index of safetensors files")
+    return sorted(set(shards))

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel_quant.bitlinear import PRECISIONS
 from tercel_quant.importers.checkpoint import Checkpoint, check_finite
+from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 
 __all__ = ["TrainedCheckpoint"]
@@ -45,6 +47,11 @@ class TrainedCheckpoint(Checkpoint):
             )
         self._config = ModelConfig.from_json(metadata["config"])
         self._precision = metadata["precision"]
+        if self._precision not in PRECISIONS or self._config.layers > len(names):
+            raise TercelError(
+                f"{path} says that it holds {self._config.layers} layers in the precision "
+                f"{self._precision!r}, but it has {len(names)} tensors; it is damaged"
+            )
         expected = canonical_shapes(self._config)
         check_tensors(shapes, {f"{name}.weight": shape for name, shape in expected.items()})
 
@@ -72,7 +79,7 @@ class TrainedCheckpoint(Checkpoint):
 
     def tokenizer(self) -> bytes | None:
         path = self._path.parent / "tokenizer.json"
-        return path.read_bytes() if path.exists() else None
+        return read_bytes(path) if path.exists() else None
 
     def _read(self, name: str) -> Tensor:
         source = f"{name}.weight"

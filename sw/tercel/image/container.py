@@ -16,6 +16,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tercel.errors import TercelError
+from tercel.image.foreign import refuse_foreign
 
 __all__ = ["Header", "Stream", "read_header", "verify_checksum", "write_container"]
 
@@ -90,9 +91,11 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     TercelError
-        If the file cannot be read, is no safetensors file, or is cut short.
+        If the file cannot be read, is no safetensors file, is cut short, is a GGUF file or a Git
+        LFS pointer.
     """
     try:
+        refuse_foreign(path)
         with open(path, "rb") as file:  # first, because its errors say what is wrong
             length = int.from_bytes(file.read(8), "little")
             with safe_open(path, framework="numpy"):

@@ -26,7 +26,7 @@ def _check_format(path: Path, header: Header) -> None:
         what = "no format" if found is None else f"the format {found!r}"
         raise TercelError(
             f"{path} is a safetensors file but not a tercel image: its metadata has {what}, "
-            f"not {FORMAT!r}; build an image from it first"
+            f"not {FORMAT!r}; make an image of its checkpoint with `tercel quantize`"
         )
     version = header.metadata.get("version", "")
     if version != str(VERSION):

@@ -32,7 +32,10 @@ def find_model(name: str) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise TercelError(f"{name} is a folder; a model is an image file *{SUFFIX}")
+        raise TercelError(
+            f"{name} is a folder; a model is an image file *{SUFFIX}, which "
+            f"`tercel quantize {name} -o {path.name}{SUFFIX}` makes of a checkpoint"
+        )
     if name in shipped_models():
         return _folder() / f"{name}{SUFFIX}"
     shipped = ", ".join(shipped_models()) or "none"

@@ -131,6 +131,15 @@ def test_given_tokenizer_replaces_the_own(llama, tmp_path, tokenizer):
     assert image.tokenizer == (tmp_path / "other.json").read_bytes()
 
 
+def test_tokenizer_without_decoder_refused(llama, tmp_path, tokenizer):
+    folder, _ = llama()
+    fields = json.loads(tokenizer.to_str()) | {"decoder": None}
+    (folder / "tokenizer.json").write_text(json.dumps(fields))
+    with refusal("the tokenizer's decoder must be ByteLevel, ByteFallback or Metaspace, not None"):
+        convert(folder, tmp_path / "m.tercel", method="absmean")
+    assert not (tmp_path / "m.tercel").exists()
+
+
 def test_tokenizer_beyond_the_vocabulary_refused(llama, tmp_path, tokenizer):
     folder, _ = llama(vocab_size=299)
     with refusal("the tokenizer has the id 299"):

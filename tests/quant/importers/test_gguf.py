@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 from tercel.errors import TercelError
 from tercel_quant.importers import Ternary, open_checkpoint
 from tercel_quant.importers.gguf_config import read_config
+from tercel_quant.importers.gguf_header import TensorEntry
+from tercel_quant.importers.gguf_tensor import check_type
 
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -189,7 +191,7 @@ def test_scale_tensors_multiply(ternary_tensors, tmp_path):
 @pytest.mark.parametrize(
     ("keys", "rule"),
     [
-        ({"block_count": None}, "the GGUF file lacks the key llama.block_count"),
+        ({"block_count": None}, "the field llama.block_count is missing"),
         (
             {"rope__scaling__type": "yarn", "rope__scaling__factor": 4.0},
             "llama.rope.scaling.type is 'yarn' with the factor 4.0",
@@ -198,12 +200,22 @@ def test_scale_tensors_multiply(ternary_tensors, tmp_path):
             {"rope__scaling__type": "linear", "rope__scaling__factor": 2.0},
             "llama.rope.scaling.type is 'linear' with the factor 2.0",
         ),
+        (
+            {"rope__frequency_shift": 3},
+            "llama.rope.frequency_shift (3) is not known, and may change what the model computes; "
+            "if it does not, leave it out: `gguf-new-metadata --remove-metadata "
+            "llama.rope.frequency_shift IN OUT`",
+        ),
+        ({"attention__sliding_window": 64}, "llama.attention.sliding_window is 64, but sliding"),
+        ({"hidden_activation": "gelu"}, "llama.hidden_activation must be one of silu, swish"),
+        ({"attention__head_count": 0}, "llama.attention.head_count must be an integer in 1..1048"),
+        ({"context_length": "long"}, "llama.context_length must be an integer in 1..2147483647"),
         ({"rope__dimension_count": 8}, "rope.dimension_count must be the head size 16, not 8"),
         (
             {"attention__value_length": 32},
             "attention.value_length must be the head size 16, not 32",
         ),
-        ({"expert_count": 4}, "llama.expert_count is set, but mixtures are not supported"),
+        ({"expert_count": 4}, "llama.expert_count is 4, but mixtures of experts are not supported"),
     ],
 )
 def test_metadata_refused(pair, tmp_path, keys, rule):
@@ -243,26 +255,78 @@ def test_nan_is_named(pair, tmp_path):
 def test_damaged_file_refused(pair, tmp_path):
     path = write(tmp_path / "m.gguf", pair[1])
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(TercelError, match=r"m.gguf is no readable GGUF file"):
+    with pytest.raises(TercelError, match=r"lies beyond the end of the file, which is cut short"):
+        open_checkpoint(path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(TercelError, match=r"m.gguf is no readable GGUF file: it ends within its"):
         open_checkpoint(path)
 
 
-def test_i2_s_is_refused_with_a_remedy(pair, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (36, "blk.0.attn_q.weight has the type 36 (I2_S), which is not read; convert the file to"),
+        (42, "blk.0.attn_q.weight has the type 42 (Q2_0), which is not read"),
+        (143, "blk.0.attn_q.weight has the type 143 (PTQ1_0), which is not read"),
+        (999, "blk.0.attn_q.weight has the type 999, which is not read"),
+        (41, "blk.0.attn_q.weight has the type 41 (Q1_0), which cannot be dequantised"),
+        (15, "blk.0.attn_q.weight has the type 15 (Q8_K), which cannot be dequantised"),
+        (35, "blk.0.attn_q.weight of the type TQ2_0 must have rows of a multiple of 256 weights"),
+    ],
+)
+def test_types_that_cannot_be_read_are_named(pair, tmp_path, kind, rule):
     path = write(tmp_path / "m.gguf", pair[1])
     content = bytearray(path.read_bytes())
     # The type of a tensor follows its name, its number of dimensions and two extents.
     place = content.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight") + 4 + 16
-    content[place : place + 4] = (36).to_bytes(4, "little")
+    content[place : place + 4] = kind.to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(TercelError, match=r"I2_S exists only in bitnet.cpp, convert it to TQ2_0"):
+    with pytest.raises(TercelError, match=re.escape(rule)):
         open_checkpoint(path)
 
 
-def test_type_that_gguf_cannot_dequantise_is_named(pair, tmp_path):
-    path = write(tmp_path / "m.gguf", pair[1])
-    file = open_checkpoint(path)
-    tensor = file._tensors["blk.0.attn_q.weight"]
-    kind = gguf.GGMLQuantizationType.Q8_K
-    file._tensors["blk.0.attn_q.weight"] = tensor._replace(tensor_type=kind)
-    with pytest.raises(TercelError, match=r"blk.0.attn_q.weight has the type Q8_K, which cannot"):
-        file.matrix("layers.0.q")
+def test_every_type_of_the_library_is_read_or_named():
+    entry = {"shape": (1, 256), "offset": 0}
+    refused = {}
+    for kind in gguf.GGMLQuantizationType:
+        try:
+            check_type("t", TensorEntry(kind=kind.value, **entry), 1 << 20)
+        except TercelError as error:
+            refused[kind.name] = str(error)
+    assert all(name in message for name, message in refused.items())
+    assert set(refused) == {"Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "F64", "Q1_0"}
+
+
+@pytest.mark.parametrize("activation", ["relu2", "relu_sqr"])
+def test_activation_is_read(ternary_tensors, tmp_path, activation):
+    path = write(
+        tmp_path / "m.gguf",
+        ternary_tensors,
+        architecture="bitnet",
+        **WIDE,
+        rope__dimension_count=64,
+        hidden_activation=activation,
+    )
+    assert open_checkpoint(path).config.activation == "relu2"
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_parts_of_a_split_model_are_told(pair, tmp_path, part):
+    path = tmp_path / f"m-0000{part}-of-00002.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_uint16("split.no", part - 1)
+    writer.add_uint16("split.count", 2)
+    writer.add_int32("split.tensors.count", len(pair[1]))
+    writer.add_tensor("output_norm.weight", pair[1]["output_norm.weight"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(TercelError, match=r"is one of 2 parts of a split model; join them with"):
+        open_checkpoint(path)
+
+
+def test_pointer_of_git_lfs_is_told(tmp_path):
+    (tmp_path / "m.gguf").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    with pytest.raises(TercelError, match=r"m.gguf is a Git LFS pointer, not the file itself"):
+        open_checkpoint(tmp_path / "m.gguf")

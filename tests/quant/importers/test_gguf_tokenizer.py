@@ -122,9 +122,37 @@ def test_file_without_tokenizer():
 
 
 def test_kinds_refused(tokenizer):
-    with pytest.raises(TercelError, match=r"tokenizer.ggml.model must be gpt2 or llama, not 'bert"):
+    with pytest.raises(
+        TercelError, match=r"tokenizer.ggml.model must be one of gpt2, llama, not 'bert"
+    ):
         tokenizer_json({"tokenizer.ggml.model": "bert"})
     with pytest.raises(
         TercelError, match=r"tokenizer.ggml.pre must be one of gpt-2, smollm, llama-bpe, not 'qwen"
     ):
         tokenizer_json(byte_level(tokenizer, pre="qwen2"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"tokens": None}, "the field tokenizer.ggml.tokens is missing"),
+        ({"tokens": ["a", 3]}, r"tokenizer.ggml.tokens\[1\] must be a string"),
+        ({"merges": None}, "the field tokenizer.ggml.merges is missing"),
+        ({"merges": ["ab"]}, "merges must join two tokens, but one is 'ab'"),
+        ({"merges": ["no such"]}, "the tokenizer of the GGUF file is damaged"),
+        ({"token_type": [1]}, "token_type must have an item for each of the 300 tokens, not 1"),
+        ({"bos_token_id": 300}, "bos_token_id must be below the 300 tokens, not 300"),
+        ({"add_bos_token": 1}, "add_bos_token must be true or false, not 1"),
+        ({"remove_extra_whitespaces": True}, "dropping white space is not supported"),
+        ({"strip_accents": True}, r"tokenizer.ggml.strip_accents \(True\) is not known"),
+    ],
+)
+def test_damaged_tokenizers_refused(tokenizer, keys, rule):
+    with pytest.raises(TercelError, match=f"{rule}.*give a tokenizer.json with --tokenizer"):
+        tokenizer_json(byte_level(tokenizer, **keys))
+
+
+def test_scores_are_needed(sentence_piece):
+    keys = {name: value for name, value in sentence_piece[1].items() if "scores" not in name}
+    with pytest.raises(TercelError, match=r"the field tokenizer.ggml.scores is missing"):
+        tokenizer_json(keys)

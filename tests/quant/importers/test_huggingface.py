@@ -72,7 +72,10 @@ def test_all_end_tokens_count(llama, tmp_path, ours, generation, ends):
         ("{", "generation_config.json is not valid JSON"),
         ("[2]", "generation_config.json must hold a JSON object, not list"),
         ('{"eos_token_id": [2, 320]}', "eos_tokens must be a tuple of token ids below vocab_size"),
-        ('{"eos_token_id": [[2]]}', "eos_tokens must be a tuple of token ids below vocab_size"),
+        (
+            '{"eos_token_id": [[2]]}',
+            "generation_config.json: eos_token_id[0] must be an integer in 0..",
+        ),
     ],
 )
 def test_a_bad_generation_config_is_refused(llama, content, rule):
@@ -97,28 +100,63 @@ def test_old_rope_field_is_read(llama):
             "BitNetForCausalLM, not 'GPT2LMHeadModel'",
         ),
         ({"architectures": "absent"}, "not None"),
-        ({"attention_bias": True}, "attention_bias is set, but biases are not supported"),
-        ({"mlp_bias": True}, "mlp_bias is set, but biases are not supported"),
+        ({"attention_bias": True}, "attention_bias is True, but biases are not supported"),
+        ({"mlp_bias": True}, "mlp_bias is True, but biases are not supported"),
         (
             {"rope_scaling": {"type": "linear", "factor": 2.0}},
-            "rope_scaling asks for the RoPE scaling type 'linear'",
+            "rope_scaling asks for the RoPE scaling type 'linear' with the factor 2",
         ),
         (
             {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
             "rope_parameters asks for the RoPE scaling type 'llama3'",
         ),
-        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor must be 1, not 0.5"),
-        ({"hidden_act": "gelu"}, "activation must be one of silu, relu2, not 'gelu'"),
-        ({"num_hidden_layers": "absent"}, "lacks the field num_hidden_layers"),
-        ({"weight_bits": 2}, "weight_bits must be 1, not 2"),
-        ({"input_bits": 4}, "input_bits must be 8, not 4"),
+        (
+            {"partial_rotary_factor": 0.5},
+            "partial_rotary_factor is 0.5, but RoPE on a part of a head is not supported",
+        ),
+        ({"hidden_act": "gelu"}, "hidden_act must be one of silu, swish, relu2, not 'gelu'"),
+        (
+            {"rope_theta_scale": 2.0},
+            "rope_theta_scale (2.0) is not known, and may change what the model computes; if it "
+            "does not, delete it from the file",
+        ),
+        (
+            {"rope_parameters": {"mrope_section": [1]}},
+            "rope_parameters.mrope_section (a list of 1)",
+        ),
+        ({"scale_emb": 12}, "scale_emb is 12, but scaled embeddings are not supported"),
+        ({"rope_parameters": [1]}, "rope_parameters must be an object, not a list of 1"),
+        ({"quantization_config": "bitnet"}, "quantization_config must be an object, not 'bitnet'"),
+        ({"num_attention_heads": 0}, "num_attention_heads must be an integer in 1..1048576, not 0"),
+        (
+            {"num_attention_heads": 3, "head_dim": None},
+            "num_attention_heads must divide hidden_size, but 3 does not divide 64",
+        ),
+        (
+            {"max_position_embeddings": 1e12},
+            "max_position_embeddings must be an integer in 1..2147483647, not 1000000000000.0",
+        ),
+        ({"tie_word_embeddings": "no"}, "tie_word_embeddings must be true or false, not 'no'"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps must be a number above 0 and at most 1"),
+        (
+            {
+                "quantization_config": {
+                    "quant_method": "bitnet",
+                    "modules_to_not_convert": ["lm_head", "q_proj"],
+                }
+            },
+            "modules_to_not_convert[1] must be one of lm_head, embed_tokens,",
+        ),
+        ({"num_hidden_layers": "absent"}, "config.json: the field num_hidden_layers is missing"),
+        ({"weight_bits": 2}, "weight_bits is 2, but other widths of weights are not supported"),
+        ({"input_bits": 4}, "input_bits is 4, but other widths of activations are not supported"),
         (
             {"quantization_config": {"quant_method": "gptq"}},
-            "quant_method must be 'bitnet' or absent, not 'gptq'",
+            "quantization_config.quant_method must be one of bitnet, not 'gptq'",
         ),
         (
             {"quantization_config": {"quant_method": "bitnet", "use_rms_norm": True}},
-            "use_rms_norm is set, but a norm inside every linear is not supported",
+            "quantization_config.use_rms_norm is True, but a norm inside every linear is not",
         ),
         (
             {"quantization_config": {"quant_method": "bitnet", "quantization_mode": "online"}},
@@ -139,6 +177,36 @@ def test_config_that_is_no_object_refused(llama, text):
     (folder / "config.json").write_text(text)
     with pytest.raises(TercelError, match=r"not valid JSON|must hold a JSON object, not list"):
         open_checkpoint(folder)
+
+
+def test_config_of_published_models_is_known(llama):
+    """Fields that transformers 4 and 5 and the makers of SmolLM2, TriLM and Falcon3 write."""
+    folder, _ = llama()
+    edit_config(
+        folder,
+        _attn_implementation_autoset=True,
+        activation="swiglu",
+        attention_dropout=0.0,
+        do_sample=False,
+        is_llama_config=True,
+        pretraining_tp=1,
+        rope_interleaved=False,
+        rope_scaling=None,
+        rope_theta=1000042,
+        sliding_window=None,
+        temperature=1.0,
+        torch_dtype="bfloat16",
+        unsloth_fixed=True,
+        **{"transformers.js_config": {"dtype": "q4"}},
+    )
+    assert open_checkpoint(folder).config.layers == 2
+
+
+@pytest.mark.parametrize("field", ["rope_scaling", "rope_parameters"])
+def test_linear_scaling_by_one_is_none(llama, field):
+    folder, _ = llama()
+    edit_config(folder, **{field: {"type": "linear", "factor": 1.0}})
+    assert open_checkpoint(folder).config.context == 64
 
 
 def test_missing_tensors_refused(llama):
@@ -220,6 +288,19 @@ def test_packed_trits_and_both_scale_conventions(bitnet):
     assert divided.scale == pytest.approx(mean, rel=1e-6)
 
 
+def test_scale_without_dimensions_is_read(bitnet):
+    folder = bitnet("bitlinear", "offline")
+    expected = open_checkpoint(folder).matrix("layers.0.q").scale
+
+    def reshape(tensors):
+        for name in tensors:
+            if name.endswith("_scale"):
+                tensors[name] = tensors[name].reshape(())
+
+    edit_tensors(folder, reshape)
+    assert open_checkpoint(folder).matrix("layers.0.q").scale == expected
+
+
 PACKED = "model.layers.0.self_attn.q_proj.weight"
 
 
@@ -284,9 +365,15 @@ def test_index_refused(llama):
     index.write_text(json.dumps({"weight_map": {"a": "lost.safetensors"}}))
     with refusal(folder, "names files that are missing: lost.safetensors"):
         open_checkpoint(folder)
-    index.write_text("[]")
-    with refusal(folder, "is no index of safetensors files"):
-        open_checkpoint(folder)
+    for text in (
+        "{}",
+        '{"weight_map": 3}',
+        '{"weight_map": {"a": 3}}',
+        '{"weight_map": {"a": "../a"}}',
+    ):
+        index.write_text(text)
+        with refusal(folder, "is no index of safetensors files"):
+            open_checkpoint(folder)
 
 
 def test_tensor_in_two_shards_refused(llama):
@@ -296,3 +383,31 @@ def test_tensor_in_two_shards_refused(llama):
     index.write_text(json.dumps({"weight_map": {"a": "b.safetensors", "c": "model.safetensors"}}))
     with refusal(folder, "is in two files, b.safetensors and model.safetensors"):
         open_checkpoint(folder)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_pointer_of_git_lfs_is_told(llama, name):
+    folder, _ = llama()
+    (folder / name).write_text(POINTER)
+    with refusal(folder, f"{name} is a Git LFS pointer, not the file itself; fetch it with `git"):
+        open_checkpoint(folder).tokenizer()
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "vocab.json", "tekken.json"])
+def test_tokenizer_of_another_kind_is_told(llama, name):
+    folder, _ = llama()
+    (folder / "tokenizer.json").rename(folder / name)
+    with refusal(folder, f"brings {name} but no tokenizer.json"):
+        open_checkpoint(folder).tokenizer()
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_folder_in_place_of_a_file_refused(llama, name):
+    folder, _ = llama()
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(TercelError, match=f"{name} (cannot be read|is no readable)"):
+        open_checkpoint(folder).tokenizer()

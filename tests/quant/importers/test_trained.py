@@ -82,6 +82,13 @@ def test_refusals(tmp_path, model):
     save_file(model.state_dict(), path)
     with pytest.raises(TercelError, match="tercel's trainer did not write it"):
         open_checkpoint(path)
+    save_weights(path, model.config, model.state_dict(), precision="int3")
+    with pytest.raises(TercelError, match="2 layers in the precision 'int3'"):
+        open_checkpoint(path)
+    large = dataclasses.replace(model.config, layers=10**9)
+    save_weights(path, large, model.state_dict(), precision="ternary")
+    with pytest.raises(TercelError, match="1000000000 layers in the precision 'ternary', but it"):
+        open_checkpoint(path)
     state = model.state_dict()
     del state["norm.weight"]
     save_weights(path, model.config, state, precision="ternary")

@@ -1,0 +1,230 @@
+"""Metadata that others wrote, checked against a table of the fields that are understood."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tercel.errors import TercelError
+
+__all__ = [
+    "Choice",
+    "Field",
+    "FieldTable",
+    "Fixed",
+    "Flag",
+    "Integer",
+    "Listed",
+    "Nested",
+    "Number",
+    "OneOrMore",
+    "Text",
+    "describe",
+]
+
+SHOWN = 60
+"""Most characters of a refused value in a message."""
+
+
+class Rule(abc.ABC):
+    """The values that a field may have."""
+
+    @abc.abstractmethod
+    def check(self, name: str, value: Any) -> Any:
+        """The value as it is used.
+
+        Raises
+        ------
+        TercelError
+            That quotes the field's name, the rule and the value.
+        """
+
+
+def describe(value: Any) -> str:
+    """A value for a message, shortened."""
+    if isinstance(value, (list, tuple, dict)):
+        # The text of a large or deeply nested value may not exist.
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value[: 2 * SHOWN] if isinstance(value, (str, bytes)) else value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _refuse(name: str, expected: str, value: Any) -> TercelError:
+    return TercelError(f"{name} must be {expected}, not {describe(value)}")
+
+
+@dataclass(frozen=True)
+class Integer(Rule):
+    """A whole number in ``low..high``."""
+
+    low: int
+    high: int
+
+    def check(self, name: str, value: Any) -> int:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not self.low <= value <= self.high
+        ):
+            raise _refuse(name, f"an integer in {self.low}..{self.high}", value)
+        return value
+
+
+@dataclass(frozen=True)
+class Number(Rule):
+    """A number above ``low``, at most ``high``."""
+
+    low: float
+    high: float
+
+    def check(self, name: str, value: Any) -> float:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not self.low < value <= self.high
+        ):
+            raise _refuse(name, f"a number above {self.low:g} and at most {self.high:g}", value)
+        return float(value)
+
+
+class Flag(Rule):
+    """``true`` or ``false``."""
+
+    def check(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise _refuse(name, "true or false", value)
+        return value
+
+
+class Text(Rule):
+    """A string of at most 4096 characters."""
+
+    MOST = 4096
+
+    def check(self, name: str, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > self.MOST:
+            raise _refuse(name, f"a string of at most {self.MOST} characters", value)
+        return value
+
+
+@dataclass(frozen=True)
+class Choice(Rule):
+    """One of some strings, each with what it means here."""
+
+    meanings: Mapping[str, str]
+
+    def check(self, name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.meanings:
+            raise _refuse(name, f"one of {', '.join(self.meanings)}", value)
+        return self.meanings[value]
+
+
+@dataclass(frozen=True)
+class Fixed(Rule):
+    """A switch of a part that tercel has not; only its values for "off" are taken."""
+
+    off: tuple[Any, ...]
+    part: str
+    """What another value asks for, with its verb: ``biases are``."""
+
+    def check(self, name: str, value: Any) -> Any:
+        if not any(value == off for off in self.off):
+            raise TercelError(f"{name} is {describe(value)}, but {self.part} not supported")
+        return value
+
+
+@dataclass(frozen=True)
+class Listed(Rule):
+    """A list whose items all follow one rule."""
+
+    item: Rule
+
+    def check(self, name: str, value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise _refuse(name, "a list", value)
+        return [self.item.check(f"{name}[{index}]", one) for index, one in enumerate(value)]
+
+
+@dataclass(frozen=True)
+class OneOrMore(Rule):
+    """One value, or a list of such values; read as a list."""
+
+    item: Rule
+
+    def check(self, name: str, value: Any) -> list[Any]:
+        if isinstance(value, list):
+            return Listed(self.item).check(name, value)
+        return [self.item.check(name, value)]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that is read: its rule, and its value where it is absent or null."""
+
+    rule: Rule
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldTable:
+    """All fields of one kind of metadata.
+
+    A field that is neither read nor known to be harmless may change what the model computes, so it
+    is refused by its name.
+    """
+
+    fields: Mapping[str, Field]
+    remedy: str
+    """What to do about an unknown field; ``{name}`` stands for it."""
+    harmless: frozenset[str] = frozenset()
+    harmless_prefixes: tuple[str, ...] = ()
+
+    def read(self, found: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+        """The value of every field of the table.
+
+        Parameters
+        ----------
+        found
+            Name to value; ``None`` is as if the field were absent.
+        prefix
+            Stands before the names in messages.
+
+        Raises
+        ------
+        TercelError
+            If a field is missing, breaks its rule or is not known.
+        """
+        values = {}
+        for name, entry in self.fields.items():
+            if (value := found.get(name)) is not None:
+                values[name] = entry.rule.check(f"{prefix}{name}", value)
+            elif entry.required:
+                raise TercelError(f"the field {prefix}{name} is missing")
+            else:
+                values[name] = entry.default
+        for name, value in found.items():
+            if (
+                value is not None
+                and name not in self.fields
+                and name not in self.harmless
+                and not name.startswith(self.harmless_prefixes)
+            ):
+                full = f"{prefix}{describe(name)[1:-1]}"
+                raise TercelError(
+                    f"{full} ({describe(value)}) is not known, and may change what the model "
+                    f"computes; {self.remedy.format(name=full)}"
+                )
+        return values
+
+
+@dataclass(frozen=True)
+class Nested(Rule):
+    """An object with fields of its own."""
+
+    table: FieldTable
+
+    def check(self, name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _refuse(name, "an object", value)
+        return self.table.read(value, prefix=f"{name}.")

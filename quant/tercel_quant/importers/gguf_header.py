@@ -1,0 +1,179 @@
+"""The header of a GGUF file: its metadata, and where its tensors lie."""
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.errors import TercelError
+
+__all__ = ["MAGIC", "GgufHeader", "TensorEntry", "read_header"]
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+
+SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
+"""Type of a value to its format in ``struct``."""
+STRING, ARRAY = 8, 9
+MOST_DIMENSIONS = 4
+SMALLEST_VALUE, SMALLEST_TENSOR = 8 + 4 + 1, 8 + 4 + 4 + 8
+"""Bytes: of a key, a type and a value; of a name, the extents, a type and an offset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorEntry:
+    """What the header says of one tensor."""
+
+    shape: tuple[int, ...]
+    """The slowest axis first, as in NumPy."""
+    kind: int
+    """Number of its type, which may be one that nobody here knows."""
+    offset: int
+    """Of its first byte in the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GgufHeader:
+    """A header, read whole."""
+
+    metadata: dict[str, Any]
+    """Key to a bool, int, float, string, or list of such."""
+    tensors: dict[str, TensorEntry]
+
+
+def read_header(path: Path) -> GgufHeader:
+    """Read the header of a little-endian GGUF file.
+
+    Every count is compared with the bytes that are left before anything of its size is made, so a
+    damaged file costs no more time or memory than a sound one of its size.
+
+    Raises
+    ------
+    TercelError
+        If the file cannot be read, is cut short or damaged, or is of another version.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Reader(data).header()
+    except _DamageError as error:
+        raise TercelError(f"{path} is no readable GGUF file: {error}") from None
+    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        raise TercelError(f"{path} cannot be read: {error}") from None
+
+
+class _DamageError(Exception):
+    """The reason why a file is none."""
+
+
+class _Reader:
+    """A place in the bytes of a file, which moves as values are taken."""
+
+    def __init__(self, data: mmap.mmap):
+        self._data = data
+        self._at = 0
+
+    def header(self) -> GgufHeader:
+        if self._take(len(MAGIC)) != MAGIC:
+            raise _DamageError("it does not start with GGUF")
+        version = self._scalar("I")
+        if version & 0xFFFF == 0:
+            raise _DamageError(
+                "it is big-endian; convert it with `gguf-convert-endian FILE little`"
+            )
+        if version not in VERSIONS:
+            raise _DamageError(f"it has the version {version}, but 2 and 3 are read")
+        tensors, values = self._count(SMALLEST_TENSOR), self._count(SMALLEST_VALUE)
+        metadata: dict[str, Any] = {}
+        for _ in range(values):
+            key = self._string()
+            if key in metadata:
+                raise _DamageError(f"it has the key {key!r} twice")
+            metadata[key] = self._value(self._scalar("I"))
+        entries: dict[str, TensorEntry] = {}
+        for _ in range(tensors):
+            name = self._string()
+            if name in entries:
+                raise _DamageError(f"it has the tensor {name!r} twice")
+            entries[name] = self._tensor()
+        start = self._aligned(metadata.get("general.alignment", 32))
+        return GgufHeader(
+            metadata=metadata,
+            tensors={
+                name: TensorEntry(shape=e.shape, kind=e.kind, offset=start + e.offset)
+                for name, e in entries.items()
+            },
+        )
+
+    def _tensor(self) -> TensorEntry:
+        """An entry, its offset as in the file: from the first tensor."""
+        dimensions = self._scalar("I")
+        if not 1 <= dimensions <= MOST_DIMENSIONS:
+            raise _DamageError(f"a tensor has {dimensions} dimensions")
+        extents = [self._scalar("Q") for _ in range(dimensions)]
+        return TensorEntry(
+            shape=tuple(reversed(extents)), kind=self._scalar("I"), offset=self._scalar("Q")
+        )
+
+    def _aligned(self, alignment: Any) -> int:
+        power = isinstance(alignment, int) and alignment > 0 and not alignment & (alignment - 1)
+        if not power:
+            raise _DamageError(f"general.alignment must be a power of two, not {alignment!r:.60}")
+        return -(-self._at // alignment) * alignment
+
+    def _value(self, kind: int) -> Any:
+        if kind in SCALARS:
+            return self._scalar(SCALARS[kind])
+        if kind == STRING:
+            return self._string()
+        if kind != ARRAY:
+            raise _DamageError(f"a value has the type {kind}, which does not exist")
+        item = self._scalar("I")
+        if item in SCALARS:
+            dtype = np.dtype(f"<{SCALARS[item]}")
+            return np.frombuffer(
+                self._take(self._count(dtype.itemsize) * dtype.itemsize), dtype
+            ).tolist()
+        if item == STRING:
+            return [self._string() for _ in range(self._count(8))]
+        raise _DamageError(f"a list has items of the type {item}, which are not known")
+
+    def _string(self) -> str:
+        try:
+            return self._take(self._count(1)).decode()
+        except UnicodeDecodeError:
+            raise _DamageError("a string is not UTF-8") from None
+
+    def _count(self, smallest: int) -> int:
+        """A number of things, each of which takes ``smallest`` bytes or more."""
+        count = self._scalar("Q")
+        left = len(self._data) - self._at
+        if count * smallest > left:
+            raise _DamageError(
+                f"it announces {count} items of {smallest} bytes or more where {left} bytes are "
+                "left; it is damaged or cut short"
+            )
+        return count
+
+    def _scalar(self, code: str) -> Any:
+        return struct.unpack(f"<{code}", self._take(struct.calcsize(f"<{code}")))[0]
+
+    def _take(self, size: int) -> bytes:
+        if size > len(self._data) - self._at:
+            raise _DamageError("it ends within its header; it is damaged or cut short")
+        self._at += size
+        return self._data[self._at - size : self._at]

@@ -1,0 +1,42 @@
+"""JSON files of a checkpoint."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tercel.errors import TercelError
+from tercel.image.foreign import refuse_pointer
+
+__all__ = ["read_bytes", "read_object"]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises
+    ------
+    TercelError
+        If it cannot be read or only stands for a file that Git LFS has.
+    """
+    try:
+        refuse_pointer(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise TercelError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises
+    ------
+    TercelError
+        If the file cannot be read or holds anything else.
+    """
+    try:
+        found = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise TercelError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise TercelError(f"{path} must hold a JSON object, not {type(found).__name__}")
+    return found
