@@ -5,8 +5,9 @@ without it.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from tercel.cli.units import format_bytes
 from tercel.errors import TercelError
 from tercel.image import LAYOUTS, Image
 from tercel.runtime import DEFAULT_MODEL, find_model
+
+if TYPE_CHECKING:
+    from tercel_quant.convert import Conversion
 
 __all__ = ["evaluate", "quantize", "train"]
 
@@ -48,6 +52,13 @@ def quantize(
         Path | None, typer.Option(help="Text of the kind that the model will meet.")
     ] = None,
     calibration_tokens: Annotated[int, typer.Option(help="Most tokens of it to use.")] = 32768,
+    requantize: Annotated[
+        bool,
+        typer.Option(
+            "--requantize",
+            help="Give matrices that are ternary with several scales one scale, and tell the loss.",
+        ),
+    ] = False,
     tokenizer: Annotated[
         Path | None, typer.Option(help="A tokenizer.json in place of the checkpoint's own.")
     ] = None,
@@ -60,7 +71,8 @@ def quantize(
     """Make an image of a checkpoint.
 
     A model that was trained ternary is imported as it is. Any other is ternarised: absmean rounds,
-    calibrated fits every layer to a text, which is slower and better.
+    calibrated fits every layer to a text, which is slower and better. Matrices that are ternary
+    already are kept.
     """
     if layout not in LAYOUTS:
         raise TercelError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
@@ -76,10 +88,13 @@ def quantize(
         name=name,
         calibration_text=text,
         calibration_tokens=calibration_tokens,
+        requantize=requantize,
         report=_report,
     )
-    for matrix in found.all_zero:
-        _report(f"warning: all weights of {matrix} are 0")
+    for tensor in found.all_zero:
+        _report(f"warning: all values of {tensor} are 0")
+    for line in _requantised(found) if requantize else ():
+        _report(line)
     bits = Image.open(output, verify=False).footprint.bits_per_weight
     if as_json:
         facts = {
@@ -90,11 +105,27 @@ def quantize(
             "image_bytes": found.image_bytes,
             "bits_per_weight": bits,
             "all_zero": list(found.all_zero),
+            "requantised": dict(found.requantised),
         }
         typer.echo(json.dumps(facts, indent=2))
     else:
         size = format_bytes(found.image_bytes)
         typer.echo(f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight")
+
+
+def _requantised(found: "Conversion") -> Iterator[str]:
+    """What giving matrices one scale has cost."""
+    if not found.requantised:
+        if found.method != "calibrated":
+            yield "no matrix has several scales, so --requantize changed nothing"
+        return
+    worst = max(found.requantised, key=found.requantised.__getitem__)
+    mean = sum(found.requantised.values()) / len(found.requantised)
+    yield (
+        f"warning: {len(found.requantised)} matrices had several scales and have one now; error of "
+        f"their weights: {100 * mean:.1f} % on average, {100 * found.requantised[worst]:.1f} % at "
+        f"most, of {worst}"
+    )
 
 
 train = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -1,9 +1,11 @@
 """From a checkpoint to an image."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from tercel.errors import TercelError
 from tercel.image import ImageBuilder, TapeLayout
 from tercel.numerics import quantise_rows
 from tercel.runtime import TextTokenizer
-from tercel_quant.importers import Checkpoint, Ternary, open_checkpoint
+from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 
@@ -30,10 +32,12 @@ class Conversion:
     source: str
     """The checkpoint's layout in words."""
     method: str
-    """``imported`` for a model trained ternary, else one of :data:`METHODS`."""
+    """``imported`` or ``requantised`` for a model trained ternary, else one of :data:`METHODS`."""
     image_bytes: int
     all_zero: tuple[str, ...]
-    """Matrices without a weight that is not 0."""
+    """Tensors without a value that is not 0."""
+    requantised: Mapping[str, float]
+    """Matrix that had several scales and has one now to the error of its weights, relative."""
 
 
 def convert(
@@ -47,6 +51,7 @@ def convert(
     calibration_text: str | None = None,
     calibration_tokens: int = 32768,
     calibration: CalibrationConfig | None = None,
+    requantize: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
     """Convert a checkpoint to an image, tensor by tensor.
@@ -70,6 +75,11 @@ def convert(
     calibration_tokens : int
         Most tokens of it to use, spread evenly over it; more of them serve unseen text better.
     calibration : CalibrationConfig, optional
+    requantize : bool
+        Whether matrices that are ternary with several scales (per row, group or shard) may get one
+        scale each, which loses some of the model. Without a method and with ``absmean`` it is the
+        scale of least squared error over the non-zeros; ``calibrated`` takes such a matrix for a
+        float one.
     report : callable
         Told what is being done, a line at a time.
 
@@ -83,7 +93,7 @@ def convert(
         If the checkpoint is refused, the method does not fit it, or the tokenizer does not.
     """
     checkpoint = open_checkpoint(source)
-    _check_method(checkpoint, method, calibration_text)
+    _check_method(checkpoint, method, calibration_text, requantize)
     report(f"reading {source}: {checkpoint.description}")
     text = _tokenizer_bytes(checkpoint, tokenizer)
     config = checkpoint.config
@@ -92,7 +102,9 @@ def convert(
     # One that `tercel run` could not use is told now.
     reader = None if text is None else TextTokenizer(text)
     builder = ImageBuilder(config=config, layout=layout, tokenizer=text)
-    embedding = _give_rows(builder, checkpoint)
+    zero: list[str] = []
+    requantised: dict[str, float] = {}
+    embedding = _give_rows(builder, checkpoint, zero)
     if method == "calibrated":
         assert calibration_text is not None
         if reader is None:
@@ -106,37 +118,52 @@ def convert(
             tokens=calibration_tokens,
         )
         tensors = calibrated_layers(
-            checkpoint, embedding, windows, calibration or CalibrationConfig(), report
+            checkpoint,
+            embedding,
+            windows,
+            calibration or CalibrationConfig(),
+            report,
+            requantize=requantize,
         )
     else:
-        tensors = _layers(checkpoint, report)
-    zero = []
-    for tensor_name, tensor in tensors:
+        tensors = _layers(
+            checkpoint,
+            report,
+            requantised if requantize else None,
+            rounds=checkpoint.declared_ternary or method is not None,
+        )
+    for tensor_name, tensor in chain(tensors, [("norm", checkpoint.gain("norm"))]):
+        values = tensor.trits if isinstance(tensor, Ternary) else tensor
+        if not values.any():
+            zero.append(tensor_name)
         if isinstance(tensor, Ternary):
-            if not tensor.trits.any():
-                zero.append(tensor_name)
             builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
         else:
             builder.gain(tensor_name, tensor.numpy())
-    builder.gain("norm", checkpoint.gain("norm").numpy())
     builder.write(output)
     return Conversion(
         config=config,
         source=checkpoint.description,
-        method="imported" if method is None else method,
+        method=method or ("requantised" if requantised else "imported"),
         image_bytes=Path(output).stat().st_size,
         all_zero=tuple(zero),
+        requantised=requantised,
     )
 
 
-def _check_method(checkpoint: Checkpoint, method: str | None, calibration_text: str | None) -> None:
+def _check_method(
+    checkpoint: Checkpoint, method: str | None, calibration_text: str | None, requantize: bool
+) -> None:
     if method is not None and method not in METHODS:
         raise TercelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if checkpoint.trained_ternary and method is not None:
+    if checkpoint.declared_ternary and method is not None:
         raise TercelError(
             f"this checkpoint ({checkpoint.description}) was trained ternary and is imported as it "
             f"is; leave out the method {method!r}"
         )
+    if not checkpoint.declared_ternary and not requantize:
+        for part in checkpoint.config.linears():  # those of the first layer tell it at once
+            _one_scale(checkpoint, f"layers.0.{part}", None)
     if not checkpoint.trained_ternary and method is None:
         raise TercelError(
             f"this checkpoint ({checkpoint.description}) was not trained ternary; "
@@ -145,6 +172,11 @@ def _check_method(checkpoint: Checkpoint, method: str | None, calibration_text: 
     if (method == "calibrated") != (calibration_text is not None):
         raise TercelError(
             "the method 'calibrated' needs a calibration text, and no other method takes one"
+        )
+    if method == "calibrated" and checkpoint.config.sub_norms:
+        raise TercelError(
+            "the method 'calibrated' takes no models with norms before the output and the down "
+            "projection; use the method 'absmean'"
         )
 
 
@@ -157,26 +189,58 @@ def _tokenizer_bytes(checkpoint: Checkpoint, tokenizer: Path | str | None) -> by
         raise TercelError(f"the tokenizer {tokenizer} cannot be read: {error.strerror}") from None
 
 
-def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint) -> Tensor:
-    """Give embedding and head to the builder; return the embedding as the image has it."""
-    if not checkpoint.config.tied_head:
-        builder.rows("head", *quantise_rows(checkpoint.rows("head").numpy()))
-    values, scales = quantise_rows(checkpoint.rows("embedding").numpy())
-    builder.rows("embedding", values, scales)
+def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Tensor:
+    """Give embedding and head to the builder; return the embedding as the image has it.
+
+    The names of those without a value that is not 0 are added to ``zero``.
+    """
+    values = scales = np.zeros(0)
+    for name in ("embedding",) if checkpoint.config.tied_head else ("head", "embedding"):
+        values, scales = quantise_rows(checkpoint.rows(name).numpy())
+        builder.rows(name, values, scales)
+        if not values.any():
+            zero.append(name)
     return torch.from_numpy(values) * torch.from_numpy(scales)[:, None]
 
 
 def _layers(
-    checkpoint: Checkpoint, report: Callable[[str], None]
+    checkpoint: Checkpoint,
+    report: Callable[[str], None],
+    requantised: dict[str, float] | None,
+    rounds: bool,
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
-    """All layers' tensors, float matrices rounded by :func:`absmean`."""
+    """All layers' tensors, float matrices rounded by :func:`absmean` or refused."""
     config = checkpoint.config
     for index in range(config.layers):
         for part in config.linears():
             name = f"layers.{index}.{part}"
-            weight = checkpoint.matrix(name)
-            yield name, weight if isinstance(weight, Ternary) else absmean(weight)
+            weight = _one_scale(checkpoint, name, requantised)
+            if not isinstance(weight, Ternary):
+                if not rounds:
+                    raise TercelError(
+                        f"{name} is not ternary, although the first layer is; choose a method for "
+                        f"the matrices that are not: {', '.join(METHODS)}"
+                    )
+                weight = absmean(weight)
+            yield name, weight
         for part in config.norms():
             name = f"layers.{index}.{part}"
             yield name, checkpoint.gain(name)
         report(f"layer {index + 1} of {config.layers}")
+
+
+def _one_scale(
+    checkpoint: Checkpoint, name: str, requantised: dict[str, float] | None
+) -> Ternary | Tensor:
+    """A matrix that is float or has one scale.
+
+    One with several scales is refused, or if ``requantised`` is given, gets one scale and is noted
+    there with its loss.
+    """
+    weight = checkpoint.matrix(name)
+    if not isinstance(weight, GroupedTernary):
+        return weight
+    if requantised is None:
+        raise weight.refusal(name)
+    requantised[name] = weight.loss()
+    return weight.with_one_scale()

@@ -7,7 +7,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel_quant.importers import Checkpoint, Ternary
+from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary
 from tercel_quant.reference import Layer, Linear, Weights
 
 __all__ = ["CheckpointWeights", "ImageWeights"]
@@ -63,7 +63,7 @@ class CheckpointWeights(Weights):
     Raises
     ------
     TercelError
-        By :meth:`layer`, if the checkpoint holds only the trits of a model trained ternary.
+        By :meth:`layer`, if the checkpoint holds only the packed trits of a model trained ternary.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -80,8 +80,8 @@ class CheckpointWeights(Weights):
         linears = {}
         for name in self.config.linears():
             weight = self._checkpoint.matrix(f"layers.{index}.{name}")
-            if isinstance(weight, Ternary):
-                if self._checkpoint.trained_ternary:
+            if isinstance(weight, Ternary | GroupedTernary):
+                if self._checkpoint.declared_ternary:
                     raise TercelError(
                         "the checkpoint has no unquantised weights: it holds the trits alone"
                     )

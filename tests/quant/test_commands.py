@@ -1,10 +1,11 @@
 """The commands end to end: checkpoint to image, image to perplexity, tokens to weights."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from typer.testing import CliRunner
 
@@ -114,6 +115,27 @@ def test_quantize_calibrates_to_a_text(checkpoint, text, tmp_path):
     assert facts["image_bytes"] == path.stat().st_size
     assert facts["bits_per_weight"] == Image.open(path).footprint.bits_per_weight
     assert facts["all_zero"] == []
+
+
+def test_quantize_tells_what_one_scale_costs(checkpoint, tmp_path):
+    source, path = tmp_path / "rows", tmp_path / "model.tercel"
+    shutil.copytree(checkpoint, source)
+    tensors = load_file(source / "model.safetensors")
+    scales = np.linspace(1, 1.1, 160, dtype=np.float32)[:, None]
+    for name, weight in tensors.items():
+        if "_proj" in name:
+            tensors[name] = np.sign(np.round(weight * 10)) * scales[: len(weight)]
+    save_file(tensors, source / "model.safetensors")
+    result = tercel("quantize", source, "-o", path)
+    assert result.exit_code == 2
+    assert "layers.0.q is ternary with one scale per row (64 scales)" in result.stderr
+    assert "--requantize gives each matrix the one scale of least error" in result.stderr
+    result = tercel("quantize", source, "-o", path, "--requantize")
+    assert result.exit_code == 0, result.stderr
+    assert ": rows, requantised, " in result.stdout
+    assert "warning: 7 matrices had several scales and have one now; error of" in result.stderr
+    result = tercel("quantize", checkpoint, "-o", path, "--requantize", "--method", "absmean")
+    assert "no matrix has several scales, so --requantize changed nothing" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,16 @@
 """What every checkpoint reader offers: canonical tensors, one at a time."""
 
 import abc
-from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel_quant.importers.ternary import GroupedTernary, Ternary
 
-__all__ = ["Checkpoint", "Ternary", "check_finite"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ternary:
-    """A matrix of trits with one scale; the weights are ``trits * scale``."""
-
-    trits: Tensor
-    """int8, shape (rows, columns), values -1, 0, 1."""
-    scale: float
-
-    def dequantise(self) -> Tensor:
-        """float32, shape (rows, columns)."""
-        return self.trits.float() * self.scale
+__all__ = ["Checkpoint", "check_finite"]
 
 
 class Checkpoint(abc.ABC):
@@ -43,21 +31,33 @@ class Checkpoint(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def trained_ternary(self) -> bool:
-        """Whether the model was trained with ternary weights.
+    def declared_ternary(self) -> bool:
+        """Whether the checkpoint says itself that it was trained ternary.
 
-        Float matrices of such a model are the masters of ``ternarise.absmean``; those of any other
-        model need post-training ternarisation.
+        Its float matrices are then the masters of ``ternarise.absmean``.
         """
 
+    @cached_property
+    def trained_ternary(self) -> bool:
+        """Whether the model was trained with ternary weights, by its own word or by its weights.
+
+        A checkpoint that says nothing is ternary if all matrices of its first layer are. Any other
+        model needs post-training ternarisation.
+        """
+        return self.declared_ternary or all(
+            isinstance(self.matrix(f"layers.0.{part}"), Ternary | GroupedTernary)
+            for part in self.config.linears()
+        )
+
     @abc.abstractmethod
-    def matrix(self, name: str) -> Tensor | Ternary:
+    def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
         """A linear's weights, for instance ``layers.0.q``, as the checkpoint has them.
 
         Returns
         -------
-        Tensor or Ternary
-            float32, shape (rows, columns), or trits where the checkpoint stores trits.
+        Tensor, Ternary or GroupedTernary
+            float32, shape (rows, columns), or trits where the checkpoint stores trits, or floats
+            that are ternary already and not declared to be masters.
 
         Raises
         ------

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel_quant.importers.checkpoint import Checkpoint, Ternary, check_finite
-from tercel_quant.importers.exact import exact_ternary
+from tercel_quant.importers.checkpoint import Checkpoint, check_finite
 from tercel_quant.importers.fields import describe
 from tercel_quant.importers.gguf_config import read_config
 from tercel_quant.importers.gguf_header import read_header
 from tercel_quant.importers.gguf_tensor import check_type, read_tensor, type_name
 from tercel_quant.importers.gguf_tokenizer import tokenizer_json
 from tercel_quant.importers.names import canonical_shapes, check_tensors
+from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["GgufCheckpoint"]
 
@@ -40,8 +40,7 @@ TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 class GgufCheckpoint(Checkpoint):
     """A GGUF file.
 
-    Matrices whose weights take only the values ``-s, 0, s`` (what TQ1_0 and TQ2_0 hold of a
-    ternary model) are read as trits.
+    Matrices that are ternary (what TQ1_0 and TQ2_0 hold of a ternary model) are read as trits.
 
     Parameters
     ----------
@@ -91,10 +90,11 @@ class GgufCheckpoint(Checkpoint):
         return f"GGUF {self._architecture}, tensors: {kinds}"
 
     @property
-    def trained_ternary(self) -> bool:
-        return self._architecture == "bitnet"
+    def declared_ternary(self) -> bool:
+        # A file holds what runs, never masters, so its weights say what it is.
+        return False
 
-    def matrix(self, name: str) -> Tensor | Ternary:
+    def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
         source = self._source(name)
         weight = self._read(source)
         if (scale_name := source.removesuffix("weight") + "scale") in self._tensors:
@@ -102,7 +102,7 @@ class GgufCheckpoint(Checkpoint):
         part = name.rsplit(".", 1)[-1]
         if self._architecture == "llama" and part in ("q", "k"):
             weight = _rotate_half_order(weight, self.config.head_size)
-        return exact_ternary(weight) or weight
+        return recognise(weight) or weight
 
     def gain(self, name: str) -> Tensor:
         return self._read(self._source(name))

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel_quant.importers.checkpoint import Checkpoint, Ternary, check_finite
-from tercel_quant.importers.exact import exact_ternary
+from tercel_quant.importers.checkpoint import Checkpoint, check_finite
 from tercel_quant.importers.huggingface_config import read_config
 from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.packed import PER_BYTE, unpack
 from tercel_quant.importers.safetensors_store import SafetensorsStore
+from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["HuggingFaceCheckpoint"]
 
@@ -73,19 +73,19 @@ class HuggingFaceCheckpoint(Checkpoint):
         return f"Hugging Face {self._form.architecture}, {DESCRIPTIONS[self._form.encoding]}"
 
     @property
-    def trained_ternary(self) -> bool:
+    def declared_ternary(self) -> bool:
         return self._form.encoding != "float"
 
     @property
     def _packed(self) -> bool:
         return self._form.encoding in ("divided", "multiplied")
 
-    def matrix(self, name: str) -> Tensor | Ternary:
+    def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
         source = self._source(name)
         weight = self._store.read(source)
         if not self._packed:
             weight = self._float(weight, source)
-            return weight if self.trained_ternary else exact_ternary(weight) or weight
+            return weight if self.declared_ternary else recognise(weight) or weight
         if weight.dtype != torch.uint8:
             raise TercelError(f"{source} must be packed as uint8, not {weight.dtype}")
         scale_name = _scale_name(source)

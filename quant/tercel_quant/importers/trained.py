@@ -61,11 +61,11 @@ class TrainedCheckpoint(Checkpoint):
 
     @property
     def description(self) -> str:
-        masters = "float masters of ternary" if self.trained_ternary else "float"
+        masters = "float masters of ternary" if self.declared_ternary else "float"
         return f"tercel's trainer, {masters} weights"
 
     @property
-    def trained_ternary(self) -> bool:
+    def declared_ternary(self) -> bool:
         return self._precision == "ternary"
 
     def matrix(self, name: str) -> Tensor:

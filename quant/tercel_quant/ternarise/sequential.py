@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tercel.errors import TercelError
 from tercel_quant.bitlinear import quantise_activations
-from tercel_quant.importers import Checkpoint, Ternary
+from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary
 from tercel_quant.reference import Linear, activate, attend, rms_norm, rope
 from tercel_quant.ternarise.balance import balance
 from tercel_quant.ternarise.moments import Moments
@@ -72,6 +72,8 @@ def calibrated_layers(
     tokens: Tensor,
     config: CalibrationConfig,
     report: Callable[[str], None],
+    *,
+    requantize: bool = False,
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Ternarise the layers of a checkpoint without sub-norms.
 
@@ -89,6 +91,8 @@ def calibrated_layers(
     config : CalibrationConfig
     report : callable
         Told about every finished layer.
+    requantize : bool
+        Whether to treat matrices that are ternary with several scales as float ones.
 
     Yields
     ------
@@ -96,12 +100,17 @@ def calibrated_layers(
         Canonical name.
     tensor : Ternary or Tensor
         A linear, or a norm's gain, float32.
+
+    Raises
+    ------
+    TercelError
+        If a matrix is ternary with several scales and ``requantize`` is not set.
     """
     model = checkpoint.config
     table = rope(model, tokens.shape[1])
     stream = _Pair(embedding[tokens], checkpoint.rows("embedding")[tokens])
     for index in range(model.layers):
-        layer = _Layer(checkpoint, index, config)
+        layer = _Layer(checkpoint, index, config, requantize)
         layer.run(stream, table)
         for name, tensor in layer.tensors.items():
             yield f"layers.{index}.{name}", tensor
@@ -117,11 +126,14 @@ class _Layer:
         What is done.
     """
 
-    def __init__(self, checkpoint: Checkpoint, index: int, config: CalibrationConfig):
+    def __init__(
+        self, checkpoint: Checkpoint, index: int, config: CalibrationConfig, requantize: bool
+    ):
         self._model = checkpoint.config
         self._config = config
         stored = {
-            name: checkpoint.matrix(f"layers.{index}.{name}") for name in self._model.linears()
+            name: _matrix(checkpoint, f"layers.{index}.{name}", requantize)
+            for name in self._model.linears()
         }
         weights = {
             name: weight.dequantise() if isinstance(weight, Ternary) else weight
@@ -210,6 +222,16 @@ class _Layer:
 
     def _apply(self, name: str, pair: _Pair) -> _Pair:
         return _Pair(self._linears[name](pair.quantised), self._plain(name)(pair.original))
+
+
+def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ternary:
+    """A matrix; one that is ternary with several scales as floats."""
+    weight = checkpoint.matrix(name)
+    if not isinstance(weight, GroupedTernary):
+        return weight
+    if not requantize:
+        raise weight.refusal(name)
+    return weight.dequantise()
 
 
 def _inverse_rms(stream: Tensor) -> Tensor:

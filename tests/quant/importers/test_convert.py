@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from tercel.errors import TercelError
@@ -69,6 +70,124 @@ def test_calibrated_image_is_nearer_to_the_original(llama, tmp_path):
         stream = hidden_states(ImageWeights(Image.open(tmp_path / "m.tercel")), tokens)
         errors[method] = float((stream - original).square().mean() / original.square().mean())
     assert errors["calibrated"] < 0.7 * errors["absmean"]
+
+
+@pytest.fixture
+def ternary_llama(llama):
+    """Make a Llama of float weights that are trits with a scale for each block of a grid."""
+
+    def make(grid_of, layers=(0, 1), **fields):
+        folder, _ = llama(**fields)
+        tensors = load_file(folder / "model.safetensors")
+        generator = torch.Generator().manual_seed(0)
+        for name, weight in tensors.items():
+            if "_proj" not in name or int(name.split(".")[2]) not in layers:
+                continue
+            rows, columns = weight.shape
+            grid = grid_of(rows, columns)
+            scales = 0.1 * (1 + 0.1 * torch.rand(grid, generator=generator))
+            full = scales.repeat_interleave(rows // grid[0], 0)
+            tensors[name] = (
+                weight.sign()
+                * (weight.abs() > 0.05)
+                * full.repeat_interleave(columns // grid[1], 1)
+            )
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        return folder, tensors
+
+    return make
+
+
+def test_ternary_floats_are_imported_as_they_are(ternary_llama, tmp_path):
+    folder, tensors = ternary_llama(lambda rows, columns: (1, 1))
+    assert open_checkpoint(folder).trained_ternary
+    assert convert(folder, tmp_path / "m.tercel").method == "imported"
+    image = Image.open(tmp_path / "m.tercel")
+    found = image.ternary("layers.1.up") * image.weight_scale("layers.1.up")
+    assert np.array_equal(found, tensors["model.layers.1.mlp.up_proj.weight"].numpy())
+
+
+GRIDS = {
+    "one scale per row": lambda rows, columns: (rows, 1),
+    "one scale per shard of 16 rows": lambda rows, columns: (rows // 16, 1),
+    "one scale per group of 32 columns": lambda rows, columns: (rows, columns // 32),
+}
+
+
+@pytest.mark.parametrize("granularity", GRIDS)
+@pytest.mark.parametrize("method", [None, "absmean"])
+def test_several_scales_are_refused_with_what_they_are(
+    ternary_llama, tmp_path, granularity, method
+):
+    folder, _ = ternary_llama(GRIDS[granularity])
+    with refusal(f"layers.0.q is ternary with {granularity}"):
+        convert(folder, tmp_path / "m.tercel", method=method)
+    assert not (tmp_path / "m.tercel").exists()
+
+
+@pytest.mark.parametrize("granularity", GRIDS)
+@pytest.mark.parametrize("method", [None, "absmean"])
+def test_requantize_gives_one_scale_and_tells_the_loss(
+    ternary_llama, tmp_path, granularity, method
+):
+    folder, tensors = ternary_llama(GRIDS[granularity])
+    conversion = convert(folder, tmp_path / "m.tercel", method=method, requantize=True)
+    assert conversion.method == (method or "requantised")
+    assert len(conversion.requantised) == 2 * 7
+    image = Image.open(tmp_path / "m.tercel")
+    weight = tensors["model.layers.1.mlp.down_proj.weight"].double().numpy()
+    assert np.array_equal(image.ternary("layers.1.down"), np.sign(weight))
+    scale = image.weight_scale("layers.1.down")
+    assert scale == pytest.approx(np.abs(weight[weight != 0]).mean())
+    error = np.linalg.norm(image.ternary("layers.1.down") * scale - weight) / np.linalg.norm(weight)
+    assert conversion.requantised["layers.1.down"] == pytest.approx(error, rel=1e-4)
+    assert 0.01 < error < 0.05
+
+
+def test_several_scales_in_a_later_layer_are_refused(ternary_llama, tmp_path, text):
+    folder, _ = ternary_llama(GRIDS["one scale per row"], layers=(1,))
+    for method in ("absmean", "calibrated"):
+        chosen = {"method": method, "calibration_text": text if method == "calibrated" else None}
+        with refusal("layers.1.q is ternary with one scale per row"):
+            convert(folder, tmp_path / "m.tercel", **chosen)
+        convert(folder, tmp_path / "m.tercel", **chosen, requantize=True)
+        (tmp_path / "m.tercel").unlink()
+
+
+def test_floats_in_a_later_layer_need_a_method(ternary_llama, tmp_path):
+    folder, _ = ternary_llama(lambda rows, columns: (1, 1), layers=(0,))
+    with refusal("layers.1.q is not ternary, although the first layer is; choose a method"):
+        convert(folder, tmp_path / "m.tercel")
+    assert convert(folder, tmp_path / "m.tercel", method="absmean").method == "absmean"
+
+
+def test_masters_keep_the_rule_that_they_were_trained_with(bitnet, tmp_path):
+    """As transformers rounds them, even where every master has one magnitude."""
+    folder = bitnet("autobitlinear", "online")
+    tensors = load_file(folder / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    tensors[name] = tensors[name].sign() * (tensors[name].abs() > 0.05) * 0.25
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    convert(folder, tmp_path / "m.tercel")
+    scale = Image.open(tmp_path / "m.tercel").weight_scale("layers.0.up")
+    assert scale == pytest.approx(float(tensors[name].abs().mean()))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("model.embed_tokens.weight", "embedding"),
+        ("model.norm.weight", "norm"),
+        ("model.layers.1.input_layernorm.weight", "layers.1.attention_norm"),
+        ("lm_head.weight", "head"),
+    ],
+)
+def test_any_all_zero_tensor_is_reported(llama, tmp_path, source, name):
+    folder, _ = llama(tied=False)
+    tensors = load_file(folder / "model.safetensors")
+    tensors[source].zero_()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    assert convert(folder, tmp_path / "m.tercel", method="absmean").all_zero == (name,)
 
 
 def test_all_zero_matrix_is_reported_and_stays_zero(llama, tmp_path):

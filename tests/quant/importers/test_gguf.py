@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from tercel.errors import TercelError
+from tercel.image import Image
+from tercel_quant.convert import convert
 from tercel_quant.importers import Ternary, open_checkpoint
 from tercel_quant.importers.gguf_config import read_config
 from tercel_quant.importers.gguf_header import TensorEntry
@@ -174,6 +176,50 @@ def test_ternary_types_are_read_as_trits(ternary_tensors, tmp_path, kind):
         # bitnet's RoPE is rotate-half in llama.cpp, so its rows stay where they are.
         expected = 2 * ternary_tensors[f"blk.0.{source}.weight"]
         assert np.array_equal(ternary.trits.numpy(), expected)
+
+
+def with_float_matrices(tensors, change):
+    """Every matrix of the layer through ``change``."""
+    return {name: change(w) if "blk" in name and w.ndim == 2 else w for name, w in tensors.items()}
+
+
+def bitnet_file(tmp_path, tensors, kind="F32"):
+    return write(
+        tmp_path / "m.gguf",
+        tensors,
+        kind=gguf.GGMLQuantizationType[kind],
+        architecture="bitnet",
+        **WIDE,
+        rope__dimension_count=64,
+    )
+
+
+def test_blocks_with_scales_of_their_own_are_refused(ternary_tensors, tmp_path):
+    """TQ2_0 has a scale for each 256 weights, here one for a row: 10 % apart."""
+    scales = np.random.default_rng(1).uniform(0.5, 0.55, (256, 1)).astype(np.float16)
+    tensors = with_float_matrices(
+        ternary_tensors, lambda weight: weight * 2 * scales[: len(weight)].astype(np.float32)
+    )
+    path = bitnet_file(tmp_path, tensors, "TQ2_0")
+    with pytest.raises(TercelError, match=r"layers.0.q is ternary with one scale per row"):
+        convert(path, tmp_path / "m.tercel")
+    conversion = convert(path, tmp_path / "m.tercel", requantize=True)
+    assert 0.01 < max(conversion.requantised.values()) < 0.05
+    scale = Image.open(tmp_path / "m.tercel").weight_scale("layers.0.up")
+    assert scale == pytest.approx(0.525, rel=0.01)
+
+
+def test_floats_of_a_bitnet_file_are_no_masters(ternary_tensors, tmp_path, text):
+    random = np.random.default_rng(1)
+    tensors = with_float_matrices(
+        ternary_tensors, lambda weight: random.normal(size=weight.shape).astype(np.float32)
+    )
+    path = bitnet_file(tmp_path, tensors)
+    with pytest.raises(TercelError, match="was not trained ternary; choose a method"):
+        convert(path, tmp_path / "m.tercel")
+    with pytest.raises(TercelError, match="the method 'calibrated' takes no models with norms be"):
+        convert(path, tmp_path / "m.tercel", method="calibrated", calibration_text=text)
+    assert convert(path, tmp_path / "m.tercel", method="absmean").method == "absmean"
 
 
 def test_scale_tensors_multiply(ternary_tensors, tmp_path):

@@ -18,7 +18,7 @@ class RandomCheckpoint(Checkpoint):
 
     config = CONFIG
     description = "random"
-    trained_ternary = False
+    declared_ternary = False
 
     def __init__(self, ternary: tuple[str, ...] = (), zero: tuple[str, ...] = ()):
         self._ternary, self._zero = ternary, zero

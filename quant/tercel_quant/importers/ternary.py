@@ -1,0 +1,138 @@
+"""Ternary matrices, with one scale or several."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tercel.errors import TercelError
+
+__all__ = ["GroupedTernary", "Ternary", "recognise"]
+
+FINEST = 16
+"""Columns of the smallest group that is looked for; published ones have 32 to 256."""
+ROWS = 256
+"""Rows that are looked at together, so that an ordinary float matrix is left after the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ternary:
+    """A matrix of trits with one scale; the weights are ``trits * scale``."""
+
+    trits: Tensor
+    """int8, shape (rows, columns), values -1, 0, 1."""
+    scale: float
+
+    def dequantise(self) -> Tensor:
+        """float32, shape (rows, columns)."""
+        return self.trits.float() * self.scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedTernary:
+    """A matrix of trits with a scale for each of equal blocks, which the device does not take.
+
+    A row, some columns of a row, some rows or some columns of the matrix may be a block.
+    """
+
+    trits: Tensor
+    """int8, shape (rows, columns), values -1, 0, 1."""
+    scales: Tensor
+    """float32, shape (rows / rows of a block, columns / columns of a block)."""
+
+    def dequantise(self) -> Tensor:
+        """float32, shape (rows, columns)."""
+        height, width = self._block
+        scales = self.scales.repeat_interleave(height, 0).repeat_interleave(width, 1)
+        return self.trits.float() * scales
+
+    @property
+    def granularity(self) -> str:
+        """The size of the blocks in words."""
+        (rows, columns), (height, width) = self.trits.shape, self._block
+        if width == columns:
+            return "one scale per row" if height == 1 else f"one scale per shard of {height} rows"
+        if height == rows:
+            return f"one scale per shard of {width} columns"
+        if height == 1:
+            return f"one scale per group of {width} columns"
+        return f"one scale per block of {height} x {width}"
+
+    def with_one_scale(self) -> Ternary:
+        """The same trits with the scale of least squared error: the mean over the non-zeros."""
+        magnitudes = self.dequantise().abs().double()
+        count = int((self.trits != 0).sum())
+        return Ternary(trits=self.trits, scale=float(magnitudes.sum()) / max(count, 1))
+
+    def loss(self) -> float:
+        """Error of :meth:`with_one_scale`: the norm of the difference over that of the weights."""
+        weight = self.dequantise().double()
+        return float((weight - self.with_one_scale().dequantise()).norm() / weight.norm())
+
+    def refusal(self, name: str) -> TercelError:
+        """The error for a matrix that nobody asked to requantise."""
+        return TercelError(
+            f"{name} is ternary with {self.granularity} ({self.scales.numel()} scales), but the "
+            "device takes one scale per matrix; --requantize gives each matrix the one scale of "
+            f"least error and tells the loss ({100 * self.loss():.1f} % of this matrix's weights)"
+        )
+
+    @property
+    def _block(self) -> tuple[int, int]:
+        return (
+            self.trits.shape[0] // self.scales.shape[0],
+            self.trits.shape[1] // self.scales.shape[1],
+        )
+
+
+def recognise(weight: Tensor) -> Ternary | GroupedTernary | None:
+    """The trits and the scales of a float matrix that is ternary already, else ``None``.
+
+    In every block of a ternary matrix there are only the values ``-s, 0, s``, exactly. The largest
+    equal blocks are found for which this holds: as many whole columns as possible, then rows.
+
+    Parameters
+    ----------
+    weight : Tensor, float32, shape (rows, columns)
+        All zeros are ternary too, with scale 0.
+    """
+    columns = weight.shape[1]
+    # Blocks of few weights would find scales in any matrix.
+    width = columns if columns % FINEST else FINEST
+    parts = []
+    for part in weight.split(ROWS):
+        if (scales := _block_scales(part.abs(), 1, width)) is None:
+            return None
+        parts.append(scales)
+    scales = torch.cat(parts)
+    scales = _coarsest(scales, axis=1)
+    scales = _coarsest(scales, axis=0)
+    trits = weight.sign().char()
+    if scales.numel() == 1:
+        return Ternary(trits=trits, scale=float(scales))
+    return GroupedTernary(trits=trits, scales=scales)
+
+
+def _block_scales(magnitudes: Tensor, height: int, width: int) -> Tensor | None:
+    """The one magnitude in each block besides 0, or ``None`` if a block has two."""
+    rows, columns = magnitudes.shape
+    blocks = magnitudes.reshape(rows // height, height, columns // width, width)
+    scales = blocks.amax((1, 3))
+    exact = (blocks == scales[:, None, :, None]) | (blocks == 0)
+    return scales if bool(exact.all()) else None
+
+
+def _coarsest(scales: Tensor, axis: int) -> Tensor:
+    """The scales of the largest blocks along an axis; a block of zeros fits every scale."""
+    count = scales.shape[axis]
+    for size in sorted(_divisors(count), reverse=True):
+        merged = _block_scales(scales, *((size, 1) if axis == 0 else (1, size)))
+        if merged is not None:
+            return merged
+    raise AssertionError("blocks of one are exact")
+
+
+def _divisors(count: int) -> set[int]:
+    small = {size for size in range(1, math.isqrt(count) + 1) if count % size == 0}
+    return small | {count // size for size in small}
