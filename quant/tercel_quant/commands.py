@@ -63,6 +63,13 @@ def quantize(
         Path | None, typer.Option(help="A tokenizer.json in place of the checkpoint's own.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name in the image.")] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            help="Positions of the image; by default the checkpoint's, but at most 4096.",
+            metavar="N",
+        ),
+    ] = None,
     layout: Annotated[
         str, typer.Option(help=f"Layout of the tape: {', '.join(LAYOUTS)}.")
     ] = "kv260",
@@ -86,6 +93,7 @@ def quantize(
         method=method,
         tokenizer=tokenizer,
         name=name,
+        context=context,
         calibration_text=text,
         calibration_tokens=calibration_tokens,
         requantize=requantize,
@@ -102,6 +110,7 @@ def quantize(
             "model": found.config.name,
             "source": found.source,
             "method": found.method,
+            "context": found.config.context,
             "image_bytes": found.image_bytes,
             "bits_per_weight": bits,
             "all_zero": list(found.all_zero),

@@ -1,5 +1,6 @@
 """From a checkpoint to an image."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +23,11 @@ __all__ = ["METHODS", "Conversion", "convert"]
 
 METHODS = ("absmean", "calibrated")
 """Ways to ternarise a model that was not trained ternary."""
+
+DEFAULT_CONTEXT = 4096
+"""Positions of an image whose checkpoint has more: what the largest preset accelerator holds."""
+MOST_CONTEXT = 65535
+"""What the registers of an accelerator can name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +54,7 @@ def convert(
     method: str | None = None,
     tokenizer: Path | str | None = None,
     name: str | None = None,
+    context: int | None = None,
     calibration_text: str | None = None,
     calibration_tokens: int = 32768,
     calibration: CalibrationConfig | None = None,
@@ -70,6 +77,10 @@ def convert(
         A ``tokenizer.json`` in place of the checkpoint's own.
     name : str, optional
         The model's name in the image, in place of the checkpoint's file name.
+    context : int, optional
+        Positions of the image's RoPE table, and with it of every KV cache; at most the checkpoint's
+        own and :data:`MOST_CONTEXT`. By default the checkpoint's, but at most
+        :data:`DEFAULT_CONTEXT`.
     calibration_text : str, optional
         Needed for ``calibrated``; text of the kind that the model will meet.
     calibration_tokens : int
@@ -93,12 +104,16 @@ def convert(
         If the checkpoint is refused, the method does not fit it, or the tokenizer does not.
     """
     checkpoint = open_checkpoint(source)
+    own = checkpoint.config
+    positions = _context(own, context)
     _check_method(checkpoint, method, calibration_text, requantize)
     report(f"reading {source}: {checkpoint.description}")
     text = _tokenizer_bytes(checkpoint, tokenizer)
-    config = checkpoint.config
-    if name is not None:
-        config = ModelConfig(**{**vars(config), "name": name})
+    config = dataclasses.replace(own, name=own.name if name is None else name, context=positions)
+    report(
+        f"context: {config.context} of the checkpoint's {own.context} positions"
+        + ("" if config.context == own.context else "; --context N changes it")
+    )
     # One that `tercel run` could not use is told now.
     reader = None if text is None else TextTokenizer(text)
     builder = ImageBuilder(config=config, layout=layout, tokenizer=text)
@@ -149,6 +164,19 @@ def convert(
         all_zero=tuple(zero),
         requantised=requantised,
     )
+
+
+def _context(config: ModelConfig, asked: int | None) -> int:
+    """Positions of the image."""
+    if asked is None:
+        return min(config.context, DEFAULT_CONTEXT)
+    most = min(config.context, MOST_CONTEXT)
+    if not 1 <= asked <= most:
+        raise TercelError(
+            f"context must be in 1..{most}, not {asked}: the checkpoint was made for "
+            f"{config.context} positions, and no device holds more than {MOST_CONTEXT}"
+        )
+    return asked
 
 
 def _check_method(

@@ -25,8 +25,9 @@ __all__ = ["ARITHMETICS", "Evaluation", "device_losses", "evaluate"]
 ARITHMETICS = ("unquantised", "reference", "device")
 """The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
 
-NO_SHAPE = ("name", "bos_token", "eos_tokens")
-"""Fields of a model config that do not shape weights; an older image may know one end token."""
+NO_SHAPE = ("name", "context", "bos_token", "eos_tokens")
+"""Fields of a model config that do not shape weights; an image may have fewer positions, and an
+older one may know one end token."""
 
 NODES = 64
 """Nodes of a pass of the emulator."""

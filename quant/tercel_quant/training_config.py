@@ -11,6 +11,8 @@ __all__ = ["OPTIMISERS", "TrainingConfig"]
 
 OPTIMISERS = ("muon", "adamw")
 
+DEFAULT_WARMUP = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -34,7 +36,8 @@ class TrainingConfig:
     """Tokens in a window during the last ``long_steps`` updates; a multiple of ``length``, with
     proportionally fewer windows, so that an update keeps its tokens."""
     long_steps: int = 0
-    warmup: int = 100
+    warmup: int | None = None
+    """Updates of linear rise from 0; by default 100, or as many as there are before the decay."""
     decay: int = 0
     """Updates of linear decay to 0 at the end."""
     optimiser: str = "muon"
@@ -94,7 +97,10 @@ class TrainingConfig:
     @property
     def schedule(self) -> Schedule:
         """Learning-rate factor over the run."""
-        return Schedule(steps=self.steps, warmup=self.warmup, decay=self.decay)
+        warmup = self.warmup
+        if warmup is None:
+            warmup = min(DEFAULT_WARMUP, max(0, self.steps - self.decay))
+        return Schedule(steps=self.steps, warmup=warmup, decay=self.decay)
 
     @property
     def step_tokens(self) -> int:
@@ -109,5 +115,5 @@ class TrainingConfig:
         return self.step_tokens // length, length
 
     def to_dict(self) -> dict[str, int | float | str | bool | None]:
-        """Plain values, for JSON."""
-        return dataclasses.asdict(self)
+        """Plain values, for JSON; the warm-up as it is."""
+        return dataclasses.asdict(self) | {"warmup": self.schedule.warmup}

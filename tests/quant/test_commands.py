@@ -95,12 +95,15 @@ def image(checkpoint, tmp_path_factory):
 def test_quantize_makes_an_image_that_runs(checkpoint, tmp_path):
     path = tmp_path / "model.tercel"
     options = ("--method", "absmean", "--layout", "kv260-index5", "--name", "mine")
+    options += ("--context", "100")
     result = tercel("quantize", checkpoint, "-o", path, *options)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith(f"{path}: mine, absmean, ")
     assert "layer 1 of 1" in result.stderr
     image = Image.open(path)
     assert (image.config.name, image.layout.code) == ("mine", "index5")
+    assert image.config.context == 100
+    assert "context: 100 of the checkpoint's 128 positions" in result.stderr
     assert tercel("run", path, "--prompt", "tape", "-n", "4").exit_code == 0
 
 
@@ -143,6 +146,7 @@ def test_quantize_tells_what_one_scale_costs(checkpoint, tmp_path):
     [
         ((), "was not trained ternary; choose a method: absmean, calibrated"),
         (("--method", "best"), "method must be one of absmean, calibrated, not 'best'"),
+        (("--context", "129", "--method", "absmean"), "context must be in 1..128, not 129"),
         (("--layout", "moon"), "layout must be one of kv260, kv260-index5, not 'moon'"),
         (("--calibration-text", "absent.txt"), "the text absent.txt cannot be read"),
     ],

@@ -28,6 +28,13 @@ def command(folder, output, *options):
     ]
 
 
+def test_two_steps_need_no_warmup_of_their_own(folder):
+    options = command(folder, "run", "--steps", "2")
+    place = options.index("--warmup")
+    assert train.main(options[:place] + options[place + 2 :]) == 0
+    assert [record["step"] for record in read_losses(folder / "run" / "log.jsonl")] == [1, 2]
+
+
 def test_distils_with_a_number_loss_from_a_trained_teacher(folder):
     assert train.main(command(folder, "teacher", "--steps", "3", "--precision", "float")) == 0
     weights = folder / "teacher" / "weights.safetensors"

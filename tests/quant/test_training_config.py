@@ -35,3 +35,12 @@ def test_longer_windows_at_the_end_keep_the_tokens_of_an_update():
     assert config.window(6) == (8, 32)
     assert config.window(7) == (2, 128)
     assert config.step_tokens == 256
+
+
+@pytest.mark.parametrize(
+    ("steps", "decay", "warmup"), [(0, 0, 0), (2, 0, 2), (2, 2, 0), (150, 80, 70), (1000, 900, 100)]
+)
+def test_default_warmup_fits_every_run(steps, decay, warmup):
+    config = TrainingConfig(steps=steps, decay=decay)
+    assert config.schedule.warmup == warmup
+    assert config.to_dict() == TrainingConfig(steps=steps, decay=decay, warmup=warmup).to_dict()

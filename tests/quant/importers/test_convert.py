@@ -9,8 +9,11 @@ from safetensors.torch import load_file, save_file
 from tercel.errors import TercelError
 from tercel.image import LAYOUTS, Image
 from tercel.numerics import quantise_rows
+from tercel.program.accelerator_spec import LIMITS
 from tercel.runtime import TextTokenizer
-from tercel_quant.convert import convert
+from tercel_hw.top import ACCELERATORS
+from tercel_quant.convert import DEFAULT_CONTEXT, MOST_CONTEXT, convert
+from tercel_quant.evaluate import evaluate
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.reference import hidden_states
 from tercel_quant.text import text_windows
@@ -70,6 +73,46 @@ def test_calibrated_image_is_nearer_to_the_original(llama, tmp_path):
         stream = hidden_states(ImageWeights(Image.open(tmp_path / "m.tercel")), tokens)
         errors[method] = float((stream - original).square().mean() / original.square().mean())
     assert errors["calibrated"] < 0.7 * errors["absmean"]
+
+
+def test_default_context_is_what_devices_hold(llama, tmp_path):
+    """A million positions made a table of a million rows."""
+    assert max(config.positions for config in ACCELERATORS.values()) == DEFAULT_CONTEXT
+    assert LIMITS["positions"][1] == MOST_CONTEXT
+    folder, _ = llama(max_position_embeddings=1_000_000)
+    lines = []
+    conversion = convert(folder, tmp_path / "m.tercel", method="absmean", report=lines.append)
+    assert conversion.config.context == Image.open(tmp_path / "m.tercel").config.context == 4096
+    told = "context: 4096 of the checkpoint's 1000000 positions; --context N changes it"
+    assert told in lines
+    assert conversion.image_bytes < 2e6
+
+
+def test_context_of_a_checkpoint_is_kept_where_devices_hold_it(llama, tmp_path):
+    folder, _ = llama()
+    lines = []
+    convert(folder, tmp_path / "m.tercel", method="absmean", report=lines.append)
+    assert Image.open(tmp_path / "m.tercel").config.context == 64
+    assert "context: 64 of the checkpoint's 64 positions" in lines
+
+
+def test_context_is_chosen_up_to_the_checkpoints(llama, tmp_path, text):
+    folder, _ = llama()
+    sizes = []
+    for context in (64, 17):
+        convert(folder, tmp_path / "m.tercel", method="absmean", context=context)
+        image = Image.open(tmp_path / "m.tercel")
+        assert image.config.context == context
+        sizes.append(image.footprint.fetched)
+    assert sizes[0] > sizes[1]
+    found = evaluate(image, text, checkpoint=folder, arithmetics=("unquantised",), context=16)
+    assert found.results["unquantised"].tokens > 0
+    for context in (0, -1, 65):
+        with refusal(f"context must be in 1..64, not {context}: the checkpoint was made for 64"):
+            convert(folder, tmp_path / "n.tercel", method="absmean", context=context)
+    folder, _ = llama(max_position_embeddings=1_000_000)
+    with refusal("context must be in 1..65535, not 65536"):
+        convert(folder, tmp_path / "n.tercel", method="absmean", context=65536)
 
 
 @pytest.fixture
