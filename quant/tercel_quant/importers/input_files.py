@@ -1,0 +1,16 @@
+"""The files of a checkpoint that an output must not replace."""
+
+from pathlib import Path
+
+__all__ = ["checkpoint_files"]
+
+PATTERNS = ("*.json", "*.safetensors")
+"""Of a Hugging Face folder."""
+
+
+def checkpoint_files(path: Path | str) -> list[Path]:
+    """Files that reading a checkpoint may open; nothing is read. There may be none."""
+    path = Path(path)
+    if path.is_dir():
+        return [file for pattern in PATTERNS for file in path.glob(pattern)]
+    return [path]
