@@ -13,4 +13,6 @@ def checkpoint_files(path: Path | str) -> list[Path]:
     path = Path(path)
     if path.is_dir():
         return [file for pattern in PATTERNS for file in path.glob(pattern)]
+    if path.suffix == ".safetensors":  # of the trainer, which may have a tokenizer beside it
+        return [path, path.with_name("tokenizer.json")]
     return [path]

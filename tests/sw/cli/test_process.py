@@ -40,6 +40,32 @@ def test_ctrl_c_keeps_json_whole(start, model):
     )
 
 
+def test_a_terminated_command_leaves_nothing_behind(tmp_path):
+    code = """
+import sys, time
+from tercel.cli.app import app, main
+from tercel.files import whole_file
+
+@app.command()
+def write(path: str) -> None:
+    with whole_file(path) as file:
+        file.write(b"half")
+        print("begun", flush=True)
+        time.sleep(60)
+
+main()
+"""
+    command = [sys.executable, "-c", code, "write", tmp_path / "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        assert len(os.listdir(tmp_path)) == 1
+        process.terminate()
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 143
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_closed_pipe_ends_quietly(start, model):
     process = start("run", model, *LONG)
     process.stdout.read(1)
