@@ -136,7 +136,7 @@ class Device(abc.ABC):
             N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and
             ``embedding_rows``.
         embedding_rows
-            ``[N, hidden_size]`` residual streams to start from instead of token embeddings.
+            ``[N, hidden_size]`` residual streams to start from instead of token embeddings, finite.
         parents
             N indices, ``parents[0] == -1`` and ``0 <= parents[i] < i``; ``None`` is a chain.
         base
@@ -222,6 +222,13 @@ class Device(abc.ABC):
             shape, width = np.shape(embedding_rows), self.config.hidden_size
             if len(shape) != 2 or shape[1] != width:
                 raise TercelError(f"embedding_rows must have the shape (N, {width}), not {shape}")
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(np.asarray(embedding_rows, np.float32)).all(axis=1)
+            if not finite.all():
+                raise TercelError(
+                    "embedding_rows must be finite as float32, but row "
+                    f"{int(np.argmin(finite))} has NaN or infinity; check how they were computed"
+                )
             nodes = shape[0]
         if not 1 <= nodes <= self.limits.nodes:
             raise TercelError(f"a pass takes 1 to {self.limits.nodes} nodes, not {nodes}")

@@ -17,6 +17,12 @@ def device(tiny):
     return device
 
 
+def rows_with(value):
+    rows = np.zeros((3, 64))
+    rows[1:, 7] = value
+    return rows
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -26,6 +32,12 @@ def device(tiny):
         ({"tokens": [96]}, r"token ids must be in 0..95, but one is 96"),
         ({"tokens": [-1]}, r"token ids must be in 0..95, but one is -1"),
         ({"embedding_rows": np.zeros((1, 63), np.float32)}, r"shape \(N, 64\), not \(1, 63\)"),
+        (
+            {"embedding_rows": rows_with(np.nan)},
+            "finite as float32, but row 1 has NaN or infinity",
+        ),
+        ({"embedding_rows": rows_with(-np.inf)}, "finite as float32, but row 1 has NaN or inf"),
+        ({"embedding_rows": rows_with(1e39)}, "finite as float32, but row 1 has NaN or infin"),
         ({"tokens": [1], "base": 2}, "base 2 rewinds over the 3 committed positions"),
         ({"tokens": [1], "base": 4}, "base 4 leaves a gap after the 3 committed positions"),
         ({"tokens": [1, 2], "parents": [-1]}, "2 nodes need as many parents, not 1"),
