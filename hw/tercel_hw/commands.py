@@ -170,7 +170,6 @@ def synth(
         every = cut(rtlil, top=MODULE)
         wanted = every if blocks is None else _select(every, blocks.split(","))
         measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
-        Console().print(as_table(measured, budget))
         if output is not None and file is not None:
             complete = len(wanted) == len(every)
             facts = as_json(measured, config=chosen, board=budget, complete=complete)
@@ -178,6 +177,7 @@ def synth(
             if output.suffix == ".md":
                 text = as_markdown(measured, budget)
             file.write(text.encode())
+    Console().print(as_table(measured, budget))
 
 
 def _select(every: "tuple[Block, ...]", names: list[str]) -> "list[Block]":

@@ -1,8 +1,6 @@
 """The commands together."""
 
-import io
 import signal
-import sys
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -57,8 +55,5 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> None:
     """Run the command line; the entry point of ``tercel``."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _terminate)
     app()

@@ -135,6 +135,21 @@ def test_a_terminal_is_asked_line_by_line(start, model):
     assert err.decode().count("> ") == 4
 
 
+def test_a_bad_prompt_at_a_terminal_is_told_and_the_next_one_asked_for(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--seed", "5", "-n", "3", "--context", "8", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"a\xffb\nabcdefghi\nab\n\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert process.returncode == 0
+    assert out.count(b"\n") == 1
+    errors = [line.partition("error: ")[2] for line in err.decode().splitlines()[1:3]]
+    assert errors[0].startswith("the prompt must be UTF-8: 'utf-8' codec can't decode byte 0xff")
+    assert errors[1].startswith("the prompt has 9 tokens, but of the context's 8 positions 8 are")
+    assert err.decode().count("> ") == 4
+
+
 def test_ctrl_c_at_a_terminal_ends_the_text_alone(start, model):
     own, theirs = pty.openpty()
     process = start("run", model, "--ignore-eos", "-n", "4000", stdin=theirs)

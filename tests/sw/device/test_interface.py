@@ -1,6 +1,7 @@
 """What every device refuses, and in which words."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_commit_needs_a_pass(device):
         ({"head_size": 32}, 9, 9, "but this one has 2 with 2 of 32"),
         ({}, 9, 10, r"length must be in 0\.\.9, the cache's own, not 10"),
         ({}, 9, -1, r"length must be in 0\.\.9, the cache's own, not -1"),
-        ({}, 64, 21, "21 positions exceed the context of 20; open the device with a larger one"),
+        ({}, 64, 21, "21 positions exceed the context of 20; restore fewer or open the device"),
     ],
 )
 def test_bad_caches_are_refused_and_change_nothing(device, shape, positions, length, message):
@@ -110,6 +111,25 @@ def test_bad_caches_are_refused_and_change_nothing(device, shape, positions, len
         device.restore(KVCache(config=config, positions=positions), length)
     assert device.length == 3
     device.commit([0])
+
+
+@pytest.mark.parametrize(
+    ("context", "length", "remedy"),
+    [
+        (20, 18, "or open the device with a larger context, the model's maximum is 64"),
+        (64, 62, "since 64 positions are the model's maximum"),
+    ],
+)
+def test_a_larger_context_is_advised_where_the_model_has_one(tiny, context, length, remedy):
+    device = EmulatorDevice(tiny, nodes=4, context=context)
+    device.prefill([1] * length)
+    message = f"3 {{}} after {length} committed positions exceed the context of {context}; {{}} "
+    for call, what, first in (
+        (device.run_pass, "nodes", "reset()"),
+        (device.prefill, "tokens", "shorten the prompt"),
+    ):
+        with pytest.raises(TercelError, match=re.escape(message.format(what, first) + remedy)):
+            call([1, 2, 3])
 
 
 def test_counters_add_and_subtract():
