@@ -1,38 +1,29 @@
 """Writing several files so that none is ever seen half written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tercel.files import make_folder, whole_file, write_errors
+from tercel.files import make_folder, whole_file
 
 __all__ = ["write_files"]
 
 
-def write_files(folder: Path, contents: Mapping[str, str], *, inputs: Iterable[Path] = ()) -> None:
+def write_files(folder: Path, contents: Mapping[str, str]) -> None:
     """Write files of ASCII text: all beside their places first, then each is moved there.
 
     A file that has these contents already is left alone.
 
-    Parameters
-    ----------
-    inputs
-        Files that the contents are made of; none is replaced.
-
     Raises
     ------
     TercelError
-        If the folder cannot be made or written, or one of the files is an input; then no file has
-        changed.
+        If the folder cannot be made or written; then no file has changed.
     """
     make_folder(folder)
-    inputs = tuple(inputs)
     with ExitStack() as stack:
         for name, text in contents.items():
             path, content = folder / name, text.encode("ascii")
-            with write_errors(path):
-                same = path.is_file() and path.read_bytes() == content
-            if not same:
-                file = stack.enter_context(whole_file(path, inputs=inputs))
+            if not path.is_file() or path.read_bytes() != content:
+                file = stack.enter_context(whole_file(path))
                 file.write(content)
                 file.flush()

@@ -16,6 +16,7 @@ class Silu(Primitive):
     Members
     -------
     x : In(32)
+        Finite.
     o : Out(32)
     """
 

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 
+from tercel.image.layout import ROW_BLOCK
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.head.unit_config import BLOCK_ROWS, HeadUnitConfig
+from tercel_hw.head.unit_config import HeadUnitConfig
 
 __all__ = ["BlockReader"]
 
@@ -60,13 +61,13 @@ class BlockReader(wiring.Component):
         m.submodules.words = words = SyncFIFO(
             width=config.word_scales * FLOAT32_BITS, depth=config.scale_words
         )
-        m.submodules.queue = queue = SyncFIFO(width=FLOAT32_BITS, depth=BLOCKS * BLOCK_ROWS)
+        m.submodules.queue = queue = SyncFIFO(width=FLOAT32_BITS, depth=BLOCKS * ROW_BLOCK)
         running, taken, last_place = Signal(), Signal(), Signal()
         scales = Signal(init=1)
         place = Signal(range(max(config.dense.slices, config.scale_words)))
         last_beat = Signal.like(place)
-        row = Signal(range(BLOCK_ROWS))
-        blocks = Signal(range(config.dense.rows // BLOCK_ROWS + 1))
+        row = Signal(range(ROW_BLOCK))
+        blocks = Signal(range(config.head.played_rows // ROW_BLOCK + 1))
         m.d.comb += [
             self.i_command.ready.eq(~running),
             self.i.ready.eq(running & Mux(scales, words.w_rdy, self.o_row.ready)),
@@ -83,7 +84,7 @@ class BlockReader(wiring.Component):
                 m.d.sync += scales.eq(0)
                 with m.If(~scales):
                     m.d.sync += row.eq(row + 1)
-                    with m.If(row == BLOCK_ROWS - 1):
+                    with m.If(row == ROW_BLOCK - 1):
                         m.d.sync += [
                             scales.eq(1),
                             blocks.eq(blocks - 1),
@@ -94,7 +95,7 @@ class BlockReader(wiring.Component):
             m.d.sync += [
                 running.eq(1),
                 last_beat.eq(command.slices - 1),
-                blocks.eq(command.rows >> BLOCK_ROWS.bit_length() - 1),
+                blocks.eq(command.rows >> ROW_BLOCK.bit_length() - 1),
             ]
 
         index = Signal(range(config.word_scales))

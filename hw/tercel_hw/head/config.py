@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from tercel.image.layout import padded_rows
 from tercel.numerics.functions import EXP2_FRACTION_BITS
 from tercel_hw.checks import check_integer
 from tercel_hw.float32.primitive import FLOAT32_BITS
@@ -15,6 +16,8 @@ EXPONENT_BITS = 18
 """Of a base-2 logit, nine of them fraction."""
 OCTAVE_BITS = EXPONENT_BITS - EXP2_FRACTION_BITS
 TOTAL_BITS = 64
+MOST_ROWS = 1 << 20
+"""As many exponentials as a bin of the histogram adds up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class HeadConfig:
     nodes: int = 8
     """Lanes, K."""
     rows: int = 1 << 18
-    """Most rows of a head; the histogram's bins hold 2^20."""
+    """Largest vocabulary: most rows of a head that count."""
     top_k: int = 64
     """Rows that top-k gives, k."""
     sum_bits: int = 32
@@ -41,9 +44,14 @@ class HeadConfig:
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
-        check_integer("rows", self.rows, 2, 1 << 20)
+        check_integer("rows", self.rows, 2, MOST_ROWS)
         check_integer("top_k", self.top_k, 2, 64)
         check_integer("sum_bits", self.sum_bits, 2, 40)
+
+    @property
+    def played_rows(self) -> int:
+        """Most rows of a sweep: those that fill the last block come too, but do not count."""
+        return padded_rows(self.rows)
 
     @property
     def sums(self) -> data.ArrayLayout:

@@ -49,8 +49,8 @@ class LaneLogits(wiring.Component):
 
     def __init__(self, config: HeadConfig):
         self._config = config
-        count = range(config.rows + 1)
-        sweep = {"rows": count, "limit": count, "nodes": range(config.nodes + 1)}
+        rows, limit = range(config.played_rows + 1), range(config.rows + 1)
+        sweep = {"rows": rows, "limit": limit, "nodes": range(config.nodes + 1)}
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(data.StructLayout(sweep))),
@@ -71,7 +71,7 @@ class LaneLogits(wiring.Component):
         lane_scale = LogitScale(sum_bits=config.sum_bits)
         m.submodules.scale = scale = StreamPipeline(lane_scale, tag_bits=config.place.size)
         place, placed = Signal(config.place), Signal(config.place)
-        row, last_counting, last_row = (Signal(range(config.rows)) for _ in range(3))
+        row, last_counting, last_row = (Signal(range(config.played_rows)) for _ in range(3))
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
         running, counts, there, ends = (Signal() for _ in range(4))
         m.d.comb += [

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from tercel.image.layout import ROW_BLOCK
 from tercel_hw.dense import DenseConfig
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
 
-__all__ = ["BLOCK_ROWS", "HeadUnitConfig"]
-
-BLOCK_ROWS = 16
-"""Rows of a block of the tape."""
+__all__ = ["HeadUnitConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +42,10 @@ class HeadUnitConfig:
                 f"sum_bits must be those of the dense engine ({self.dense.sum_bits}), "
                 f"but are {self.head.sum_bits}"
             )
-        if self.head.rows > self.dense.rows:
+        if self.head.played_rows > self.dense.rows:
             raise ValueError(
-                f"rows of the head must not exceed the dense engine's rows ({self.dense.rows}), "
-                f"but are {self.head.rows}"
+                f"rows of the head in whole blocks of {ROW_BLOCK} must not exceed the dense "
+                f"engine's rows ({self.dense.rows}), but are {self.head.played_rows}"
             )
 
     @property
@@ -58,12 +56,12 @@ class HeadUnitConfig:
     @property
     def word_scales(self) -> int:
         """Row scales in a word; a block's last are padded."""
-        return min(self.word // FLOAT32_BITS, BLOCK_ROWS)
+        return min(self.word // FLOAT32_BITS, ROW_BLOCK)
 
     @property
     def scale_words(self) -> int:
         """Words before the rows of a block."""
-        return BLOCK_ROWS // self.word_scales
+        return ROW_BLOCK // self.word_scales
 
     @property
     def column(self) -> data.StructLayout:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 
 from tercel.image import TapeLayout
+from tercel.image.layout import ROW_BLOCK, padded_rows
 from tercel.program import AcceleratorSpec
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.cache import CacheConfig
@@ -29,6 +30,9 @@ CHANNELS = ("program", "rows", "vector", "cache", "tape")
 """What is read, the most urgent first."""
 COLUMNS = 8192
 """Widest row of the kv260's accelerators: two banks of UltraRAM."""
+FLOAT32_BYTES = 4
+COUNT_BITS = 24
+"""Of a run of beats, where the tape needs no more."""
 ULTRA_POSITIONS = 4096
 """From so many on the memories of scores and weights are UltraRAM."""
 
@@ -132,6 +136,7 @@ class AcceleratorConfig:
             slices=self.dense.slices,
             top_k=self.top_k,
             rows=self.rows,
+            address_width=self.address_width,
         )
 
     @property
@@ -155,7 +160,7 @@ class AcceleratorConfig:
             chain=self.chain,
             slices=max(-(-self.hidden // self.word_bytes), self.heads * slices),
             totals=slices,
-            rows=max(self.rows, self.positions),
+            rows=max(padded_rows(self.rows), self.positions),
         )
 
     @property
@@ -181,9 +186,30 @@ class AcceleratorConfig:
         return HeadUnitConfig(head=self.head, dense=self.dense)
 
     @property
+    def longest_run(self) -> int:
+        """Words of the longest segment that the tape of a model can have."""
+        layout, columns = self.layout, self.tlmm.max_columns
+        scales = layout.words(FLOAT32_BYTES * ROW_BLOCK)
+        head = (
+            padded_rows(self.rows) // ROW_BLOCK * (scales + ROW_BLOCK * layout.words(self.hidden))
+        )
+        # Gate and up; queries with as many keys and values; the down projection.
+        shapes = (
+            (2 * columns, self.hidden),
+            (3 * self.heads * self.head_size, self.hidden),
+            (self.hidden, columns),
+        )
+        cut = [(rows, layout.chunks(width)) for rows, width in shapes]
+        return max(head, *(layout.words(rows * each.count * each.bytes) for rows, each in cut))
+
+    @property
     def routed(self) -> RoutedConfig:
         axi = AxiConfig(address_width=self.address_width, data_width=8 * self.port_bytes)
-        burst = BurstConfig(axi=axi, max_beats=self.burst_beats)
+        burst = BurstConfig(
+            axi=axi,
+            max_beats=self.burst_beats,
+            count_width=max(COUNT_BITS, self.longest_run.bit_length()),
+        )
         reader = ReaderConfig(burst=burst, buffer_beats=4 * self.burst_beats)
         striped = StripedConfig(reader=reader, ports=self.ports)
         return RoutedConfig(striped=striped, destinations=len(CHANNELS))

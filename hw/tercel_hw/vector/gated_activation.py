@@ -17,7 +17,9 @@ class GatedActivation(Primitive):
     -------
     squared : In(1)
         ``relu2``.
-    gate, up : In(32)
+    gate : In(32)
+        Finite.
+    up : In(32)
     o : Out(32)
     """
 

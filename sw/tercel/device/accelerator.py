@@ -97,6 +97,7 @@ class AcceleratorDevice(Device):
         self._counters = Counters()
         self._pending: tuple[int, ...] | None = None
         """Parents of the pass that may be committed."""
+        self._check_bases()
         self._identify()
         self._prepare()
         self._memory.load(image)
@@ -185,6 +186,18 @@ class AcceleratorDevice(Device):
             logits=bool(ask.logits),
             hidden=bool(ask.hidden),
         )
+
+    def _check_bases(self) -> None:
+        """Compare the end of what each port reads and writes with what it addresses."""
+        size = self._map.words * self._map.layout.port_bytes
+        most = 1 << self._spec.address_width
+        for port, base in enumerate(self._board.bases):
+            if base + size > most:
+                raise TercelError(
+                    f"the memory of port {port} must end at {most:#x}, which the accelerator's "
+                    f"{self._spec.address_width} address bits allow, but ends at {base + size:#x}; "
+                    "put it lower or build an accelerator with more address bits"
+                )
 
     def _identify(self) -> None:
         """Compare the accelerator's first registers with the spec."""

@@ -9,12 +9,17 @@ from tercel.errors import TercelError
 from tercel.image.code import CODES, INDEX5, WeightCode
 from tercel.json_dataclass import JsonDataclass
 
-__all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout"]
+__all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout", "padded_rows"]
 
 SCALARS = 16
 """Float32 scalars at the start of a vector segment."""
 ROW_BLOCK = 16
 """Rows of a block of int8 rows, which share one run of scales."""
+
+
+def padded_rows(rows: int) -> int:
+    """Rows of the blocks of :data:`ROW_BLOCK` that hold so many int8 rows."""
+    return -(-rows // ROW_BLOCK) * ROW_BLOCK
 
 
 @dataclass(frozen=True, kw_only=True)

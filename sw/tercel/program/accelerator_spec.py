@@ -7,26 +7,30 @@ from typing import ClassVar
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel.image import CODES, TapeLayout
+from tercel.image import CODES, TapeLayout, segments
+from tercel.image.layout import ROW_BLOCK
 from tercel.json_dataclass import JsonDataclass
-from tercel.program.command import COMMAND_BYTES
+from tercel.program.command import ADDRESS_BITS, COMMAND_BYTES, COMMANDS
+from tercel.program.slices import Slices
 
 __all__ = ["AcceleratorSpec"]
 
+ENGINE, HEADS, HEAD = COMMANDS["engine"], COMMANDS["heads"], COMMANDS["head"]
 LIMITS = {
     "nodes": (1, 16),
-    "positions": (1, 65535),
-    "hidden": (16, 65535),
-    "columns": (16, 65535),
+    "positions": (1, HEADS.most("base")),
+    "hidden": (16, COMMANDS["residual"].most("width")),
+    "columns": (16, COMMANDS["norm"].most("width")),
     "head_size": (16, 1024),
-    "sweeps": (1, 255),
-    "slices": (1, 4095),
-    "top_k": (1, 255),
-    "rows": (1, (1 << 20) - 1),
+    "sweeps": (1, HEADS.most("query_heads")),
+    "slices": (1, HEAD.most("slices")),
+    "top_k": (1, HEAD.most("top_k")),
+    # The head plays whole blocks.
+    "rows": (1, HEAD.most("rows") // ROW_BLOCK * ROW_BLOCK),
+    "address_width": (ADDRESS_BITS, 64),
 }
-MOST_CHUNKS = 255
-MOST_TABLES = 255
 MOST_PORT_BYTES = 16
+LEAST_WORD_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,8 @@ class AcceleratorSpec(JsonDataclass):
     """Largest top-k."""
     rows: int
     """Largest vocabulary."""
+    address_width: int
+    """Bits of a byte address of a port."""
 
     def __post_init__(self):
         if isinstance(self.layout, Mapping):
@@ -79,17 +85,24 @@ class AcceleratorSpec(JsonDataclass):
             raise TercelError(
                 f"port_bytes must be at most {MOST_PORT_BYTES}, not {layout.port_bytes}"
             )
-        if COMMAND_BYTES % layout.word_bytes:
+        if COMMAND_BYTES % layout.word_bytes or layout.word_bytes < LEAST_WORD_BYTES:
             raise TercelError(
-                f"the bytes of a word must divide a command's {COMMAND_BYTES}, "
+                f"the bytes of a word, at least {LEAST_WORD_BYTES}, must divide a command's "
+                f"{COMMAND_BYTES}, "
                 f"but are {layout.word_bytes}"
             )
-        if layout.tables > MOST_TABLES:
-            raise TercelError(f"tables must be at most {MOST_TABLES}, not {layout.tables}")
-        if (count := layout.chunks(self.columns).count) > MOST_CHUNKS:
+        if layout.tables > (most := ENGINE.most("codes")):
+            raise TercelError(f"tables must be at most {most}, not {layout.tables}")
+        if (count := layout.chunks(self.columns).count) > (most := ENGINE.most("chunks")):
             raise TercelError(
-                f"a row of columns must be at most {MOST_CHUNKS} row-chunks, but "
+                f"a row of columns must be at most {most} row-chunks, but "
                 f"{self.columns} columns are {count}; take more tables"
+            )
+        slices = Slices(word_bytes=layout.word_bytes, elements=self.head_size)
+        if slices.full > (most := HEADS.most("full")):
+            raise TercelError(
+                f"a head of head_size must be at most {most} whole words, but {self.head_size} "
+                f"bytes are {slices.full} of {layout.word_bytes}; take wider words or smaller heads"
             )
 
     @property
@@ -120,6 +133,9 @@ class AcceleratorSpec(JsonDataclass):
                 )
         widest = max(columns for _, columns in config.linears().values())
         slices = self.layout.words(config.head_size)
+        ternary = [segment for segment in segments(config, layout) if segment.kind == "ternary"]
+        blocks = max(-(-segment.rows // layout.block_rows) for segment in ternary)
+        row_chunks = max(segment.rows * layout.chunks(segment.columns).count for segment in ternary)
         for what, value, most in (
             ("hidden_size", config.hidden_size, self.hidden),
             ("widest input of a linear", widest, self.columns),
@@ -128,6 +144,8 @@ class AcceleratorSpec(JsonDataclass):
             (f"number of heads of {slices} slices", config.heads, self.slices // slices),
             ("slices of hidden_size", self.layout.words(config.hidden_size), self.slices),
             ("vocab_size", config.vocab_size, self.rows),
+            ("row-chunks of a matrix", row_chunks, ENGINE.most("row_chunks")),
+            ("blocks of rows of a matrix", blocks, ENGINE.most("blocks")),
         ):
             if value > most:
                 raise TercelError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.config import ModelConfig
 from tercel.image import segments
-from tercel.image.layout import ROW_BLOCK, SCALARS
+from tercel.image.layout import ROW_BLOCK, SCALARS, padded_rows
 from tercel.numerics.functions import LOG2_E
 from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.command import ABSENT, COMMANDS
@@ -45,13 +45,19 @@ class PassBuilder:
     Parameters
     ----------
     config
-        The model, which the spec must be able to run.
+        The model.
     spec
     memory_map
         Where its tape, cache and results lie.
+
+    Raises
+    ------
+    TercelError
+        If the accelerator cannot run the model.
     """
 
     def __init__(self, *, config: ModelConfig, spec: AcceleratorSpec, memory_map: MemoryMap):
+        spec.check(config, spec.layout)
         self._config = config
         self._spec = spec
         self._layout = spec.layout
@@ -247,12 +253,12 @@ class PassBuilder:
 
     def _head(self, request: Request) -> Iterator[bytes]:
         segment = self._segments["head"]
-        blocks = -(-request.head_rows // ROW_BLOCK)
-        words = segment.words // -(-segment.rows // ROW_BLOCK) * blocks
+        rows = padded_rows(request.head_rows)
+        words = segment.words * rows // padded_rows(segment.rows)
         yield _encode("tape", target=HEAD, address=segment.first_word, words=words)
         yield _encode(
             "head",
-            rows=blocks * ROW_BLOCK,
+            rows=rows,
             limit=request.head_rows,
             slices=self._layout.words(segment.columns),
             nodes=request.nodes,

@@ -8,7 +8,7 @@ floats are bit patterns. The driver encodes from this table and the hardware sli
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ABSENT", "COMMANDS", "COMMAND_BYTES", "HEADER_BITS", "Command"]
+__all__ = ["ABSENT", "ADDRESS_BITS", "COMMANDS", "COMMAND_BYTES", "HEADER_BITS", "Command"]
 
 COMMAND_BYTES = 64
 HEADER_BITS = 32
@@ -40,6 +40,10 @@ class Command:
         """Bits of all fields."""
         return sum(self.fields.values())
 
+    def most(self, field: str) -> int:
+        """Largest value of a field."""
+        return (1 << self.fields[field]) - 1
+
     def encode(self, **values: int) -> bytes:
         """The command's bytes.
 
@@ -70,8 +74,8 @@ class Command:
         return values
 
 
-WORD = 32
-"""Bits of a word address."""
+ADDRESS_BITS = 32
+"""Of a word address."""
 FLOAT = 32
 ROW = 20
 """Bits of a number of rows."""
@@ -81,7 +85,7 @@ WIDTH = 16
 CACHE = {
     "full": 4,
     "half": 1,
-    "cache": WORD,
+    "cache": ADDRESS_BITS,
     "slice_words": 16,
     "half_at": 20,
     "row_words": 20,
@@ -99,8 +103,8 @@ TABLE = {
         "lane": 8,
         "elements": WIDTH,
         "words": 16,
-        "address": WORD,
-        "scale_address": WORD,
+        "address": ADDRESS_BITS,
+        "scale_address": ADDRESS_BITS,
         "scale_index": 8,
     },
     # The residual stream: 0 add a linear's output, 1 replay; to 0 norm or 1 dump.
@@ -113,11 +117,11 @@ TABLE = {
         "width": WIDTH,
         "inverse_width": FLOAT,
         "epsilon": FLOAT,
-        "address": WORD,
+        "address": ADDRESS_BITS,
         "words": 16,
     },
     # Play tape to 0 engine, 1 head.
-    "tape": {"target": 1, "address": WORD, "words": 32},
+    "tape": {"target": 1, "address": ADDRESS_BITS, "words": 32},
     # Multiply a ternary matrix.
     "engine": {
         "rows": ROW,
@@ -167,11 +171,11 @@ TABLE = {
         "argmax": 1,
         "sums": 1,
         "logits": 1,
-        "logits_address": WORD,
-        "summary_address": WORD,
+        "logits_address": ADDRESS_BITS,
+        "summary_address": ADDRESS_BITS,
     },
     # Write rows that a unit dumps.
-    "dump": {"address": WORD, "width": WIDTH},
+    "dump": {"address": ADDRESS_BITS, "width": WIDTH},
     # The pass ends when all units are idle.
     "end": {},
 }

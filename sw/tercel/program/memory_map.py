@@ -6,7 +6,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import TapeLayout, segments
 from tercel.program.accelerator_spec import AcceleratorSpec
-from tercel.program.command import COMMAND_BYTES
+from tercel.program.command import ADDRESS_BITS, COMMAND_BYTES
 from tercel.program.slices import Slices
 
 __all__ = ["Area", "MemoryMap", "memory_map", "most_commands"]
@@ -95,7 +95,8 @@ def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> M
     Raises
     ------
     TercelError
-        If ``context`` is more than the model or the accelerator has.
+        If ``context`` is more than the model or the accelerator has, or the memory is more than it
+        addresses.
     """
     most = min(config.context, spec.positions)
     if not 1 <= context <= most:
@@ -119,6 +120,12 @@ def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> M
     for name, words in sizes.items():
         areas[name] = Area(first_word=first, words=words)
         first += words
+    most_words = min(1 << ADDRESS_BITS, (1 << spec.address_width) // layout.port_bytes)
+    if first > most_words:
+        raise TercelError(
+            f"the model needs {first} words of memory, but the accelerator addresses {most_words}; "
+            "open it with a shorter context or build one with more address bits"
+        )
     return MemoryMap(
         layout=layout, line_bytes=spec.line_bytes, config=config, context=context, **areas
     )

@@ -191,6 +191,17 @@ def test_words_of_other_sizes(macs):
     assert play(shape(macs), sweeps) == listed(sweeps)
 
 
+@pytest.mark.parametrize("rows", [3, 15, 50, 63])
+def test_a_vocabulary_whose_blocks_need_another_bit(rows):
+    """The rows that fill the last block must neither wrap nor count."""
+    head = HeadConfig(nodes=NODES, rows=rows, top_k=TOP_K, sum_bits=shape().dense.sum_bits)
+    config = HeadUnitConfig(head=head, dense=replace(shape().dense, rows=head.played_rows))
+    everything = {"top_k": min(rows, TOP_K), "argmax": 1, "sums": 1, "logits": 1}
+    rng = np.random.default_rng(rows)
+    sweeps = [Sweep.random(rng, count=rows, elements=16, **everything) for _ in range(2)]
+    assert play(config, sweeps) == listed(sweeps)
+
+
 def test_late_scales_and_ties_which_go_to_the_lower_row():
     sweep = Sweep.random(np.random.default_rng(8), count=48, elements=16, argmax=1, top_k=4)
     sweep.rows[[9, 21, 30]] = sweep.rows[5]
@@ -274,7 +285,7 @@ def test_the_kv260_shape_converts():
         (
             {"head": replace(HEAD, rows=1 << 18)},
             ValueError,
-            r"rows of the head must not exceed the dense engine's rows \(131072\), but are 262144",
+            r"rows .* must not exceed the dense engine's rows \(131072\), but are 262144",
         ),
         (
             {"head": replace(HEAD, sum_bits=32)},

@@ -7,6 +7,7 @@ from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS
 
 TINY = ACCELERATORS["tiny"]
+WIDEST = TlmmConfig(max_columns=65535)
 
 
 @pytest.mark.parametrize("name", ACCELERATORS)
@@ -20,6 +21,28 @@ def test_the_driver_is_told_what_was_built(name):
     assert spec.slices == config.dense.slices
 
 
+@pytest.mark.parametrize("rows", [50, 255, 1023, 65529, 131065])
+def test_the_engine_is_told_of_whole_blocks(rows):
+    """The rows of its command include those that fill the last block."""
+    command = replace(TINY, rows=rows).dense.command
+    assert command.members["rows"].stop - 1 == -(-rows // 16) * 16
+
+
+@pytest.mark.parametrize(
+    ("change", "bits"),
+    [
+        ({}, 24),
+        ({"rows": 1 << 19, "hidden": 1024, "tlmm": replace(TINY.tlmm, max_columns=1024)}, 26),
+        ({"hidden": 65535, "tlmm": WIDEST, "ports": 4, "port_bytes": 16}, 25),
+    ],
+)
+def test_runs_of_the_tape_are_counted_whole(change, bits):
+    """A head of 2^19 rows of 64 words has 34 million words; 24 bits would lose the highest."""
+    config = replace(TINY, **change)
+    assert config.routed.striped.reader.burst.count_width == bits
+    assert config.longest_run < 1 << bits
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -29,6 +52,11 @@ def test_the_driver_is_told_what_was_built(name):
         ({"heads": 6}, ValueError, r"heads \* head_size must not exceed max_columns \(256\)"),
         ({"tape_words": 31}, ValueError, r"tape_words must be an integer in 32\.\..*, not 31"),
         ({"top_k": 1}, ValueError, r"top_k must be an integer in 2\.\.64, not 1"),
+        (
+            {"head_size": 256, "heads": 1, "port_bytes": 8},
+            TercelError,
+            "at most 15 whole words, but 256 bytes are 16 of 16; take wider words",
+        ),
         ({"tlmm": TlmmConfig(nodes=17)}, TercelError, "nodes must be an integer in"),
     ],
 )

@@ -24,6 +24,7 @@ SPEC = AcceleratorSpec(
     slices=8,
     top_k=8,
     rows=96,
+    address_width=40,
 )
 CAPS, SHAPE, ERROR = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR"))
 BASE = 0x7_0000_0000
@@ -131,6 +132,13 @@ def test_another_accelerator_is_refused(open_device, register, value, message):
     with pytest.raises(TercelError, match=message):
         open_device(board)
     assert not board.written
+
+
+def test_memory_beyond_the_accelerators_addresses_is_refused(tiny):
+    """Of a port's addresses, the bits above would be lost."""
+    spec = dataclasses.replace(SPEC, address_width=34)
+    with pytest.raises(TercelError, match=r"port 0 must end at 0x400000000, .* 34 address bits"):
+        AcceleratorDevice(tiny, IdleBoard(), spec=spec)
 
 
 def test_what_does_not_fit_is_refused(tiny, open_device):

@@ -130,6 +130,7 @@ def spec():
             ),
             "top_k": 8,
             "rows": config.vocab_size,
+            "address_width": 40,
         }
         return AcceleratorSpec(**smallest | fields)
 

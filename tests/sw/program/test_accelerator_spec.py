@@ -18,6 +18,7 @@ KV260 = AcceleratorSpec(
     slices=64,
     top_k=64,
     rows=1 << 18,
+    address_width=40,
 )
 
 
@@ -49,10 +50,16 @@ def test_the_presets_run(name):
     [
         ({"nodes": 17}, r"nodes must be an integer in 1\.\.16, not 17"),
         ({"top_k": True}, r"top_k must be an integer in 1\.\.255, not True"),
-        ({"rows": 1 << 20}, r"rows must be an integer in 1\.\.1048575, not 1048576"),
+        ({"rows": 1 << 20}, r"rows must be an integer in 1\.\.1048560, not 1048576"),
         ({"layout": None}, "layout must be a tape layout, not None"),
         ({"layout": TapeLayout(port_bytes=32)}, "port_bytes must be at most 16, not 32"),
         ({"layout": TapeLayout(ports=3)}, "must divide a command's 64, but are 48"),
+        ({"layout": TapeLayout(ports=1, port_bytes=8)}, "of a word, at least 16, must .* are 8"),
+        ({"address_width": 31}, r"address_width must be an integer in 32\.\.64, not 31"),
+        (
+            {"head_size": 1024},
+            "at most 15 whole words, but 1024 bytes are 16 of 64; take wider words",
+        ),
         ({"layout": TapeLayout(tables=256)}, "tables must be at most 255, not 256"),
         ({"layout": TapeLayout(tables=4)}, "8192 columns are 410; take more tables"),
     ],
@@ -76,6 +83,24 @@ def test_a_model_that_is_too_large_is_refused(fields, message):
     config = dataclasses.replace(PRESETS["0.7b"], **fields)
     with pytest.raises(TercelError, match=message):
         KV260.check(config, KV260.layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "hidden", "message"),
+    [
+        ({"tables": 52}, 65535, "row-chunks of a matrix of wide must be at most 16777215 "),
+        ({"block_rows": 1}, 5000, "blocks of rows of a matrix of wide must be at most 65535 "),
+    ],
+)
+def test_a_matrix_whose_command_would_not_hold_it_is_refused(layout, hidden, message):
+    """The numbers of the engine's command are not sized by the spec's limits."""
+    config = dataclasses.replace(
+        PRESETS["tiny"], name="wide", hidden_size=hidden, ffn_size=65535, vocab_size=16
+    )
+    layout = dataclasses.replace(LAYOUTS["kv260"], **layout)
+    wide = dataclasses.replace(KV260, layout=layout, hidden=hidden, columns=65535, slices=1024)
+    with pytest.raises(TercelError, match=message):
+        wide.check(config, layout)
 
 
 def test_queries_and_stream_must_fit_the_slices():

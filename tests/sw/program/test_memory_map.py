@@ -3,8 +3,10 @@ import itertools
 
 import pytest
 
+from tercel.config import PRESETS
 from tercel.errors import TercelError
-from tercel.program import memory_map
+from tercel.image import TapeLayout
+from tercel.program import AcceleratorSpec, memory_map
 
 AREAS = ("tape", "cache", "rows", "program", "summary", "logits", "hidden")
 
@@ -15,6 +17,29 @@ def layout_of(image, spec):
         return memory_map(config=image.config, spec=spec(image, **fields), context=context)
 
     return make
+
+
+def test_more_memory_than_is_addressed_is_refused():
+    """Word addresses beyond the accelerator's would wrap."""
+    config = dataclasses.replace(PRESETS["2b"], layers=400)
+    spec = AcceleratorSpec(
+        layout=TapeLayout(ports=1),
+        nodes=8,
+        positions=4096,
+        hidden=2560,
+        columns=6912,
+        head_size=128,
+        sweeps=20,
+        slices=160,
+        top_k=8,
+        rows=1 << 17,
+        address_width=32,
+    )
+    message = r"needs \d{9} words of memory, but the accelerator addresses 268435456; open it"
+    with pytest.raises(TercelError, match=message):
+        memory_map(config=config, spec=spec, context=4096)
+    wider = dataclasses.replace(spec, address_width=40)
+    assert memory_map(config=config, spec=wider, context=4096).words > 1 << 28
 
 
 def test_areas_follow_each_other(layout_of):
