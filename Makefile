@@ -39,8 +39,8 @@ test: setup ## the whole test suite but what takes minutes
 test-slow: setup ## the tests that take minutes or fetch real models, some twenty minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
-test-rtl: setup ## other accelerators and models in RTL against the emulator, some five minutes
-	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py
+test-rtl: setup ## other accelerators and models in RTL against the emulator, some ten minutes
+	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py tests/sim/test_rtl_limits.py
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

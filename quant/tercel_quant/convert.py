@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -13,12 +12,10 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel.files import check_output
 from tercel.image import ImageBuilder, TapeLayout
 from tercel.numerics import quantise_rows
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
-from tercel_quant.importers.input_files import checkpoint_files
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 
@@ -51,7 +48,7 @@ class Conversion:
 
 def convert(
     source: Path | str,
-    output: Path | str | BinaryIO,
+    output: Path | str,
     *,
     layout: TapeLayout | None = None,
     method: str | None = None,
@@ -70,9 +67,8 @@ def convert(
     ----------
     source : Path or str
         A Hugging Face folder or a GGUF file.
-    output : Path or str, or stream
-        The image, as :meth:`tercel.image.ImageBuilder.write` takes it; a file is as before on any
-        failure.
+    output : Path or str
+        The image; on any failure it is as before.
     layout : TapeLayout, optional
         Of the tape; the kv260's by default.
     method : str, optional
@@ -107,8 +103,6 @@ def convert(
     TercelError
         If the checkpoint is refused, the method does not fit it, or the tokenizer does not.
     """
-    if isinstance(output, (str, Path)):
-        check_output(output, inputs=checkpoint_files(source))
     checkpoint = open_checkpoint(source)
     own = checkpoint.config
     positions = _context(own, context)
@@ -161,12 +155,12 @@ def convert(
             builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
         else:
             builder.gain(tensor_name, tensor.numpy())
-    image_bytes = builder.write(output)
+    builder.write(output)
     return Conversion(
         config=config,
         source=checkpoint.description,
         method=method or ("requantised" if requantised else "imported"),
-        image_bytes=image_bytes,
+        image_bytes=Path(output).stat().st_size,
         all_zero=tuple(zero),
         requantised=requantised,
     )

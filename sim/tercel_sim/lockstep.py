@@ -48,8 +48,10 @@ class Lockstep:
         """A pass on both; the arguments are those of the devices."""
         mine = self.rtl.run_pass(tokens, ask=ask, **arguments)
         golden = self.emulator.run_pass(tokens, ask=ask, **arguments)
-        for name in _differences(mine, golden):
-            raise MismatchError(f"{name} of a pass after {self.rtl.length} positions differs")
+        for name, where in _differences(mine, golden):
+            raise MismatchError(
+                f"{name} of a pass after {self.rtl.length} positions differs{where}"
+            )
         played = [attention for attention, _ in ask.layer_mask or ()]
         self._compare_cache(self.rtl.length + golden.counters.nodes, played)
         self.passes += 1
@@ -89,25 +91,40 @@ class Lockstep:
             mine = self.rtl.read_cache(layer, positions)
             golden = self.emulator.cache.view(layer, positions)
             for field in fields(golden):
-                differing = np.argwhere(getattr(mine, field.name) != getattr(golden, field.name))
-                if len(differing):
-                    place = differing[0].tolist()
-                    raise MismatchError(f"{field.name} of layer {layer} in the cache at {place}")
+                where = _first_difference(getattr(mine, field.name), getattr(golden, field.name))
+                if where:
+                    raise MismatchError(f"{field.name} of layer {layer} in the cache{where}")
 
 
-def _differences(mine: PassResult, golden: PassResult) -> Iterator[str]:
-    """Names of the fields that are not equal."""
+def _differences(mine: PassResult, golden: PassResult) -> Iterator[tuple[str, str]]:
+    """Names of the fields that are not equal, and where they differ first."""
     for field in fields(golden):
         a, b = getattr(mine, field.name), getattr(golden, field.name)
-        if isinstance(b, dict):
-            same = a.keys() == b.keys() and all(_same_bits(a[key], b[key]) for key in b)
+        where = ""
+        if (a is None) != (b is None):
+            where = ": there is one" if b is None else ": there is none"
+        elif isinstance(b, dict):
+            if a.keys() != b.keys():
+                where = f": of the nodes {sorted(a)} instead of {sorted(b)}"
+            for key in a.keys() & b.keys():
+                if difference := _first_difference(a[key], b[key]):
+                    where = where or f" for node {key}{difference}"
         elif isinstance(b, np.ndarray):
-            same = _same_bits(a, b)
-        else:
-            same = a == b
-        if not same:
-            yield field.name
+            where = _first_difference(a, b)
+        elif a != b:
+            where = f": {a!r} instead of {b!r}"
+        if where:
+            yield field.name, where
 
 
-def _same_bits(a: npt.NDArray, b: npt.NDArray) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+def _first_difference(a: npt.NDArray, b: npt.NDArray) -> str:
+    """Where two arrays do not have the same bits first, with both values; empty if they have."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return f": {a.dtype} {a.shape} instead of {b.dtype} {b.shape}"
+    bits = np.dtype(f"u{b.dtype.itemsize}")
+    mine, golden = (np.ascontiguousarray(each).view(bits) for each in (a, b))
+    differing = np.argwhere(mine != golden)
+    if not len(differing):
+        return ""
+    place = tuple(differing[0].tolist())
+    return f" at {list(place)}: {a[place]!r} instead of {b[place]!r}"

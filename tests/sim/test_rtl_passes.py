@@ -216,5 +216,8 @@ def test_what_differs_is_named(little):
     pair.rtl.board.write(where.block(1), first)
     assert pair.rtl.read_cache(1, 6).values.shape == (2, 6, 16)
     pair.emulator.cache.write(0, 2, np.ones((1, 2, 16), np.float32), np.ones((1, 2, 16)))
-    with pytest.raises(MismatchError, match="hidden of a pass after 7 positions differs"):
+    with pytest.raises(
+        MismatchError,
+        match=r"hidden of a pass after 7 positions differs for node 0 at \[\d+\]: .* instead of ",
+    ):
         pair.run_pass(TOKENS[:1], ask=Ask(argmax=False, hidden=(0,)))

@@ -1,0 +1,123 @@
+"""A random model on the simulated accelerator and on the emulator, pass by pass."""
+
+import random
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tercel.config import ModelConfig
+from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
+from tercel.image import Image, random_image
+from tercel_hw.top import AcceleratorConfig
+from tercel_sim.ddr import DDR
+from tercel_sim.lockstep import Lockstep, MismatchError
+from tercel_sim.rtl_device import RtlDevice
+from tercel_sim.selfcheck.random_model import pass_cycles, random_model
+from tercel_sim.selfcheck.random_pass import random_cache, random_pass
+
+__all__ = ["Failure", "ModelCheck", "check_model"]
+
+SLOWEST = 100
+"""Times the cycles that a pass should take, after which it counts as stuck."""
+WATCHDOG = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The first pass that is not as it should be."""
+
+    number: int
+    """Passes before it."""
+    described: str
+    message: str
+    """What differs and where, or what the accelerator reported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCheck:
+    """What was run of a model."""
+
+    seed: int
+    model: ModelConfig
+    passes: int
+    """That were the same."""
+    cycles: int
+    """Of the simulation, resets included."""
+    seconds: float
+    failure: Failure | None
+
+
+def check_model(
+    accelerator: AcceleratorConfig, *, seed: int, passes: int, most_cycles: int
+) -> ModelCheck:
+    """Compare random passes of a random model; both follow from the seed alone.
+
+    The memory is drawn too: one that never waits, one of the kv260 with pauses, or a slow one.
+
+    Parameters
+    ----------
+    most_cycles
+        About how long a pass may take (:func:`random_model`).
+
+    Raises
+    ------
+    TercelError
+        If there is no such model, or the simulation cannot be built.
+    """
+    draw = random.Random(seed)
+    spec = accelerator.spec
+    model = random_model(draw, spec, most_cycles=most_cycles)
+    busy = replace(DDR["kv260-13.3"], pause=0.2, seed=draw.getrandbits(31))
+    ddr = draw.choice((DDR["ideal"], busy, replace(busy, pause=0.5, sustained_gbs=2.0)))
+    with tempfile.TemporaryDirectory(prefix="tercel-") as folder:
+        path = Path(folder) / "random.tercel"
+        random_image(path, model, layout=accelerator.layout, seed=draw.getrandbits(31))
+        image = Image.open(path)
+        context = min(model.context, spec.positions)
+        rtl = RtlDevice(
+            image,
+            accelerator=accelerator,
+            context=context,
+            ddr=ddr,
+            cycle_limit=SLOWEST * (pass_cycles(model, spec) + 1000),
+            watchdog=WATCHDOG,
+        )
+        try:
+            pair = Lockstep(rtl, EmulatorDevice(image, nodes=spec.nodes, context=context))
+            began = time.perf_counter()
+            failure = _run(draw, pair, passes)
+            return ModelCheck(
+                seed=seed,
+                model=model,
+                passes=pair.passes,
+                cycles=rtl.board.cycles,
+                seconds=time.perf_counter() - began,
+                failure=failure,
+            )
+        finally:
+            rtl.board.close()
+
+
+def _run(draw: random.Random, pair: Lockstep, passes: int) -> Failure | None:
+    """Run passes until one fails."""
+    model, limits = pair.rtl.config, pair.rtl.limits
+    for number in range(passes):
+        chosen = random_pass(draw, model, limits, length=pair.rtl.length)
+        length = pair.rtl.length if chosen.restored is None else chosen.restored
+        try:
+            if chosen.restored is not None:
+                pair.restore(random_cache(draw, model, chosen.restored), chosen.restored)
+            pair.run_pass(
+                chosen.tokens,
+                embedding_rows=chosen.rows,
+                parents=chosen.parents,
+                ask=chosen.ask,
+            )
+            if chosen.path is not None:
+                pair.commit(chosen.path)
+        except (MismatchError, TercelError) as error:
+            described = chosen.describe(length)
+            return Failure(number=number, described=described, message=str(error))
+    return None

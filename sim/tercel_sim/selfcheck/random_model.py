@@ -1,0 +1,75 @@
+"""Random models at the limits of an accelerator."""
+
+import random
+
+from tercel.config import ACTIVATIONS, ModelConfig
+from tercel.errors import TercelError
+from tercel.image import segments
+from tercel.image.layout import padded_rows
+from tercel.program import AcceleratorSpec
+from tercel_sim.selfcheck.numbers import at_a_limit
+
+__all__ = ["pass_cycles", "random_model"]
+
+MOST_LAYERS = 3
+TRIES = 1000
+
+
+def random_model(draw: random.Random, spec: AcceleratorSpec, *, most_cycles: int) -> ModelConfig:
+    """A model that the accelerator runs, with some of its sizes at their limits.
+
+    Parameters
+    ----------
+    most_cycles
+        About how long a pass may take; larger models are drawn again.
+
+    Raises
+    ------
+    TercelError
+        If no model of a thousand is small enough.
+    """
+    for _ in range(TRIES):
+        model = _draw(draw, spec)
+        try:
+            spec.check(model, spec.layout)
+        except TercelError:
+            continue  # heads whose queries have more slices than are held
+        if pass_cycles(model, spec) <= most_cycles:
+            return model
+    raise TercelError(
+        f"no random model takes less than {most_cycles} cycles a pass; allow more of them"
+    )
+
+
+def pass_cycles(model: ModelConfig, spec: AcceleratorSpec) -> int:
+    """About the cycles of a pass of all nodes at a full context, units one after the other."""
+    layout = spec.layout
+    cycles = padded_rows(model.vocab_size) * spec.nodes
+    for segment in segments(model, layout):
+        if segment.kind == "ternary":
+            cycles += segment.rows * layout.chunks(segment.columns).count + 4 * segment.columns
+        if segment.played:
+            cycles += segment.words
+    context = min(model.context, spec.positions)
+    slices = layout.words(model.head_size)
+    return cycles + 2 * model.layers * model.heads * context * slices
+
+
+def _draw(draw: random.Random, spec: AcceleratorSpec) -> ModelConfig:
+    head_size = 16 * at_a_limit(draw, 1, max(1, min(spec.head_size, spec.columns) // 16))
+    heads = at_a_limit(draw, 1, max(1, min(spec.sweeps, spec.columns // head_size)))
+    divisors = [count for count in range(1, heads + 1) if heads % count == 0]
+    return ModelConfig(
+        name="random",
+        layers=draw.randint(1, MOST_LAYERS),
+        hidden_size=at_a_limit(draw, 1, spec.hidden),
+        ffn_size=at_a_limit(draw, 1, spec.columns),
+        heads=heads,
+        kv_heads=draw.choice((1, heads, draw.choice(divisors))),
+        head_size=head_size,
+        vocab_size=at_a_limit(draw, 1, spec.rows),
+        context=at_a_limit(draw, 1, spec.positions),
+        activation=draw.choice(ACTIVATIONS),
+        sub_norms=draw.random() < 0.5,
+        tied_head=draw.random() < 0.5,
+    )

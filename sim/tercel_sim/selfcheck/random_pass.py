@@ -1,0 +1,137 @@
+"""Random passes: trees, what they are asked, and the positions that they come after."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from tercel.config import ModelConfig
+from tercel.device import Ask, KVCache
+from tercel.device.interface import Limits
+from tercel.image.layout import ROW_BLOCK
+from tercel.numerics import CacheView
+from tercel.numerics.float32 import Float32
+from tercel_sim.selfcheck.numbers import at_a_limit
+
+__all__ = ["RandomPass", "random_cache", "random_pass"]
+
+EXPONENTS = (107, 137)
+"""Of cached scales: 2^-20 to 2^10."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPass:
+    """A pass and what of it is committed."""
+
+    restored: int | None
+    """Positions of a random cache that it comes after; ``None``: those that are there."""
+    tokens: list[int] | None
+    rows: Float32 | None
+    """Embedding rows instead of tokens."""
+    parents: list[int]
+    ask: Ask
+    path: list[int] | None
+    """What is committed, if anything."""
+
+    def describe(self, length: int) -> str:
+        """What the pass is, in one line."""
+        asked = [name for name in ("argmax", "hidden", "logits") if getattr(self.ask, name)]
+        asked += [f"top-{self.ask.top_k}"] * (self.ask.top_k > 0)
+        asked += [f"{self.ask.head_rows} rows of the head"] * (self.ask.head_rows is not None)
+        asked += ["not all layers"] * (self.ask.layer_mask is not None)
+        source = "embedding rows" if self.tokens is None else "tokens"
+        return (
+            f"{len(self.parents)} {source} with parents {self.parents} after {length} positions"
+            f" ({', '.join(asked) or 'nothing asked'})"
+        )
+
+
+def random_pass(
+    draw: random.Random, model: ModelConfig, limits: Limits, *, length: int
+) -> RandomPass:
+    """A pass after ``length`` positions, or after a cache that is to be restored.
+
+    Every other pass of as many nodes as it can have ends with the context full.
+    """
+    restored = None
+    if length == limits.context or draw.random() < 0.3:
+        ends = (0, max(0, limits.context - limits.nodes), draw.randrange(limits.context))
+        restored = length = draw.choice(ends)
+    most = min(limits.nodes, limits.context - length)
+    nodes = draw.choice((most, draw.randint(1, most)))
+    tokens = [_token(draw, model.vocab_size) for _ in range(nodes)]
+    rows = None
+    if draw.random() < 0.1:
+        generator = np.random.default_rng(draw.getrandbits(32))
+        rows = generator.normal(size=(nodes, model.hidden_size)).astype(np.float32)
+    chain = draw.random() < 0.3
+    parents = [-1, *(node - 1 if chain else draw.randrange(node) for node in range(1, nodes))]
+    ask = _random_ask(draw, model, limits, nodes)
+    whole = all(attention for attention, _ in ask.layer_mask or ())
+    return RandomPass(
+        restored=restored,
+        tokens=None if rows is not None else tokens,
+        rows=rows,
+        parents=parents,
+        ask=ask,
+        path=_path(draw, parents) if whole and draw.random() < 0.8 else None,
+    )
+
+
+def random_cache(draw: random.Random, model: ModelConfig, positions: int) -> KVCache:
+    """Keys, values and scales of many sizes."""
+    generator = np.random.default_rng(draw.getrandbits(32))
+    cache = KVCache(config=model, positions=max(positions, 1))
+    shape = (model.kv_heads, positions)
+    wide = draw.random() < 0.3
+
+    def scales():
+        exponents = generator.integers(*(EXPONENTS if wide else (119, 122)), shape)
+        return (exponents << 7 | generator.integers(0, 128, shape)).astype(np.uint16)
+
+    def rows():
+        return generator.integers(-127, 128, (*shape, model.head_size)).astype(np.int8)
+
+    for layer in range(model.layers):
+        view = CacheView(keys=rows(), values=rows(), key_scales=scales(), value_scales=scales())
+        cache.store(layer, view)
+    return cache
+
+
+def _token(draw: random.Random, rows: int) -> int:
+    return draw.choice((0, rows - 1, draw.randrange(rows), draw.randrange(rows)))
+
+
+def _random_ask(draw: random.Random, model: ModelConfig, limits: Limits, nodes: int) -> Ask:
+    def some():
+        every = tuple(range(nodes))
+        return draw.choice(((), every, tuple(draw.sample(every, draw.randint(1, nodes)))))
+
+    head_rows = None
+    if draw.random() < 0.3:
+        blocks = ROW_BLOCK * draw.randint(0, model.vocab_size // ROW_BLOCK)
+        head_rows = draw.choice((at_a_limit(draw, 1, model.vocab_size), blocks + 1, blocks - 1))
+        head_rows = min(model.vocab_size, max(1, head_rows))
+    mask = None
+    if draw.random() < 0.15:
+        mask = tuple((draw.random() < 0.7, draw.random() < 0.7) for _ in range(model.layers))
+    most = min(limits.top_k, head_rows or model.vocab_size)
+    return Ask(
+        argmax=draw.random() < 0.7,
+        top_k=draw.choice((0, most, draw.randint(1, most))),
+        logits=some(),
+        hidden=some(),
+        layer_mask=mask,
+        head_rows=head_rows,
+    )
+
+
+def _path(draw: random.Random, parents: list[int]) -> list[int]:
+    """From node 0 on down, not always to a leaf."""
+    path = [0]
+    while draw.random() < 0.8:
+        children = [node for node, parent in enumerate(parents) if parent == path[-1]]
+        if not children:
+            break
+        path.append(draw.choice(children))
+    return path
