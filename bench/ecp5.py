@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ecp5_blocks import BLOCKS, Registered
 
+from tercel.files import make_folder, write_whole
 from tercel_hw.emission import emit_rtlil
 from tercel_hw.target import Target
 
@@ -106,8 +107,8 @@ def route(name: str, *, seed: int, target: int, reports: Path | None = None) -> 
         )
         report = json.loads((folder / "report.json").read_text())
     if reports:
-        reports.mkdir(parents=True, exist_ok=True)
-        (reports / f"{name.replace(' ', '_')}.json").write_text(json.dumps(report))
+        make_folder(reports)
+        write_whole(reports / f"{name.replace(' ', '_')}.json", json.dumps(report))
     return _routed(name, report)
 
 
@@ -185,8 +186,8 @@ def main() -> None:
         print(f"{name}: {found.mhz:.1f} MHz ({seconds:.0f} s of a core)", file=sys.stderr)
         lines.append(_line(found.row()))
         if arguments.output:
-            arguments.output.parent.mkdir(parents=True, exist_ok=True)
-            arguments.output.write_text("\n".join(lines) + "\n")
+            make_folder(arguments.output.parent)
+            write_whole(arguments.output, "\n".join(lines) + "\n")
     print("\n".join(lines))
 
 

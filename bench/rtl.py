@@ -22,7 +22,7 @@ from rtl_cases import ACCELERATOR, CASES, QUICK, Case, make_images, predict_case
 from rtl_report import report
 from rtl_whole import WholeModels, needed
 
-from tercel.files import make_folder, write_whole
+from tercel.files import check_output, make_folder, write_whole
 from tercel_sim.rtl_library import rtl_library
 
 RESULTS = Path(__file__).parents[1] / "build" / "bench" / "rtl.json"
@@ -140,6 +140,8 @@ def main() -> None:
     if arguments.list:
         print("\n".join(case.name for case in cases))
         return
+    if arguments.output:
+        check_output(arguments.output)
     tell("compiling the accelerator, which takes minutes the first time")
     library = rtl_library(ACCELERATOR).stem
     tell("writing random models")
@@ -156,7 +158,7 @@ def main() -> None:
             figures.setdefault(f"{model} {name}", {})[memory] = figure
     text = report(found, predicted, figures, library)
     if arguments.output:
-        arguments.output.write_text(text)
+        write_whole(arguments.output, text)
     else:
         print(text, end="")
     if failed:

@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from tercel.files import write_whole
 from tercel.image import Image
 from tercel_quant.convert import METHODS, convert
 from tercel_quant.evaluate import evaluate
@@ -77,7 +78,7 @@ def main() -> None:
             report=report,
         )
         figures[method] |= {name: result.perplexity for name, result in found.results.items()}
-        (BUILD / f"{method}.json").write_text(json.dumps(figures[method], indent=2))
+        write_whole(BUILD / f"{method}.json", json.dumps(figures[method], indent=2))
     table = Table(title=f"perplexity of SmolLM2-135M-Instruct on {arguments.text.name}")
     for column in ("weights", "original", "float32", "device", "seconds", "CPU seconds"):
         table.add_column(column, justify="right")

@@ -6,13 +6,16 @@ without them.
 
 import importlib.util
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from tercel.cli.outputs import open_output, tell_replaced
 from tercel.errors import TercelError
+from tercel.files import check_folder, make_folder
 
 if TYPE_CHECKING:
     from tercel_hw.board import BoardSpec
@@ -103,13 +106,18 @@ def hdl(
     from tercel_hw.export.files import write_files
     from tercel_hw.target import Target
 
-    found = None if board is None else load_board(board)
-    chosen = _choose(preset, config, found)
+    if output == Path("-"):
+        raise TercelError("hdl writes several files: give it a folder or *.v, not -")
     single = output.suffix == ".v"
     folder, stem = (output.parent, output.stem) if single else (output, STEM)
+    inputs = [path for path in (config, resources) if path is not None]
+    check_folder(folder, (f"{stem}.v", f"{stem}.json"), inputs=inputs)
+    found = None if board is None else load_board(board)
+    chosen = _choose(preset, config, found)
     wanted = None if target is None else Target.parse(target)
+    tell_replaced([folder / f"{stem}.v"])
     files = bundle(chosen, stem=stem, board=found, target=wanted, resources=resources)
-    write_files(folder, files)
+    write_files(folder, files, inputs=inputs)
     for name in files:
         typer.echo(folder / name)
 
@@ -143,7 +151,6 @@ def synth(
     from tercel_hw.board import load_board
     from tercel_hw.emission import emit_rtlil
     from tercel_hw.export.bundle import MODULE
-    from tercel_hw.export.files import write_files
     from tercel_hw.synthesis.blocks import cut
     from tercel_hw.synthesis.report import as_json, as_markdown, as_table
     from tercel_hw.synthesis.run import measure_blocks
@@ -151,20 +158,26 @@ def synth(
 
     if output is not None and output.suffix not in (".json", ".md"):
         raise TercelError(f"the report must be *.json or *.md, not {output}")
-    budget = load_board(board)
-    chosen = _choose(preset, config, budget)
-    typer.echo("elaborating", err=True)
-    rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=budget.target)
-    every = cut(rtlil, top=MODULE)
-    wanted = every if blocks is None else _select(every, blocks.split(","))
-    measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
+    with ExitStack() as stack:
+        file = None
+        if output is not None:
+            make_folder(output.parent)
+            file = stack.enter_context(open_output(output, inputs=[config]))
+        budget = load_board(board)
+        chosen = _choose(preset, config, budget)
+        typer.echo("elaborating", err=True)
+        rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=budget.target)
+        every = cut(rtlil, top=MODULE)
+        wanted = every if blocks is None else _select(every, blocks.split(","))
+        measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
+        if output is not None and file is not None:
+            complete = len(wanted) == len(every)
+            facts = as_json(measured, config=chosen, board=budget, complete=complete)
+            text = json.dumps(facts, indent=2) + "\n"
+            if output.suffix == ".md":
+                text = as_markdown(measured, budget)
+            file.write(text.encode())
     Console().print(as_table(measured, budget))
-    if output is not None:
-        facts = as_json(measured, config=chosen, board=budget, complete=len(wanted) == len(every))
-        text = json.dumps(facts, indent=2) + "\n"
-        if output.suffix == ".md":
-            text = as_markdown(measured, budget)
-        write_files(output.parent, {output.name: text})
 
 
 def _select(every: "tuple[Block, ...]", names: list[str]) -> "list[Block]":

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.options import ModelArgument
+from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
 from tercel.errors import TercelError
-from tercel.image import LAYOUTS, Image
+from tercel.files import is_standard_output
+from tercel.image import LAYOUTS, Image, footprint
 from tercel.runtime import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
@@ -42,7 +44,12 @@ def quantize(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="The image to write: *.tercel.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The image to write: *.tercel, or - for the standard output.",
+            show_default=False,
+        ),
     ],
     method: Annotated[
         str | None,
@@ -84,26 +91,30 @@ def quantize(
     if layout not in LAYOUTS:
         raise TercelError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     from tercel_quant.convert import convert
+    from tercel_quant.importers.input_files import checkpoint_files
 
-    text = None if calibration_text is None else _read_text(calibration_text)
-    found = convert(
-        source,
-        output,
-        layout=LAYOUTS[layout],
-        method=method,
-        tokenizer=tokenizer,
-        name=name,
-        context=context,
-        calibration_text=text,
-        calibration_tokens=calibration_tokens,
-        requantize=requantize,
-        report=_report,
-    )
+    inputs = [*checkpoint_files(source), calibration_text, tokenizer]
+    with open_output(output, inputs=inputs) as file:
+        text = None if calibration_text is None else _read_text(calibration_text)
+        found = convert(
+            source,
+            file,
+            layout=LAYOUTS[layout],
+            method=method,
+            tokenizer=tokenizer,
+            name=name,
+            context=context,
+            calibration_text=text,
+            calibration_tokens=calibration_tokens,
+            requantize=requantize,
+            report=_report,
+        )
     for tensor in found.all_zero:
         _report(f"warning: all values of {tensor} are 0")
     for line in _requantised(found) if requantize else ():
         _report(line)
-    bits = Image.open(output, verify=False).footprint.bits_per_weight
+    bits = footprint(found.config, LAYOUTS[layout]).bits_per_weight
+    to_errors = is_standard_output(output)  # which has the image
     if as_json:
         facts = {
             "output": str(output),
@@ -116,10 +127,13 @@ def quantize(
             "all_zero": list(found.all_zero),
             "requantised": dict(found.requantised),
         }
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(facts, indent=2), err=to_errors)
     else:
         size = format_bytes(found.image_bytes)
-        typer.echo(f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight")
+        typer.echo(
+            f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight",
+            err=to_errors,
+        )
 
 
 def _requantised(found: "Conversion") -> Iterator[str]:

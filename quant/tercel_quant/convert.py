@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.files import check_output
 from tercel.image import ImageBuilder, TapeLayout
 from tercel.numerics import quantise_rows
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
+from tercel_quant.importers.input_files import checkpoint_files
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 
@@ -48,7 +51,7 @@ class Conversion:
 
 def convert(
     source: Path | str,
-    output: Path | str,
+    output: Path | str | BinaryIO,
     *,
     layout: TapeLayout | None = None,
     method: str | None = None,
@@ -67,8 +70,9 @@ def convert(
     ----------
     source : Path or str
         A Hugging Face folder or a GGUF file.
-    output : Path or str
-        The image; on any failure it is as before.
+    output : Path or str, or stream
+        The image, as :meth:`tercel.image.ImageBuilder.write` takes it; a file is as before on any
+        failure.
     layout : TapeLayout, optional
         Of the tape; the kv260's by default.
     method : str, optional
@@ -103,6 +107,8 @@ def convert(
     TercelError
         If the checkpoint is refused, the method does not fit it, or the tokenizer does not.
     """
+    if isinstance(output, (str, Path)):
+        check_output(output, inputs=checkpoint_files(source))
     checkpoint = open_checkpoint(source)
     own = checkpoint.config
     positions = _context(own, context)
@@ -155,12 +161,12 @@ def convert(
             builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
         else:
             builder.gain(tensor_name, tensor.numpy())
-    builder.write(output)
+    image_bytes = builder.write(output)
     return Conversion(
         config=config,
         source=checkpoint.description,
         method=method or ("requantised" if requantised else "imported"),
-        image_bytes=Path(output).stat().st_size,
+        image_bytes=image_bytes,
         all_zero=tuple(zero),
         requantised=requantised,
     )

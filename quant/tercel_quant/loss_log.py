@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from tercel.files import write_whole
+from tercel.files import write_errors, write_whole
 
 __all__ = ["LossLog", "read_losses"]
 
@@ -51,9 +51,11 @@ class LossLog:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with write_errors(self.path):
+                self._file.close()
 
     def write(self, **record: float) -> None:
         """Append one record and flush it."""
         if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
+            with write_errors(self.path):
+                self._file.write(json.dumps(record) + "\n")

@@ -15,7 +15,7 @@ import torch
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
-from tercel.files import write_whole
+from tercel.files import check_folder, write_whole
 from tercel_quant.data import TokenFile
 from tercel_quant.model import Transformer
 from tercel_quant.perplexity import measure_perplexity
@@ -188,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stage, threads = options.pop("stage"), options.pop("threads")
     recipe = Recipe(**{**options, "model": PRESETS[options["model"]]})
     try:
+        check_folder(recipe.output)
         if stage == "all":
             recipe.run(threads)
         elif stage == "evaluate":

@@ -93,7 +93,7 @@ def train_tokenizer(
             f"not {config.vocab_size}; use a smaller vocabulary or more text"
         )
     make_folder(output.parent)
-    write_whole(output, (tokenizer.to_str(pretty=True) + "\n").encode())
+    write_whole(output, tokenizer.to_str(pretty=True) + "\n", inputs=text_files)
     return tokenizer
 
 
@@ -195,7 +195,7 @@ def encode_corpus(
         )
     make_folder(output.parent)
     total = 0
-    with whole_file(output) as file:
+    with whole_file(output, inputs=text_files) as file:
         for batch in _batches(text_files):
             encoded = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             for item in encoded:

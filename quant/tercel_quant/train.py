@@ -10,17 +10,19 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from torch import distributed as dist
 
+from tercel.cli.outputs import tell_replaced
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
+from tercel.files import check_folder
 from tercel_quant.data import TokenFile
 from tercel_quant.distill import Distillation
 from tercel_quant.distributed import World
 from tercel_quant.model import Transformer
 from tercel_quant.number_loss import NumberLoss, number_values
 from tercel_quant.objective import Objective
-from tercel_quant.trainer import Trainer
+from tercel_quant.trainer import FILES, Trainer
 from tercel_quant.training_config import TrainingConfig
-from tercel_quant.training_state import load_weights
+from tercel_quant.training_state import RESULTS, load_weights
 
 __all__ = ["main"]
 
@@ -45,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace, world: World) -> None:
+    _check_output(options, world)
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
     config = TrainingConfig(**{name: getattr(options, name) for name in names})
     if options.start is None:
@@ -73,6 +76,15 @@ def _train(options: argparse.Namespace, world: World) -> None:
         world=world,
     )
     trainer.run()
+
+
+def _check_output(options: argparse.Namespace, world: World) -> None:
+    """Refuse a folder that a run cannot write to, before anything is read."""
+    given = (options.tokens, options.start, options.teacher, options.number_tokenizer)
+    inputs = [path for path in given if path is not None]
+    check_folder(options.output, FILES, inputs=[*inputs, Path(options.model)], regular=True)
+    if world.leads:
+        tell_replaced(options.output / name for name in RESULTS)
 
 
 def _model_config(name: str) -> ModelConfig:

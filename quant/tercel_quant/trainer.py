@@ -20,9 +20,19 @@ from tercel_quant.objective import Objective
 from tercel_quant.optimiser import Optimisers
 from tercel_quant.progress import Progress
 from tercel_quant.training_config import TrainingConfig
-from tercel_quant.training_state import load_checkpoint, save_checkpoint, save_weights
+from tercel_quant.training_state import (
+    RESULTS,
+    WEIGHTS,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+)
 
-__all__ = ["Trainer"]
+__all__ = ["FILES", "Trainer"]
+
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+FILES = (CHECKPOINT, LOG, *RESULTS)
+"""What a run writes to its folder."""
 
 
 class Trainer:
@@ -89,12 +99,12 @@ class Trainer:
     @property
     def checkpoint(self) -> Path:
         """Path of the checkpoint from which the run continues."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     @property
     def log(self) -> Path:
         """Path of the loss curve; see :func:`tercel_quant.loss_log.read_losses`."""
-        return self.folder / "log.jsonl"
+        return self.folder / LOG
 
     def branch_from(self, checkpoint: Path) -> None:
         """Take weights, optimiser state and step from another run, the trunk."""
@@ -121,7 +131,7 @@ class Trainer:
             self._train(asked, bar, log)
         state = self.world.state(self.model, self.optimisers.parts)
         if self.world.leads:
-            path = self.folder / "weights.safetensors"
+            path = self.folder / WEIGHTS
             save_weights(path, self.model.config, state["model"], precision=self.config.precision)
 
     def _train(self, interruption: Interruption, bar: Progress, log: LossLog | None) -> None:

@@ -12,7 +12,18 @@ from tercel.errors import TercelError
 from tercel.files import make_folder, whole_file, write_whole
 from tercel_quant.model import Transformer
 
-__all__ = ["load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
+__all__ = [
+    "RESULTS",
+    "WEIGHTS",
+    "load_checkpoint",
+    "load_weights",
+    "save_checkpoint",
+    "save_weights",
+]
+
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+RESULTS = (WEIGHTS, CONFIG)
+"""Files of a finished run."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -60,7 +71,7 @@ def save_weights(
     tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
     metadata = {"config": config.to_json(), "precision": precision}
     write_whole(path, safetensors.torch.save(tensors, metadata=metadata))
-    write_whole(path.parent / "config.json", (config.to_json() + "\n").encode())
+    write_whole(path.parent / CONFIG, (config.to_json() + "\n").encode())
 
 
 def load_weights(path: Path, *, precision: str = "ternary") -> Transformer:

@@ -155,7 +155,8 @@ def _passes(
     if len(sequence) + count - 1 > device.limits.context:
         raise TercelError(
             f"{len(sequence)} tokens and {count} passes exceed the context of "
-            f"{device.limits.context}; shorten the prompt or open it with a larger one"
+            f"{device.limits.context}; shorten the prompt "
+            f"{device.context_remedy(len(sequence) + count - 1)}"
         )
     *known, token = sequence
     prefill, generate, best = [], [], []

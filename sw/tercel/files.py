@@ -27,7 +27,9 @@ from typing import BinaryIO, TypeGuard
 from tercel.errors import TercelError
 
 __all__ = [
+    "check_folder",
     "check_output",
+    "is_standard_output",
     "make_folder",
     "whole_file",
     "whole_folder",
@@ -119,10 +121,17 @@ def write_whole(
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def check_output(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -> None:
+def check_output(
+    path: str | os.PathLike[str], *, inputs: Iterable[Path] = (), regular: bool = False
+) -> None:
     """Refuse what :func:`whole_file` would refuse on entry, before work that is not inside one.
 
     A pipe is not opened, for that would end its reader when it is closed.
+
+    Parameters
+    ----------
+    regular
+        Refuse what is neither a regular file nor absent too, for files that are read again.
 
     Raises
     ------
@@ -134,8 +143,36 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -
         place = _destination(path)
         status = _check(path, place, inputs)
         if _is_file(place, status):
-            with _create(place.parent, place.name) as raw:
-                os.unlink(raw.name)
+            _try_create(place.parent, place.name)
+        elif regular:
+            raise TercelError(f"{path} is no regular file, and must be one; name a file")
+
+
+def check_folder(
+    folder: Path, names: Iterable[str] = (), *, inputs: Iterable[Path] = (), regular: bool = False
+) -> None:
+    """Refuse a folder that cannot be made or written in, and those of the names that cannot be.
+
+    Nothing is made.
+
+    Raises
+    ------
+    TercelError
+        As :func:`check_output`, for the first of the names that is there and refused.
+    """
+    with write_errors(folder):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        _try_create(there, folder.name)
+    inputs = tuple(inputs)
+    for name in names:
+        if os.path.lexists(folder / name):
+            check_output(folder / name, inputs=inputs, regular=regular)
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether a path that can be written is the standard output: ``-`` or one of its names."""
+    with write_errors(path):
+        return _destination(path) == STANDARD_OUTPUT
 
 
 def make_folder(path: Path) -> None:
@@ -276,6 +313,11 @@ def _temporary(name: str) -> str:
 
 def _create(folder: Path, name: str) -> _Part:
     return _Part(folder / _temporary(name), "xb")
+
+
+def _try_create(folder: Path, name: str) -> None:
+    with _create(folder, name) as raw:
+        os.unlink(raw.name)
 
 
 def _imitate(raw: _Part, status: os.stat_result) -> None:

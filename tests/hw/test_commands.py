@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from broken_output import MESSAGE, status_of
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
@@ -157,6 +158,14 @@ def test_synth_reports_blocks(small, tmp_path):
     assert "control: 1 LUT, 1 levels" in done.stderr
     assert "117120" in done.stdout
     assert "| `control` | 1 | 0 | 0 |" in (tmp_path / "a.md").read_text()
+
+
+def test_hdl_without_an_output_is_one_line(no_verilog, tmp_path, capsys):
+    """The files are there all the same."""
+    for options in (("--list-presets",), ("--preset", "tiny", "-o", tmp_path / "hdl")):
+        assert status_of(("hdl", *options), tmp_path) == 2
+        assert capsys.readouterr().err.endswith(MESSAGE)
+    assert (tmp_path / "hdl").is_dir()
 
 
 def test_synth_adds_up_all_blocks(small, tmp_path):

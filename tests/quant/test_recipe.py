@@ -51,6 +51,12 @@ def test_all_stages(folders, tmp_path):
         assert loss == pytest.approx(found["loss"])
 
 
+def test_a_folder_that_cannot_be_written_is_told_at_once(folders, tmp_path, capsys):
+    (tmp_path / "out").touch()
+    assert recipe.main([*folders, *OPTIONS]) == 2
+    assert "out: Not a directory" in capsys.readouterr().err
+
+
 def test_branches_need_the_trunk(folders, capsys):
     assert recipe.main([*folders, *OPTIONS, "--stage", "ternary"]) == 2
     assert "there is no checkpoint" in capsys.readouterr().err

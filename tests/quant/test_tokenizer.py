@@ -88,6 +88,16 @@ def test_vocabulary_must_fit_uint16(size: int):
         TokenizerConfig(vocab_size=size)
 
 
+def test_a_text_is_never_the_output(text: Path, tmp_path: Path):
+    before = text.read_bytes()
+    with pytest.raises(TercelError, match=r"is the input .* too; name another"):
+        train_tokenizer([text], text, SMALL)
+    tokenizer = train_tokenizer([text], tmp_path / "tokenizer.json", SMALL)
+    with pytest.raises(TercelError, match=r"is the input .* too; name another"):
+        encode_corpus([text], tokenizer, text)
+    assert text.read_bytes() == before
+
+
 def test_errors_leave_no_file(text: Path, tmp_path: Path):
     path = tmp_path / "tokenizer.json"
     with pytest.raises(TercelError, match="vocab_size must be at most what the text supports"):

@@ -89,6 +89,7 @@ def test_the_table(simulate, little_path):
         (("--nodes", "17"), "an accelerator has 1 to 16 nodes a pass, not 17"),
         (("--context", "65"), "context must be in 1..64"),
         (("--context", "2", "-n", "3"), "1 tokens and 3 passes exceed the context of 2"),
+        (("-n", "65"), "shorten the prompt since 64 positions are the model's maximum"),
         (("--first", "5"), "--first and --end are those of --waves"),
     ],
 )

@@ -7,12 +7,22 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hindrances import full_disk, names, permissions_hold, read_only
 
 from tercel.errors import TercelError
-from tercel.files import check_output, whole_file, whole_folder, write_whole
+from tercel.files import (
+    check_folder,
+    check_output,
+    is_standard_output,
+    make_folder,
+    whole_file,
+    whole_folder,
+    write_errors,
+    write_whole,
+)
 
 
 @pytest.fixture
@@ -386,6 +396,54 @@ def test_a_closed_standard_output_is_for_the_command_line_to_tell(tmp_path):
         process.stdout.close()
         assert "BrokenPipeError" in process.stderr.read().decode().splitlines()[-1]
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "link"])
+def test_standard_output_is_known_by_all_its_names(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("/dev/stdout", "link")
+    assert is_standard_output(Path(name))
+    assert not is_standard_output(tmp_path / "-")
+
+
+def test_a_file_that_is_read_again_must_be_regular(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "-"):
+        with pytest.raises(TercelError, match="is no regular file, and must be one; name a file"):
+            check_output(path, regular=True)
+    check_output(tmp_path / "new", regular=True)
+    assert names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_is_checked_without_being_made(tmp_path):
+    check_folder(tmp_path / "new" / "folder", ["a"])
+    assert names(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(TercelError, match="folder: Not a directory; name a path whose folders"):
+        check_folder(tmp_path / "file" / "folder")
+    with read_only(tmp_path), pytest.raises(TercelError, match="folder: Permission denied"):
+        check_folder(tmp_path / "new" / "folder")
+
+
+def test_the_files_of_a_folder_are_checked(old):
+    check_folder(old.parent, ["new", old.name])
+    with pytest.raises(TercelError, match="out is the input"):
+        check_folder(old.parent, ["new", old.name], inputs=iter([old]))
+    assert names(old.parent) == ["out"]
+
+
+def test_folders_are_made_and_a_file_in_their_place_is_told(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "a" / "c").touch()
+    with pytest.raises(TercelError, match="c: File exists; name a folder, not a file"):
+        make_folder(tmp_path / "a" / "c")
+
+
+def test_errors_of_other_writers_get_the_same_line(tmp_path):
+    with pytest.raises(TercelError, match="log: No space left on device; free some space"):
+        with write_errors(tmp_path / "log"):
+            raise OSError(28, "No space left on device")
 
 
 def test_a_folder_is_put_in_place_whole(tmp_path):

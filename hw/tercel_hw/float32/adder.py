@@ -18,7 +18,7 @@ class Adder(Primitive):
     """``numerics.add``: the sum rounded once and flushed; one a cycle, latency 8.
 
     The stages: compare, in the first of four of the significands' sum; two that normalise; round;
-    compose. The result of opposite infinities, which is not a number in IEEE 754, is unspecified.
+    compose. The sum of opposite infinities, NaN in IEEE 754, is the positive one here.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class Multiplier(Primitive):
     """``numerics.multiply``: the product rounded once and flushed; one a cycle, latency 7.
 
     The stages: four of the significands' product; normalise and round; look at the exponent;
-    compose. Zero times infinity, not a number in IEEE 754, is zero here.
+    compose. Zero times infinity, NaN in IEEE 754, is a zero of the product's sign here.
 
     Parameters
     ----------

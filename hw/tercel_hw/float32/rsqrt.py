@@ -13,7 +13,7 @@ __all__ = ["Rsqrt"]
 
 
 class Rsqrt(Primitive):
-    """``numerics.rsqrt`` of finite x >= 0; of zero it is zero; one a cycle, latency 5.
+    """``numerics.rsqrt``; of zero it is zero, of infinity near 2^-64; one a cycle, latency 5.
 
     Members
     -------

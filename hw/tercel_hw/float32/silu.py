@@ -16,7 +16,6 @@ class Silu(Primitive):
     Members
     -------
     x : In(32)
-        Finite.
     o : Out(32)
     """
 

@@ -17,9 +17,7 @@ class GatedActivation(Primitive):
     -------
     squared : In(1)
         ``relu2``.
-    gate : In(32)
-        Finite.
-    up : In(32)
+    gate, up : In(32)
     o : Out(32)
     """
 

@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tercel.errors import TercelError
+from tercel.files import check_folder
 from tercel_quant.corpus.build import CorpusConfig, build_corpus
 from tercel_quant.corpus.sources import Source, select_sources
 from tercel_quant.tokenizer import TokenizerConfig, prepare_tokens
@@ -43,6 +44,9 @@ def main(
             sources=select_sources(names),
             validation_fraction=validation_fraction,
         )
+        if tokenizer is not None:
+            texts = [output / f"{split}.txt" for split in ("train", "val")]
+            check_folder(tokenizer.parent, [tokenizer.name], inputs=texts)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=errors) as progress:
             task = progress.add_task("corpus", total=None)
@@ -57,7 +61,9 @@ def main(
                 progress.update(task, description="tokenizer")
                 tokens = prepare_tokens(output, tokenizer, vocabulary)
     except TercelError as error:
-        errors.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        errors.print(
+            f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True
+        )
         raise typer.Exit(2) from error
     table = Table("source", "package file", "documents", "train bytes", "val bytes")
     for report in reports:

@@ -1,8 +1,8 @@
 """The commands together."""
 
-import io
-import sys
-from typing import Annotated
+import signal
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,6 +13,9 @@ from tercel.cli.inspect import inspect
 from tercel.cli.run import run
 
 __all__ = ["app", "main"]
+
+TERMINATED = 143
+"""Exit status of a shell for SIGTERM."""
 
 app = typer.Typer(
     name="tercel",
@@ -45,9 +48,12 @@ def options(
     """Ternary language models on edge FPGAs."""
 
 
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End as an interrupt does: what is being written is removed."""
+    raise SystemExit(TERMINATED)
+
+
 def main() -> None:
     """Run the command line; the entry point of ``tercel``."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _terminate)
     app()

@@ -1,6 +1,5 @@
 """The command group: own commands, those of installed packages, and one way to fail."""
 
-import os
 import sys
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
@@ -9,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from tercel.cli.streams import OutputError, standard_streams
 from tercel.errors import TercelError
 
 __all__ = ["INTERRUPTED", "CommandGroup"]
@@ -38,9 +38,22 @@ def _is_ours(error: ModuleNotFoundError) -> bool:
 class CommandGroup(TyperGroup):
     """Finds commands in entry points when they are asked for, and turns errors into messages.
 
-    A :class:`TercelError` is printed alone and exits with 2, Ctrl-C exits with 130, and a reader
-    that closes the pipe ends the command quietly with 141.
+    A :class:`TercelError` or a failing standard output is printed alone and exits with 2, Ctrl-C
+    exits with 130, and a reader that closes the pipe ends the command quietly with 141.
     """
+
+    def main(self, *args, **kwargs):
+        with standard_streams():
+            try:
+                try:
+                    return super().main(*args, **kwargs)
+                finally:
+                    sys.stdout.flush()
+            except OutputError as error:
+                if error.reader_gone:
+                    raise SystemExit(BROKEN_PIPE) from None
+                typer.echo(f"error: {error}", err=True)
+                raise SystemExit(USER_ERROR) from None
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
         own = super().list_commands(ctx)
@@ -62,14 +75,12 @@ class CommandGroup(TyperGroup):
     def invoke(self, ctx: typer.Context):
         with _reported_errors():
             try:
-                result = super().invoke(ctx)
+                return super().invoke(ctx)
             except ModuleNotFoundError as error:
                 entry = _entries().get(ctx.invoked_subcommand or "")
                 if entry is None or _is_ours(error):
                     raise
                 raise TercelError(_remedy(entry, error.name)) from None
-            sys.stdout.flush()
-            return result
 
 
 def _load(entry: EntryPoint):
@@ -103,6 +114,5 @@ def _reported_errors():
         raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of an output file that is standard output
         raise typer.Exit(BROKEN_PIPE) from None

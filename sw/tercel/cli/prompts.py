@@ -16,21 +16,32 @@ def piped_prompt() -> str:
     TercelError
         If it is not UTF-8.
     """
-    try:
-        text = sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise TercelError(f"the prompt on standard input must be UTF-8: {error}") from None
-    return text.removesuffix("\n").removesuffix("\r")
+    return _decode(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r")
 
 
 def interactive_prompts() -> Iterator[str]:
-    """Lines typed at a terminal, until its end (Ctrl-D); empty ones are passed over."""
+    """Lines typed at a terminal, until its end (Ctrl-D); empty ones are passed over.
+
+    One that is not UTF-8 is told, and the next one asked for.
+    """
     print("Type the start of a text; Ctrl-D leaves.", file=sys.stderr)
     while True:
         print("> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = sys.stdin.buffer.readline()
         if not line:
             print(file=sys.stderr)
             return
-        if text := line.removesuffix("\n"):
+        try:
+            text = _decode(line.removesuffix(b"\n"))
+        except TercelError as error:
+            print(f"error: {error}", file=sys.stderr)
+            continue
+        if text:
             yield text
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise TercelError(f"the prompt must be UTF-8: {error}") from None

@@ -94,7 +94,13 @@ def run(
         if not text:
             raise TercelError("the prompt is empty; give --prompt a text, or pipe one in")
         generator.reset()
-        pieces = generator.generate(text, config)
+        try:
+            pieces = generator.generate(text, config)
+        except TercelError as error:
+            if not interactive:
+                raise
+            typer.echo(f"error: {error}", err=True)
+            continue
         output = JsonOutput() if as_json else TextOutput()
         if echo:
             output.text(text)

@@ -136,7 +136,7 @@ class Device(abc.ABC):
             N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and
             ``embedding_rows``.
         embedding_rows
-            ``[N, hidden_size]`` residual streams to start from instead of token embeddings.
+            ``[N, hidden_size]`` residual streams to start from instead of token embeddings, finite.
         parents
             N indices, ``parents[0] == -1`` and ``0 <= parents[i] < i``; ``None`` is a chain.
         base
@@ -187,7 +187,8 @@ class Device(abc.ABC):
         if self.length + len(tokens) > self.limits.context:
             raise TercelError(
                 f"{len(tokens)} tokens after {self.length} committed positions exceed the context "
-                f"of {self.limits.context}; shorten the prompt or open the device with a larger one"
+                f"of {self.limits.context}; shorten the prompt "
+                f"{self.context_remedy(self.length + len(tokens))}"
             )
         for start in range(0, len(tokens), self.limits.nodes):
             chunk = tokens[start : start + self.limits.nodes]
@@ -222,6 +223,13 @@ class Device(abc.ABC):
             shape, width = np.shape(embedding_rows), self.config.hidden_size
             if len(shape) != 2 or shape[1] != width:
                 raise TercelError(f"embedding_rows must have the shape (N, {width}), not {shape}")
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(np.asarray(embedding_rows, np.float32)).all(axis=1)
+            if not finite.all():
+                raise TercelError(
+                    "embedding_rows must be finite as float32, but row "
+                    f"{int(np.argmin(finite))} has NaN or infinity; check how they were computed"
+                )
             nodes = shape[0]
         if not 1 <= nodes <= self.limits.nodes:
             raise TercelError(f"a pass takes 1 to {self.limits.nodes} nodes, not {nodes}")
@@ -276,8 +284,15 @@ class Device(abc.ABC):
         if length > self.limits.context:
             raise TercelError(
                 f"{length} positions exceed the context of {self.limits.context}; "
-                "open the device with a larger one"
+                f"restore fewer {self.context_remedy(length)}"
             )
+
+    def context_remedy(self, positions: int) -> str:
+        """What else helps where so many positions exceed the context: the end of a message."""
+        most = self.config.context
+        if positions > most:
+            return f"since {most} positions are the model's maximum"
+        return f"or open the device with a larger context, the model's maximum is {most}"
 
     def _check_base(self, base: int, nodes: int) -> None:
         if base != self.length:
@@ -289,7 +304,7 @@ class Device(abc.ABC):
         if base + nodes > self.limits.context:
             raise TercelError(
                 f"{nodes} nodes after {base} committed positions exceed the context of "
-                f"{self.limits.context}; reset() or open the device with a larger context"
+                f"{self.limits.context}; reset() {self.context_remedy(base + nodes)}"
             )
 
     def _check_ask(self, ask: Ask, nodes: int) -> None:

@@ -183,25 +183,27 @@ class ImageBuilder:
         place_rows(self._layout, segment, self._content[segment.name], values, floats)
         self._given.add(name)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the image to a file, as :func:`tercel.files.whole_file` does.
+    def write(self, output: str | os.PathLike[str] | BinaryIO) -> int:
+        """Write the image.
+
+        Parameters
+        ----------
+        output
+            The path of a file, which is written as :func:`tercel.files.whole_file` does, or a
+            stream at its start that can be sought.
+
+        Returns
+        -------
+        The image's size in bytes.
 
         Raises
         ------
         TercelError
             If tensors are missing, or the file cannot be written.
         """
-        with whole_file(path) as file:
-            self.write_to(file)
-
-    def write_to(self, file: BinaryIO) -> None:
-        """Write the image to a stream that can be sought, from its start.
-
-        Raises
-        ------
-        TercelError
-            If tensors are missing.
-        """
+        if isinstance(output, (str, os.PathLike)):
+            with whole_file(output) as file:
+                return self.write(file)
         if missing := self.missing:
             shown = ", ".join(missing[:12]) + (", ..." if len(missing) > 12 else "")
             raise TercelError(f"the image lacks {len(missing)} of its tensors: {shown}")
@@ -218,7 +220,7 @@ class ImageBuilder:
             "layout": self._layout.to_json(),
             "segments": segments_json(self._segments),
         }
-        write_container(file, metadata, tensors)
+        return write_container(output, metadata, tensors)
 
     def _tape(self) -> Iterator[npt.NDArray[np.uint8]]:
         """The tape's bytes, port after port, a segment a block."""

@@ -6,6 +6,7 @@ no bit of the file is outside it. It is the first entry of the header, at a fixe
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,8 @@ def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) ->
 
 def write_container(
     file: BinaryIO, metadata: Mapping[str, str], tensors: Mapping[str, Stream]
-) -> None:
-    """Write a sealed container to a stream that can be sought, from its start."""
+) -> int:
+    """Write a sealed container to a stream that can be sought, from its start; returns its size."""
     header = _header_bytes(metadata, tensors)
     digest = hashlib.sha256(header)
     file.write(header)
@@ -83,6 +84,7 @@ def write_container(
             file.write(block.data)
     file.seek(CHECKSUM_OFFSET)
     file.write(digest.hexdigest().encode())
+    return file.seek(0, os.SEEK_END)
 
 
 def read_header(path: Path) -> Header:

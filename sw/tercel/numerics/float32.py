@@ -1,6 +1,8 @@
-"""Float32 as the accelerator has it: one rounding per operation, subnormal results become zero.
+"""Float32 as the accelerator has it: zeros, normal numbers and infinities, one rounding each.
 
-Source: IEEE 754-2019, binary32, roundTiesToEven; flushing as in hardware without gradual underflow.
+Source: IEEE 754-2019, binary32, roundTiesToEven. Subnormal operands and results are zeros of their
+sign, as in hardware without gradual underflow. Nothing gives NaN: zero times infinity is a zero,
+and infinity less infinity is infinity. No operand may be NaN.
 """
 
 import numpy as np
@@ -25,25 +27,39 @@ Int32 = npt.NDArray[np.int32]
 SMALLEST_NORMAL = np.float32(2.0**-126)
 
 
-def flush(x: Float32) -> Float32:
-    """Turn subnormal elements into zeros of the same sign."""
-    return x * (np.abs(x) >= SMALLEST_NORMAL)
+def flush(x: Float32 | np.float32) -> Float32:
+    """Turn subnormal elements into zeros of the same sign; ``x`` itself if all are larger."""
+    normal = np.abs(x) >= SMALLEST_NORMAL
+    return np.asarray(x) if np.count_nonzero(normal) == normal.size else x * normal
 
 
 def multiply(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
-    """The product, rounded once and flushed."""
-    with np.errstate(over="ignore"):
-        return flush(np.multiply(a, b, dtype=np.float32))
+    """The product, rounded once and flushed; zero times infinity is zero, of the product's sign."""
+    a, b = flush(a), flush(b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.multiply(a, b, dtype=np.float32)
+    undefined = np.isnan(y)
+    if np.count_nonzero(undefined):
+        negative = np.signbit(a) ^ np.signbit(b)
+        y = np.where(undefined, np.where(negative, np.float32(-0.0), np.float32(0)), y)
+    return flush(y)
 
 
 def add(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
-    """The sum, rounded once and flushed."""
-    with np.errstate(over="ignore"):
-        return flush(np.add(a, b, dtype=np.float32))
+    """The sum, rounded once and flushed; that of opposite infinities is the positive one."""
+    a, b = flush(a), flush(b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.add(a, b, dtype=np.float32)
+    undefined = np.isnan(y)
+    if np.count_nonzero(undefined):
+        y = np.where(undefined, np.float32(np.inf), y)
+    return flush(y)
 
 
 def fixed(x: Float32, fraction_bits: int, width: int) -> Int32:
     """Signed fixed point of ``width`` <= 32 bits: round half to even, saturate.
+
+    Infinities become the ends of the range.
 
     Returns
     -------
@@ -56,7 +72,7 @@ def fixed(x: Float32, fraction_bits: int, width: int) -> Int32:
 
 
 def bfloat16_up(x: Float32) -> npt.NDArray[np.uint16]:
-    """The bit pattern of the smallest bfloat16 that is not below ``x`` >= 0."""
+    """The bit pattern of the smallest bfloat16 that is not below ``x`` >= 0, no subnormal."""
     bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
     return ((bits + np.uint32(0xFFFF)) >> np.uint32(16)).astype(np.uint16)
 

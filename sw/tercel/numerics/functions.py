@@ -123,14 +123,18 @@ def _compose(sign: npt.NDArray[np.uint32], exponent: Int32, significand: Int32) 
 
 
 def reciprocal(x: Float32) -> Float32:
-    """1/x with a relative error below 2^-17; 1/0 is 0, 1/infinity is 0."""
+    """1/x with a relative error below 2^-17, of the sign of ``x``; of zero and infinity it is 0."""
     sign, exponent, mantissa = _fields(x)
     y = reciprocal_table().significand(mantissa >> 15, mantissa & 0x7FFF)
     return _compose(sign, np.where(exponent == 0, 0, 253 - exponent), y)
 
 
 def rsqrt(x: Float32) -> Float32:
-    """1/sqrt(x) for x >= 0 with a relative error below 2^-16; of 0 it is 0."""
+    """1/sqrt(x) for x >= 0 with a relative error below 2^-16; of 0 it is 0.
+
+    Infinity counts as 2^128, where it begins. Of what is negative it is that of the magnitude,
+    with the sign.
+    """
     sign, exponent, mantissa = _fields(x)
     odd = (exponent - 127) & 1
     y = rsqrt_table().significand((odd << 7) | (mantissa >> 16), mantissa & 0xFFFF)

@@ -97,7 +97,8 @@ def run_benchmark(device: Device, config: BenchmarkConfig) -> Iterator[Measureme
     if config.depth + longest > device.limits.context:
         raise TercelError(
             f"{longest} tokens at a depth of {config.depth} exceed the context of "
-            f"{device.limits.context}; open the device with a larger context or measure less"
+            f"{device.limits.context}; measure less "
+            f"{device.context_remedy(config.depth + longest)}"
         )
     bench.warm_up()
     if config.prompt_tokens:

@@ -133,14 +133,16 @@ class Generator:
             self._pieces = None
 
     def _check_length(self, tokens: int) -> None:
-        context = self._device.limits.context
-        left = context - self._device.length
+        device = self._device
+        context = device.limits.context
+        left = context - device.length
         if not tokens:
             raise TercelError("the prompt is empty; a text needs at least one token to continue")
         if tokens > left:
             raise TercelError(
                 f"the prompt has {tokens} tokens, but of the context's {context} positions "
-                f"{left} are free; shorten the prompt or open the device with a larger context"
+                f"{left} are free; shorten the prompt "
+                f"{device.context_remedy(device.length + tokens)}"
             )
 
     def _run(

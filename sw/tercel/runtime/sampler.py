@@ -116,8 +116,11 @@ def surviving(logits: npt.NDArray[np.float32], config: SamplingConfig) -> npt.ND
     -------
     Of the first tokens of ``logits``, one or more: both filters cut from the end.
     """
-    with np.errstate(over="ignore"):
-        scores = (logits.astype(np.float64) - float(logits[0])) / config.temperature
+    best = float(logits[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = (logits.astype(np.float64) - best) / config.temperature
+    # Infinite logits that are equal, too, have the same probability.
+    scores[logits == best] = 0
     weights = np.exp(scores)
     kept = len(scores)
     if config.top_p < 1:

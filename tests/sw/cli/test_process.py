@@ -40,6 +40,32 @@ def test_ctrl_c_keeps_json_whole(start, model):
     )
 
 
+def test_a_terminated_command_leaves_nothing_behind(tmp_path):
+    code = """
+import sys, time
+from tercel.cli.app import app, main
+from tercel.files import whole_file
+
+@app.command()
+def write(path: str) -> None:
+    with whole_file(path) as file:
+        file.write(b"half")
+        print("begun", flush=True)
+        time.sleep(60)
+
+main()
+"""
+    command = [sys.executable, "-c", code, "write", tmp_path / "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        assert len(os.listdir(tmp_path)) == 1
+        process.terminate()
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 143
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_closed_pipe_ends_quietly(start, model):
     process = start("run", model, *LONG)
     process.stdout.read(1)
@@ -106,6 +132,21 @@ def test_a_terminal_is_asked_line_by_line(start, model):
     assert process.returncode == 0
     first, second = out.decode().rstrip("\n").split("\n") if out.count(b"\n") == 2 else (1, 2)
     assert first == second
+    assert err.decode().count("> ") == 4
+
+
+def test_a_bad_prompt_at_a_terminal_is_told_and_the_next_one_asked_for(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--seed", "5", "-n", "3", "--context", "8", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"a\xffb\nabcdefghi\nab\n\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert process.returncode == 0
+    assert out.count(b"\n") == 1
+    errors = [line.partition("error: ")[2] for line in err.decode().splitlines()[1:3]]
+    assert errors[0].startswith("the prompt must be UTF-8: 'utf-8' codec can't decode byte 0xff")
+    assert errors[1].startswith("the prompt has 9 tokens, but of the context's 8 positions 8 are")
     assert err.decode().count("> ") == 4
 
 

@@ -87,8 +87,17 @@ def test_statistics_go_to_standard_error(tercel, model):
     ("options", "message"),
     [
         (("--prompt", ""), "the prompt is empty; give --prompt a text, or pipe one in"),
-        (("--prompt", "a" * 5000), "the prompt has 5000 tokens, but of the context's 4096"),
-        (("--prompt", "abcd", "--context", "3"), "of the context's 3 positions 3 are free"),
+        (
+            ("--prompt", "a" * 5000),
+            "the prompt has 5000 tokens, but of the context's 4096 positions 4096 are free; "
+            "shorten the prompt since 4096 positions are the model's maximum\n",
+        ),
+        (
+            ("--prompt", "abcd", "--context", "3"),
+            "the prompt has 4 tokens, but of the context's 3 positions 3 are free; shorten the "
+            "prompt or open the device with a larger context, the model's maximum is 4096\n",
+        ),
+        (("--prompt", "a" * 4097, "--context", "3"), "since 4096 positions are the model's maxim"),
         (("--prompt", "a\udcff"), "the text must be valid UTF-8"),
         ((*PROMPT, "--device", "abacus"), "there is no device 'abacus'; the known ones are: "),
         ((*PROMPT, "--context", "5000"), "context must be in 1..4096, the model's, not 5000"),
@@ -119,7 +128,7 @@ def test_an_empty_pipe_is_an_empty_prompt(tercel, model):
 def test_a_pipe_of_other_bytes_is_refused(tercel, model):
     result = tercel("run", model, stdin=b"\xff\xfe")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "the prompt on standard input must be UTF-8" in result.stderr
+    assert "the prompt must be UTF-8" in result.stderr
 
 
 def test_files_that_are_no_image(tercel, tmp_path):

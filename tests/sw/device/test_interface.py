@@ -1,6 +1,7 @@
 """What every device refuses, and in which words."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -17,6 +18,12 @@ def device(tiny):
     return device
 
 
+def rows_with(value):
+    rows = np.zeros((3, 64))
+    rows[1:, 7] = value
+    return rows
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -26,6 +33,12 @@ def device(tiny):
         ({"tokens": [96]}, r"token ids must be in 0..95, but one is 96"),
         ({"tokens": [-1]}, r"token ids must be in 0..95, but one is -1"),
         ({"embedding_rows": np.zeros((1, 63), np.float32)}, r"shape \(N, 64\), not \(1, 63\)"),
+        (
+            {"embedding_rows": rows_with(np.nan)},
+            "finite as float32, but row 1 has NaN or infinity",
+        ),
+        ({"embedding_rows": rows_with(-np.inf)}, "finite as float32, but row 1 has NaN or inf"),
+        ({"embedding_rows": rows_with(1e39)}, "finite as float32, but row 1 has NaN or infin"),
         ({"tokens": [1], "base": 2}, "base 2 rewinds over the 3 committed positions"),
         ({"tokens": [1], "base": 4}, "base 4 leaves a gap after the 3 committed positions"),
         ({"tokens": [1, 2], "parents": [-1]}, "2 nodes need as many parents, not 1"),
@@ -88,7 +101,7 @@ def test_commit_needs_a_pass(device):
         ({"head_size": 32}, 9, 9, "but this one has 2 with 2 of 32"),
         ({}, 9, 10, r"length must be in 0\.\.9, the cache's own, not 10"),
         ({}, 9, -1, r"length must be in 0\.\.9, the cache's own, not -1"),
-        ({}, 64, 21, "21 positions exceed the context of 20; open the device with a larger one"),
+        ({}, 64, 21, "21 positions exceed the context of 20; restore fewer or open the device"),
     ],
 )
 def test_bad_caches_are_refused_and_change_nothing(device, shape, positions, length, message):
@@ -98,6 +111,25 @@ def test_bad_caches_are_refused_and_change_nothing(device, shape, positions, len
         device.restore(KVCache(config=config, positions=positions), length)
     assert device.length == 3
     device.commit([0])
+
+
+@pytest.mark.parametrize(
+    ("context", "length", "remedy"),
+    [
+        (20, 18, "or open the device with a larger context, the model's maximum is 64"),
+        (64, 62, "since 64 positions are the model's maximum"),
+    ],
+)
+def test_a_larger_context_is_advised_where_the_model_has_one(tiny, context, length, remedy):
+    device = EmulatorDevice(tiny, nodes=4, context=context)
+    device.prefill([1] * length)
+    message = f"3 {{}} after {length} committed positions exceed the context of {context}; {{}} "
+    for call, what, first in (
+        (device.run_pass, "nodes", "reset()"),
+        (device.prefill, "tokens", "shorten the prompt"),
+    ):
+        with pytest.raises(TercelError, match=re.escape(message.format(what, first) + remedy)):
+            call([1, 2, 3])
 
 
 def test_counters_add_and_subtract():

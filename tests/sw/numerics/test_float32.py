@@ -2,12 +2,14 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel import numerics
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+normal = finite.filter(lambda x: x == 0 or abs(x) >= 2**-126)
 
 
 def test_flush_keeps_signs_and_normals():
@@ -17,7 +19,7 @@ def test_flush_keeps_signs_and_normals():
     assert np.signbit(y).tolist() == [False, True, False, True, False, True, False, False]
 
 
-@given(finite, finite)
+@given(normal, normal)
 def test_multiply_rounds_the_exact_product_once(a, b):
     with np.errstate(over="ignore", under="ignore"):
         exact = np.float32(np.float64(a) * np.float64(b))  # 48 bits fit a float64
@@ -25,6 +27,35 @@ def test_multiply_rounds_the_exact_product_once(a, b):
     y = numerics.multiply(np.float32([a]), np.float32([b]))[0]
     assert y == expected
     assert np.signbit(y) == np.signbit(expected)
+
+
+def bits(*values):
+    return np.array(values, np.uint32).view(np.float32)
+
+
+@pytest.mark.parametrize("zero", [0x00000000, 0x80000000, 0x00000001, 0x807FFFFF])
+@pytest.mark.parametrize("infinity", [0x7F800000, 0xFF800000])
+def test_zero_times_infinity_is_a_zero_of_the_product_s_sign(zero, infinity):
+    sign = (zero ^ infinity) & 0x80000000
+    for a, b in (zero, infinity), (infinity, zero):
+        product = numerics.multiply(bits(a, 0x3F800000), bits(b, 0x3F800000))
+        assert product.view(np.uint32).tolist() == [sign, 0x3F800000]
+    scalar = numerics.multiply(bits(zero), bits(infinity)[0])
+    assert scalar.view(np.uint32).tolist() == [sign]
+
+
+def test_opposite_infinities_add_to_infinity():
+    x = bits(0x7F800000, 0xFF800000, 0x3F800000)
+    sums = numerics.add(x, bits(0xFF800000, 0x7F800000, 0x3F800000))
+    assert sums.view(np.uint32).tolist() == [0x7F800000, 0x7F800000, 0x40000000]
+    assert numerics.add(x[:2], x[:2]).view(np.uint32).tolist() == [0x7F800000, 0xFF800000]
+
+
+def test_subnormal_operands_count_as_zeros():
+    tiny = bits(0x007FFFFF, 0x807FFFFF)
+    assert numerics.multiply(tiny, np.float32(2.0**127)).view(np.uint32).tolist() == [0, 1 << 31]
+    largest = np.float32(2.0**-126)
+    assert numerics.add(tiny, largest).tolist() == [largest, largest]
 
 
 @given(finite, finite)

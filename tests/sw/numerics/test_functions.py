@@ -93,6 +93,22 @@ def test_reciprocal_and_rsqrt_of_zero_are_zero():
     assert numerics.rsqrt(np.float32([0.0])).tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    {
+        "reciprocal": (0x00000000, 0x80000000),
+        "rsqrt": (0x1F7FFFD0, 0x9F7FFFD0),
+        "exp2": (0x7F800000, 0x00000000),
+        "sigmoid": (0x3F7FFFE0, 0x00000000),
+        "silu": (0x7F800000, 0x80000000),
+        "relu2": (0x7F800000, 0x00000000),
+    }.items(),
+)
+def test_functions_of_both_infinities(name, expected):
+    y = getattr(numerics, name)(np.float32([np.inf, -np.inf]))
+    assert y.view(np.uint32).tolist() == list(expected)
+
+
 def test_softmax_table_is_16_bits():
     table = exp2_significands()
     assert len(table) == 512

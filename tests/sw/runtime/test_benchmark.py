@@ -63,7 +63,11 @@ def test_figures_of_a_measurement():
         ({"repetitions": 0}, "repetitions must be 1 or more, not 0"),
         ({"depth": -1}, "depth must be 0 or more, not -1"),
         ({"verify_nodes": 5}, "verify_nodes must be at most the device's 4 nodes, not 5"),
-        ({"depth": 60, "prompt_tokens": 5}, "5 tokens at a depth of 60 exceed the context of 64"),
+        (
+            {"depth": 60, "prompt_tokens": 5},
+            "5 tokens at a depth of 60 exceed the context of 64; measure less or open the device",
+        ),
+        ({"depth": 125, "prompt_tokens": 5}, "less since 128 positions are the model's maximum"),
     ],
 )
 def test_rules(make_device, values, message):

@@ -145,6 +145,17 @@ def test_a_tiny_temperature_is_the_best_token():
         assert draw(SamplingConfig(temperature=5e-324, seed=seed), logits) == 1
 
 
+@pytest.mark.parametrize("device_top_k", [1, 64])
+def test_infinite_logits(device_top_k):
+    """Equal ones are equally likely; beside one that is infinite no other counts."""
+    config = SamplingConfig(temperature=1.0, top_k=4, top_p=0.9)
+    logits = np.array([1.0, np.inf, -np.inf, np.inf], np.float32)
+    seeds = [dataclasses.replace(config, seed=seed) for seed in range(40)]
+    assert {draw(config, logits, device_top_k=device_top_k) for config in seeds} == {1, 3}
+    lowest = np.full(4, -np.inf, np.float32)
+    assert {draw(config, lowest, device_top_k=device_top_k) for config in seeds} == {0, 1, 2, 3}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
