@@ -18,6 +18,7 @@ from tercel.runtime import (
     DEFAULT_MODEL,
     GenerationConfig,
     Generator,
+    PromptError,
     SamplingConfig,
     TextTokenizer,
     find_model,
@@ -96,7 +97,7 @@ def run(
         generator.reset()
         try:
             pieces = generator.generate(text, config)
-        except TercelError as error:
+        except PromptError as error:
             if not interactive:
                 raise
             typer.echo(f"error: {error}", err=True)

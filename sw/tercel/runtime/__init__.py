@@ -3,7 +3,13 @@
 from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
 from tercel.runtime.devices import DEFAULT_DEVICE, device_names, open_device
 from tercel.runtime.generation_statistics import GenerationStatistics
-from tercel.runtime.generator import FinishReason, GenerationConfig, Generator, Piece
+from tercel.runtime.generator import (
+    FinishReason,
+    GenerationConfig,
+    Generator,
+    Piece,
+    PromptError,
+)
 from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
 from tercel.runtime.noise import gumbel
 from tercel.runtime.sampler import Sampler, SamplingConfig
@@ -20,6 +26,7 @@ __all__ = [
     "Generator",
     "Measurement",
     "Piece",
+    "PromptError",
     "Sampler",
     "SamplingConfig",
     "TextStream",

@@ -14,10 +14,14 @@ from tercel.runtime.sampler import Sampler, SamplingConfig
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
 
-__all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece"]
+__all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece", "PromptError"]
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
 """A stop string, an end token of the model, ``max_tokens``, a full context, or an interrupt."""
+
+
+class PromptError(TercelError):
+    """A prompt that cannot be continued, where another one can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +111,12 @@ class Generator:
 
         Raises
         ------
+        PromptError
+            If the sequence would have no token or would exceed the device's context; it is then as
+            before.
         TercelError
-            If a stop string is empty or has a special token as a part, or the sequence would have
-            no token or would exceed the device's context; it is then as before.
+            If a stop string is empty or has a special token as a part, or the tokenizer has tokens
+            that the model has not; the sequence is as before.
         """
         self._close()
         started = perf_counter()
@@ -137,9 +144,9 @@ class Generator:
         context = device.limits.context
         left = context - device.length
         if not tokens:
-            raise TercelError("the prompt is empty; a text needs at least one token to continue")
+            raise PromptError("the prompt is empty; a text needs at least one token to continue")
         if tokens > left:
-            raise TercelError(
+            raise PromptError(
                 f"the prompt has {tokens} tokens, but of the context's {context} positions "
                 f"{left} are free; shorten the prompt "
                 f"{device.context_remedy(device.length + tokens)}"

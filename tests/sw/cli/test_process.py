@@ -150,6 +150,17 @@ def test_a_bad_prompt_at_a_terminal_is_told_and_the_next_one_asked_for(start, mo
     assert err.decode().count("> ") == 4
 
 
+def test_a_bad_option_at_a_terminal_ends_the_program(start, model):
+    own, theirs = pty.openpty()
+    process = start("run", model, "--stop", "a<end>", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"ab\nab\n\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert (process.returncode, out) == (2, b"")
+    assert err.decode().endswith("must stand alone, but '<end>' is a part of 'a<end>'\n")
+
+
 def test_ctrl_c_at_a_terminal_ends_the_text_alone(start, model):
     own, theirs = pty.openpty()
     process = start("run", model, "--ignore-eos", "-n", "4000", stdin=theirs)
