@@ -1,4 +1,4 @@
-"""The tape of a written file against a slow reader written from docs/architecture.md alone."""
+"""The tape of a written file against a slow reader written from docs/image.md alone."""
 
 import json
 import math

@@ -1,0 +1,185 @@
+"""A second implementation, written from docs/numerics.md alone: nothing of tercel is imported.
+
+Names are those of the document. Rows are the last axis; floats are float32 arrays.
+"""
+
+import hashlib
+
+import numpy as np
+
+F = np.float32
+LOG2E, INV127, LARGEST = F(np.log2(np.e)), F(1) / F(127), np.finfo(F).max
+
+
+def normal(y):
+    return np.where(np.abs(y) < F(2.0**-126), np.copysign(F(0), y), y)
+
+
+def mul(a, b):
+    a, b = np.broadcast_arrays(normal(F(a)), normal(F(b)))
+    with np.errstate(all="ignore"):
+        y = normal(a * b)
+    zero = (a == 0) | (b == 0)
+    return np.where(zero, np.copysign(F(0), np.copysign(F(1), a) * np.copysign(F(1), b)), y)
+
+
+def add(a, b):
+    a, b = np.broadcast_arrays(normal(F(a)), normal(F(b)))
+    with np.errstate(all="ignore"):
+        y = normal(a + b)
+    return np.where(np.isinf(a) & np.isinf(b) & (a != b), F(np.inf), y)
+
+
+def fixed(x, f, w):
+    scaled = np.rint(np.float64(x) * 2.0**f)
+    return np.clip(scaled, -(2.0 ** (w - 1)), 2.0 ** (w - 1) - 1).astype(np.int64)
+
+
+def half_up(x, k):
+    return np.where(k > 0, (x + (1 << np.maximum(k, 1) >> 1)) >> np.maximum(k, 0), x)
+
+
+class Table:
+    def __init__(self, f, left, right, b, *, falls):
+        self.b, self.falls = b, falls
+        chord = (f(left) + f(right)) / 2
+        self.d = np.rint(np.abs(f(right) - f(left)) * 2**19).astype(np.int64)
+        self.v = np.rint((f(left) - (chord - f((left + right) / 2)) / 2) * 2**23).astype(np.int64)
+        t = self.d * (2**b - 1) >> b - 4
+        low, high = (2**23 + t, 2**24 - 1) if falls else (2**23, 2**24 - 1 - t)
+        self.v = np.clip(self.v, low, high)
+
+    @property
+    def digest(self):
+        return hashlib.sha256(self.v.astype("<i4").tobytes() + self.d.astype("<i4").tobytes())
+
+    def __call__(self, index, low):
+        step = self.d[index] * low >> self.b - 4
+        return self.v[index] - step if self.falls else self.v[index] + step
+
+
+INDEX = np.arange(256)
+UNIT = 1 + INDEX / 256
+HALVES = np.where(INDEX < 128, 1 + INDEX / 128, 2 + (INDEX - 128) / 64)
+WIDTHS = np.where(INDEX < 128, 1 / 128, 1 / 64)
+RECIPROCAL = Table(lambda m: 2 / m, UNIT, UNIT + 1 / 256, 15, falls=True)
+RSQRT = Table(lambda m: 2 / np.sqrt(m), HALVES, HALVES + WIDTHS, 16, falls=True)
+EXP2 = Table(np.exp2, INDEX / 256, INDEX / 256 + 1 / 256, 15, falls=False)
+Z = np.rint(np.exp2(np.arange(512) / 512) * 2**15).astype(np.int64)
+
+
+def fields(x):
+    bits = np.ascontiguousarray(x, F).view(np.uint32).astype(np.int64)
+    return bits >> 31, bits >> 23 & 255, bits & 0x7FFFFF
+
+
+def number(sign, e, y):
+    bits = np.where(e <= 0, 0, np.where(e >= 255, 0x7F800000, e << 23 | y - (1 << 23)))
+    return (sign << 31 | bits).astype(np.uint32).view(F)
+
+
+def reciprocal(x):
+    s, e, m = fields(x)
+    return number(s, np.where(e == 0, 0, 253 - e), RECIPROCAL(m >> 15, m & 0x7FFF))
+
+
+def rsqrt(x):
+    s, e, m = fields(x)
+    y = RSQRT(128 * (e - 127 & 1) + (m >> 16), m & 0xFFFF)
+    return number(s, np.where(e == 0, 0, 126 - (e - 127 >> 1)), y)
+
+
+def exp2(x):
+    t = fixed(x, 23, 32)
+    y = EXP2((t & 0x7FFFFF) >> 15, t & 0x7FFF)
+    return number(np.zeros_like(t), (t >> 23) + 127, y)
+
+
+def sigmoid(x):
+    return reciprocal(add(1, exp2(mul(-x, LOG2E))))
+
+
+def silu(x):
+    return mul(x, sigmoid(x))
+
+
+def relu2(x):
+    p = np.where(x > 0, x, F(0))
+    return mul(p, p)
+
+
+def clamp(x):
+    return np.clip(np.rint(x), -127, 127).astype(np.int64)
+
+
+def quantise(x):
+    m = np.abs(x).max(-1)
+    u = np.minimum(mul(reciprocal(m), 127), LARGEST)
+    return clamp(mul(x, u[..., None])), mul(m, INV127)
+
+
+def tree(x):
+    while x.shape[-1] > 1:
+        x = add(x[..., ::2], x[..., 1::2])
+    return x[..., 0]
+
+
+def sum_of_squares(x):
+    squares = np.zeros((*x.shape[:-1], -(-x.shape[-1] // 128) * 128), F)
+    squares[..., : x.shape[-1]] = mul(x, x)
+    sums = tree(squares.reshape(*x.shape[:-1], -1, 16))
+    accumulators = sums[..., :8]
+    for j in range(8, sums.shape[-1], 8):
+        accumulators = add(accumulators, sums[..., j : j + 8])
+    return tree(accumulators)
+
+
+def norm_quantise(x, g, eps):
+    values, scale = quantise(mul(x, g))
+    mean = mul(sum_of_squares(x), F(1 / x.shape[-1]))
+    return values, mul(scale, rsqrt(add(mean, F(eps))))
+
+
+def bfloat16(bits):
+    return (np.asarray(bits, np.uint32) << np.uint32(16)).view(F)
+
+
+def cache_quantise(x):
+    scale = mul(np.abs(x).max(-1), INV127)
+    scale = (np.ascontiguousarray(scale).view(np.uint32).astype(np.int64) + 0xFFFF) >> 16
+    return clamp(mul(x, reciprocal(bfloat16(scale))[..., None])), scale
+
+
+def linear(trits, values, scale, weight_scale):
+    return mul(F(trits @ values), mul(scale, weight_scale))
+
+
+def rope(x, c, s):
+    h = x.shape[-1] // 2
+    a, b = x[..., :h], x[..., h:]
+    return np.concatenate([add(mul(a, c), -mul(b, s)), add(mul(b, c), mul(a, s))], -1)
+
+
+def attention(q, q_scale, k, k_scales, v, v_scales):
+    """One query ``[size]`` over the positions that it sees ``[positions, size]``."""
+    c = mul(q_scale, LOG2E / np.sqrt(F(len(q))))
+    t = fixed(mul(F(k @ q), mul(c, bfloat16(k_scales))), 9, 18)
+    e = (v_scales >> 7) - 127
+    a = np.where(v_scales >> 7, 128 + (v_scales & 127), 0)
+    n, j = -((t - t.max()) >> 9), (t - t.max()) & 511
+    # Beyond these shifts nothing is left; NumPy shifts by up to 63.
+    p = half_up(16 * Z[j], np.minimum(n, 50))
+    w = half_up(Z[j] * a, np.minimum(6 + n + e.max() - e, 50))
+    inverse = np.float64(reciprocal(F(p.sum()))) * 2.0 ** (e.max() + 3)
+    return mul(F(w @ v), normal(F(inverse)))
+
+
+def head(rows, row_scales, values):
+    return mul(F(rows @ values), row_scales)
+
+
+def exponential_sum(u, scale):
+    t = fixed(mul(u, mul(scale, LOG2E)), 9, 18)
+    depth = (t >> 9).max() - (t >> 9)
+    total = sum(int(Z[i & 511]) << int(28 - n) for i, n in zip(t, depth, strict=True) if n <= 28)
+    return int((t >> 9).max()), total
