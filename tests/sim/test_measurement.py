@@ -6,9 +6,11 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.device import Ask, KVCache
+from tercel_hw.registers import COUNTERS
+from tercel_sim.cycle_account import CycleAccount
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import MismatchError
-from tercel_sim.measurement import measure_pass, summarise
+from tercel_sim.measurement import PassMeasurement, measure_pass, summarise
 from tercel_sim.measurement_table import MEMORY, engine_cycles, measurement_table
 
 MEMORIES = {
@@ -92,3 +94,20 @@ def test_a_summary_adds_up(rtl_device, little_model, four_lanes):
         parts = [getattr(each.account, name) for each in passes]
         assert getattr(summary.account, name) == pytest.approx(sum(parts))
     assert measurement_table({"all": summary}).row_count > 15
+
+
+def test_bandwidth_and_speed_of_a_pass_known_in_full():
+    """1000 cycles at 250 MHz, 4 us, in which 8 GB/s move 32 000 bytes."""
+    ddr = replace(DDR["ideal"], clock_mhz=250.0, sustained_gbs=8.0)
+    counted = dict.fromkeys(COUNTERS, 0) | {
+        "cycles": 1000,
+        "bytes_read": 20_000,
+        "bytes_written": 4_000,
+    }
+    account = CycleAccount(moving=750, refreshing=0, turning=0, full=0, latency=0, unasked=250)
+    measured = PassMeasurement(nodes=3, base=0, start=0, counted=counted, ports=(), account=account)
+    for passes in (1, 2):
+        summary = summarise([measured] * passes, ddr)
+        assert summary.bandwidth == pytest.approx(0.75)
+        assert summary.tokens_per_second == pytest.approx(750_000)
+        assert summary.tokens == 3 * passes

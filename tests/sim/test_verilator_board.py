@@ -26,6 +26,28 @@ def test_memory_is_read_as_written(boards):
     assert (board.ports, board.port_bytes, board.word_bytes, board.words) == (2, 8, 16, 100)
 
 
+@pytest.mark.parametrize("words", [1, 511, 512, 513, 4096])
+def test_an_empty_page_lies_between_ports(boards, words):
+    board = boards(words=words)
+    first, second = board.bases
+    end = first + words * board.port_bytes
+    assert first % 4096 == second % 4096 == 0
+    assert 4096 <= second - end < 2 * 4096
+
+
+@pytest.mark.parametrize("place", [-1, 4096])
+def test_the_page_beside_a_port_is_outside(copier, place):
+    """Beats are read and written up to the borders of a port, and not beyond."""
+    driver = copier(words=4096)
+    inside = 0 if place < 0 else place - 1
+    driver.run("copy", 1, source=inside, target=inside)
+    assert driver.get("errors") == 0
+    driver.run("read", 1, source=place)
+    assert driver.get("errors") == 0b0011_0011  # Decode errors of both readers.
+    driver.run("write", 1, target=place)
+    assert driver.get("errors") == 0b1111_1111
+
+
 def test_a_board_is_none_of_another(boards):
     first, second = boards(), boards()
     first.write(0, random_words(3))

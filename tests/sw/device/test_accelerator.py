@@ -330,3 +330,25 @@ def test_another_models_cache_is_refused(open_device, cache):
     with pytest.raises(TercelError, match="10 positions exceed the context of 9"):
         device.restore(cache, 10)
     assert device.length == 3
+
+
+@pytest.mark.parametrize(
+    ("parents", "path"),
+    [([-1, 0, 0, 2], [0, 2, 3]), ([-1, 0, 0, 0], [0, 3]), ([-1, 0, 1, 2], [0, 1])],
+)
+def test_a_commit_moves_the_rows_of_a_tree_path(open_device, cache, parents, path):
+    board = IdleBoard()
+    device = open_device(board)
+    device.restore(cache, 10)
+    memory = board.read(0, board.words)
+    device.restore(cache, 3)
+    device.run_pass([5, 6, 7, 8], parents=parents)
+    board.write(0, memory)  # As if the pass had written the positions from 3 on.
+    device.commit(path)
+    assert device.length == 3 + len(path)
+    kept = [0, 1, 2, *(3 + node for node in path)]
+    for layer in range(2):
+        expected, found = cache.view(layer, 10), device.read_cache(layer, len(kept))
+        for field in dataclasses.fields(expected):
+            rows = getattr(expected, field.name)[:, kept]
+            assert np.array_equal(getattr(found, field.name), rows), field.name

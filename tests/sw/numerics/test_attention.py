@@ -134,6 +134,25 @@ def test_an_unseen_outlier_changes_nothing():
     assert (before[0] != after[0]).any()
 
 
+@pytest.mark.parametrize("key", [127, -127, 0], ids=["highest", "lowest", "middle"])
+@pytest.mark.parametrize("unseen", [127, -127])
+def test_what_a_query_does_not_see_has_no_weight(key, unseen):
+    """Scores of what is seen at both ends of their range, where the masks alone tell them apart."""
+    q, cache = random_case(7, 3, 6, 2, 1, 16)
+    q.values[:] = 127
+    q.scale[:] = 10.0
+    cache.keys[:], cache.key_scales[:] = key, 0x4500  # Beyond the 18 bits of a score.
+    cache.keys[:, 4] = unseen
+    cache.value_scales[:, 4] = 0x4600
+    siblings = np.array([[True, False, False], [True, True, False], [True, False, True]])
+    output = numerics.attend(q, cache, siblings).reshape(3, 2, 16)
+    for node, visible in enumerate(([0, 1, 2, 3], [0, 1, 2, 3, 4], [0, 1, 2, 3, 5])):
+        for head in range(2):
+            row, scale = q.values[node, head], q.scale[node, head]
+            expected = scalar_attend(row, scale, cache, 0, visible)
+            assert output[node, head].tolist() == expected.tolist()
+
+
 def test_all_zero_values_and_keys_give_zero():
     q, cache = random_case(6, 2, 5, 2, 1, 16)
     for array in (cache.keys, cache.key_scales, cache.values, cache.value_scales):

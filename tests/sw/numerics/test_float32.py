@@ -79,6 +79,19 @@ def test_fixed_rounds_half_to_even_and_saturates(x, fraction_bits, width):
     assert numerics.fixed(np.float32([x]), fraction_bits, width)[0] == expected
 
 
+def test_fixed_ties_go_to_the_even_neighbour():
+    halves = np.arange(-9, 10, dtype=np.float32) / 2
+    expected = [-4, -4, -4, -3, -2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2, 3, 4, 4, 4]
+    assert numerics.fixed(halves, 0, 18).tolist() == expected
+    assert numerics.fixed(halves / 512, 9, 18).tolist() == expected
+
+
+def test_fixed_at_the_borders_of_its_width():
+    x = np.float32([127, 127.49, 127.5, 128, 1e30, -128, -128.5, -128.51, -129, -1e30])
+    expected = [127, 127, 127, 127, 127, -128, -128, -128, -128, -128]
+    assert numerics.fixed(x, 0, 8).tolist() == expected
+
+
 def test_fixed_of_infinity_saturates():
     y = numerics.fixed(np.float32([math.inf, -math.inf]), 9, 18)
     assert y.tolist() == [2**17 - 1, -(2**17)]

@@ -9,6 +9,7 @@ from scipy import stats
 from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
 from tercel.runtime import Sampler, SamplingConfig
+from tercel.runtime.sampler import surviving
 
 LOGITS = np.array([0.5, 2.0, -1.0, 2.0, 1.0, -3.0], np.float32)
 
@@ -89,6 +90,31 @@ def test_order_of_top_p_and_min_p_is_as_stated():
     drawn = {draw(dataclasses.replace(config, seed=seed), logits) for seed in range(200)}
     assert drawn == {0, 1}
     assert set(expected_law(logits, top_p=0.8, min_p=0.6)) == drawn
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(0.25, 1), (np.nextafter(0.25, 1), 2), (0.5, 2), (np.nextafter(0.5, 0), 2), (0.75, 3), (1, 4)],
+)
+def test_top_p_keeps_the_fewest_that_reach_it(top_p, kept):
+    """Four tokens of a quarter each: their sums are exact."""
+    config = SamplingConfig(temperature=0.7, top_p=float(top_p))
+    assert len(surviving(np.full(4, 3.5, np.float32), config)) == kept
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@pytest.mark.parametrize(("steps", "kept"), [(0, 3), (1, 2), (-1, 3)])
+def test_min_p_keeps_a_token_at_its_border(temperature, steps, kept):
+    logits = np.array([2.0, 2.0, 1.0, -9.0], np.float32)
+    border = np.exp(-1.0 / temperature)
+    min_p = float(border if not steps else np.nextafter(border, steps))
+    config = SamplingConfig(temperature=temperature, min_p=min_p)
+    assert len(surviving(logits, config)) == kept
+
+
+def test_a_min_p_of_one_keeps_ties_with_the_best():
+    logits = np.array([2.0, 2.0, np.nextafter(np.float32(2), 0)], np.float32)
+    assert len(surviving(logits, SamplingConfig(temperature=1.0, min_p=1.0))) == 2
 
 
 @pytest.mark.parametrize("config", [SamplingConfig(), SamplingConfig(temperature=1.0, top_k=1)])
