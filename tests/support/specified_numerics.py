@@ -183,3 +183,76 @@ def exponential_sum(u, scale):
     depth = (t >> 9).max() - (t >> 9)
     total = sum(int(Z[i & 511]) << int(28 - n) for i, n in zip(t, depth, strict=True) if n <= 28)
     return int((t >> 9).max()), total
+
+
+class SpecifiedModel:
+    """The section on a pass, with the tensors of an image and an empty cache."""
+
+    def __init__(self, image):
+        self.image, self.config = image, image.config
+        self.base = 0
+        self.cache = [[] for _ in range(self.config.layers)]
+        """Per layer a list of slots, each (keys, key scales, values, value scales) of all heads."""
+
+    def linear(self, layer, name, a):
+        trits = self.image.ternary(f"layers.{layer}.{name}").astype(np.int64)
+        weight_scale = self.image.weight_scale(f"layers.{layer}.{name}")
+        values, scales = a
+        return np.stack(
+            [linear(trits, x, s, weight_scale) for x, s in zip(values, scales, strict=True)]
+        )
+
+    def normed(self, name, x):
+        return norm_quantise(x, self.image.gain(name), self.config.norm_epsilon)
+
+    def requantised(self, name, x):
+        return self.normed(name, x) if self.config.sub_norms else quantise(x)
+
+    def attend(self, layer, x, seen, depth):
+        config, nodes = self.config, len(x)
+        a = self.normed(f"layers.{layer}.attention_norm", x)
+        q, k, v = (
+            self.linear(layer, name, a).reshape(nodes, -1, config.head_size) for name in "qkv"
+        )
+        c, s = (table[self.base + depth][:, None] for table in self.image.rope())
+        q, q_scales = quantise(rope(q, c, s))
+        k, k_scales = cache_quantise(rope(k, c, s))
+        v, v_scales = cache_quantise(v)
+        self.cache[layer][self.base :] = zip(k, k_scales, v, v_scales, strict=True)
+        slots = [np.stack(part) for part in zip(*self.cache[layer], strict=True)]
+        y = np.empty((nodes, config.heads, config.head_size), F)
+        for node, head in np.ndindex(nodes, config.heads):
+            kv = head // (config.heads // config.kv_heads)
+            parts = (part[seen[node], kv] for part in slots)
+            y[node, head] = attention(q[node, head], q_scales[node, head], *parts)
+        return self.linear(
+            layer, "o", self.requantised(f"layers.{layer}.attention_sub_norm", y.reshape(nodes, -1))
+        )
+
+    def feed(self, layer, x):
+        a = self.normed(f"layers.{layer}.mlp_norm", x)
+        gate, up = (self.linear(layer, name, a) for name in ("gate", "up"))
+        y = mul((silu if self.config.activation == "silu" else relu2)(gate), up)
+        return self.linear(layer, "down", self.requantised(f"layers.{layer}.mlp_sub_norm", y))
+
+    def run_pass(self, tokens, parents):
+        """Hidden rows, unscaled logits and activation scales of every node."""
+        depth = np.zeros(len(tokens), np.int64)
+        seen = [list(range(self.base)) for _ in tokens]
+        for node, parent in enumerate(parents):
+            if node:
+                depth[node], seen[node] = depth[parent] + 1, list(seen[parent])
+            seen[node].append(self.base + node)
+        rows, row_scales = self.image.rows("embedding", tokens)
+        x = mul(F(rows), row_scales[:, None])
+        for layer in range(self.config.layers):
+            x = add(x, self.attend(layer, x, seen, depth))
+            x = add(x, self.feed(layer, x))
+        values, scales = self.normed("norm", x)
+        rows, row_scales = self.image.rows("head")
+        return x, np.stack([head(rows.astype(np.int64), row_scales, v) for v in values]), scales
+
+    def commit(self, path):
+        for slots in self.cache:
+            slots[self.base :] = [slots[self.base + node] for node in path]
+        self.base += len(path)

@@ -1,4 +1,7 @@
-"""The golden model: every operator of the accelerator in NumPy, equal to the RTL bit for bit."""
+"""The golden model: every operator of the accelerator in NumPy, equal to the RTL bit for bit.
+
+Specified in docs/numerics.md.
+"""
 
 from tercel.numerics.attention import CacheView, attend
 from tercel.numerics.float32 import add, bfloat16_up, bfloat16_value, fixed, flush, multiply

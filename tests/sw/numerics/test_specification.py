@@ -2,6 +2,7 @@
 vectors: every bit."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 import specified_numerics as specified
 
 from tercel import numerics
+from tercel.config import PRESETS
+from tercel.device import Ask
+from tercel.device.emulator import EmulatorDevice
+from tercel.image import Image, random_image
 from tercel.numerics.functions import exp2_significands
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "numerics.md"
@@ -135,6 +140,37 @@ def test_linears_and_head():
         same(u[node], specified.head(rows.astype(np.int64), scales, values))
         octave, total = specified.exponential_sum(u[node], x.scale[node])
         assert (octave, total) == (summed.octave[node], summed.total[node])
+
+
+FAMILIES = {
+    "silu": PRESETS["tiny"],
+    "relu2": replace(PRESETS["tiny"], activation="relu2", sub_norms=True, tied_head=False),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_whole_passes(tmp_path, family):
+    random_image(tmp_path / "random.tercel", FAMILIES[family], seed=3)
+    image = Image.open(tmp_path / "random.tercel")
+    device, model = EmulatorDevice(image, nodes=4), specified.SpecifiedModel(image)
+    nodes = tuple(range(4))
+    for tokens, parents, path in (
+        ([5, 17, 3, 38], [-1, 0, 0, 1], [0, 1, 3]),
+        ([41, 2, 30, 9], [-1, 0, 1, 1], [0, 1]),
+        ([7, 7, 1, 90], [-1, 0, 1, 2], [0]),
+    ):
+        ask = Ask(logits=nodes, hidden=nodes, top_k=3)
+        golden = device.run_pass(tokens, parents=parents, ask=ask)
+        hidden, u, scales = model.run_pass(tokens, parents)
+        for node in nodes:
+            same(golden.hidden[node], hidden[node])
+            same(golden.logits[node], specified.mul(u[node], scales[node]))
+            best = sorted(range(len(u[node])), key=lambda row, u=u[node]: (-u[row], row))
+            assert golden.top_ids[node].tolist() == best[:3]
+            octave, total = specified.exponential_sum(u[node], scales[node])
+            assert golden.logsumexp[node] == (octave - 43 + np.log2(np.float64(total))) * np.log(2)
+        device.commit(path)
+        model.commit(path)
 
 
 def ramp(n, a=0):
