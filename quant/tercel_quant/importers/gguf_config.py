@@ -78,6 +78,7 @@ ARCHITECTURE_KEYS = FieldTable(
             "attention.layer_norm_epsilon",
         }
     ),
+    harmless_prefixes=("rope.scaling.yarn_",),
     remedy=REMEDY,
 )
 

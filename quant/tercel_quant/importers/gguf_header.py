@@ -122,11 +122,13 @@ class _Reader:
     def _tensor(self) -> TensorEntry:
         """An entry, its offset as in the file: from the first tensor."""
         dimensions = self._scalar("I")
-        if not 1 <= dimensions <= MOST_DIMENSIONS:
+        if dimensions > MOST_DIMENSIONS:
             raise _DamageError(f"a tensor has {dimensions} dimensions")
         extents = [self._scalar("Q") for _ in range(dimensions)]
         return TensorEntry(
-            shape=tuple(reversed(extents)), kind=self._scalar("I"), offset=self._scalar("Q")
+            shape=tuple(reversed(extents)) or (1,),  # some write a scale without dimensions
+            kind=self._scalar("I"),
+            offset=self._scalar("Q"),
         )
 
     def _aligned(self, alignment: Any) -> int:

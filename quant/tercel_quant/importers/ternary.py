@@ -12,8 +12,8 @@ __all__ = ["GroupedTernary", "Ternary", "recognise"]
 
 FINEST = 16
 """Columns of the smallest group that is looked for; published ones have 32 to 256."""
-ROWS = 256
-"""Rows that are looked at together, so that an ordinary float matrix is left after the first."""
+SAMPLE, ROWS = 8, 256
+"""Rows after which an ordinary float matrix is left, and rows that are looked at together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +61,22 @@ class GroupedTernary:
 
     def with_one_scale(self) -> Ternary:
         """The same trits with the scale of least squared error: the mean over the non-zeros."""
-        magnitudes = self.dequantise().abs().double()
-        count = int((self.trits != 0).sum())
-        return Ternary(trits=self.trits, scale=float(magnitudes.sum()) / max(count, 1))
+        return Ternary(trits=self.trits, scale=self._mean(self._counts()))
 
     def loss(self) -> float:
         """Error of :meth:`with_one_scale`: the norm of the difference over that of the weights."""
-        weight = self.dequantise().double()
-        return float((weight - self.with_one_scale().dequantise()).norm() / weight.norm())
+        counts, scales = self._counts(), self.scales.double()
+        difference = counts * (scales - self._mean(counts)).square()
+        return float((difference.sum() / (counts * scales.square()).sum()).sqrt())
+
+    def _counts(self) -> Tensor:
+        """Non-zeros of every block, float64, shape of the scales."""
+        (rows, columns), (height, width) = self.scales.shape, self._block
+        blocks = self.trits.abs().reshape(rows, height, columns, width)
+        return blocks.sum((1, 3), dtype=torch.int32).double()
+
+    def _mean(self, counts: Tensor) -> float:
+        return float((counts * self.scales).sum() / counts.sum())
 
     def refusal(self, name: str) -> TercelError:
         """The error for a matrix that nobody asked to requantise."""
@@ -97,25 +105,38 @@ def recognise(weight: Tensor) -> Ternary | GroupedTernary | None:
     weight : Tensor, float32, shape (rows, columns)
         All zeros are ternary too, with scale 0.
     """
-    columns = weight.shape[1]
+    rows, columns = weight.shape
     # Blocks of few weights would find scales in any matrix.
-    width = columns if columns % FINEST else FINEST
-    parts = []
-    for part in weight.split(ROWS):
-        if (scales := _block_scales(part.abs(), 1, width)) is None:
-            return None
-        parts.append(scales)
-    scales = torch.cat(parts)
-    scales = _coarsest(scales, axis=1)
-    scales = _coarsest(scales, axis=0)
+    widths = [width for width in _divisors(columns) if width % FINEST == 0] or [columns]
+    if _row_scales(weight[:SAMPLE], widths[-1]) is None:
+        return None
+    scales = next((found for w in widths if (found := _row_scales(weight, w)) is not None), None)
+    if scales is None:
+        return None
+    # Rows join where all their scales agree; the last height is 1.
+    heights = (_block_scales(scales, height, 1) for height in _divisors(rows))
+    scales = next(joined for joined in heights if joined is not None)
     trits = weight.sign().char()
     if scales.numel() == 1:
         return Ternary(trits=trits, scale=float(scales))
     return GroupedTernary(trits=trits, scales=scales)
 
 
+def _row_scales(weight: Tensor, width: int) -> Tensor | None:
+    """The one magnitude besides 0 in every ``width`` columns of a row, or ``None``."""
+    parts = []
+    for part in weight.split(ROWS):
+        if (scales := _block_scales(part.abs(), 1, width)) is None:
+            return None
+        parts.append(scales)
+    return torch.cat(parts)
+
+
 def _block_scales(magnitudes: Tensor, height: int, width: int) -> Tensor | None:
-    """The one magnitude in each block besides 0, or ``None`` if a block has two."""
+    """The one magnitude besides 0 in each block, or ``None`` if a block has two.
+
+    Zeros fit every magnitude.
+    """
     rows, columns = magnitudes.shape
     blocks = magnitudes.reshape(rows // height, height, columns // width, width)
     scales = blocks.amax((1, 3))
@@ -123,16 +144,7 @@ def _block_scales(magnitudes: Tensor, height: int, width: int) -> Tensor | None:
     return scales if bool(exact.all()) else None
 
 
-def _coarsest(scales: Tensor, axis: int) -> Tensor:
-    """The scales of the largest blocks along an axis; a block of zeros fits every scale."""
-    count = scales.shape[axis]
-    for size in sorted(_divisors(count), reverse=True):
-        merged = _block_scales(scales, *((size, 1) if axis == 0 else (1, size)))
-        if merged is not None:
-            return merged
-    raise AssertionError("blocks of one are exact")
-
-
-def _divisors(count: int) -> set[int]:
+def _divisors(count: int) -> list[int]:
+    """All divisors, the largest first."""
     small = {size for size in range(1, math.isqrt(count) + 1) if count % size == 0}
-    return small | {count // size for size in small}
+    return sorted(small | {count // size for size in small}, reverse=True)

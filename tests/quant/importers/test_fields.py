@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tercel.errors import TercelError
+from tercel_quant.importers import open_checkpoint
 from tercel_quant.importers.fields import (
     Choice,
     Field,
@@ -136,6 +137,14 @@ def told_or_read(read):
     return message is None
 
 
+@pytest.fixture
+def readable(llama):
+    """A folder that is read, and the fields of its config.json."""
+    folder, _ = llama()
+    assert told_or_read(lambda: open_checkpoint(folder))
+    return folder, json.loads((folder / "config.json").read_text())
+
+
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
     "hidden_size": 64,
@@ -155,6 +164,14 @@ def test_any_config_json_is_read_or_told(tmp_path: Path, changes, architecture):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(LLAMA | {"architectures": [f"{architecture}ForCausalLM"]} | changes))
     told_or_read(lambda: canonical_shapes(read_config(path, "m").model))
+
+
+@settings(MANY, max_examples=60)
+@given(changes=changes_of(CONFIG))
+def test_any_config_json_beside_real_tensors_is_read_or_told(readable, changes):
+    folder, fields = readable
+    (folder / "config.json").write_text(json.dumps(fields | changes))
+    told_or_read(lambda: open_checkpoint(folder))
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,9 @@ def test_floats_of_a_bitnet_file_are_no_masters(ternary_tensors, tmp_path, text)
     assert convert(path, tmp_path / "m.tercel", method="absmean").method == "absmean"
 
 
-def test_scale_tensors_multiply(ternary_tensors, tmp_path):
-    ternary_tensors["blk.0.attn_v.scale"] = np.array([0.25], np.float32)
+@pytest.mark.parametrize("scale", [[0.25], 0.25])
+def test_scale_tensors_multiply(ternary_tensors, tmp_path, scale):
+    ternary_tensors["blk.0.attn_v.scale"] = np.array(scale, np.float32)
     path = write(
         tmp_path / "m.gguf",
         ternary_tensors,
@@ -239,7 +240,11 @@ def test_scale_tensors_multiply(ternary_tensors, tmp_path):
     [
         ({"block_count": None}, "the field llama.block_count is missing"),
         (
-            {"rope__scaling__type": "yarn", "rope__scaling__factor": 4.0},
+            {
+                "rope__scaling__type": "yarn",
+                "rope__scaling__factor": 4.0,
+                "rope__scaling__yarn_log_multiplier": 0.1,
+            },
             "llama.rope.scaling.type is 'yarn' with the factor 4.0",
         ),
         (
