@@ -6,6 +6,7 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil  # pyright: ignore (the stubs lack it)
 from amaranth.lib import wiring
 
+from tercel_hw.identifiers import plain_identifiers
 from tercel_hw.memory.ports import flat_ports
 from tercel_hw.target import Target
 
@@ -17,8 +18,15 @@ INIT = re.compile(
     r'^  cell \$meminit_v2 [^\n]*\n    parameter \\MEMID "\\\\(\S+)"\n.*?^  end\n',
     re.MULTILINE | re.DOTALL,
 )
+STYLE = re.compile(r'^  attribute \\ram_style "[^\n]*\n', re.MULTILINE)
 NOTHING = re.compile(r"^  wire \[-1:0\] [^\n]*;\n", re.MULTILINE)
 """A wire without bits, which Verilog takes for one of two; nothing is connected to it."""
+START = re.compile(r"\\\$auto\$verilog_backend\S*:dump_module\$\d+ ")
+"""A module's register that never changes: Yosys has every combinational process look at it."""
+AT_START = "\\at.start "
+INITIAL = re.compile(
+    r"^(  reg (?:signed )?(?:\[[^\n]*?\] )?)(\\\S+ |\w+) = ([^\n]*;)$", re.MULTILINE
+)
 
 
 def emit_rtlil(component: wiring.Component, name: str, *, target: Target = Target.PORTABLE) -> str:
@@ -42,9 +50,17 @@ def _without_ultra_inits(module: str) -> str:
 def emit_verilog(
     component: wiring.Component, name: str, *, target: Target = Target.PORTABLE
 ) -> str:
-    """One self-contained Verilog file of a component (the script of ``amaranth.back.verilog``)."""
+    """One self-contained Verilog-2005 file of a component, in plain identifiers.
+
+    The script is that of ``amaranth.back.verilog``. Its text means the same to a simulator that
+    reads it as SystemVerilog, see :func:`_started`. For the portable target memories have no
+    ``ram_style``: a synthesiser stops at one that its device does not know.
+    """
+    design = emit_rtlil(component, name, target=target)
+    if target is Target.PORTABLE:
+        design = STYLE.sub("", design)
     script = [
-        f"read_rtlil <<rtlil\n{emit_rtlil(component, name, target=target)}\nrtlil",
+        f"read_rtlil <<rtlil\n{design}\nrtlil",
         "proc -nomux -norom",
         "memory_collect",
         "write_verilog -norename",
@@ -52,4 +68,22 @@ def emit_verilog(
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns of processes that Verilog cannot say; Amaranth emits none of them.
     text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
-    return NOTHING.sub("", text)
+    return plain_identifiers(_started(NOTHING.sub("", text)))
+
+
+def _started(verilog: str) -> str:
+    """The same design, with values at the start that events bring about.
+
+    A combinational process runs when a signal that it reads changes. In Verilog a value in a
+    declaration is such a change, in SystemVerilog it is there before: a process of which all inputs
+    keep their first value would never run, and its outputs be X. So registers are set in initial
+    blocks, and the one at which Yosys has all of these processes look after all others, when they
+    wait for it.
+    """
+    return INITIAL.sub(_initial, START.sub(lambda match: AT_START, verilog))
+
+
+def _initial(register: re.Match[str]) -> str:
+    declaration, name, value = register.groups()
+    assign = "<=" if name == AT_START else "="
+    return f"{declaration}{name};\n  initial {name} {assign} {value}"

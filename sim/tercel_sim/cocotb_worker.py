@@ -17,8 +17,7 @@ from cocotb_tools.runner import get_runner
 __all__ = ["run"]
 
 BUILD_ARGUMENTS = {
-    # Later standards leave X where a process waits for a change at the start.
-    "icarus": ["-g2005"],
+    "icarus": [],
     "verilator": [
         *("--no-public-flat-rw", "-Wno-fatal", "-Wno-lint"),
         *("--x-assign", "fast", "--x-initial", "fast"),

@@ -1,9 +1,13 @@
 // The DSP48E2, written after its description in UG579.
 //
-// It has the pins that `tercel_hw.dsp48e2` ties. One 48-bit ALU that adds and subtracts; the pattern
-// detector with a constant pattern and mask. What is not modelled (narrower ALUs, logic functions,
-// other carry inputs, inverted pins, the rest of the pattern detector) ends the simulation.
+// It has the pins that `tercel_hw.primitives.dsp48e2` ties. One 48-bit ALU that adds and subtracts;
+// the pattern detector with a constant pattern and mask. What is not modelled (narrower ALUs, logic
+// functions, other carry inputs, inverted pins, the rest of the pattern detector) ends the
+// simulation.
 
+`ifndef SYNTHESIS
+`ifndef TERCEL_DSP48E2
+`define TERCEL_DSP48E2
 module DSP48E2 #(
   parameter A_INPUT = "DIRECT",
   parameter B_INPUT = "DIRECT",
@@ -44,16 +48,32 @@ module DSP48E2 #(
 );
 
   // Every register; a part without one goes past it.
-  reg [29:0] a1 = 0, a2 = 0;
-  reg [17:0] b1 = 0, b2 = 0;
-  reg [47:0] c1 = 0;
-  reg [26:0] d1 = 0, ad1 = 0;
-  reg signed [44:0] m1 = 0;
-  reg [47:0] p1 = 0;
-  reg [8:0] opmode1 = 0;
-  reg [4:0] inmode1 = 0;
-  reg [3:0] alumode1 = 0;
-  reg carry1 = 0, found1 = 0;
+  reg [29:0] a1, a2;
+  reg [17:0] b1, b2;
+  reg [47:0] c1;
+  reg [26:0] d1, ad1;
+  reg signed [44:0] m1;
+  reg [47:0] p1;
+  reg [8:0] opmode1;
+  reg [4:0] inmode1;
+  reg [3:0] alumode1;
+  reg carry1, found1;
+  initial begin
+    a1 = 0;
+    a2 = 0;
+    b1 = 0;
+    b2 = 0;
+    c1 = 0;
+    d1 = 0;
+    ad1 = 0;
+    m1 = 0;
+    p1 = 0;
+    opmode1 = 0;
+    inmode1 = 0;
+    alumode1 = 0;
+    carry1 = 0;
+    found1 = 0;
+  end
 
   wire [8:0] opmode = OPMODEREG ? opmode1 : OPMODE;
   wire [4:0] inmode = INMODEREG ? inmode1 : INMODE;
@@ -134,7 +154,8 @@ module DSP48E2 #(
   end
 
   // What the model, or the device, does not do.
-  reg broken = 0;
+  reg broken;
+  initial broken = 0;
   always @(posedge CLK) begin
     broken <= 0;
     if (AREG == 2 ? ACASCREG == 0 : AREG != ACASCREG) broken <= 1;
@@ -151,3 +172,5 @@ module DSP48E2 #(
   end
 
 endmodule
+`endif
+`endif

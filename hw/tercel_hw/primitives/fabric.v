@@ -1,5 +1,8 @@
 // The lookup tables and the carry chain, written after UG574.
 
+`ifndef SYNTHESIS
+`ifndef TERCEL_LUT3
+`define TERCEL_LUT3
 module LUT3 #(
   parameter [7:0] INIT = 0
 ) (
@@ -7,7 +10,12 @@ module LUT3 #(
 );
   assign O = INIT[{I2, I1, I0}];
 endmodule
+`endif
+`endif
 
+`ifndef SYNTHESIS
+`ifndef TERCEL_LUT4
+`define TERCEL_LUT4
 module LUT4 #(
   parameter [15:0] INIT = 0
 ) (
@@ -15,12 +23,27 @@ module LUT4 #(
 );
   assign O = INIT[{I3, I2, I1, I0}];
 endmodule
+`endif
+`endif
 
+`ifndef SYNTHESIS
+`ifndef TERCEL_CARRY8
+`define TERCEL_CARRY8
 module CARRY8 (
   input CI, input CI_TOP, input [7:0] DI, input [7:0] S, output [7:0] O, output [7:0] CO
 );
-  // One chain of eight; CI_TOP is for two of four.
-  wire [8:0] carry = {CO, CI};
-  assign CO = (S & carry[7:0]) | (~S & DI);
-  assign O = S ^ carry[7:0];
+  // One chain of eight; CI_TOP is for two of four. A signal for each carry: one of all of them would
+  // look like a loop.
+  wire c0 = S[0] ? CI : DI[0];
+  wire c1 = S[1] ? c0 : DI[1];
+  wire c2 = S[2] ? c1 : DI[2];
+  wire c3 = S[3] ? c2 : DI[3];
+  wire c4 = S[4] ? c3 : DI[4];
+  wire c5 = S[5] ? c4 : DI[5];
+  wire c6 = S[6] ? c5 : DI[6];
+  wire c7 = S[7] ? c6 : DI[7];
+  assign CO = {c7, c6, c5, c4, c3, c2, c1, c0};
+  assign O = S ^ {c6, c5, c4, c3, c2, c1, c0, CI};
 endmodule
+`endif
+`endif

@@ -13,6 +13,8 @@ FILES: dict[Target, tuple[str, ...]] = {
 }
 HEAD = """// Behavioural models of the vendor's primitives,
 // for lint and simulation, not for synthesis.
+// They are left out where SYNTHESIS is defined. So is a module NAME where TERCEL_NAME is: several
+// designs may bring these models, and who simulates with the vendor's defines the names.
 
 """
 
