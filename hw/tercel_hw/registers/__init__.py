@@ -7,6 +7,8 @@ from tercel_hw.registers.export import c_header, markdown, python_module
 from tercel_hw.registers.file import RegisterFile, register_layout
 from tercel_hw.registers.map import RegisterMap
 from tercel_hw.registers.register import Access, Field, Register
+from tercel_hw.registers.svd import svd
+from tercel_hw.registers.systemrdl import systemrdl
 
 __all__ = [
     "COUNTERS",
@@ -25,4 +27,6 @@ __all__ = [
     "markdown",
     "python_module",
     "register_layout",
+    "svd",
+    "systemrdl",
 ]

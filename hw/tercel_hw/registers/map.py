@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tercel_hw.registers.register import Access, Field, Register
 
@@ -18,6 +19,12 @@ class RegisterMap:
     ValueError
         If there is no register, two overlap, have the same name or stand out of order.
     """
+
+    WIDE: ClassVar[str] = (
+        "A register of 64 bits is two words, the low one first; reading the low word of a "
+        "read-only one keeps its high word for the next read of that."
+    )
+    """What a reader of any description must know."""
 
     name: str
     description: str

@@ -122,3 +122,10 @@ class Register:
     @property
     def words(self) -> int:
         return self.width // 32
+
+    @property
+    def at_reset(self) -> int | None:
+        """What a read shows after reset; None: what the hardware drives."""
+        if self.access is Access.RO:
+            return self.constant
+        return self.reset
