@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def read_configuration(path: Path) -> AcceleratorConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise TercelError(f"the configuration {path} cannot be read: {error}") from None
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=_object)
     except ValueError as error:
         raise TercelError(f"the configuration {path} is not valid JSON: {error}") from None
+    except TercelError as error:
+        raise TercelError(f"the configuration {path}: {error}") from None
     if isinstance(values, dict) and "parameters" in values:
         values = values["parameters"]
     try:
@@ -55,20 +58,28 @@ def parse_configuration(values: Any) -> AcceleratorConfig:
     Raises
     ------
     TercelError
-        If a field is unknown, not of its type or breaks its rule.
+        If a field is unknown, not of its type or breaks its rule; the message names it.
     """
     values = _fields("parameters", values, AcceleratorConfig)
-    tlmm = values.pop("tlmm", None)
+    if "tlmm" in values:
+        values["tlmm"] = _fields("tlmm", values["tlmm"], TlmmConfig)
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int):
+        if name != "tlmm" and (isinstance(value, bool) or not isinstance(value, int)):
             raise TercelError(f"{name} must be an integer, not {value!r}")
     try:
-        if tlmm is not None:
-            standard = AcceleratorConfig().tlmm
-            values["tlmm"] = dataclasses.replace(standard, **_fields("tlmm", tlmm, TlmmConfig))
-        return AcceleratorConfig(**values)
-    except (TypeError, ValueError) as error:
-        raise TercelError(str(error)) from None
+        return _built(values)
+    except (TypeError, ValueError, TercelError) as error:
+        raise TercelError(_naming_fields(str(error), values)) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no name occurs twice."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise TercelError(f"{name} is given twice; a field may be given once")
+        values[name] = value
+    return values
 
 
 def _fields(what: str, values: Any, record: type) -> dict[str, Any]:
@@ -81,3 +92,45 @@ def _fields(what: str, values: Any, record: type) -> dict[str, Any]:
             f"{what} has unknown fields: {', '.join(unknown)}; known are {', '.join(known)}"
         )
     return dict(values)
+
+
+def _built(values: dict[str, Any]) -> AcceleratorConfig:
+    """The accelerator of fields of their types; those of the ternary engine replace its defaults.
+
+    Raises
+    ------
+    TypeError, ValueError, TercelError
+        If a field breaks a rule of the accelerator or of one of its blocks.
+    """
+    tlmm = dataclasses.replace(AcceleratorConfig().tlmm, **values.get("tlmm", {}))
+    return AcceleratorConfig(**{**values, "tlmm": tlmm})
+
+
+def _naming_fields(message: str, values: dict[str, Any]) -> str:
+    """A message that names the fields that break the rule, which may be a block's in its own words.
+
+    Those are the fields for which another value, that of a preset, makes an accelerator; if there
+    is none, all that were given.
+    """
+    given = {name: value for name, value in values.items() if name != "tlmm"}
+    given |= values.get("tlmm", {})
+    culprits = [name for name in given if _makes_sense_without(name, values)] or list(given)
+    hidden = [name for name in culprits if not re.search(rf"\b{name}\b", message)]
+    if not hidden:
+        return message
+    return f"{', '.join(f'{name} {given[name]!r}' for name in hidden)}: {message}"
+
+
+def _makes_sense_without(name: str, values: dict[str, Any]) -> bool:
+    """Tell if a preset's value in place of a field's own makes an accelerator."""
+    for preset in ACCELERATORS.values():
+        for where, standard in ((values, preset), (values.get("tlmm", {}), preset.tlmm)):
+            if name not in where:
+                continue
+            changed = {**where, name: getattr(standard, name)}
+            try:
+                _built(changed if where is values else {**values, "tlmm": changed})
+            except (TypeError, ValueError, TercelError):
+                continue
+            return True
+    return False
