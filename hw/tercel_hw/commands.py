@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["hdl", "synth"]
 
-STEM = "tercel"
-"""What the names of files begin with where none is given."""
-
 PresetOption = Annotated[
     str | None, typer.Option(help="An accelerator by name, see `tercel hdl --list-presets`.")
 ]
@@ -78,6 +75,13 @@ def hdl(
     board: Annotated[
         str | None, typer.Option(help="A board: its accelerator, and the scripts to build it.")
     ] = None,
+    name: Annotated[
+        str,
+        typer.Option(
+            help="The top module, with which all modules' names begin, the core's, and in a folder "
+            "the files'. Two accelerators in one design need different ones."
+        ),
+    ] = "tercel",
     target: Annotated[
         str | None,
         typer.Option(
@@ -98,25 +102,29 @@ def hdl(
     """Write an accelerator's Verilog, and beside it what drivers and tools must know of it.
 
     One self-contained Verilog file, the same in every run; a JSON sidecar; the registers as C
-    header and Markdown; lint configuration and FuseSoC core; with --board the vendor's scripts. For
-    a target with primitives of a vendor there are models of them, for simulation.
+    header, Markdown, SystemRDL and SVD; lint configuration and FuseSoC core; with --board the
+    vendor's scripts. For a target with primitives of a vendor there are models of them, for
+    simulation.
     """
     from tercel_hw.board import load_board
-    from tercel_hw.export.bundle import bundle
     from tercel_hw.export.files import write_files
+    from tercel_hw.export.module_name import check_module_name
     from tercel_hw.target import Target
 
     if output == Path("-"):
         raise TercelError("hdl writes several files: give it a folder or *.v, not -")
+    check_module_name(name)
     single = output.suffix == ".v"
-    folder, stem = (output.parent, output.stem) if single else (output, STEM)
+    folder, stem = (output.parent, output.stem) if single else (output, name)
     inputs = [path for path in (config, resources) if path is not None]
     check_folder(folder, (f"{stem}.v", f"{stem}.json"), inputs=inputs)
     found = None if board is None else load_board(board)
     chosen = _choose(preset, config, found)
     wanted = None if target is None else Target.parse(target)
+    from tercel_hw.export.bundle import bundle  # Takes a while: what is wrong is told before.
+
     tell_replaced([folder / f"{stem}.v"])
-    files = bundle(chosen, stem=stem, board=found, target=wanted, resources=resources)
+    files = bundle(chosen, stem=stem, module=name, board=found, target=wanted, resources=resources)
     write_files(folder, files, inputs=inputs)
     for name in files:
         typer.echo(folder / name)
@@ -150,7 +158,7 @@ def synth(
         raise TercelError("synth needs pyosys, which is not installed: install tercel[synth]")
     from tercel_hw.board import load_board
     from tercel_hw.emission import emit_rtlil
-    from tercel_hw.export.bundle import MODULE
+    from tercel_hw.export.module_name import MODULE
     from tercel_hw.synthesis.blocks import cut
     from tercel_hw.synthesis.report import as_json, as_markdown, as_table
     from tercel_hw.synthesis.run import measure_blocks

@@ -39,6 +39,8 @@ def test_presets_are_listed():
             ["--preset", "tiny", "--target", "7series"],
             "target must be one of portable, ultrascale+,",
         ),
+        (["--preset", "tiny", "--name", "module"], "--name must be no keyword of SystemVerilog"),
+        (["--preset", "tiny", "--name", "../a"], "--name must be letters, digits and single und"),
     ],
 )
 def test_hdl_refuses_without_a_trace(arguments, message, tmp_path):
@@ -64,11 +66,18 @@ def no_verilog(monkeypatch):
 def test_hdl_writes_all_files(no_verilog, output, stem, tmp_path):
     done = tercel("hdl", "--preset", "tiny", "-o", tmp_path / output)
     assert done.exit_code == 0
-    suffixes = (".v", ".json", "_registers.h", "_registers.md", ".vlt", ".core")
+    registers = (f"_registers.{suffix}" for suffix in ("h", "md", "rdl", "svd"))
+    suffixes = (".v", ".json", *registers, ".vlt", ".core")
     assert done.stdout.split() == [f"{tmp_path / stem}{suffix}" for suffix in suffixes]
     assert len(list((tmp_path / "folder").iterdir())) == len(suffixes)
     sidecar = json.loads((tmp_path / f"{stem}.json").read_text())
     assert sidecar["parameters"] == ACCELERATORS["tiny"].parameters()
+
+
+def test_a_name_names_the_files_too(no_verilog, tmp_path):
+    done = tercel("hdl", "--preset", "tiny", "--name", "mine", "-o", tmp_path)
+    assert done.exit_code == 0
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"mine", "mine_registers"}
 
 
 def test_hdl_writes_the_scripts_of_a_board(no_verilog, tmp_path):

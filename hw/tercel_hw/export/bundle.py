@@ -1,35 +1,41 @@
 """All files of an accelerator."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import tercel
 from tercel.errors import TercelError
 from tercel_hw.board import BoardSpec
 from tercel_hw.emission import emit_verilog
 from tercel_hw.export.fusesoc import core_file
 from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.export.lint import lint_configuration
+from tercel_hw.export.module_name import MODULE, check_module_name
 from tercel_hw.export.sidecar import sidecar
 from tercel_hw.export.vivado import board_files, check_board
 from tercel_hw.primitives import primitive_models
-from tercel_hw.registers import accelerator_registers, c_header, markdown
+from tercel_hw.registers import accelerator_registers, c_header, markdown, svd, systemrdl
 from tercel_hw.target import Target
 from tercel_hw.top.accelerator import Accelerator
 from tercel_hw.top.config import AcceleratorConfig
 
-__all__ = ["MODULE", "STORED", "bundle", "read_resources"]
+__all__ = ["STORED", "bundle", "read_resources"]
 
-MODULE = "tercel"
-"""Top module."""
 STORED = "resources.json"
 """In a board's folder: the report of `tercel synth` for the board's preset."""
+
+
+INSTANTIATED = re.compile(r"^module (\w+)", re.MULTILINE)
 
 
 def bundle(
     config: AcceleratorConfig,
     *,
     stem: str,
+    module: str = MODULE,
     board: BoardSpec | None = None,
     target: Target | None = None,
     resources: Path | None = None,
@@ -42,6 +48,8 @@ def bundle(
     ----------
     stem
         What the files' names begin with.
+    module
+        Top module, with which all modules' and the registers' names begin.
     board
         For which to write the vendor's scripts.
     target
@@ -52,7 +60,7 @@ def bundle(
     Raises
     ------
     TercelError
-        If the board has not the ports, or the report is of another accelerator.
+        If the name or the board does not fit, or the report is of another accelerator.
     """
     if board is not None:
         check_board(board, config)
@@ -62,14 +70,15 @@ def bundle(
         report = read_resources(config, target, resources)
     else:
         report = _stored(config, target, board)
-    interfaces = describe_interfaces(config)
-    registers = accelerator_registers(config.control)
-    verilog = emit_verilog(Accelerator(config=config), MODULE, target=target)
     models = primitive_models(target)
+    check_module_name(module, reserved=frozenset(INSTANTIATED.findall(models)))
+    interfaces = describe_interfaces(config)
+    registers = replace(accelerator_registers(config.control), name=module)
+    verilog = emit_verilog(Accelerator(config=config), module, target=target)
     primitives = f"{stem}_primitives.v" if models else None
     facts = sidecar(
         config,
-        module=MODULE,
+        module=module,
         target=target,
         verilog=verilog,
         interfaces=interfaces,
@@ -83,13 +92,17 @@ def bundle(
         f"{stem}.json": json.dumps(facts, indent=2) + "\n",
         f"{stem}_registers.h": c_header(registers),
         f"{stem}_registers.md": markdown(registers),
+        f"{stem}_registers.rdl": systemrdl(registers),
+        f"{stem}_registers.svd": svd(
+            registers, version=tercel.__version__, base=board.control_base if board else 0
+        ),
         f"{stem}.vlt": lint_configuration(f"{stem}.v", primitives),
         f"{stem}.core": core_file(
-            module=MODULE, verilog=f"{stem}.v", primitives=primitives, lint=f"{stem}.vlt"
+            module=module, verilog=f"{stem}.v", primitives=primitives, lint=f"{stem}.vlt"
         ),
     }
     if board is not None:
-        files |= board_files(board, interfaces, module=MODULE, stem=stem)
+        files |= board_files(board, interfaces, module=module, stem=stem)
     return files
 
 

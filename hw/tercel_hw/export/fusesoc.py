@@ -8,19 +8,24 @@ __all__ = ["core_file"]
 def core_file(*, module: str, verilog: str, primitives: str | None, lint: str) -> str:
     """The accelerator as a CAPI2 core.
 
+    Its target ``default``, which is what a depending design gets, has everything for every tool:
+    with FuseSoC's flows a core does not learn which tool it is for. Other tools than Verilator pass
+    over its configuration, and in synthesis the models of primitives are empty.
+
     Parameters
     ----------
     module
-        Top module.
+        Top module, and the core's name.
     verilog, primitives, lint
         Names of the files beside it: the Verilog, models of its primitives if it has any, and
         Verilator's configuration.
     """
     models = f"""
-  primitives: # behavioural models, for lint and simulation: synthesis has its own
+  primitives: # behavioural models, which are empty where SYNTHESIS is defined
     files:
       - {primitives}
     file_type: verilogSource-2005"""
+    filesets = "[lint, rtl, primitives]" if primitives else "[lint, rtl]"
     return f"""CAPI=2:
 name: tercel:accelerator:{module}:{tercel.__version__}
 description: Ternary language model accelerator
@@ -30,20 +35,19 @@ filesets:
     files:
       - {verilog}
     file_type: verilogSource-2005{models if primitives else ""}
-  lint:
+  lint: # for Verilator
     files:
       - {lint}
     file_type: vlt
 
 targets:
   default: &default
-    filesets: [rtl]
+    filesets: {filesets}
     toplevel: {module}
   lint:
     <<: *default
-    filesets: [lint, rtl{", primitives" if primitives else ""}]
     flow: lint
     flow_options:
       tool: verilator
-      verilator_options: [--lint-only, -Wall]
+      verilator_options: [-Wall]
 """

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from tercel.errors import TercelError
-from tercel_hw.export.bundle import MODULE, bundle, read_resources
+from tercel_hw.export.bundle import bundle, read_resources
 from tercel_hw.export.files import write_files
+from tercel_hw.export.module_name import MODULE
 from tercel_hw.target import Target
 
-FILES = ["a.json", "a_registers.h", "a_registers.md", "a.vlt", "a.core"]
+REGISTERS = [f"a_registers.{suffix}" for suffix in ("h", "md", "rdl", "svd")]
+FILES = ["a.json", *REGISTERS, "a.vlt", "a.core"]
 SCRIPTS = ["tercel_top.v", "settings.tcl", "build.tcl"]
 SOURCES = {Target.PORTABLE: ["a.v"], Target.ULTRASCALE_PLUS: ["a.v", "a_primitives.v"]}
 
@@ -53,6 +55,35 @@ def test_without_a_board_it_is_portable(no_verilog, tiny):
     assert list(bundle(tiny, stem="a")) == [*SOURCES[Target.PORTABLE], *FILES]
     wanted = bundle(tiny, stem="a", target=Target.ULTRASCALE_PLUS)
     assert list(wanted) == [*SOURCES[Target.ULTRASCALE_PLUS], *FILES]
+
+
+def test_a_name_is_in_everything_that_two_designs_would_share(monkeypatch, no_verilog, tiny):
+    monkeypatch.setattr(
+        "tercel_hw.export.bundle.emit_verilog", lambda part, name, target: f"module {name};\n"
+    )
+    files = bundle(tiny, stem="a", module="mine")
+    assert files["a.v"] == "module mine;\n"
+    assert json.loads(files["a.json"])["module"] == "mine"
+    assert "name: tercel:accelerator:mine:" in files["a.core"]
+    assert "toplevel: mine\n" in files["a.core"]
+    assert "#define MINE_CONTROL 0x10u" in files["a_registers.h"]
+    assert "TERCEL_" not in files["a_registers.h"]
+    assert files["a_registers.rdl"].startswith("addrmap mine {")
+    assert files["a_registers.svd"].count("<name>mine</name>") == 2
+
+
+def test_a_board_brings_its_files_under_the_name(no_verilog, tiny, narrow_board):
+    files = bundle(tiny, stem="a", module="mine", board=narrow_board)
+    assert "module mine_top (" in files["mine_top.v"]
+    assert "    mine accelerator (" in files["mine_top.v"]
+    assert "top {mine_top}" in files["settings.tcl"]
+    assert f"<baseAddress>{narrow_board.control_base:#x}</baseAddress>" in files["a_registers.svd"]
+
+
+def test_a_name_that_the_design_instantiates_is_refused(no_verilog, tiny):
+    assert bundle(tiny, stem="a", module="LUT3")
+    with pytest.raises(TercelError, match="--name must not be 'LUT3', which the design inst"):
+        bundle(tiny, stem="a", module="LUT3", target=Target.ULTRASCALE_PLUS)
 
 
 def test_a_boards_report_is_of_its_target(no_verilog, tiny, narrow_board, tmp_path):
