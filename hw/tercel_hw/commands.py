@@ -126,8 +126,8 @@ def hdl(
     tell_replaced([folder / f"{stem}.v"])
     files = bundle(chosen, stem=stem, module=name, board=found, target=wanted, resources=resources)
     write_files(folder, files, inputs=inputs)
-    for name in files:
-        typer.echo(folder / name)
+    for file in files:
+        typer.echo(folder / file)
 
 
 def synth(
