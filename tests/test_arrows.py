@@ -14,7 +14,7 @@ PACKAGES = {
     ),
     "tercel_hw": (
         ROOT / "hw/tercel_hw",
-        {"tercel", "numpy", "amaranth", "pyosys", "tomli", "typer", "rich"},
+        {"tercel", "numpy", "amaranth", "pygments", "pyosys", "tomli", "typer", "rich"},
     ),
     "tercel_sim": (
         ROOT / "sim/tercel_sim",
