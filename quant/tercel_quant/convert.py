@@ -115,6 +115,11 @@ def convert(
     _check_method(checkpoint, method, calibration_text, requantize)
     report(f"reading {source}: {checkpoint.description}")
     text = _tokenizer_bytes(checkpoint, tokenizer)
+    if text is None:
+        report(
+            f"warning: {source} brings no tokenizer, so the image cannot read or write text; give "
+            "a tokenizer.json with --tokenizer"
+        )
     config = dataclasses.replace(own, name=own.name if name is None else name, context=positions)
     report(
         f"context: {config.context} of the checkpoint's {own.context} positions"

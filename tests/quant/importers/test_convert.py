@@ -283,6 +283,13 @@ def test_calibration_needs_a_tokenizer(llama, tmp_path, text):
         convert(folder, tmp_path / "m.tercel", method="calibrated", calibration_text=text)
 
 
+def test_missing_tokenizer_is_told(bitnet, tmp_path):
+    lines = []
+    convert(bitnet("bitlinear", "offline"), tmp_path / "m.tercel", report=lines.append)
+    (warning,) = [line for line in lines if line.startswith("warning: ")]
+    assert "brings no tokenizer, so the image cannot read or write text" in warning
+
+
 def test_given_tokenizer_replaces_the_own(llama, tmp_path, tokenizer):
     folder, _ = llama()
     own = json.loads(tokenizer.to_str())
