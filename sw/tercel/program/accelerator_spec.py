@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from tercel.config import ModelConfig
@@ -31,6 +31,8 @@ LIMITS = {
 }
 MOST_PORT_BYTES = 16
 LEAST_WORD_BYTES = 16
+MOST_LAYERS = (1 << 16) - 1
+"""A program is one run, counted in 24 bits: of so many layers it has a third of its words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +135,12 @@ class AcceleratorSpec(JsonDataclass):
                 )
         widest = max(columns for _, columns in config.linears().values())
         slices = self.layout.words(config.head_size)
-        ternary = [segment for segment in segments(config, layout) if segment.kind == "ternary"]
+        layer = segments(replace(config, layers=1), layout)  # all are alike
+        ternary = [segment for segment in layer if segment.kind == "ternary"]
         blocks = max(-(-segment.rows // layout.block_rows) for segment in ternary)
         row_chunks = max(segment.rows * layout.chunks(segment.columns).count for segment in ternary)
         for what, value, most in (
+            ("number of layers", config.layers, MOST_LAYERS),
             ("hidden_size", config.hidden_size, self.hidden),
             ("widest input of a linear", widest, self.columns),
             ("head_size", config.head_size, self.head_size),

@@ -72,6 +72,7 @@ def test_a_broken_field_is_named(fields, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"layers": 65536}, "number of layers of 0.7b must be at most 65535 on"),
         ({"hidden_size": 4097}, "hidden_size of 0.7b must be at most 4096 on this .* but is 4097"),
         ({"ffn_size": 8193}, "widest input of a linear .* at most 8192 .* but is 8193"),
         ({"head_size": 144}, "head_size of 0.7b must be at most 128"),
