@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,6 +49,8 @@ class Entry:
 
 class Bank(wiring.Component):
     """Primitives beside one another; each result begins a word."""
+
+    o: Signal
 
     def __init__(self, entries: dict[str, Entry]):
         self._entries = entries
