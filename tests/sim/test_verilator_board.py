@@ -1,5 +1,8 @@
+import re
+
 import numpy as np
 import pytest
+from vcd.reader import TokenKind, tokenize
 
 from tercel.errors import TercelError
 from tercel_sim.ddr import DDR
@@ -181,6 +184,17 @@ def test_waves_of_a_window(copier, tmp_path):
     assert "m_axi_mem1_rdata" in text
     stamps = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
     assert (stamps[0], stamps[-1]) == (2 * first, 2 * first + 39)
+    with path.open("rb") as file:  # By a reader that follows the grammar.
+        declared = [
+            token for token in tokenize(file) if token.kind in (TokenKind.VAR, TokenKind.SCOPE)
+        ]
+    names = [
+        token.var.reference if token.kind is TokenKind.VAR else token.scope.ident
+        for token in declared
+    ]
+    assert len(names) > 100
+    # The words of a small memory are its name and their numbers.
+    assert all(re.fullmatch(r"[A-Za-z_]\w*(\[\d+\])?", name) for name in names)
 
 
 def test_waves_must_be_built(boards, wide_library, tmp_path):

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,40 @@ def test_two_runs_are_equal_and_lint_is_silent(target, tiny, narrow_board, lint,
     write_files(tmp_path, files)
     lint(MODULE, "a.vlt", *SOURCES[target])
     lint(f"{MODULE}_top", "a.vlt", "tercel_top.v", *SOURCES[target])
+
+
+@pytest.mark.slow
+def test_two_accelerators_live_in_one_design(tiny, lint, tmp_path):
+    """Their modules had 359 names in common."""
+    files = {}
+    for name, target in (("first", Target.PORTABLE), ("other", Target.ULTRASCALE_PLUS)):
+        files |= bundle(tiny, stem=name, module=name, target=target)
+    write_files(tmp_path, files)
+    ports = files["first.v"].split("module first(", 1)[1].split(");", 1)[0].replace("\n", "")
+    names = [port.strip() for port in ports.split(",")]
+    pins = ", ".join(f".{name}({name})" for name in names)
+    widths = {
+        port: described
+        for bus in json.loads(files["first.json"])["interfaces"].values()
+        for port, described in bus["ports"].items()
+    }
+    inputs = [port for port in names if widths[port]["direction"] == "in"]
+    declared = ", ".join(f"input [{widths[port]['width'] - 1}:0] {port}" for port in inputs)
+    outputs = [port for port in names if port not in inputs]
+    both = [f"output [{widths[port]['width'] - 1}:0] {port}{n}" for port in outputs for n in (1, 2)]
+    parts = []
+    for number, name in enumerate(("first", "other"), 1):
+        own = pins
+        for port in outputs:
+            own = own.replace(f".{port}({port})", f".{port}({port}{number})")
+        parts.append(f"  {name} part{number}({own});")
+    top = "\n".join([f"module soc({declared}, {', '.join(both)});", *parts, "endmodule", ""])
+    (tmp_path / "soc.v").write_text(top)
+    sources = ["first.vlt", "other.vlt", "soc.v", "first.v", "other.v", "other_primitives.v"]
+    lint("soc", *sources)
+    if shutil.which("iverilog"):
+        command = ["iverilog", "-g2012", "-s", "soc", "-o", "a", *sources[2:]]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=200)
 
 
 @pytest.fixture
