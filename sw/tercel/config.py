@@ -47,10 +47,10 @@ class ModelConfig(JsonDataclass):
     tied_head: bool = True
     """The head's rows are the embedding's rows."""
     bos_token: int | None = None
-    """The begin token that the checkpoint names; whether a text starts with it, its tokenizer
-    says."""
+    """The begin token that the checkpoint names; the tokenizer decides whether a text starts with
+    it."""
     eos_tokens: tuple[int, ...] = ()
-    """Tokens that end a text, each of them by itself."""
+    """Tokens that end a text; each one alone does."""
 
     def __post_init__(self):
         for field in (
@@ -106,7 +106,7 @@ class ModelConfig(JsonDataclass):
     def to_fields(self) -> dict[str, Any]:
         """The fields of the JSON object, where ``eos_token`` is null, one id or a list of ids.
 
-        One id is written as it always was, so that every reader of the format knows it.
+        A single id is written as a plain integer, which older readers of the format accept.
         """
         fields = super().to_fields()
         ends = fields.pop("eos_tokens")

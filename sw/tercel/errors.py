@@ -4,7 +4,7 @@ __all__ = ["TercelError"]
 
 
 class TercelError(Exception):
-    """A rule that the user's input breaks: states the rule, the value and the remedy.
+    """User input breaks a rule; the message states the rule, the value and the remedy.
 
-    The command line prints the message alone and exits with status 2; nothing half written stays.
+    The command line prints only the message and exits with status 2. No partial output remains.
     """

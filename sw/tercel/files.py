@@ -4,7 +4,7 @@ Every file that tercel writes goes through this module, so that one rule holds e
 
 - A regular file changes only when its new content is whole and on the disk. It keeps its mode, and
   its owner where the system allows that; a new file gets the mode that the umask leaves.
-- A symbolic link is followed, and the file that it names is replaced.
+- A symbolic link is followed and the file it points to is replaced.
 - A pipe, a character device, a descriptor (``/dev/stdout``, ``/dev/fd/N``) and ``-``, the standard
   output, are written to, never replaced; they get nothing until everything is written.
 - A folder, a block device and a socket are refused, as is a file that is one of the inputs.
@@ -39,9 +39,9 @@ __all__ = [
 
 STANDARD_OUTPUT = 1
 LINKS = 40
-"""Symbolic links that are followed one after the other, as in Linux."""
+"""Longest chain of symbolic links that is followed, as in Linux."""
 NAME_LENGTH = 40
-"""Characters of a file's name that its temporary neighbour has too, to be told by."""
+"""Characters of the output's name that its temporary file repeats, so that users recognise it."""
 BLOCK_BYTES = 1 << 20
 REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -62,27 +62,27 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -> Iterator[BinaryIO]:
-    """Yield a stream to write to; what it got becomes the content of ``path`` at the end.
+    """Yield a stream whose bytes become the content of ``path`` at the end of the block.
 
-    The stream is seekable whatever ``path`` is, and its ``name`` is the path of the temporary file.
-    All that can be refused is refused on entry: enter before the expensive work. On any exception,
-    an interrupt too, ``path`` is as before and the temporary file is removed.
+    The stream is seekable for every kind of ``path``; its ``name`` is the path of the temporary
+    file. Outputs that cannot be written are refused on entry, so enter before the expensive work.
+    On any exception or interrupt, ``path`` is unchanged and the temporary file is removed.
 
     Parameters
     ----------
     path
         ``-`` is the standard output.
     inputs
-        Files that the content is made of, present or not: none of them may be ``path``, compared by
-        device and inode.
+        Files that the content is made from, existing or not. None of them may be ``path``; they
+        are compared by device and inode.
 
     Raises
     ------
     TercelError
-        If ``path`` cannot be written or is one of the inputs. Exceptions of the block that have
-        nothing to do with the writing pass through.
+        If ``path`` cannot be written or is one of the inputs. Exceptions of the block that are
+        not write errors pass through.
     BrokenPipeError
-        If ``path`` is the standard output and its reader has gone.
+        If ``path`` is the standard output and its reader has closed it.
     """
     path = Path(path)
     with contextlib.ExitStack() as stack:
@@ -124,14 +124,16 @@ def write_whole(
 def check_output(
     path: str | os.PathLike[str], *, inputs: Iterable[Path] = (), regular: bool = False
 ) -> None:
-    """Refuse what :func:`whole_file` would refuse on entry, before work that is not inside one.
+    """Check an output as :func:`whole_file` does on entry, without opening it.
 
-    A pipe is not opened, for that would end its reader when it is closed.
+    Meant for work that runs outside the block. A pipe is not opened, because closing it would end
+    its reader.
 
     Parameters
     ----------
     regular
-        Refuse what is neither a regular file nor absent too, for files that are read again.
+        Also refuse an existing ``path`` that is not a regular file, for outputs that are read
+        again.
 
     Raises
     ------
@@ -151,14 +153,15 @@ def check_output(
 def check_folder(
     folder: Path, names: Iterable[str] = (), *, inputs: Iterable[Path] = (), regular: bool = False
 ) -> None:
-    """Refuse a folder that cannot be made or written in, and those of the names that cannot be.
+    """Check that a folder, and the named files in it, can be written; create nothing.
 
-    Nothing is made.
+    The folder may be absent, as may the files.
 
     Raises
     ------
     TercelError
-        As :func:`check_output`, for the first of the names that is there and refused.
+        If the folder cannot be created or written in, or as :func:`check_output` for the first
+        existing file that it refuses.
     """
     with write_errors(folder):
         there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -170,18 +173,24 @@ def check_folder(
 
 
 def is_standard_output(path: Path) -> bool:
-    """Whether a path that can be written is the standard output: ``-`` or one of its names."""
+    """True if a path is the standard output: ``-`` or another name of descriptor 1.
+
+    Raises
+    ------
+    TercelError
+        If the links of the path cannot be followed.
+    """
     with write_errors(path):
         return _destination(path) == STANDARD_OUTPUT
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, unless they are there.
+    """Create a folder and its missing parents.
 
     Raises
     ------
     TercelError
-        If that is not possible.
+        If they cannot be created.
     """
     with write_errors(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -189,14 +198,14 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``path``; at the end it is put in the place of ``path``.
+    """Yield an empty folder beside ``path``, which replaces ``path`` at the end of the block.
 
-    On any exception ``path`` is as before and the temporary folder is removed.
+    On any exception ``path`` is unchanged and the temporary folder is removed.
 
     Raises
     ------
     TercelError
-        If the folder cannot be made or put in its place.
+        If the folder cannot be created or renamed.
     """
     scratch = path.with_name(_temporary(path.name))
     part, old = scratch / "new", scratch / "old"
@@ -223,12 +232,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Make an error of the system within the block one line about ``path``, with a remedy.
+    """Turn an ``OSError`` within the block into one line about ``path``, with a remedy.
 
     Raises
     ------
     TercelError
-        In place of an ``OSError``.
+        In place of an ``OSError``. A broken pipe of the standard output passes through.
     """
     try:
         yield
@@ -239,9 +248,9 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 class _Part(io.FileIO):
-    """A new file that remembers why it could not be written.
+    """A new file that keeps the ``OSError`` of a failed write.
 
-    Libraries that write to it may turn the error into one of their own.
+    Libraries that write to it may replace the error by one of their own.
     """
 
     failure: OSError | None = None
@@ -255,7 +264,13 @@ class _Part(io.FileIO):
 
 
 def _destination(path: Path) -> Path | int:
-    """Where links lead: the path of something that is no link, or a descriptor of this process."""
+    """Follow symbolic links to a path that is not a link, or to a descriptor of this process.
+
+    Raises
+    ------
+    OSError
+        If there are more than :data:`LINKS` links.
+    """
     if path == Path("-"):
         return STANDARD_OUTPUT
     for _ in range(LINKS):
@@ -270,13 +285,13 @@ def _destination(path: Path) -> Path | int:
 
 
 def _check(path: Path, place: Path | int, inputs: Iterable[Path]) -> os.stat_result | None:
-    """Status of a destination that may be written, ``None`` where there is nothing yet."""
+    """Status of a writable destination; ``None`` if it does not exist."""
     try:
         status = os.stat(place)
     except FileNotFoundError:
         return None
     for given in inputs:
-        with contextlib.suppress(OSError):  # a missing input is for its reader to tell
+        with contextlib.suppress(OSError):  # the reader of a missing input reports it
             if os.path.samestat(status, os.stat(given)):
                 raise TercelError(f"{path} is the input {given} too; name another output")
     mode = status.st_mode
@@ -291,17 +306,17 @@ def _check(path: Path, place: Path | int, inputs: Iterable[Path]) -> os.stat_res
 
 
 def _is_file(place: Path | int, status: os.stat_result | None) -> TypeGuard[Path]:
-    """Whether a destination is a regular file or nothing yet, which a new file replaces."""
+    """True if a destination is a regular file or absent, so that a new file can replace it."""
     return isinstance(place, Path) and (status is None or stat.S_ISREG(status.st_mode))
 
 
 def _open_sink(place: Path | int) -> int:
-    """A descriptor of what is written to without being replaced."""
+    """Open a pipe, device or descriptor for writing in place."""
     if isinstance(place, int):
         if sys.stdout is not None:
             sys.stdout.flush()
         return os.dup(place)
-    # Without waiting: a pipe that nobody reads is an error at once.
+    # O_NONBLOCK: a pipe without a reader fails at once instead of blocking.
     sink = os.open(place, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     os.set_blocking(sink, True)
     return sink
@@ -321,7 +336,7 @@ def _try_create(folder: Path, name: str) -> None:
 
 
 def _imitate(raw: _Part, status: os.stat_result) -> None:
-    """Give a new file the owner, if that is allowed, and the mode of the one that it replaces."""
+    """Copy the mode, and the owner where permitted, of the file that ``raw`` will replace."""
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         with contextlib.suppress(PermissionError):
             os.fchown(raw.fileno(), status.st_uid, status.st_gid)
@@ -343,7 +358,7 @@ def _copy(raw: _Part, sink: int) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename outlast a crash, where the file system can."""
+    """Make a rename survive a crash, where the file system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -15,14 +15,14 @@ class JsonDataclass:
     """Base of frozen dataclasses that are stored as JSON."""
 
     WHAT: ClassVar[str]
-    """The record in words, for messages."""
+    """Name of the dataclass in error messages."""
 
     def to_fields(self) -> dict[str, Any]:
         """The fields of the JSON object."""
         return dataclasses.asdict(self)  # pyright: ignore
 
     def to_json(self) -> str:
-        """One line, the same for equal records."""
+        """The JSON text on one line, with sorted keys: equal objects give equal text."""
         return json.dumps(self.to_fields(), sort_keys=True)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The commands together."""
+"""The ``tercel`` command group and its built-in commands."""
 
 import signal
 from types import FrameType
@@ -49,7 +49,7 @@ def options(
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """End as an interrupt does: what is being written is removed."""
+    """Exit through the stack, so that temporary files are removed as on an interrupt."""
     raise SystemExit(TERMINATED)
 
 

@@ -109,7 +109,7 @@ def _print_csv(rows: Iterable[dict]) -> None:
 
 
 def _print_markdown(rows: Iterable[dict]) -> None:
-    """A row as soon as it is measured."""
+    """Print a Markdown table, each row as soon as it is measured."""
     heads = {
         "model": 8,
         "size": 8,

@@ -1,4 +1,4 @@
-"""The command group: own commands, those of installed packages, and one way to fail."""
+"""The command group: built-in commands, commands of installed packages, error reporting."""
 
 import sys
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from tercel.errors import TercelError
 __all__ = ["INTERRUPTED", "CommandGroup"]
 
 GROUP = "tercel.commands"
-"""Entry points: a command's name to a function as Typer takes it, or to a Typer app."""
+"""Entry point group: command name to a Typer function or a Typer app."""
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
-"""Exit statuses; the last two are those of a shell for SIGINT and SIGPIPE."""
+"""Exit statuses; the last two are 128 plus SIGINT and SIGPIPE, as in a shell."""
 
 
 def _entries() -> dict[str, EntryPoint]:
@@ -31,15 +31,15 @@ def _remedy(entry: EntryPoint, missing: str | None) -> str:
 
 
 def _is_ours(error: ModuleNotFoundError) -> bool:
-    """Whether a module of our own is missing, which is a defect."""
+    """True if the missing module is tercel's own, which is a defect and no missing extra."""
     return (error.name or "tercel").partition(".")[0].startswith("tercel")
 
 
 class CommandGroup(TyperGroup):
-    """Finds commands in entry points when they are asked for, and turns errors into messages.
+    """Loads commands from entry points on demand and turns errors into messages.
 
-    A :class:`TercelError` or a failing standard output is printed alone and exits with 2, Ctrl-C
-    exits with 130, and a reader that closes the pipe ends the command quietly with 141.
+    A :class:`TercelError` or a failing standard output prints its message and exits with 2, Ctrl-C
+    exits with 130, and a closed pipe ends the command silently with 141.
     """
 
     def main(self, *args, **kwargs):
@@ -84,7 +84,7 @@ class CommandGroup(TyperGroup):
 
 
 def _load(entry: EntryPoint):
-    """The command of an entry point."""
+    """Load the command of an entry point."""
     loaded = entry.load()
     if not isinstance(loaded, typer.Typer):
         function, loaded = loaded, typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -93,7 +93,7 @@ def _load(entry: EntryPoint):
 
 
 def _placeholder(remedy: str):
-    """A command that says what is missing, whatever its arguments."""
+    """A command that fails with ``remedy`` for any arguments."""
 
     def missing() -> None:
         raise TercelError(remedy)
@@ -114,5 +114,5 @@ def _reported_errors():
         raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # of an output file that is standard output
+    except BrokenPipeError:  # of `--output -`
         raise typer.Exit(BROKEN_PIPE) from None

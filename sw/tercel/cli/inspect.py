@@ -1,4 +1,4 @@
-"""``tercel inspect``: what is in an image."""
+"""``tercel inspect``: the contents of an image."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ def inspect(
         typer.echo(json.dumps(facts, indent=2))
         return
     console = Console(highlight=False, markup=False)
-    with console.capture() as text:  # a closed pipe is the command group's to handle
+    with console.capture() as text:  # echoed below: the command group handles a closed pipe
         for title, rows in _sections(facts).items():
             console.print(_fact_table(title, rows))
         console.print(_segment_table(facts["segments"]))
@@ -46,7 +46,7 @@ def inspect(
 
 
 def describe(image: Image, *, context: int, bandwidth: float) -> dict:
-    """All facts of an image, for JSON.
+    """The shapes, sizes and bytes per token of an image, for JSON.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _kind(segment: Segment) -> str:
 
 
 def _segment_kinds(image: Image) -> list[dict]:
-    """One entry for all segments of a name, in tape order."""
+    """One entry per segment name without its layer, in tape order."""
     kinds: dict[str, dict] = {}
     for segment in image.segments:
         size = segment.words * image.layout.word_bytes

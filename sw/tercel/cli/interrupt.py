@@ -1,4 +1,4 @@
-"""Ctrl-C once ends cleanly, twice at once."""
+"""Handling of Ctrl-C: the first ends cleanly, the second immediately."""
 
 import signal
 from collections.abc import Callable
@@ -9,7 +9,7 @@ __all__ = ["on_interrupt"]
 
 @contextmanager
 def on_interrupt(action: Callable[[], None]):
-    """Within the block the first SIGINT calls ``action``; the next does what it did before."""
+    """Within the block, call ``action`` on the first SIGINT; a second has its previous effect."""
 
     def handle(signum, frame) -> None:
         signal.signal(signal.SIGINT, previous)

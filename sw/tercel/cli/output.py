@@ -1,4 +1,4 @@
-"""What ``tercel run`` writes: the text alone, or JSON lines."""
+"""Output formats of ``tercel run``: plain text or JSON lines."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ __all__ = ["JsonOutput", "TextOutput", "print_statistics"]
 
 
 class TextOutput:
-    """The text as it comes, and a newline at its end."""
+    """Prints the text as it is generated, and a final newline."""
 
     def __init__(self):
         self._last = "\n"
@@ -27,13 +27,13 @@ class TextOutput:
         self.text(piece.text)
 
     def end(self, summary: dict) -> None:
-        """Close the last line; the summary is for machines."""
+        """End the last line; the summary is not printed."""
         if self._last != "\n":
             self.text("\n")
 
 
 class JsonOutput:
-    """One object a token, and one with the summary and the whole text at the end."""
+    """Prints one object per token, then one with the summary and the whole text."""
 
     def __init__(self):
         self._text = ""
@@ -54,15 +54,15 @@ class JsonOutput:
 
 
 def print_statistics(statistics: GenerationStatistics, *, end: str, evidence: str) -> None:
-    """Print to standard error what a generation took.
+    """Print the statistics of a generation to standard error.
 
     Parameters
     ----------
     statistics
     end
-        Why it ended, and how to repeat it.
+        Finish reason and seed.
     evidence
-        Where the times come from.
+        Evidence class of the times.
     """
     prefill = _rate(statistics.prefill_tokens_per_second)
     decode = _rate(statistics.tokens_per_second)

@@ -1,4 +1,4 @@
-"""Files that commands write: refused before the work where they cannot be, told where they are."""
+"""Output files of commands: checked before the work starts, with a notice of replaced files."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ __all__ = ["open_output", "tell_replaced"]
 
 @contextmanager
 def open_output(path: Path, *, inputs: Iterable[Path | None] = ()) -> Iterator[BinaryIO]:
-    """Yield a stream as :func:`tercel.files.whole_file` does, and tell what it will replace.
+    """Yield a stream as :func:`tercel.files.whole_file` does; report a file that it will replace.
 
-    Enter before the work, so that nobody waits for what cannot be written.
+    Enter before the work, so that an unwritable path fails at once.
 
     Parameters
     ----------
     inputs
-        Paths of the command's other arguments; ``None`` is one that was not given.
+        Input files of the command; ``None`` stands for an absent argument.
     """
     with whole_file(path, inputs=[given for given in inputs if given is not None]) as file:
         tell_replaced([path])
@@ -29,7 +29,7 @@ def open_output(path: Path, *, inputs: Iterable[Path | None] = ()) -> Iterator[B
 
 
 def tell_replaced(paths: Iterable[Path]) -> None:
-    """Say on standard error which of these files exist, while they can still be saved."""
+    """Name the existing files on standard error, before they are replaced."""
     for path in paths:
         if path.is_file():
             typer.echo(f"{path} exists: it is replaced when the new one is whole", err=True)

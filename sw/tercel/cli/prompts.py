@@ -1,4 +1,4 @@
-"""Where the prompts of ``tercel run`` come from."""
+"""Prompts of ``tercel run`` from standard input."""
 
 import sys
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ __all__ = ["interactive_prompts", "piped_prompt"]
 
 
 def piped_prompt() -> str:
-    """All of standard input, but for one newline at the end.
+    """Standard input as a whole, without one final newline.
 
     Raises
     ------
     TercelError
-        If it is not UTF-8.
+        If the input is not UTF-8.
     """
     return _decode(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r")
 
 
 def interactive_prompts() -> Iterator[str]:
-    """Lines typed at a terminal, until its end (Ctrl-D); empty ones are passed over.
+    """Lines typed at a terminal until end of file (Ctrl-D); empty lines are skipped.
 
-    One that is not UTF-8 is told, and the next one asked for.
+    A line that is not UTF-8 is reported and skipped.
     """
     print("Type the start of a text; Ctrl-D leaves.", file=sys.stderr)
     while True:

@@ -14,7 +14,7 @@ __all__ = ["OutputError", "standard_streams"]
 class OutputError(Exception):
     """Standard output cannot be written.
 
-    No ``OSError``, so that nothing takes it for the failure of a file.
+    Not an ``OSError``, so that no handler mistakes it for the failure of a file.
     """
 
     def __init__(self, error: OSError):
@@ -23,14 +23,14 @@ class OutputError(Exception):
 
 
 class _Sink(io.RawIOBase):
-    """Bytes for a descriptor; after its first failure they are dropped.
+    """Raw stream to a descriptor that drops all bytes after its first failure.
 
     Parameters
     ----------
     descriptor
-        ``None`` where the process was started without one.
+        ``None`` if the process was started without one.
     required
-        Whether a failure is an :class:`OutputError`; otherwise it changes nothing.
+        Raise an :class:`OutputError` on a failure; otherwise ignore it.
     """
 
     def __init__(self, descriptor: int | None, *, required: bool):
@@ -67,8 +67,8 @@ class _Sink(io.RawIOBase):
 def standard_streams() -> Iterator[None]:
     """Within the block, standard output fails with an :class:`OutputError`, standard error never.
 
-    Characters that the streams cannot encode become ``?``. Streams without a descriptor, as tests
-    put in their place, stay.
+    Characters that the streams cannot encode become ``?``. Streams without a descriptor, such as
+    those of tests, are left in place.
     """
     kept = sys.stdout, sys.stderr
     sys.stdout = _checked(sys.stdout, required=True)
@@ -81,7 +81,7 @@ def standard_streams() -> Iterator[None]:
 
 
 def _checked(stream: TextIO | None, *, required: bool) -> TextIO:
-    """A stream to the same descriptor."""
+    """A checked stream to the descriptor of ``stream``."""
     if stream is None:
         sink = _Sink(None, required=required)
         return io.TextIOWrapper(sink, encoding="utf-8", errors="replace", line_buffering=True)

@@ -1,4 +1,4 @@
-"""Numbers for people."""
+"""Human-readable numbers."""
 
 __all__ = ["format_bytes", "format_count"]
 

@@ -1,4 +1,4 @@
-"""The device image: a model in the order and the bits in which an accelerator consumes it."""
+"""The device image: a model in one file, in the layout in which the accelerator reads it."""
 
 from tercel.image.builder import ImageBuilder, check_tokenizer
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode

@@ -1,4 +1,4 @@
-"""From canonical tensors to an image file."""
+"""Builder of image files from canonical tensors."""
 
 import os
 from collections.abc import Iterator
@@ -25,11 +25,17 @@ FORMAT = "tercel"
 VERSION = 2
 
 TENSOR_KINDS = {"ternary": "ternary", "vector": "gain", "rows": "rows"}
-"""Kind of a segment to the builder's method that takes its tensors."""
+"""Segment kind to the builder method for its tensors."""
 
 
 def check_tokenizer(data: bytes, vocab_size: int) -> None:
-    """Raise a :class:`TercelError` unless ``data`` is a tokenizer whose ids the model knows."""
+    """Check that ``data`` is a ``tokenizer.json`` whose ids are below ``vocab_size``.
+
+    Raises
+    ------
+    TercelError
+        If it is malformed or has a larger id.
+    """
     try:
         ids = Tokenizer.from_str(data.decode()).get_vocab(with_added_tokens=True)
     except Exception as error:  # the library raises nothing narrower
@@ -43,7 +49,7 @@ def check_tokenizer(data: bytes, vocab_size: int) -> None:
 
 
 def _float32(name: str, what: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Finite float32 values, subnormals made zero, as the device computes."""
+    """Convert to finite float32 and flush subnormals, as the device does."""
     with np.errstate(over="ignore"):
         values = np.asarray(values, np.float32)
     if not np.isfinite(values).all():
@@ -59,14 +65,14 @@ def _check_not_negative(name: str, what: str, values: npt.NDArray[np.float32]) -
 class ImageBuilder:
     """Collects the canonical tensors of a model, each once and in any order, and writes its image.
 
-    The tape is held in memory once. A tensor is copied when it is given.
+    The builder holds one tape in memory and copies each tensor into it.
 
     Parameters
     ----------
     config
         The model's shape.
     layout
-        The tape's; by default the kv260's.
+        Layout of the tape; by default that of the kv260.
     tokenizer
         The bytes of ``tokenizer.json``; its ids must be below ``config.vocab_size``.
 
@@ -110,11 +116,11 @@ class ImageBuilder:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Names of the tensors that are not given yet, in tape order."""
+        """Names of the tensors that are still missing, in tape order."""
         return tuple(name for name in self._places if name not in self._given)
 
     def ternary(self, name: str, trits: npt.NDArray[np.int8], scale: float) -> None:
-        """Give a ternary matrix.
+        """Add a ternary matrix.
 
         Parameters
         ----------
@@ -126,8 +132,8 @@ class ImageBuilder:
         Raises
         ------
         TercelError
-            If the model has no such ternary tensor, it was given before, or a value breaks the
-            rules above; the tensor then counts as not given.
+            If the model has no such ternary tensor, it was added before, or a value breaks the
+            rules above; the tensor then remains missing.
         """
         place = self._claim(name, "ternary")
         segment, part = place["ternary"]
@@ -144,12 +150,12 @@ class ImageBuilder:
         self._given.add(name)
 
     def gain(self, name: str, vector: npt.NDArray[np.float32]) -> None:
-        """Give the gain of a norm, float32 ``[width]``, finite.
+        """Add the gain of a norm, float32 ``[width]``, finite.
 
         Raises
         ------
         TercelError
-            If the model has no such gain, it was given before, or it breaks the rules above.
+            If the model has no such gain, it was added before, or it breaks the rules above.
         """
         segment, part = self._claim(name, "gain")["vector"]
         self._check_array(name, vector, np.float32, (part.rows,))
@@ -159,7 +165,7 @@ class ImageBuilder:
     def rows(
         self, name: str, values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]
     ) -> None:
-        """Give the int8 rows of the embedding or of an untied head.
+        """Add the int8 rows of the embedding or of an untied head.
 
         Parameters
         ----------
@@ -171,7 +177,7 @@ class ImageBuilder:
         Raises
         ------
         TercelError
-            If the model has no such rows, they were given before, or they break the rules above.
+            If the model has no such rows, they were added before, or they break the rules above.
         """
         segment, _ = self._claim(name, "rows")["rows"]
         self._check_array(name, values, np.int8, (segment.rows, segment.columns))
@@ -190,7 +196,7 @@ class ImageBuilder:
         ----------
         output
             The path of a file, which is written as :func:`tercel.files.whole_file` does, or a
-            stream at its start that can be sought.
+            seekable stream at its start.
 
         Returns
         -------
@@ -223,14 +229,20 @@ class ImageBuilder:
         return write_container(output, metadata, tensors)
 
     def _tape(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """The tape's bytes, port after port, a segment a block."""
+        """The tape's bytes, port after port, one block per segment."""
         for port in range(self._layout.ports):
             for content in self._content.values():
                 words = content.reshape(-1, self._layout.ports, self._layout.port_bytes)
                 yield np.ascontiguousarray(words[:, port])
 
     def _claim(self, name: str, method: str) -> dict[str, tuple[Segment, Part]]:
-        """Where a tensor goes: kind of segment to its place."""
+        """Places of a tensor by segment kind.
+
+        Raises
+        ------
+        TercelError
+            If there is no such tensor, it belongs to another method, or it was added before.
+        """
         if name not in self._places:
             raise TercelError(f"the model {self._config.name} has no tensor {name!r}")
         places = {segment.kind: (segment, part) for segment, part in self._places[name]}

@@ -1,4 +1,4 @@
-"""Weight codes: how groups of trits become bits."""
+"""Weight codes: groups of trits as integers of five or eight bits."""
 
 import functools
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ LANES = tuple(
         (12, 0x00000000000FFFFF, 0x000000FFFFF00000),
     )
 )
-"""How eight 5-bit codes in the bytes of a word close up, in pairs, fours and all: the high halves
-move right by so many bits."""
+"""Steps that pack eight 5-bit codes, one a byte, into the low 40 bits of a uint64: shift, mask of
+the low halves, mask of the high halves after the shift. They join pairs, then fours, then all."""
 
 
 @functools.cache
 def _trits_of_codes(group: int) -> npt.NDArray[np.int8]:
-    """``[256, group]``: the trits of every code; rows of corrupt codes mean nothing."""
+    """int8 ``[256, group]``: the trits of each code; rows of corrupt codes are undefined."""
     table = np.arange(256)[:, None] // 3 ** np.arange(group) % 3 - 1
     table = table.astype(np.int8)
     table.setflags(write=False)
@@ -35,8 +35,8 @@ def _trits_of_codes(group: int) -> npt.NDArray[np.int8]:
 class WeightCode:
     """Groups of trits as base-3 numbers of ``bits`` bits: ``sum((t_i + 1) * 3**i)``.
 
-    Codes of a row-chunk lie little-endian one after the other (code 0 in the lowest bits of byte
-    0), and zero bits fill the last byte.
+    The codes of a row-chunk follow each other little-endian, code 0 in the lowest bits of byte 0;
+    zero bits fill the last byte.
     """
 
     name: str
@@ -45,7 +45,7 @@ class WeightCode:
     bits: int
     """Bits of a code: 5 or 8."""
     tables: int
-    """Codes that the kv260 engine takes at once; the default of :class:`TapeLayout`."""
+    """Codes that the kv260 engine consumes in a cycle."""
 
     @property
     def size(self) -> int:
@@ -73,7 +73,7 @@ class WeightCode:
             trits = np.pad(trits, [(0, 0)] * (trits.ndim - 1) + [(0, odd)])
         digits = np.ascontiguousarray(trits).view(np.uint8)
         digits = digits.reshape(*trits.shape[:-1], -1, self.group)
-        # Modulo 256 the digits t + 1 may be taken as t, and the ones added at the end.
+        # Horner's scheme on t instead of t + 1, modulo 256; the ones are added at the end.
         codes = digits[..., -1].copy()
         for i in reversed(range(self.group - 1)):
             codes *= np.uint8(3)

@@ -1,7 +1,7 @@
 """The safetensors container of an image, written as a stream and sealed with a checksum.
 
 The checksum is the SHA-256 of the whole file with the checksum's own 64 digits read as ``0``, so
-no bit of the file is outside it. It is the first entry of the header, at a fixed offset.
+it covers every bit of the file. It is the first entry of the header, at a fixed offset.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ OPENING = b'{"__metadata__":{"checksum":"'
 CHECKSUM_OFFSET = 8 + len(OPENING)
 UNSEALED = b"0" * 64
 ALIGNMENT = 64
-"""The tensors' bytes start at a multiple of this."""
+"""Alignment of the tensors' first byte."""
 BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """A uint8 tensor to be written, as the blocks of bytes that it consists of."""
+    """A uint8 tensor to be written block by block."""
 
     shape: tuple[int, ...]
     blocks: Iterable[npt.NDArray[np.uint8]]
@@ -43,15 +43,15 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the header of a safetensors file says."""
+    """The header of a safetensors file."""
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
-    """Of the uint8 tensors; other types make the file foreign."""
+    """Shapes of the uint8 tensors."""
     offsets: dict[str, int]
-    """First byte of every uint8 tensor, from the start of the file."""
+    """First byte of each uint8 tensor, from the start of the file."""
     foreign: tuple[str, ...]
-    """Names of the tensors that are not uint8."""
+    """Names of the tensors of other types, which no image has."""
 
 
 def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) -> bytes:
@@ -74,7 +74,7 @@ def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) ->
 def write_container(
     file: BinaryIO, metadata: Mapping[str, str], tensors: Mapping[str, Stream]
 ) -> int:
-    """Write a sealed container to a stream that can be sought, from its start; returns its size."""
+    """Write a sealed container to a seekable stream from its start; return its size in bytes."""
     header = _header_bytes(metadata, tensors)
     digest = hashlib.sha256(header)
     file.write(header)
@@ -88,17 +88,16 @@ def write_container(
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a file that the safetensors library finds sound.
+    """Read the header of a safetensors file, after the library's own checks.
 
     Raises
     ------
     TercelError
-        If the file cannot be read, is no safetensors file, is cut short, is a GGUF file or a Git
-        LFS pointer.
+        If the file cannot be read, is truncated, or is not a safetensors file.
     """
     try:
         refuse_foreign(path)
-        with open(path, "rb") as file:  # first, because its errors say what is wrong
+        with open(path, "rb") as file:  # before safe_open, whose errors say less
             length = int.from_bytes(file.read(8), "little")
             with safe_open(path, framework="numpy"):
                 pass
@@ -121,12 +120,12 @@ def read_header(path: Path) -> Header:
 
 
 def verify_checksum(path: Path) -> None:
-    """Compare the file with its checksum.
+    """Compare a file with its checksum.
 
     Raises
     ------
     TercelError
-        If a single bit of it has changed, or it cannot be read.
+        If they differ, or the file cannot be read.
     """
     digest = hashlib.sha256()
     try:

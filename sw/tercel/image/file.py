@@ -55,9 +55,9 @@ def _check_tensors(path: Path, header: Header, tape_shape: tuple[int, int]) -> N
 
 
 class Image:
-    """A model in the memory layout of its device, mapped from a file.
+    """A model in the memory layout of its device, mapped from a file by :meth:`open`.
 
-    Made by :meth:`open`. All arrays that methods return are copies.
+    Methods return copies; :attr:`tape` is a view.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Image:
         Parameters
         ----------
         verify
-            Compare the whole file with its checksum, which reads it once. Without it only the
-            structure is checked.
+            Read the whole file and compare it with its checksum; otherwise only its structure is
+            checked.
 
         Raises
         ------
         TercelError
-            If the file is missing, damaged, cut short, not a tercel image, of a newer version, or
+            If the file is missing, damaged, truncated, not a tercel image, of another version, or
             inconsistent.
         """
         path = Path(path)
@@ -153,18 +153,18 @@ class Image:
         layer_mask: Sequence[tuple[bool, bool]] | None = None,
         head_rows: int | None = None,
     ) -> int:
-        """Bytes of the tape that a pass plays or fetches; see :func:`pass_bytes`."""
+        """Bytes of the tape that a pass reads; see :func:`pass_bytes`."""
         return pass_bytes(
             self._segments, self._layout, nodes=nodes, layer_mask=layer_mask, head_rows=head_rows
         )
 
     def segment(self, name: str) -> Segment:
-        """The segment of a name, as ``layers.0.qkv`` or ``head.vector``.
+        """The segment with a name such as ``layers.0.qkv`` or ``head.vector``.
 
         Raises
         ------
         TercelError
-            If the image has none.
+            If the image has no such segment.
         """
         if name not in self._by_name:
             raise TercelError(f"the image of {self._config.name} has no segment {name!r}")
@@ -185,7 +185,7 @@ class Image:
         Raises
         ------
         TercelError
-            If there is none of that name, or a weight code is corrupt.
+            If the name is unknown, or a weight code is corrupt.
         """
         if name in self._by_name and self._by_name[name].kind == "ternary":
             segment, part = self._by_name[name], None
@@ -202,7 +202,7 @@ class Image:
         Raises
         ------
         TercelError
-            If there is no such segment, or it is no ternary one.
+            If there is no such segment, or it is not ternary.
         """
         segment = self.segment(name)
         if segment.kind != "ternary":
@@ -210,24 +210,24 @@ class Image:
         return self._vector(f"{name}.vector")[: len(segment.parts)].copy()
 
     def weight_scale(self, name: str) -> np.float32:
-        """The weight scale of one ternary tensor, as ``layers.0.q``.
+        """The weight scale of one ternary tensor such as ``layers.0.q``.
 
         Raises
         ------
         TercelError
-            If there is none of that name.
+            If there is no such tensor.
         """
         self._find(name, "ternary")
         segment, part = self._find(name, "vector")
         return self._vector(segment.name)[part.start]
 
     def gain(self, name: str) -> npt.NDArray[np.float32]:
-        """The gain of a norm, ``[width]``, as ``layers.0.attention_norm`` or ``norm``.
+        """The gain ``[width]`` of a norm such as ``layers.0.attention_norm`` or ``norm``.
 
         Raises
         ------
         TercelError
-            If there is none of that name.
+            If there is no such norm.
         """
         segment, part = self._find(name, "vector")
         return self._vector(segment.name)[part.slice()].copy()
@@ -240,7 +240,7 @@ class Image:
         Parameters
         ----------
         name
-            With a tied head both names are the same rows.
+            With a tied head both names give the same rows.
         ids
             Row indices ``[n]``; by default all rows.
 

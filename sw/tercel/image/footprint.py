@@ -1,4 +1,4 @@
-"""What a tape weighs, and the bytes that a pass moves."""
+"""Size of a tape and the bytes that a pass reads."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tercel.image.segment import Segment, segments
 __all__ = ["Footprint", "footprint", "pass_bytes"]
 
 ATTENTION = ("qkv", "o")
-"""Segments of a layer's attention; the others are its MLP's."""
+"""Segments of a layer's attention; all others belong to its MLP."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,21 +18,22 @@ class Footprint:
     """Bytes of a model's tape by use, padding included."""
 
     weights: int
-    """Ternary segments."""
+    """Bytes of the ternary segments."""
     vectors: int
-    """Weight scales and norm gains."""
+    """Bytes of the weight scales and norm gains."""
     head: int
-    """Head rows and their scales."""
+    """Bytes of the head rows and their scales."""
     fetched: int
-    """Segments read by row: the embedding if it is not the head's, and rope."""
+    """Bytes of the segments read by row: an untied embedding, and rope."""
     kv_per_position: int
-    """KV cache of one position in all layers: int8 rows, one bfloat16 scale a row and head."""
+    """KV cache bytes of one position in all layers: int8 rows, a bfloat16 scale per row and
+    head."""
     bits_per_weight: float
-    """Bits of the ternary segments for one ternary weight."""
+    """Bits of the ternary segments per ternary weight."""
 
     @property
     def played(self) -> int:
-        """Bytes of the tape that a whole pass plays."""
+        """Bytes of the tape that a full pass reads from end to end."""
         return self.weights + self.vectors + self.head
 
     @property
@@ -63,19 +64,20 @@ def pass_bytes(
     layer_mask: Sequence[tuple[bool, bool]] | None = None,
     head_rows: int | None = None,
 ) -> int:
-    """Bytes of the tape that one pass plays or fetches.
+    """Bytes of the tape that one pass reads.
 
     Parameters
     ----------
     table
         The model's segments.
     nodes
-        Each fetches its embedding row, the word of that row's scale and its position's rope row.
+        Nodes of the pass; each reads its embedding row, the word of that row's scale and the rope
+        row of its position.
     layer_mask
-        Per layer, whether its attention and its MLP are played; ``None`` is all of them.
+        Per layer, whether its attention and its MLP are read; ``None`` reads all.
     head_rows
-        Rows of the head that are played, in whole blocks of 16; ``None`` is all, 0 leaves the
-        final norm out as well.
+        Rows of the head that are read, rounded up to blocks of 16; ``None`` reads all, 0 leaves
+        out the final norm as well.
     """
     words = 0
     for segment in table:

@@ -1,4 +1,4 @@
-"""Files that are given in place of an image, told by how they start."""
+"""Files mistaken for images, recognised by their first bytes."""
 
 from pathlib import Path
 
@@ -12,11 +12,12 @@ GGUF = b"GGUF"
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise a :class:`TercelError` for what a checkout without Git LFS has in place of a file.
+    """Refuse a Git LFS pointer, which a checkout without Git LFS has in place of a file.
 
     Raises
     ------
     TercelError
+        If the file is a pointer.
     OSError
         If the file cannot be read.
     """
@@ -28,11 +29,12 @@ def refuse_pointer(path: Path) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise for a Git LFS pointer and for a GGUF file, which `tercel quantize` makes an image of.
+    """Refuse a Git LFS pointer and a GGUF file, which `tercel quantize` converts.
 
     Raises
     ------
     TercelError
+        If the file is one of these.
     OSError
         If the file cannot be read.
     """

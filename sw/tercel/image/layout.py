@@ -1,4 +1,4 @@
-"""How the tape lies in the memory of a board."""
+"""Layout of the tape in the memory of a board."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,22 +14,22 @@ __all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout", "padded_ro
 SCALARS = 16
 """Float32 scalars at the start of a vector segment."""
 ROW_BLOCK = 16
-"""Rows of a block of int8 rows, which share one run of scales."""
+"""Rows of a row block: int8 rows with their scales before them."""
 
 
 def padded_rows(rows: int) -> int:
-    """Rows of the blocks of :data:`ROW_BLOCK` that hold so many int8 rows."""
+    """``rows`` rounded up to whole row blocks."""
     return -(-rows // ROW_BLOCK) * ROW_BLOCK
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunks:
-    """How the rows of a ternary matrix are cut."""
+    """The division of the rows of a ternary matrix into row-chunks."""
 
     count: int
-    """Row-chunks of a row."""
+    """Row-chunks in a row."""
     codes: int
-    """Weight codes of a row-chunk."""
+    """Weight codes in a row-chunk."""
     bytes: int
     """Bytes of a row-chunk."""
 
@@ -49,7 +49,7 @@ class TapeLayout(JsonDataclass):
     code: str = "base3"
     """Weight code: ``base3`` or ``index5``."""
     tables: int = 77
-    """Most codes of a row-chunk: the lookup tables of the engine."""
+    """Most codes in a row-chunk: the lookup tables of the engine."""
     ports: int = 4
     """Memory ports over which every word is striped."""
     port_bytes: int = 16
@@ -94,9 +94,9 @@ class TapeLayout(JsonDataclass):
         return Chunks(count=count, codes=codes, bytes=self.weight_code.packed_bytes(codes))
 
     def row_block(self, columns: int) -> np.dtype:
-        """One block of int8 rows: ``scales`` ``[16]`` and ``slices`` ``[words, 16, word bytes]``.
+        """The dtype of a row block: ``scales`` ``[16]``, ``slices`` ``[words, 16, word bytes]``.
 
-        The first slice of all rows, then the second of all, and so on.
+        The first slice of all 16 rows comes first, then the second of all, and so on.
         """
         scale_bytes, shape = self.padded(4 * ROW_BLOCK), (self.words(columns), ROW_BLOCK)
         return np.dtype(

@@ -1,4 +1,4 @@
-"""Ternary matrices to and from the bytes of their segment."""
+"""Conversion of ternary matrices to and from the bytes of their segment."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ __all__ = ["place_matrix", "take_matrix"]
 def _blocks(
     layout: TapeLayout, segment: Segment, content: npt.NDArray[np.uint8]
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-    """First row and view ``[chunks, rows of the block, chunk bytes]`` of every block."""
+    """First row and view ``[chunks, rows of the block, chunk bytes]`` of each block."""
     chunks = layout.chunks(segment.columns)
     row_bytes = chunks.count * chunks.bytes
     for first in range(0, segment.rows, layout.block_rows):
@@ -24,7 +24,7 @@ def _blocks(
 
 
 def _overlap(part: Part, first: int, rows: int) -> tuple[slice, slice]:
-    """Of the rows ``first..first + rows`` of the segment: the part's own, in part and in block."""
+    """The part's rows within a block of ``rows`` rows from ``first``: in the part, in the block."""
     ends = [-(-(edge - part.start) // part.step) for edge in (first, first + rows)]
     start, stop = (min(max(end, 0), part.rows) for end in ends)
     in_block = part.start + start * part.step - first
@@ -50,7 +50,7 @@ def place_matrix(
     Raises
     ------
     TercelError
-        If a value is not -1, 0 or 1; part of ``content`` may then be written.
+        If a value is not -1, 0 or 1; ``content`` may then be partly written.
     """
     code, chunks = layout.weight_code, layout.chunks(segment.columns)
     padded = chunks.count * chunks.codes * code.group

@@ -1,4 +1,4 @@
-"""Int8 rows with scales to and from the bytes of their segment."""
+"""Conversion of int8 rows and their scales to and from the bytes of their segment."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def place_rows(
     values: npt.NDArray[np.int8],
     scales: npt.NDArray[np.float32],
 ) -> None:
-    """Write all rows of a segment.
+    """Write all rows of a segment and their scales.
 
     Parameters
     ----------
@@ -60,11 +60,14 @@ def fetch_rows(
     tape: npt.NDArray[np.uint8],
     ids: npt.NDArray[np.int64],
 ) -> Rows:
-    """The rows of some ids, read from their own words of the tape ``[ports, bytes per port]``."""
+    """The rows ``[n, columns]`` of ``ids`` ``[n]``, reading only their words of the tape.
+
+    The tape is uint8 ``[ports, bytes per port]``.
+    """
     ports = tape.reshape(layout.ports, -1, layout.port_bytes)
 
     def gather(words: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """The words ``[n, count]``, one behind the other."""
+        """Bytes ``[n, count * word bytes]`` of the words with indices ``[n, count]``."""
         return np.asarray(ports[:, words]).transpose(1, 2, 0, 3).reshape(len(words), -1)
 
     block, row = np.divmod(ids, ROW_BLOCK)
@@ -77,7 +80,7 @@ def fetch_rows(
 
 
 def _slices(layout: TapeLayout, columns: int) -> Iterator[tuple[int, slice]]:
-    """Number and columns of the slices of a row."""
+    """Index and columns of each slice of a row."""
     width = layout.word_bytes
     for index, start in enumerate(range(0, columns, width)):
         yield index, slice(start, min(start + width, columns))

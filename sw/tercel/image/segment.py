@@ -1,4 +1,4 @@
-"""The segment table: what lies where on the tape."""
+"""The segment table: the place of every tensor on the tape."""
 
 import dataclasses
 import json
@@ -21,14 +21,14 @@ LINEARS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Where a canonical tensor lies in its segment: every ``step``-th row from ``start``.
+    """The rows of a canonical tensor in its segment: every ``step``-th row from ``start``.
 
-    In a vector segment the rows are float32 elements: the weight scale of a ternary tensor is
-    one, a gain is many.
+    The rows of a vector segment are float32 elements: one for the weight scale of a ternary
+    tensor, ``width`` for a gain.
     """
 
     name: str
-    """Canonical name of the tensor, as ``layers.0.q``."""
+    """Canonical name of the tensor, such as ``layers.0.q``."""
     start: int
     rows: int
     step: int = 1
@@ -46,21 +46,21 @@ class Segment:
     kind: str
     """``vector``, ``ternary``, ``rows`` (int8 rows with scales) or ``rope``."""
     rows: int
-    """Of a vector: float32 elements; of rope: positions."""
+    """Rows; float32 elements of a vector, positions of rope."""
     columns: int
-    """Of a vector: 1; of rope: head size (cosines, then sines)."""
+    """Columns; 1 for a vector, the head size for rope (cosines, then sines)."""
     parts: tuple[Part, ...]
     first_word: int
     words: int
     played: bool
-    """Read in every pass; otherwise fetched by row."""
+    """True if every pass reads the whole segment; otherwise it is read by row."""
 
     @property
     def end_word(self) -> int:
         return self.first_word + self.words
 
     def part(self, name: str) -> Part | None:
-        """The part that holds the tensor of a canonical name, if this segment does."""
+        """The part that holds the tensor with a canonical name; ``None`` if there is none."""
         return next((part for part in self.parts if part.name == name), None)
 
 
@@ -85,7 +85,7 @@ def _matrices(rows: dict[str, int], *, interleaved: bool) -> tuple[Part, ...]:
 
 
 class _Tape:
-    """Segments laid one after the other."""
+    """Builder of the segment table: each segment starts at the end of the one before."""
 
     def __init__(self, layout: TapeLayout):
         self._layout = layout
@@ -152,6 +152,6 @@ def segments(config: ModelConfig, layout: TapeLayout) -> tuple[Segment, ...]:
 
 
 def segments_json(table: Iterable[Segment]) -> str:
-    """The table as it stands in the image's metadata: a JSON list, one object a segment."""
+    """The table in the form of the image's metadata: a JSON list of one object per segment."""
     objects = [dataclasses.asdict(segment) for segment in table]
     return json.dumps(objects, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Random models, to measure and to test with."""
+"""Random models for tests and benchmarks."""
 
 import os
 
@@ -12,11 +12,11 @@ __all__ = ["fill_random", "random_image"]
 
 
 def fill_random(builder: ImageBuilder, seed: int) -> None:
-    """Give a builder all tensors that it lacks, one at a time.
+    """Add random values for all missing tensors of a builder.
 
-    Trits are -1, 0 and 1 equally often, weight scales near ``sqrt(1.5 / columns)`` (which keeps
-    the size of a normed input), gains near 1, rows uniform in -127..127 with scales that keep
-    logits near 3. Every tensor depends on the seed and its name alone.
+    Trits are uniform in -1, 0, 1; weight scales near ``sqrt(1.5 / columns)``, which keeps the
+    magnitude of a normalised input; gains near 1; rows uniform in -127..127 with scales that keep
+    logits near 3. Each tensor depends only on the seed and its name.
     """
     config = builder.config
     shapes = config.linears()
@@ -47,7 +47,7 @@ def random_image(
 ) -> None:
     """Write the image of a random model.
 
-    Peak memory is the tape and one tensor.
+    Peak memory is one tape plus one tensor.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Softmax attention over an int8 KV cache: exact integers, so that no order of keys matters.
+"""Softmax attention over an int8 KV cache, in exact integers: the order of keys does not matter.
 
-Two sweeps: keys give the scores, their maximum and the largest exponent of a value's scale; values
-are then summed with integer weights that carry the value's scale. Scores are base-2 logarithms in
-18-bit fixed point.
+Two sweeps. The keys give the scores, their maximum and the largest exponent of a value scale. The
+values are then summed with integer weights that include the value scale. Scores are base-2
+logarithms in 18-bit fixed point.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ __all__ = ["SCORE_BITS", "CacheView", "attend"]
 
 SCORE_BITS = 18
 WEIGHT_SHIFT = 6
-"""A weight is ``significand * mantissa >> 6 + ...``: below 2^17, one DSP operand."""
+"""A weight is ``significand * mantissa >> 6 + ...``: below 2^17, so that it fits a DSP operand."""
 SUM_SHIFT = 4
-"""The denominator's terms have four more fraction bits than the table."""
+"""Fraction bits of the denominator's terms beyond those of the table."""
 LAST_SHIFT = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheView:
-    """Keys and values of S positions: the past, then the N nodes of the pass."""
+    """Keys and values of S positions: the committed ones, then the N nodes of the pass."""
 
     keys: Int8
     """``[kv_heads, S, head_size]``."""
@@ -42,14 +42,14 @@ class CacheView:
 
 
 def attend(q: Quantised, cache: CacheView, ancestors: npt.NDArray[np.bool_]) -> Float32:
-    """Attention of N queries over the past and over their own ancestors in the pass.
+    """Attention of N queries over the committed positions and their own ancestors in the pass.
 
     Parameters
     ----------
     q
         int8 ``[N, heads, head_size]`` with float32 scales ``[N, heads]``.
     ancestors
-        ``[N, N]``; row i marks the nodes that node i sees, itself included.
+        ``[N, N]``; row i marks the nodes that node i attends to, itself included.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def attend(q: Quantised, cache: CacheView, ancestors: npt.NDArray[np.bool_]) -> 
     exponent, mantissa = exponent[:, None, None], mantissa[:, None, None]
     largest = np.where(visible, exponent, -127).max(axis=-1, keepdims=True)
     shift = np.minimum(WEIGHT_SHIFT + octaves + largest - exponent, LAST_SHIFT)
-    # An invisible position's exponent may exceed the largest: its weight is dropped anyway.
+    # A masked position's exponent may exceed the largest; its weight is dropped below.
     shift = np.maximum(shift, WEIGHT_SHIFT)
     weights = (significand * mantissa + (1 << (shift - 1))) >> shift
     weights = np.where(visible, weights, 0)

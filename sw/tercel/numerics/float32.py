@@ -1,8 +1,8 @@
-"""Float32 as the accelerator has it: zeros, normal numbers and infinities, one rounding each.
+"""The accelerator's float32: zeros, normal numbers and infinities, one rounding per operation.
 
-Source: IEEE 754-2019, binary32, roundTiesToEven. Subnormal operands and results are zeros of their
-sign, as in hardware without gradual underflow. Nothing gives NaN: zero times infinity is a zero,
-and infinity less infinity is infinity. No operand may be NaN.
+Source: IEEE 754-2019, binary32, roundTiesToEven. Subnormal operands and results are zeros of the
+same sign, as in hardware without gradual underflow. No operation gives NaN: zero times infinity is
+zero, and infinity minus infinity is infinity. No operand may be NaN.
 """
 
 import numpy as np
@@ -28,13 +28,16 @@ SMALLEST_NORMAL = np.float32(2.0**-126)
 
 
 def flush(x: Float32 | np.float32) -> Float32:
-    """Turn subnormal elements into zeros of the same sign; ``x`` itself if all are larger."""
+    """Replace subnormal elements by zeros of the same sign; return ``x`` itself if there are none.
+
+    Zeros count as subnormal for this, so an array with zeros is copied.
+    """
     normal = np.abs(x) >= SMALLEST_NORMAL
     return np.asarray(x) if np.count_nonzero(normal) == normal.size else x * normal
 
 
 def multiply(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
-    """The product, rounded once and flushed; zero times infinity is zero, of the product's sign."""
+    """The product, rounded once and flushed; zero times infinity is a zero with its sign."""
     a, b = flush(a), flush(b)
     with np.errstate(over="ignore", invalid="ignore"):
         y = np.multiply(a, b, dtype=np.float32)
@@ -46,7 +49,7 @@ def multiply(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
 
 
 def add(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
-    """The sum, rounded once and flushed; that of opposite infinities is the positive one."""
+    """The sum, rounded once and flushed; opposite infinities give positive infinity."""
     a, b = flush(a), flush(b)
     with np.errstate(over="ignore", invalid="ignore"):
         y = np.add(a, b, dtype=np.float32)
@@ -59,7 +62,7 @@ def add(a: Float32 | np.float32, b: Float32 | np.float32) -> Float32:
 def fixed(x: Float32, fraction_bits: int, width: int) -> Int32:
     """Signed fixed point of ``width`` <= 32 bits: round half to even, saturate.
 
-    Infinities become the ends of the range.
+    Infinities saturate too.
 
     Returns
     -------
@@ -72,11 +75,11 @@ def fixed(x: Float32, fraction_bits: int, width: int) -> Int32:
 
 
 def bfloat16_up(x: Float32) -> npt.NDArray[np.uint16]:
-    """The bit pattern of the smallest bfloat16 that is not below ``x`` >= 0, no subnormal."""
+    """Round ``x`` >= 0, not subnormal, up to bfloat16; the result is its bit pattern."""
     bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
     return ((bits + np.uint32(0xFFFF)) >> np.uint32(16)).astype(np.uint16)
 
 
 def bfloat16_value(bits: npt.NDArray[np.uint16]) -> Float32:
-    """The float32 with these bfloat16 bits."""
+    """The float32 values of bfloat16 bit patterns."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)

@@ -1,9 +1,9 @@
 """Reciprocal, reciprocal square root, 2^x and the activations, as the accelerator computes them.
 
-The first three share one scheme: 256 segments, a 24-bit value and a 12-bit slope each (one 36-bit
-memory word), and linear interpolation in integers. A segment's line is the chord through its end
-points, moved by half of its largest error, so that the error is balanced. The result's significand
-is ``y`` in [2^23, 2^24).
+The first three interpolate linearly, in integers, in a table of 256 segments; a 24-bit value and a
+12-bit slope each fill one 36-bit memory word. A segment's line is the chord through its end points,
+moved by half of its largest error, which balances the error. The result's significand ``y`` is in
+[2^23, 2^24).
 """
 
 import functools
@@ -41,7 +41,7 @@ EXP2_FRACTION_BITS = 9
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentTable:
-    """``significand = value[i] +- (slope[i] * low >> shift)``, the sign that of the function."""
+    """``significand = value[i] +- (slope[i] * low >> shift)``; minus for a falling function."""
 
     values: Int32
     """[256], in units of 2^-23."""
@@ -56,13 +56,13 @@ class SegmentTable:
         return self.low_bits + SLOPE_BITS - 16
 
     def significand(self, index: Int32, low: Int32) -> Int32:
-        """Interpolate; ``low`` counts in units of 2^-low_bits of a segment."""
+        """Interpolate in segment ``index``; ``low`` is in units of 2^-low_bits of a segment."""
         step = (self.slopes[index] * low) >> self.shift
         return self.values[index] + (-step if self.falling else step)
 
 
 def _table(f: Callable, left: npt.NDArray, right: npt.NDArray, low_bits: int) -> SegmentTable:
-    """Balanced chords of the convex ``f``, whose values lie in [1, 2], on the given segments."""
+    """Balanced chords of a convex ``f`` with values in [1, 2], on the given segments."""
     at_left, at_right = f(left), f(right)
     middle = (left + right) / 2
     lift = ((at_left + at_right) / 2 - f(middle)) / 2
@@ -123,17 +123,16 @@ def _compose(sign: npt.NDArray[np.uint32], exponent: Int32, significand: Int32) 
 
 
 def reciprocal(x: Float32) -> Float32:
-    """1/x with a relative error below 2^-17, of the sign of ``x``; of zero and infinity it is 0."""
+    """1/x with a relative error below 2^-17 and the sign of ``x``; 0 for zero and infinity."""
     sign, exponent, mantissa = _fields(x)
     y = reciprocal_table().significand(mantissa >> 15, mantissa & 0x7FFF)
     return _compose(sign, np.where(exponent == 0, 0, 253 - exponent), y)
 
 
 def rsqrt(x: Float32) -> Float32:
-    """1/sqrt(x) for x >= 0 with a relative error below 2^-16; of 0 it is 0.
+    """1/sqrt(x) for x >= 0 with a relative error below 2^-16; 0 for zero.
 
-    Infinity counts as 2^128, where it begins. Of what is negative it is that of the magnitude,
-    with the sign.
+    Infinity counts as 2^128. A negative ``x`` gives ``-rsqrt(-x)``.
     """
     sign, exponent, mantissa = _fields(x)
     odd = (exponent - 127) & 1
@@ -142,7 +141,7 @@ def rsqrt(x: Float32) -> Float32:
 
 
 def exp2(x: Float32) -> Float32:
-    """2^x with a relative error below 2^-18; below 2^-126 it is 0, from 2^128 on infinite."""
+    """2^x with a relative error below 2^-18; results below 2^-126 are 0, from 2^128 on infinity."""
     t = fixed(x, SIGNIFICAND_BITS, 32)
     fraction = t & 0x7FFFFF
     y = exp2_table().significand(fraction >> 15, fraction & 0x7FFF)

@@ -1,4 +1,4 @@
-"""The language-model head: int8 rows against int8 activations, and what is read off its logits."""
+"""The language-model head: int8 rows times int8 activations, and reductions of its logits."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,11 @@ __all__ = ["ExponentialSum", "argmax", "exponential_sum", "head_logits", "logits
 
 LOGIT_BITS = 18
 WINDOW = 28
-"""Octaves below the highest that the sum takes in."""
+"""Octaves below the highest that count in the sum of exponentials."""
 
 
 def head_logits(rows: Int8, row_scales: Float32, x: Quantised) -> Float32:
-    """``[N, rows]`` unscaled logits ``float32(acc) * row_scale``, ordered as the logits are."""
+    """``[N, rows]`` unscaled logits ``float32(acc) * row_scale``, in the order of the logits."""
     return dequantise(integer_linear(rows, x.values), row_scales)
 
 
@@ -26,12 +26,12 @@ def logits(unscaled: Float32, scale: Float32) -> Float32:
 
 
 def argmax(unscaled: Float32) -> Int32:
-    """``[N]`` best rows, ties to the lower one."""
+    """``[N]`` rows of the highest logit, ties to the lower row."""
     return np.argmax(unscaled, axis=-1).astype(np.int32)
 
 
 def top_k(unscaled: Float32, k: int) -> Int32:
-    """``[N, k]`` best rows, best first, ties to the lower one."""
+    """``[N, k]`` rows of the k highest logits, highest first, ties to the lower row."""
     best = np.empty((unscaled.shape[0], k), np.int32)
     for node, row in enumerate(unscaled):
         kth = np.partition(row, row.size - k)[row.size - k]
@@ -42,7 +42,7 @@ def top_k(unscaled: Float32, k: int) -> Int32:
 
 
 class ExponentialSum:
-    """``sum(exp(logit))`` of every node as an integer and a power of two.
+    """``sum(exp(logit))`` of each node as an integer times a power of two.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ class ExponentialSum:
         self.total = total
 
     def log(self) -> npt.NDArray[np.float64]:
-        """The natural logarithm, taken by the host."""
+        """The natural logarithm of the sum, float64 ``[N]``, computed by the host."""
         return (self.octave - WINDOW - 15 + np.log2(self.total.astype(np.float64))) * np.log(2.0)
 
 
 def exponential_sum(unscaled: Float32, scale: Float32) -> ExponentialSum:
-    """One sweep over the rows: a histogram over octaves adds 16-bit significands, exactly."""
+    """Sum of exponentials in one sweep: 16-bit significands are added exactly, per octave."""
     t = fixed(multiply(unscaled, multiply(scale, LOG2_E)[:, None]), EXP2_FRACTION_BITS, LOGIT_BITS)
     octaves = t >> EXP2_FRACTION_BITS
     significands = exp2_significands()[t & ((1 << EXP2_FRACTION_BITS) - 1)]

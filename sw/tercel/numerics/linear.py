@@ -8,9 +8,9 @@ from tercel.numerics.float32 import Float32, Int8, Int32, multiply
 __all__ = ["dequantise", "integer_linear", "ternary_linear"]
 
 EXACT = 1 << 24
-"""Float32 holds every integer up to here, so a sum that stays within is exact in any order."""
+"""Float32 represents every integer up to this, so sums below it are exact in any order."""
 TILE_ELEMENTS = 1 << 18
-"""Weights turned to float32 at a time: 1 MiB, which stays in the cache."""
+"""Weights converted to float32 at a time: 1 MiB, which fits the host's cache."""
 
 
 def ternary_linear(weights: Int8 | Float32, x: Int8) -> Int32:
@@ -19,7 +19,7 @@ def ternary_linear(weights: Int8 | Float32, x: Int8) -> Int32:
     Parameters
     ----------
     weights
-        ``[rows, columns]`` trits, as int8, or as float32 where speed matters more than memory.
+        ``[rows, columns]`` trits, as int8, or as float32 for speed.
     x
         int8 ``[N, columns]``.
     """

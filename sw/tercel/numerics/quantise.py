@@ -33,7 +33,7 @@ ACCUMULATORS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Quantised:
-    """``values * scale[..., None]`` approximates the row."""
+    """Int8 rows with a scale each: ``values * scale[..., None]`` approximates the row."""
 
     values: Int8
     scale: Float32
@@ -44,7 +44,7 @@ def _round(x: Float32, unit: Float32) -> Int8:
 
 
 def _neighbours(x: Float32) -> Float32:
-    """Sum the last axis, a power of two long, by a binary tree of neighbours."""
+    """Sum the last axis, whose length is a power of two, by a binary tree of neighbours."""
     while x.shape[-1] > 1:
         x = add(x[..., 0::2], x[..., 1::2])
     return x[..., 0]
@@ -53,9 +53,9 @@ def _neighbours(x: Float32) -> Float32:
 def sum_of_squares(x: Float32) -> Float32:
     """Sum of squares over the last axis in the accelerator's order.
 
-    Zero-padded to a multiple of 128; 16 neighbours by a binary tree; these sums dealt round robin
-    to 8 accumulators; the accumulators by a binary tree. So an adder of up to 8 cycles latency
-    never waits for itself.
+    The axis is zero-padded to a multiple of 128. A binary tree adds groups of 16 neighbours, their
+    sums go round robin to 8 accumulators, and a binary tree adds the accumulators. An adder with a
+    latency of up to 8 cycles then never waits for its own result.
     """
     width = x.shape[-1]
     padding = -width % (TREE * ACCUMULATORS)
@@ -69,15 +69,15 @@ def sum_of_squares(x: Float32) -> Float32:
 
 
 def quantise(x: Float32) -> Quantised:
-    """Absmax int8 over the last axis; a row of zeros has the scale 0."""
+    """Absmax int8 quantisation over the last axis; a row of zeros has the scale 0."""
     largest = np.abs(x).max(axis=-1)
-    # Saturated, so that rows of the tiniest magnitudes do not meet infinity times zero.
+    # Saturated, so that rows of tiny magnitude do not multiply zero by infinity.
     unit = np.minimum(multiply(reciprocal(largest), LIMIT), np.finfo(np.float32).max)
     return Quantised(values=_round(x, unit[..., None]), scale=multiply(largest, INVERSE_LIMIT))
 
 
 def norm_quantise(x: Float32, gain: Float32, epsilon: float) -> Quantised:
-    """RMSNorm with gain, then absmax int8: the root mean square appears in the scale alone.
+    """RMSNorm with gain, then absmax int8; the root mean square affects only the scale.
 
     Parameters
     ----------
@@ -93,14 +93,17 @@ def norm_quantise(x: Float32, gain: Float32, epsilon: float) -> Quantised:
 
 
 def quantise_cache(x: Float32) -> tuple[Int8, npt.NDArray[np.uint16]]:
-    """Absmax int8 of key or value rows and their scales, as bfloat16 bits rounded up before use."""
+    """Absmax int8 of key or value rows, with bfloat16 bits of the scales.
+
+    The scale is rounded up to bfloat16 before the row is divided by it.
+    """
     scale = bfloat16_up(flush(multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT)))
     unit = reciprocal(bfloat16_value(scale))
     return _round(x, unit[..., None]), scale
 
 
 def quantise_rows(rows: Float32) -> tuple[Int8, Float32]:
-    """Absmax int8 per row of an embedding or head, on the host.
+    """Absmax int8 quantisation of the rows of an embedding or head, on the host.
 
     Float32 ``[n, d]`` to int8 ``[n, d]`` and float32 ``[n]``. A row of zeros has the scale 0.
     """

@@ -10,8 +10,8 @@ __all__ = ["rope_table", "rotate"]
 def rope_table(positions: int, head_size: int, base: float) -> tuple[Float32, Float32]:
     """Cosines and sines of ``position * base^(-2i/head_size)``.
 
-    Float32 ``[positions, head_size/2]`` each, computed in float64 and rounded once. An image
-    carries the table, so that every device reads the same bits.
+    Float32 ``[positions, head_size/2]`` each, computed in float64 and rounded once. The image
+    contains the table, so that every device uses the same bits.
     """
     frequency = base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
     angle = np.arange(positions, dtype=np.float64)[:, None] * frequency

@@ -17,7 +17,7 @@ WARM_UP_TOKENS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What is measured; a size of 0 leaves its test out.
+    """Sizes of the tests; a size of 0 leaves the test out.
 
     Raises
     ------
@@ -26,15 +26,16 @@ class BenchmarkConfig:
     """
 
     prompt_tokens: int = 128
-    """``pp``: so many tokens into the cache, without the head."""
+    """``pp``: tokens of a prefill, which does not run the head."""
     generated_tokens: int = 32
-    """``tg``: so many passes of one token, each with its argmax."""
+    """``tg``: passes of one token, each with its argmax."""
     verify_nodes: int = 8
-    """``v1``, ``v2``, ...: a pass of so many nodes that are not kept, each with its argmax."""
+    """Largest K of ``v1``, ``v2``, ..., ``vK``: one pass of K nodes, each with its argmax, without
+    a commit."""
     depth: int = 0
     """Positions in the cache before every test."""
     repetitions: int = 5
-    """Of every test, after one run to warm up."""
+    """Runs of each test; one warm-up run comes before the first test."""
 
     def __post_init__(self):
         for field in ("prompt_tokens", "generated_tokens", "verify_nodes", "depth"):
@@ -46,31 +47,32 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One test."""
+    """The result of one test."""
 
     test: str
-    """``pp128``, ``tg32``, ``v4``; with ``@ d512`` at a depth."""
+    """Name of the test: ``pp128``, ``tg32``, ``v4``, with `` @ d512`` appended at a depth of
+    512."""
     tokens: int
-    """Of one repetition."""
+    """Tokens in one repetition."""
     seconds: tuple[float, ...]
-    """Of every repetition; tokenisation and sampling are not in it."""
+    """Time of each repetition, without tokenisation and sampling."""
     counters: Counters
-    """Of all repetitions."""
+    """Device counters summed over all repetitions."""
 
     @property
     def tokens_per_second(self) -> tuple[float, float]:
-        """Mean and standard deviation over the repetitions."""
+        """Mean and standard deviation of the speed over the repetitions."""
         return _mean_and_deviation([self.tokens / seconds for seconds in self.seconds])
 
     @property
     def milliseconds_per_pass(self) -> tuple[float, float]:
-        """Mean and standard deviation over the repetitions."""
+        """Mean and standard deviation of a pass's time over the repetitions."""
         passes = self.counters.passes / len(self.seconds)
         return _mean_and_deviation([1000 * seconds / passes for seconds in self.seconds])
 
     @property
     def bytes_per_token(self) -> float:
-        """Bytes read from memory, of tape and KV cache."""
+        """Bytes of tape and KV cache read from memory per token."""
         return self.counters.bytes_read / (self.tokens * len(self.seconds))
 
 
@@ -79,7 +81,7 @@ def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 
 def run_benchmark(device: Device, config: BenchmarkConfig) -> Iterator[Measurement]:
-    """Measure test after test, with random tokens.
+    """Run the tests with random tokens and yield each result as it is measured.
 
     Raises
     ------
@@ -151,7 +153,7 @@ class _Bench:
         )
 
     def _restart(self) -> None:
-        """Bring the cache to the depth."""
+        """Fill the cache to the configured depth."""
         if self._device.length != self._config.depth:
             self._device.reset()
             self._device.prefill(self._tokens(self._config.depth))

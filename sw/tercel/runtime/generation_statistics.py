@@ -1,4 +1,4 @@
-"""What a generation took."""
+"""Counts and times of a generation."""
 
 from dataclasses import dataclass, field
 
@@ -9,21 +9,22 @@ __all__ = ["GenerationStatistics"]
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationStatistics:
-    """Counts and times of one generation; the caller's own time between tokens is left out.
+    """Counts and times of one generation, without the caller's own time between tokens.
 
-    The pass that reads the end of the prompt gives the first token and belongs to the prefill;
-    decoding are the passes of the tokens after it.
+    The pass that reads the end of the prompt gives the first token and counts as prefill; the
+    passes of all later tokens count as decode.
     """
 
     prompt_tokens: int = 0
-    """Tokens that this generation added to the sequence before the first of its own."""
+    """Tokens of the prompt."""
     prefilled_tokens: int = 0
-    """Read before the first token: the prompt, and what an earlier turn left."""
+    """Tokens read before the first generated one: the prompt and the unread tokens of an earlier
+    turn."""
     generated_tokens: int = 0
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     first_token_seconds: float | None = None
-    """From the start to the first token; ``None`` if there was none."""
+    """Time to first token; ``None`` if no token was generated."""
     prefill: Counters = field(default_factory=Counters)
     decode: Counters = field(default_factory=Counters)
 
@@ -38,22 +39,22 @@ class GenerationStatistics:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens after the first over the time of decoding."""
+        """Decoded tokens divided by the decode time."""
         return _ratio(self.decoded_tokens, self.decode_seconds)
 
     @property
     def tape_bytes_per_token(self) -> float | None:
-        """Bytes of the tape read for a token after the first."""
+        """Bytes of the tape read per decoded token."""
         return _ratio(self.decode.tape_bytes_read, self.decoded_tokens)
 
     @property
     def kv_bytes_per_token(self) -> float | None:
-        """Bytes of the KV cache read for a token after the first."""
+        """Bytes of the KV cache read per decoded token."""
         return _ratio(self.decode.kv_bytes_read, self.decoded_tokens)
 
     @property
     def bytes_per_token(self) -> float | None:
-        """Bytes read from memory, of tape and KV cache, for a token after the first."""
+        """Bytes of tape and KV cache read from memory per decoded token."""
         return _ratio(self.decode.bytes_read, self.decoded_tokens)
 
     def to_dict(self) -> dict[str, int | float | None]:

@@ -17,16 +17,17 @@ from tercel.runtime.tokenizer import TextTokenizer
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece", "PromptError"]
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
-"""A stop string, an end token of the model, ``max_tokens``, a full context, or an interrupt."""
+"""Reason for the end of a text, in order: a stop string, an end token of the model,
+``max_tokens``, a full context, an interrupt."""
 
 
 class PromptError(TercelError):
-    """A prompt that cannot be continued, where another one can."""
+    """The prompt cannot be continued; the generator remains usable for another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig:
-    """How a text is continued.
+    """Parameters of a generation.
 
     Raises
     ------
@@ -36,12 +37,12 @@ class GenerationConfig:
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     max_tokens: int | None = None
-    """Most tokens to generate; ``None`` is as many as the context holds."""
+    """Most tokens to generate; ``None`` generates until the context is full."""
     stop: tuple[str, ...] = ()
-    """Strings that end the text; none of them is in it. One that is the text of a special token
-    also ends it at that token."""
+    """Strings that end the text and are not part of it. A stop string that is the text of a
+    special token also ends the text at that token."""
     ignore_eos: bool = False
-    """Go on after the model's end tokens."""
+    """Continue after the model's end tokens."""
 
     def __post_init__(self):
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -55,27 +56,29 @@ class Piece:
     token: int | None
     """``None`` for text that was held back when the generation was interrupted."""
     text: str
-    """What may be shown now: empty while a character or a stop string is incomplete."""
+    """Text that may be shown now: empty while a character or a possible stop string is
+    incomplete."""
 
 
 class Generator:
     """Continues one sequence on one device, turn after turn.
 
-    The cache holds all of the sequence but its last tokens, which are the nodes of the next pass:
-    the pass that reads the end of a prompt gives the first token.
+    The cache holds the whole sequence except its last tokens, which are the nodes of the next pass.
+    The pass that reads the end of a prompt gives the first token.
 
     Parameters
     ----------
     device
-        At the start of a sequence; used by nobody else until the generator is no longer needed.
+        An empty device, reserved for this generator.
     tokenizer
+        The model's tokenizer.
     """
 
     def __init__(self, device: Device, tokenizer: TextTokenizer):
         self._device = device
         self._tokenizer = tokenizer
         self._waiting: list[int] = []
-        """Tokens of the sequence that the cache does not hold yet."""
+        """Tokens of the sequence that are not in the cache yet."""
         self._pieces: Pieces[Piece, None, None] | None = None
         self._interrupted = False
         self._finish_reason: FinishReason | None = None
@@ -83,12 +86,12 @@ class Generator:
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why the last generation ended; ``None`` while it runs."""
+        """Reason for the end of the last generation; ``None`` while it runs."""
         return self._finish_reason
 
     @property
     def statistics(self) -> GenerationStatistics:
-        """Of the last generation, up to now."""
+        """Statistics of the last generation, which may still run."""
         return self._statistics
 
     def reset(self) -> None:
@@ -106,17 +109,16 @@ class Generator:
     ) -> Pieces[Piece, None, None]:
         """Append a prompt to the sequence and continue it.
 
-        An earlier generation that still runs ends here. The sequence keeps every token that was
-        generated, also those of a stop string or an end token.
+        An earlier generation that still runs is ended. The sequence keeps every generated token,
+        including those of a stop string and end tokens. After an error the sequence is unchanged.
 
         Raises
         ------
         PromptError
-            If the sequence would have no token or would exceed the device's context; it is then as
-            before.
+            If the sequence would be empty or would exceed the device's context.
         TercelError
-            If a stop string is empty or has a special token as a part, or the tokenizer has tokens
-            that the model has not; the sequence is as before.
+            If a stop string is empty or contains a special token, or the tokenizer has tokens that
+            the model does not have.
         """
         self._close()
         started = perf_counter()
@@ -180,7 +182,7 @@ class Generator:
             yield Piece(token=None, text=held)
 
     def _prefill(self) -> None:
-        """Bring waiting tokens into the cache until one pass can take the rest."""
+        """Prefill waiting tokens until the rest fits into one pass."""
         nodes = self._device.limits.nodes
         while len(self._waiting) > nodes and not self._interrupted:
             started, before = perf_counter(), self._device.counters
@@ -189,7 +191,7 @@ class Generator:
             self._count_prefill(nodes, started, before)
 
     def _next(self, sampler: Sampler) -> int:
-        """One pass of the waiting tokens; the token after them."""
+        """Run one pass of the waiting tokens and return the token that follows them."""
         device, last = self._device, len(self._waiting) - 1
         started, before, position = perf_counter(), device.counters, device.length + last
         result = device.run_pass(self._waiting, ask=sampler.ask((last,)))

@@ -1,4 +1,4 @@
-"""Where images are found: a path, or the name of one that is shipped with the package."""
+"""Lookup of images by path or by the name of a model shipped with the package."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -21,12 +21,12 @@ def shipped_models() -> tuple[str, ...]:
 
 
 def find_model(name: str) -> Path:
-    """The image file of a path or of a shipped image's name; a file goes before a name.
+    """The image file for a path or for the name of a shipped image; an existing file wins.
 
     Raises
     ------
     TercelError
-        If it is neither.
+        If ``name`` is neither.
     """
     path = Path(name)
     if path.is_file():

@@ -6,7 +6,7 @@ import numpy.typing as npt
 __all__ = ["SEED_LIMIT", "gumbel"]
 
 SEED_LIMIT = 1 << 64
-"""Seeds are below this."""
+"""Exclusive upper bound of seeds."""
 MASK = SEED_LIMIT - 1
 GOLDEN = 0x9E3779B97F4A7C15
 """The increment of splitmix64: 2^64 divided by the golden ratio."""
@@ -28,16 +28,16 @@ def _mix_array(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Standard Gumbel noise of tokens at a position.
 
-    The largest of ``log p + noise`` is a draw from ``p``. The noise of a token depends on nothing
-    but the three keys, so it is the same whatever other tokens take part, however the position was
-    reached, and whoever asks: that is what makes sampled text independent of the way it is made.
+    The argmax of ``log p + noise`` is a draw from ``p`` (Gumbel-max trick). The noise of a token
+    depends only on seed, position and token: not on the other candidates, nor on the passes that
+    led to the position. Sampled text is therefore the same with and without speculation.
 
     Parameters
     ----------
     seed
         In ``0..2^64-1``.
     position
-        Position of the node whose logits are sampled.
+        Position, in the sequence, of the node whose logits are sampled.
     tokens
         Token ids ``[n]``.
 

@@ -1,4 +1,4 @@
-"""From a pass's answer to the next token."""
+"""Sampling of the next token from the result of a pass."""
 
 import math
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ __all__ = ["Sampler", "SamplingConfig", "surviving"]
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How a token is drawn: temperature, then top-k, then top-p, then min-p, then the draw.
+    """Parameters of a draw; applied in the order temperature, top-k, top-p, min-p, draw.
 
-    Each filter sees what the one before left, with its probabilities summing to one again.
+    Each filter works on the tokens that the one before left, renormalised to a sum of one.
 
     Raises
     ------
@@ -27,15 +27,16 @@ class SamplingConfig:
     """
 
     temperature: float = 0.0
-    """Logits are divided by it; 0 is greedy: the best token, whatever the filters."""
+    """Divisor of the logits; 0 is greedy decoding, which ignores the filters."""
     top_k: int = 0
-    """Keep the so many best tokens; 0 is all."""
+    """Keep the ``top_k`` most probable tokens; 0 keeps all."""
     top_p: float = 1.0
-    """Keep the fewest best tokens whose probabilities sum to at least this; 1 is all."""
+    """Keep the fewest most probable tokens whose probabilities sum to at least this; 1 keeps
+    all."""
     min_p: float = 0.0
-    """Keep tokens with at least this part of the best one's probability; 0 is all."""
+    """Keep tokens of at least this fraction of the highest probability; 0 keeps all."""
     seed: int = 0
-    """With the position, all that the noise depends on."""
+    """Seed of the noise, in ``0..2^64-1``; equal seeds give equal text."""
 
     def __post_init__(self):
         if not 0 <= self.temperature < math.inf:
@@ -55,11 +56,11 @@ class SamplingConfig:
 
 
 class Sampler:
-    """Asks a device for no more than the draw needs.
+    """Draws tokens, asking the device for the smallest result that the draw needs.
 
-    Greedy decoding needs the argmax, a top-k within the device's own needs its top-k; everything
-    else needs the logits. The token is the same whichever way was taken, but for equal logits at
-    the border of a top-k, which the device orders by their unrounded values.
+    Greedy decoding needs the argmax, a top-k that the device supports needs its top-k, anything
+    else needs the logits. All three give the same token, except where logits are equal at the
+    border of a top-k: the device orders those by their unscaled logits.
     """
 
     def __init__(self, config: SamplingConfig, *, limits: Limits, vocab_size: int):
@@ -68,7 +69,7 @@ class Sampler:
         self._device_sorts = 0 < self._top_k <= limits.top_k
 
     def ask(self, nodes: Sequence[int]) -> Ask:
-        """What a pass must answer so that the successors of ``nodes`` can be drawn."""
+        """The results that a pass must give to draw the successors of ``nodes``."""
         if self._config.greedy:
             return Ask(argmax=True)
         if self._device_sorts:
@@ -76,7 +77,7 @@ class Sampler:
         return Ask(argmax=False, logits=tuple(nodes))
 
     def choose(self, result: PassResult, *, node: int, position: int) -> int:
-        """The token that follows ``node``, which is at ``position``."""
+        """Draw the token that follows ``node``, which is at ``position``."""
         if self._config.greedy:
             assert result.argmax is not None
             return int(result.argmax[node])
@@ -94,7 +95,7 @@ class Sampler:
 def _best_first(
     logits: npt.NDArray[np.float32], top_k: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Ids and logits of the ``top_k`` (0: all) best, best first, ties to the lower id."""
+    """Ids and logits of the ``top_k`` (0: all) highest logits, highest first, ties by lower id."""
     candidates = np.arange(len(logits))
     if 0 < top_k < len(logits):
         border = np.partition(logits, len(logits) - top_k)[len(logits) - top_k]
@@ -110,16 +111,16 @@ def surviving(logits: npt.NDArray[np.float32], config: SamplingConfig) -> npt.ND
     Parameters
     ----------
     logits
-        Of the tokens that passed top-k, best first.
+        ``[n]`` logits of the tokens that passed top-k, highest first.
 
     Returns
     -------
-    Of the first tokens of ``logits``, one or more: both filters cut from the end.
+    float64 ``[m]``, ``1 <= m <= n``, for the first m tokens: both filters cut from the end.
     """
     best = float(logits[0])
     with np.errstate(over="ignore", invalid="ignore"):
         scores = (logits.astype(np.float64) - best) / config.temperature
-    # Infinite logits that are equal, too, have the same probability.
+    # Equal logits have equal probability, even if infinite (inf - inf is NaN).
     scores[logits == best] = 0
     weights = np.exp(scores)
     kept = len(scores)

@@ -1,4 +1,4 @@
-"""Text that appears while it is made: whole characters only, and nothing of a stop string."""
+"""Incremental decoding of bytes to text: whole characters only, without stop strings."""
 
 import codecs
 from collections.abc import Sequence
@@ -9,17 +9,16 @@ __all__ = ["TextStream"]
 
 
 class TextStream:
-    """Turns a stream of byte runs into text that is safe to show.
+    """Turns a stream of byte strings into text that is safe to show.
 
-    A character is shown once its last byte has come; bytes that no UTF-8 text has become U+FFFD.
-    Text that may be the start of a stop string is held back until it is known not to be. Of
-    several stop strings the one that is complete first counts, so the outcome does not depend on
-    where the runs are cut.
+    A character is released with its last byte; invalid UTF-8 becomes U+FFFD. Text that may be the
+    start of a stop string is held back until this is decided. The stop string that is complete
+    first ends the text, so the result does not depend on how the bytes are split.
 
     Parameters
     ----------
     stop
-        Strings that end the text; none of them is shown.
+        Strings that end the text and are not shown.
 
     Raises
     ------
@@ -37,7 +36,7 @@ class TextStream:
         """The stop string that ended the text, if one did."""
 
     def push(self, data: bytes) -> str:
-        """Add bytes; return the text that may be shown now, none after a stop string."""
+        """Add bytes and return the text that may be shown now; empty after a stop string."""
         self._held += self._decoder.decode(data)
         found = [
             (start + len(stop), start, stop)
@@ -50,7 +49,7 @@ class TextStream:
         return self._release(len(self._held) - self._possible_start())
 
     def finish(self) -> str:
-        """The held text, once nothing more comes; the bytes of half a character are dropped."""
+        """Return the held text at the end of the stream; an incomplete character is dropped."""
         return "" if self.stopped is not None else self._release(len(self._held))
 
     def _release(self, length: int) -> str:
@@ -58,7 +57,7 @@ class TextStream:
         return shown
 
     def _possible_start(self) -> int:
-        """Length of the longest end of the held text with which a stop string starts."""
+        """Length of the longest suffix of the held text that is a prefix of a stop string."""
         longest = max((len(stop) - 1 for stop in self._stop), default=0)
         for length in range(min(longest, len(self._held)), 0, -1):
             if any(stop.startswith(self._held[-length:]) for stop in self._stop):

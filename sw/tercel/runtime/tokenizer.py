@@ -11,16 +11,15 @@ from tercel.image import Image
 __all__ = ["TextTokenizer"]
 
 SPACE_MARK = "\N{LOWER ONE EIGHTH BLOCK}"
-"""What SentencePiece vocabularies write for a space."""
+"""The character for a space in SentencePiece vocabularies."""
 
 
 class TextTokenizer:
-    """A ``tokenizer.json`` in the two forms that language models use.
+    """A ``tokenizer.json`` of one of the two common kinds.
 
     Byte-level vocabularies (GPT-2, Llama 3) write every byte as one printable character.
-    SentencePiece vocabularies (Llama, Llama 2) write a space as a block, odd bytes as ``<0x0A>``.
-
-    A truncation or padding that the file asks for is left out: all of a text counts.
+    SentencePiece vocabularies (Llama, Llama 2) write a space as U+2581 and other bytes as
+    ``<0x0A>``. Truncation and padding settings of the file are ignored.
 
     Parameters
     ----------
@@ -30,7 +29,7 @@ class TextTokenizer:
     Raises
     ------
     TercelError
-        If the tokenizer is malformed or of another form.
+        If the tokenizer is malformed or of another kind.
     """
 
     def __init__(self, data: bytes):
@@ -46,12 +45,12 @@ class TextTokenizer:
 
     @classmethod
     def of_image(cls, image: Image) -> "TextTokenizer":
-        """The tokenizer in an image.
+        """The tokenizer of an image.
 
         Raises
         ------
         TercelError
-            If there is none, or it is malformed.
+            If the image has none, or it is malformed.
         """
         if image.tokenizer is None:
             raise TercelError(
@@ -61,18 +60,18 @@ class TextTokenizer:
         return cls(image.tokenizer)
 
     def encode(self, text: str, *, first: bool = True) -> list[int]:
-        """Token ids of a text; special tokens written out in it count as such.
+        """Token ids of a text; the written form of a special token becomes that token.
 
         Parameters
         ----------
         text
         first
-            Whether a sequence starts here, as in :meth:`start`.
+            True at the start of a sequence: put :attr:`first_tokens` in front.
 
         Raises
         ------
         TercelError
-            If the text is not Unicode (a lone surrogate).
+            If the text has a lone surrogate, which UTF-8 cannot encode.
         """
         try:
             text.encode()
@@ -87,7 +86,7 @@ class TextTokenizer:
         return self._first
 
     def start(self, tokens: Sequence[int]) -> list[int]:
-        """A sequence that starts with :attr:`first_tokens`, added unless they are there."""
+        """The tokens with :attr:`first_tokens` in front, unless they already start with them."""
         there = tuple(tokens[: len(self._first)]) == self._first
         return [*tokens] if there else [*self._first, *tokens]
 
@@ -97,8 +96,8 @@ class TextTokenizer:
         Raises
         ------
         TercelError
-            If a special token is in a text, but is not all of it: a special token has no part in
-            the text that tokens make, so nothing could match both.
+            If a text contains a special token and more: special tokens add nothing to generated
+            text, so such a text could never match.
         """
         special = {id_: token.content for id_, token in self._added.items() if token.special}
         known = set(special.values())
@@ -111,21 +110,21 @@ class TextTokenizer:
         return frozenset(id_ for id_, content in special.items() if content in texts)
 
     def token_bytes(self, token: int) -> bytes:
-        """The token's part of the text; nothing for a special or an unknown token."""
+        """UTF-8 bytes of a token; empty for a special or an unknown token."""
         if (added := self._added.get(token)) is not None:
             return b"" if added.special else added.content.encode()
         text = self._tokenizer.id_to_token(token)
         return b"" if text is None else self._to_bytes(text)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; bytes that are no UTF-8 become U+FFFD."""
+        """The text of tokens; invalid UTF-8 becomes U+FFFD."""
         return b"".join(map(self.token_bytes, tokens)).decode(errors="replace")
 
 
 def _first_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """Tokens that the post-processor of a tokenizer puts in front, found with a text of one token.
+    """Tokens that a tokenizer's post-processor puts in front, found with a text of one token.
 
-    What it puts behind (an end token) has no place in a text that is to be continued.
+    Tokens that it appends (an end token) are ignored, because the text is to be continued.
     """
     if tokenizer.post_processor is None:
         return ()
@@ -136,7 +135,7 @@ def _first_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
 
 
 def _byte_rule(data: bytes) -> Callable[[str], bytes]:
-    """How the decoder of a tokenizer writes a token's bytes."""
+    """The function from a token to its bytes, by the kind of the tokenizer's decoder."""
     decoder = json.loads(data).get("decoder") or {}
     kinds = {part.get("type") for part in decoder.get("decoders", [decoder])}
     if "ByteLevel" in kinds:
@@ -150,7 +149,7 @@ def _byte_rule(data: bytes) -> Callable[[str], bytes]:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's characters for bytes: printable ones stand for themselves, others from U+0100 on."""
+    """GPT-2's character for each byte: printable bytes as themselves, others from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     alphabet = {chr(byte): byte for byte in printable}
     others = (byte for byte in range(256) if byte not in alphabet.values())
