@@ -1,6 +1,8 @@
 """The core in designs that depend on it, built by FuseSoC itself."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -70,39 +72,44 @@ endmodule
 """
 
 
-@pytest.fixture
-def soc(primitive_design, tmp_path):
-    """A design of the user's that depends on two cores with primitives."""
+@pytest.fixture(scope="module")
+def cores(primitive_design):
+    """Two cores with primitives: files by folder and name."""
+    files = {}
     for name in CORES:
-        folder = tmp_path / name
-        folder.mkdir()
-        files = {
-            f"{name}.v": emit_verilog(primitive_design(), name, target=Target.ULTRASCALE_PLUS),
-            f"{name}_primitives.v": primitive_models(Target.ULTRASCALE_PLUS),
-            f"{name}.vlt": lint_configuration(f"{name}.v", f"{name}_primitives.v"),
-            f"{name}.core": core_file(
-                module=name,
-                verilog=f"{name}.v",
-                primitives=f"{name}_primitives.v",
-                lint=f"{name}.vlt",
-            ),
-        }
-        for file, text in files.items():
-            (folder / file).write_text(text)
-    (tmp_path / "soc.core").write_text(TOP)
-    (tmp_path / "soc.v").write_text(SOC)
-    (tmp_path / "bench.v").write_text(BENCH)
+        files[f"{name}/{name}.v"] = emit_verilog(
+            primitive_design(), name, target=Target.ULTRASCALE_PLUS
+        )
+        files[f"{name}/{name}_primitives.v"] = primitive_models(Target.ULTRASCALE_PLUS)
+        files[f"{name}/{name}.vlt"] = lint_configuration(f"{name}.v", f"{name}_primitives.v")
+        files[f"{name}/{name}.core"] = core_file(
+            module=name,
+            verilog=f"{name}.v",
+            primitives=f"{name}_primitives.v",
+            lint=f"{name}.vlt",
+        )
+    return files
+
+
+@pytest.fixture
+def soc(cores, tmp_path):
+    """A design of the user's that depends on both."""
+    for name, text in {**cores, "soc.core": TOP, "soc.v": SOC, "bench.v": BENCH}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 
 @pytest.fixture
-def fusesoc(soc, any_verilator):
-    """Runs a target; gives all that it prints."""
-    pytest.importorskip("fusesoc.main")
+def fusesoc(soc):
+    """Runs a target, with a Verilator if that needs one; gives all that it prints."""
+    if importlib.util.find_spec("fusesoc") is None:
+        pytest.skip("no fusesoc installed")
 
-    def run(target, core="user:designs:soc"):
-        environment = build_environment(any_verilator)
-        environment["PATH"] = f"{any_verilator.parent}{os.pathsep}{environment['PATH']}"
+    def run(target, *, verilator=None, core="user:designs:soc"):
+        environment = dict(os.environ) if verilator is None else build_environment(verilator)
+        if verilator is not None:
+            environment["PATH"] = f"{verilator.parent}{os.pathsep}{environment['PATH']}"
         environment |= {"HOME": str(soc), "XDG_CONFIG_HOME": str(soc)}
         command = [sys.executable, "-c", "from fusesoc.main import main; main()"]
         command += ["--cores-root", ".", "run", "--target", target, core]
@@ -117,14 +124,14 @@ def fusesoc(soc, any_verilator):
 
 
 @pytest.mark.parametrize("target", ["lint", "lint_by_tool"])
-def test_a_depending_design_is_silent(target, fusesoc):
+def test_a_depending_design_is_silent(target, fusesoc, any_verilator):
     """The waivers were in the core's own lint target alone: 17 000 warnings in such a design."""
-    output = fusesoc(target)
+    output = fusesoc(target, verilator=any_verilator)
     assert "verilator" in output
     assert "Warning" not in output.replace("WARNING: ", "")
 
 
-def test_waivers_are_for_the_cores_own_files(fusesoc, soc):
+def test_waivers_are_for_the_cores_own_files(fusesoc, soc, verilator):
     """A design's own file is judged, even one whose name ends with the core's."""
     text = (soc / "soc.v").read_text()
     (soc / "my_first.v").write_text(
@@ -132,16 +139,18 @@ def test_waivers_are_for_the_cores_own_files(fusesoc, soc):
     )
     (soc / "soc.core").write_text(TOP.replace("[soc.v]", "[my_first.v]"))
     with pytest.raises(AssertionError, match="UNUSEDSIGNAL"):
-        fusesoc("lint")
+        fusesoc("lint", verilator=verilator)
 
 
-def test_the_core_itself_lints(fusesoc):
-    assert "Warning" not in fusesoc("lint", "tercel:accelerator:first")
+def test_the_core_itself_lints(fusesoc, verilator):
+    assert "Warning" not in fusesoc("lint", verilator=verilator, core="tercel:accelerator:first")
 
 
 @pytest.mark.parametrize("target", ["sim", "sim_2012"])
 def test_two_cores_are_simulated_in_one_design(target, fusesoc):
     """With one set of models for both, though each brings its own."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("no iverilog on the path")
     assert "21 21 49 49" in fusesoc(target).splitlines()
 
 
