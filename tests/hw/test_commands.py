@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 from broken_output import MESSAGE, status_of
@@ -72,6 +74,19 @@ def test_hdl_writes_all_files(no_verilog, output, stem, tmp_path):
     assert len(list((tmp_path / "folder").iterdir())) == len(suffixes)
     sidecar = json.loads((tmp_path / f"{stem}.json").read_text())
     assert sidecar["parameters"] == ACCELERATORS["tiny"].parameters()
+
+
+def test_a_bad_configuration_is_told_before_emission_is_imported(tmp_path):
+    (tmp_path / "a.json").write_text('{"ports": 3}')
+    script = """
+import sys
+from typer.testing import CliRunner
+from tercel.cli.app import app
+done = CliRunner().invoke(app, ["hdl", "--config", "a.json", "-o", "out"])
+assert "ports 3: bytes of a word" in done.stderr, done.stderr
+assert not {"amaranth.back.rtlil", "tercel_hw.export.bundle"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=100)
 
 
 def test_a_name_names_the_files_too(no_verilog, tmp_path):
