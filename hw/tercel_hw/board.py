@@ -1,4 +1,4 @@
-"""Boards: what a build needs to know of one."""
+"""Descriptions of boards: the fields that a build reads, loaded from ``board.toml``."""
 
 import sys
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ __all__ = ["BoardSpec", "board_names", "load_board", "parse_board"]
 
 PACKAGED = Path(__file__).parent / "boards"
 CHECKOUT = Path(__file__).parents[2] / "boards"
-"""Where boards lie in an installed package, and in a checkout."""
+"""Folders of the boards: in an installed package, and in a checkout."""
 DESCRIPTION = "board.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoardSpec:
-    """A board; the fields of its ``board.toml``."""
+    """Description of a board; the fields of its ``board.toml``."""
 
     name: str
     folder: Path
-    """Where its scripts lie."""
+    """Folder of its scripts."""
     description: str
     target: Target
-    """Whose primitives its part has; ``family`` in the file."""
+    """Target of the Verilog, which decides the primitives; ``family`` in the file."""
     part: str
     board_part: str
     """Pattern of the vendor's board files."""
@@ -63,12 +63,12 @@ def board_names() -> tuple[str, ...]:
 
 
 def load_board(name: str) -> BoardSpec:
-    """The board of a name.
+    """Load the description of a board by its name.
 
     Raises
     ------
     TercelError
-        If there is none, or its description lacks something.
+        If there is no such board, or its description lacks a field.
     """
     if name not in (names := board_names()):
         raise TercelError(f"board must be one of {', '.join(names)}, not {name!r}")
@@ -77,12 +77,12 @@ def load_board(name: str) -> BoardSpec:
 
 
 def parse_board(text: str, name: str, folder: Path) -> BoardSpec:
-    """The board that a ``board.toml`` describes.
+    """Parse the text of a ``board.toml``.
 
     Raises
     ------
     TercelError
-        If it is no TOML, lacks a field, has an unknown one or is of a family without a target.
+        If the text is no TOML, lacks a field, has an unknown one or names an unknown family.
     """
     try:
         found = tomllib.loads(text)

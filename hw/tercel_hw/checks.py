@@ -1,4 +1,4 @@
-"""Checks of constructor arguments, one wording for all."""
+"""Checks of constructor arguments, with the same wording everywhere."""
 
 __all__ = ["check_integer", "check_power_of_two", "check_ram_style"]
 
@@ -31,7 +31,7 @@ def check_power_of_two(name: str, value: int, low: int, high: int) -> None:
 
 
 def check_ram_style(ram_style: str | None) -> None:
-    """Refuse anything but an attribute of a memory or none.
+    """Refuse anything but a ``ram_style`` attribute of a memory or None.
 
     Raises
     ------

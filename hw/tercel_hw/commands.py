@@ -1,7 +1,7 @@
 """The commands ``tercel hdl`` and ``tercel synth``.
 
-What needs the extras is imported when a command runs: ``tercel --help`` stays quick, and works
-without them.
+Modules that need the extras are imported when a command runs, so ``tercel --help`` stays quick and
+works without them.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ ConfigOption = Annotated[
 def _choose(
     preset: str | None, config: Path | None, board: "BoardSpec | None"
 ) -> "AcceleratorConfig":
-    """The accelerator that the options name."""
+    """Return the accelerator configuration that the options select."""
     from tercel_hw.export.configuration import preset as find_preset
     from tercel_hw.export.configuration import read_configuration
 
@@ -121,7 +121,7 @@ def hdl(
     found = None if board is None else load_board(board)
     chosen = _choose(preset, config, found)
     wanted = None if target is None else Target.parse(target)
-    from tercel_hw.export.bundle import bundle  # Takes a while: what is wrong is told before.
+    from tercel_hw.export.bundle import bundle  # Slow: errors of the options come first.
 
     tell_replaced([folder / f"{stem}.v"])
     files = bundle(chosen, stem=stem, module=name, board=found, target=wanted, resources=resources)
@@ -189,7 +189,7 @@ def synth(
 
 
 def _select(every: "tuple[Block, ...]", names: list[str]) -> "list[Block]":
-    """The blocks of these names."""
+    """Return the blocks of these names, in the order of ``every``."""
     known = {block.name: block for block in every}
     if unknown := [name for name in names if name not in known]:
         raise TercelError(

@@ -20,9 +20,9 @@ INIT = re.compile(
 )
 STYLE = re.compile(r'^  attribute \\ram_style "[^\n]*\n', re.MULTILINE)
 NOTHING = re.compile(r"^  wire \[-1:0\] [^\n]*;\n", re.MULTILINE)
-"""A wire without bits, which Verilog takes for one of two; nothing is connected to it."""
+"""A wire of width 0, which Verilog reads as two bits; nothing is connected to it."""
 START = re.compile(r"\\\$auto\$verilog_backend\S*:dump_module\$\d+ ")
-"""A module's register that never changes: Yosys has every combinational process look at it."""
+"""A module's constant register: Yosys makes every combinational process read it."""
 AT_START = "\\at.start "
 INITIAL = re.compile(
     r"^(  reg (?:signed )?(?:\[[^\n]*?\] )?)(\\\S+ |\w+) = ([^\n]*;)$", re.MULTILINE
@@ -30,10 +30,10 @@ INITIAL = re.compile(
 
 
 def emit_rtlil(component: wiring.Component, name: str, *, target: Target = Target.PORTABLE) -> str:
-    """RTLIL of a component for a target, without paths of source files.
+    """Return the RTLIL of a component for a target, without paths of source files.
 
-    UltraRAM cannot be initialised, and nothing reads a word of it before it was written, so the
-    zeros with which Amaranth fills memories are left out there.
+    Amaranth initialises memories with zeros. UltraRAM cannot be initialised, and no word of it is
+    read before it was written, so the zeros are left out for UltraRAM.
     """
     ports = flat_ports(component)
     text = rtlil.convert(component, name=name, platform=target, ports=ports, emit_src=False)
@@ -50,7 +50,7 @@ def _without_ultra_inits(module: str) -> str:
 def emit_verilog(
     component: wiring.Component, name: str, *, target: Target = Target.PORTABLE
 ) -> str:
-    """One self-contained Verilog-2005 file of a component, in plain identifiers.
+    """Return a component as one self-contained Verilog-2005 file with plain identifiers.
 
     The script is that of ``amaranth.back.verilog``. Its text means the same to a simulator that
     reads it as SystemVerilog, see :func:`_started`. For the portable target memories have no
@@ -66,19 +66,19 @@ def emit_verilog(
         "write_verilog -norename",
     ]
     yosys = find_yosys(lambda version: version >= (0, 40))
-    # Yosys warns of processes that Verilog cannot say; Amaranth emits none of them.
+    # Yosys warns of processes that Verilog cannot express; Amaranth emits none of them.
     text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
     return plain_identifiers(_started(NOTHING.sub("", text)))
 
 
 def _started(verilog: str) -> str:
-    """The same design, with values at the start that events bring about.
+    """Return the same design with initial values that are set by events.
 
-    A combinational process runs when a signal that it reads changes. In Verilog a value in a
-    declaration is such a change, in SystemVerilog it is there before: a process of which all inputs
-    keep their first value would never run, and its outputs be X. So registers are set in initial
-    blocks, and the one at which Yosys has all of these processes look after all others, when they
-    wait for it.
+    A combinational process runs when a signal that it reads changes. In Verilog an initial value in
+    a declaration is such a change; in SystemVerilog it is set before time 0, so a process whose
+    inputs all keep their initial value would never run and its outputs would stay X. So registers
+    are set in initial blocks. The constant register that Yosys makes all of these processes read is
+    set last, when they wait for it.
     """
     return INITIAL.sub(_initial, START.sub(lambda match: AT_START, verilog))
 

@@ -1,4 +1,4 @@
-"""Plain identifiers for Verilog that Yosys wrote."""
+"""Replacement of escaped identifiers in Verilog that Yosys wrote."""
 
 import re
 
@@ -10,9 +10,9 @@ PARTS = re.compile(r"\w+|\.")
 
 
 def plain_identifiers(verilog: str) -> str:
-    """The same design with no escaped identifier and no ``$`` in a name.
+    """Return the same design with no escaped identifier and no ``$`` in a name.
 
-    Escaped identifiers trouble readers of waves: ``$auto$1`` is outside the grammar of VCD, and
+    Viewers of waves misread escaped identifiers: ``$auto$1`` is outside the grammar of VCD, and
     ``base[0]`` is a bit of ``base`` there. The dots of modules' and members' names become ``__``,
     everything else that is no letter or digit ``_``. A name is replaced by the same one in the
     whole text, so ports stay connected, and by one that nothing else in the text has.
@@ -39,13 +39,13 @@ def plain_identifiers(verilog: str) -> str:
 def _plain(name: str) -> str:
     parts = PARTS.findall(name)
     if len(parts) == 1 and not parts[0].isdigit():
-        return f"{parts[0]}_"  # Else it might be a keyword, for which alone some are escaped.
+        return f"{parts[0]}_"  # It may be a keyword, hence escaped.
     text = "_".join(parts).replace("_._", "__")
     return f"_{text}" if text[0].isdigit() else text
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """The name, or the first of ``name_1``, ``name_2``, ... that is not taken."""
+    """Return the name, or the first of ``name_1``, ``name_2``, ... that is not taken."""
     found, number = name, 0
     while found in taken:
         number += 1

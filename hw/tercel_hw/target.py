@@ -1,4 +1,4 @@
-"""What hardware is emitted for."""
+"""Targets: the families of devices for which Verilog is emitted."""
 
 import enum
 
@@ -8,25 +8,25 @@ __all__ = ["Target"]
 
 
 class Target(enum.Enum):
-    """Passed to ``elaborate`` as the platform; simulators that pass none get the portable form.
+    """A family of devices, passed to ``elaborate`` as the platform.
 
     A component that has a form in a vendor's primitives chooses it by the target. Its portable
-    form is the twin that tests and simulations run: the same ports, bits and latency.
+    form has the same ports, bits and latency; tests and simulators, which pass no platform, run it.
     """
 
     PORTABLE = "portable"
-    """No primitive of any vendor."""
+    """Verilog without vendor primitives."""
     ULTRASCALE_PLUS = "ultrascale+"
-    """DSP48E2 where inference does not find all of it; lookup tables in one carry chain."""
+    """Instances of DSP48E2 where inference falls short, and of lookup tables with a CARRY8."""
 
     @classmethod
     def parse(cls, value: object, *, what: str = "target") -> "Target":
-        """The target of a name.
+        """Return the target of a name.
 
         Raises
         ------
         TercelError
-            If there is none; ``what`` begins the message.
+            If there is no such target; ``what`` begins the message.
         """
         try:
             return cls(value)

@@ -1,4 +1,4 @@
-"""Places of a memory that are used in turn."""
+"""Increment of an index that wraps around, for the places of a circular buffer."""
 
 from amaranth.hdl import Mux, Value
 
@@ -6,5 +6,5 @@ __all__ = ["wrap_increment"]
 
 
 def wrap_increment(place: Value, places: int) -> Value:
-    """The place after this one of so many; after the last comes 0."""
+    """Return ``(place + 1) % places``, for a ``place`` below ``places``."""
     return Mux(place == places - 1, 0, place + 1)

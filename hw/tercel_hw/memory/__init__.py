@@ -1,4 +1,4 @@
-"""The way of the weights from the memory ports to the engine, and of results back."""
+"""Transport between the memory ports and the units: reads of weights, writes of results."""
 
 from tercel_hw.memory.axi import (
     Axi4Interface,

@@ -1,4 +1,4 @@
-"""AXI4 and AXI4-Lite signatures, seen from the manager."""
+"""AXI4 and AXI4-Lite signatures, from the manager's side."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,13 @@ __all__ = [
 ]
 
 PAGE_BYTES = 4096
-"""No burst may cross a multiple of this address."""
+"""Size of a page; no AXI4 burst may cross the border of one."""
 CACHE = 0b0011
 """Normal memory, not cached, bufferable: what the memory ports of a Zynq expect."""
 
 
 class BurstKind(enum.Enum, shape=2):
-    """How the addresses of a burst run."""
+    """Burst types of AXI4 (AxBURST)."""
 
     FIXED = 0
     INCR = 1
@@ -58,7 +58,7 @@ class AxiConfig:
 
     @property
     def beat_bits(self) -> int:
-        """Low address bits that are zero at a beat's start."""
+        """Number of low address bits that are zero at the start of a beat."""
         return exact_log2(self.beat_bytes)
 
     @property
@@ -68,12 +68,12 @@ class AxiConfig:
 
     @property
     def page_beats(self) -> int:
-        """Most beats between two addresses that a burst may not cross."""
+        """Beats of a page."""
         return min(256, PAGE_BYTES // self.beat_bytes)
 
 
 class Axi4Interface(wiring.PureInterface):
-    """What :meth:`Axi4Signature.create` returns; the channels left out are missing."""
+    """Interface made by :meth:`Axi4Signature.create`; absent channels have no attributes."""
 
     arid: Signal
     araddr: Signal
@@ -132,14 +132,14 @@ def _request(prefix: str, config: AxiConfig) -> dict[str, wiring.Member]:
 
 
 class Axi4Signature(wiring.Signature):
-    """An AXI4 port with the vendor's signal names, outputs being the manager's.
+    """AXI4 port with the vendor's signal names; outputs are the manager's.
 
     Parameters
     ----------
     config
         Widths.
     read, write
-        Which channels the port has.
+        Presence of the read and of the write channels.
 
     Raises
     ------
@@ -191,14 +191,14 @@ class Axi4Signature(wiring.Signature):
 
 
 def drive_attributes(m: Module, axi: Axi4Interface, prefix: str, beat_bits: int) -> None:
-    """Drive the constant part of a request channel (``ar`` or ``aw``): whole-beat INCR bursts."""
+    """Drive the constants of channel ``prefix`` (``ar`` or ``aw``): INCR bursts of whole beats."""
     constants = {"size": beat_bits, "burst": BurstKind.INCR.value, "cache": CACHE}
     for name in ("id", "size", "burst", "lock", "cache", "prot", "qos"):
         m.d.comb += getattr(axi, prefix + name).eq(constants.get(name, 0))
 
 
 class Axi4LiteInterface(wiring.PureInterface):
-    """What :meth:`Axi4LiteSignature.create` returns."""
+    """Interface made by :meth:`Axi4LiteSignature.create`."""
 
     awaddr: Signal
     awprot: Signal
@@ -222,7 +222,7 @@ class Axi4LiteInterface(wiring.PureInterface):
 
 
 class Axi4LiteSignature(wiring.Signature):
-    """An AXI4-Lite port of 32 data bits, outputs being the manager's.
+    """AXI4-Lite port of 32 data bits; outputs are the manager's.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Cutting a run of beats into bursts."""
+"""The splitter of runs of beats into bursts."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ __all__ = ["BurstConfig", "BurstSplitter", "bursts"]
 
 @dataclass(frozen=True, kw_only=True)
 class BurstConfig:
-    """How runs of beats are cut.
+    """Parameters of a :class:`BurstSplitter`.
 
     Raises
     ------
@@ -25,7 +25,7 @@ class BurstConfig:
 
     axi: AxiConfig = field(default_factory=AxiConfig)
     max_beats: int = 256
-    """Longest burst: a power of two. Bursts also end at multiples of this many beats."""
+    """Longest burst, a power of two; bursts also end at multiples of it."""
     count_width: int = 24
     """Width of a command's number of beats."""
 
@@ -35,7 +35,7 @@ class BurstConfig:
 
     @property
     def command(self) -> data.StructLayout:
-        """A run: ``address`` in beats and the number of ``beats``."""
+        """Layout of a run: ``address`` in beats and the number of ``beats``."""
         return data.StructLayout(
             {
                 "address": unsigned(self.axi.beat_address_width),
@@ -66,7 +66,7 @@ def bursts(config: BurstConfig, address: int, beats: int) -> list[tuple[int, int
 
 
 class BurstSplitter(wiring.Component):
-    """Cuts runs into bursts that never cross a multiple of ``max_beats`` beats, hence no page.
+    """Splits runs into bursts that never cross a multiple of ``max_beats`` beats, hence no page.
 
     Throughput: one burst a cycle, also from one run to the next; a run of no beats takes one cycle
     and gives no burst. Latency: ``LATENCY``.
@@ -83,11 +83,11 @@ class BurstSplitter(wiring.Component):
     o : stream of ``config.burst``
         Their bursts, in order.
     busy : out
-        A run has been taken and not all of its bursts have.
+        A run was accepted and some of its bursts were not.
     """
 
     LATENCY = 2
-    """Cycles from taking a run to offering its first burst."""
+    """Cycles from the transfer of a run to the offer of its first burst."""
 
     i: stream.Interface
     o: stream.Interface

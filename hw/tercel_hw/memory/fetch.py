@@ -1,4 +1,4 @@
-"""A channel of words that asks the memory only for what it has room for."""
+"""A channel of words that requests no more from memory than its FIFO has room for."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,12 +14,12 @@ from tercel_hw.memory.striped import StripedConfig
 __all__ = ["FetchChannel", "FetchConfig"]
 
 READ_LATENCY = {"distributed": 0, "block": 2, "ultra": 3}
-"""Cycles of a read; a memory that synthesis chooses takes 1."""
+"""Cycles of a read by ``ram_style``; 1 if synthesis chooses the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchConfig:
-    """Shape of a :class:`FetchChannel`.
+    """Parameters of a :class:`FetchChannel`.
 
     Raises
     ------
@@ -28,11 +28,11 @@ class FetchConfig:
     """
 
     striped: StripedConfig = field(default_factory=StripedConfig)
-    """The reader behind: its words and its commands."""
+    """Configuration of the reader that serves the channel: words and commands."""
     depth: int = 512
     """Words of the FIFO."""
     step: int = 64
-    """Most words asked for at a time: a power of two, at most the readers' longest burst."""
+    """Words of a step: a power of two, at most the readers' longest burst."""
     ram_style: str | None = "block"
     """Attribute of the memory: ``block``, ``distributed``, ``ultra`` or none."""
 
@@ -57,19 +57,19 @@ class FetchConfig:
 
     @property
     def latency(self) -> int:
-        """Cycles from taking a word into the empty FIFO to offering it."""
+        """Cycles from the transfer of a word into the empty FIFO to its offer."""
         return self.fifo.latency
 
 
 class FetchChannel(wiring.Component):
-    """A destination of a :class:`RoutedReader` that always takes what it asked for.
+    """A destination of a :class:`RoutedReader` that accepts every requested word at once.
 
-    Runs are cut into steps, which end at multiples of ``step`` words; a step is asked for when the
-    FIFO has room for all of it. So a channel whose consumer waits never holds up another.
+    Runs are cut into steps, which end at multiples of ``step`` words; a step is requested when the
+    FIFO has room for all of it. So a channel whose consumer stalls never blocks another channel.
 
     Throughput: one word a cycle while the memory answers a step within ``depth - step`` cycles.
-    Latency: ``LATENCY`` cycles from taking a run to asking for its first step, ``config.latency``
-    from taking a word to offering it.
+    Latency: ``LATENCY`` cycles from the transfer of a run to the offer of its first step,
+    ``config.latency`` from the transfer of a word to its offer.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class FetchChannel(wiring.Component):
         The words of all steps, in order.
     o : stream of words
     busy : out
-        Some word of a run taken has not left by ``o``.
+        Some word of an accepted run has not left by ``o``.
     """
 
     LATENCY = TapePrefetcher.LATENCY

@@ -14,7 +14,7 @@ __all__ = ["FifoConfig", "StreamFifo"]
 
 @dataclass(frozen=True, kw_only=True)
 class FifoConfig:
-    """Shape of a :class:`StreamFifo`.
+    """Parameters of a :class:`StreamFifo`.
 
     Raises
     ------
@@ -24,11 +24,11 @@ class FifoConfig:
 
     width: int
     depth: int
-    """Words of the memory; any number, powers of two wrap most cheaply."""
+    """Words of the memory; any number, a power of two is cheapest."""
     read_latency: int = 1
     """Cycles of a read; those beyond 1 are output registers, which large memories need.
 
-    A memory of lookup tables may be read within the cycle, in 0.
+    A memory of lookup tables may be read combinationally, in 0 cycles.
     """
     ram_style: str | None = None
     """Attribute of the memory: ``block``, ``distributed``, ``ultra`` or none."""
@@ -45,24 +45,24 @@ class FifoConfig:
 
     @property
     def queue_words(self) -> int:
-        """Words of the output queue: what a read and its credit take, as a power of two."""
+        """Words of the output queue: the reads in flight and their credits, as a power of two."""
         return 1 << (self.read_latency + 1).bit_length() if self.read_latency else 0
 
     @property
     def capacity(self) -> int:
-        """Words that fit while nothing is taken out."""
+        """Words that fit while none is taken out."""
         return self.depth + self.queue_words
 
     @property
     def latency(self) -> int:
-        """Cycles from taking a word into the empty FIFO to offering it."""
+        """Cycles from the transfer of a word into the empty FIFO to its offer."""
         return self.read_latency + (2 if self.read_latency else 1)
 
 
 class StreamFifo(wiring.Component):
-    """Words leave in the order in which they came.
+    """FIFO of words in a synchronous memory.
 
-    The memory's read latency, if there is one, is hidden by a small queue in lookup tables. A read
+    A small queue in lookup tables hides the memory's read latency, if there is one. A read
     is issued when the queue has room for it, so the memory's pipeline never stalls and no path
     leads from ``o.ready`` to the memory. Throughput: one word in and one word out per cycle.
     Latency: ``config.latency``.
@@ -79,7 +79,7 @@ class StreamFifo(wiring.Component):
     o : stream of ``width`` bits
         Words out.
     level : out
-        Words inside, wherever they are.
+        Words in the FIFO: in the memory, in flight and in the queue.
     """
 
     i: stream.Interface
@@ -131,7 +131,7 @@ class StreamFifo(wiring.Component):
         return m
 
     def _queue(self, m: Module, stored: Signal, read: memory.ReadPort, fetched: Signal) -> None:
-        """Where words wait that a read has brought."""
+        """Add the queue of words that were read from the memory."""
         config = self._config
         m.submodules.queue = queue = memory.Memory(
             shape=unsigned(config.width),

@@ -1,4 +1,4 @@
-"""From words of a fixed size to row-chunks of any size."""
+"""The gearbox: words of a fixed size to row-chunks of any size."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from tercel_hw.checks import check_integer, check_power_of_two
 __all__ = ["Gearbox", "GearboxConfig"]
 
 WINDOW = 3
-"""Words of the window: a row-chunk of at most ``2 * word_bytes`` bytes spans at most these."""
+"""Words of the window: the most that a row-chunk of up to ``2 * word_bytes`` bytes spans."""
 STEP_BITS = 2
-"""Bits of the offset that one stage of the shifter uses: a multiplexer of four, one LUT a bit."""
+"""Bits of the offset per stage of the shifter: a 4:1 multiplexer, one LUT a bit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GearboxConfig:
-    """Shape of a :class:`Gearbox`, and its golden model.
+    """Parameters of a :class:`Gearbox`, and its golden model.
 
     Raises
     ------
@@ -30,7 +30,7 @@ class GearboxConfig:
 
     word_bytes: int = 64
     max_bytes: int = 80
-    """Longest row-chunk."""
+    """Bytes of the longest row-chunk."""
     count_width: int = 24
     """Width of a segment's number of row-chunks."""
 
@@ -48,7 +48,7 @@ class GearboxConfig:
 
     @property
     def chunk(self) -> data.StructLayout:
-        """A row-chunk: ``data``, and whether it is the ``last`` of its segment."""
+        """Layout of a row-chunk: ``data``, and ``last`` on the last one of its segment."""
         return data.StructLayout({"data": unsigned(8 * self.max_bytes), "last": unsigned(1)})
 
     @property
@@ -58,11 +58,11 @@ class GearboxConfig:
 
     @property
     def latency(self) -> int:
-        """Cycles from taking the word that completes a row-chunk to offering the row-chunk."""
+        """Cycles from the transfer of the word that completes a row-chunk to the chunk's offer."""
         return 1 + self.stages
 
     def words(self, chunk_bytes: int, chunks: int) -> int:
-        """Words of a segment."""
+        """Return the number of words of a segment."""
         return -(-chunk_bytes * chunks // self.word_bytes)
 
     def cut(self, words: np.ndarray, chunk_bytes: int, chunks: int) -> np.ndarray:
@@ -74,9 +74,9 @@ class GearboxConfig:
 class Gearbox(wiring.Component):
     """Cuts the words of segments into row-chunks.
 
-    Row-chunks lie densely; a segment starts on a word; what remains of its last word is dropped.
-    Three words form a window; a row-chunk leaves when the window has all of it, through a barrel
-    shifter of ``config.stages`` stages. The whole pipeline stands while ``o`` is not taken.
+    Row-chunks lie densely; a segment starts on a word; the rest of its last word is dropped. Three
+    words form a window; a row-chunk leaves when the window holds all of it, through a barrel
+    shifter of ``config.stages`` stages. The whole pipeline stalls while ``o`` is not taken.
 
     Throughput: one row-chunk a cycle up to ``word_bytes`` bytes, one word a cycle beyond, also
     from segment to segment. Latency: ``config.latency``.
@@ -89,11 +89,11 @@ class Gearbox(wiring.Component):
     Members
     -------
     i_segment : stream of ``config.segment``
-        What to cut. A segment of no row-chunks has no words and is skipped.
+        Segments to cut. A segment of no row-chunks has no words and is skipped.
     i : stream of ``8 * word_bytes`` bits
         The words of all segments, one after the other, byte 0 lowest.
     o : stream of ``config.chunk``
-        Row-chunks, byte 0 lowest; what lies beyond a row-chunk's bytes is undefined.
+        Row-chunks, byte 0 lowest; bits beyond a row-chunk's bytes are undefined.
     """
 
     i_segment: stream.Interface
@@ -123,7 +123,7 @@ class Gearbox(wiring.Component):
         return m
 
     def _window(self, m: Module, enable: Signal) -> tuple[Signal, Signal, Signal, Signal]:
-        """The window of words and when a row-chunk leaves it, from which offset."""
+        """Add the window of words; return its words and the issue and offset of a row-chunk."""
         config, segment = self._config, self.i_segment
         word_bytes, offset_bits = config.word_bytes, exact_log2(config.word_bytes)
         word_width = 8 * word_bytes
@@ -159,9 +159,9 @@ class Gearbox(wiring.Component):
     def _next_chunk(
         self, m: Module, cut: Signal, loaded: Signal, following: tuple[Signal, ...]
     ) -> None:
-        """Where the next row-chunk ends, the words it needs and those that go with it.
+        """Add the registers of the next row-chunk: its end, the words it needs and releases.
 
-        Known a cycle ahead, for the window's multiplexers hang on them.
+        They are computed a cycle ahead because they select the window's multiplexers.
         """
         config, segment = self._config, self.i_segment.payload
         end, need, drop, last = following
@@ -195,7 +195,7 @@ class Gearbox(wiring.Component):
         valid: Signal,
         last: Signal,
     ) -> None:
-        """A barrel shifter, coarse steps first, one stage a cycle."""
+        """Add the barrel shifter, coarse steps first, one stage a cycle."""
         config = self._config
         shifted, high = window, len(offset)
         for stage in range(config.stages):

@@ -1,4 +1,4 @@
-"""Runs of several askers on their way to one reader."""
+"""The arbiter of the runs of several channels for one reader."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,21 +10,21 @@ __all__ = ["CommandMerge"]
 
 
 class CommandMerge(wiring.Component):
-    """Takes the run of the lowest destination that asks: the first is the most urgent.
+    """Arbiter with fixed priority: the lowest destination that offers a run is served first.
 
     Throughput: one run a cycle. Latency: ``LATENCY``.
 
     Parameters
     ----------
     config
-        That of the :class:`RoutedReader` behind.
+        Configuration of the :class:`RoutedReader` that takes the runs.
 
     Members
     -------
     i : array of streams of ``config.striped.reader.burst.command``, one a destination
         Runs.
     o : stream of ``config.command``
-        The same with their destinations.
+        The same runs with their destinations.
     """
 
     LATENCY = 1

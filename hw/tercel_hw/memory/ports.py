@@ -1,4 +1,4 @@
-"""Flat port names for emission, as Vivado and the bus models expect them."""
+"""Flat port names in emitted Verilog, as Vivado and the bus models expect them."""
 
 from amaranth.hdl import Module, Signal, Value, ValueCastable
 from amaranth.hdl._ir import PortDirection
@@ -10,7 +10,7 @@ __all__ = ["connect_channels", "flat_name", "flat_ports"]
 
 
 def flat_name(path: tuple[str | int, ...]) -> str:
-    """Name of a member: parts joined by ``_``, an index attached to what it indexes.
+    """Return the flat name of a member: parts joined by ``_``, an index attached to its array.
 
     ``("m_axi_mem", 0, "araddr")`` becomes ``m_axi_mem0_araddr``.
     """
@@ -23,7 +23,7 @@ def flat_name(path: tuple[str | int, ...]) -> str:
 def flat_ports(
     interface: wiring.Component | wiring.PureInterface,
 ) -> dict[str, tuple[Signal, PortDirection]]:
-    """Ports of a component or interface by flat name, for ``convert(ports=...)``.
+    """Return the ports of a component or interface by flat name, for ``convert(ports=...)``.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def flat_ports(
 def connect_channels(m: Module, port: Axi4Interface, *parts: Axi4Interface) -> None:
     """Connect a port of the design to the blocks inside that drive its channels.
 
-    A reader and a writer share an AXI4 port so, for its read and write channels are independent.
+    So a reader and a writer share an AXI4 port, whose read and write channels are independent.
 
     Raises
     ------
     ValueError
-        If the port's channels are not those of the parts together, each once.
+        If the parts together do not have each of the port's channels exactly once.
     """
     names = [name for part in parts for name in part.signature.members]
     if sorted(names) != sorted(port.signature.members):

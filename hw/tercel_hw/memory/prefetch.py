@@ -1,4 +1,4 @@
-"""Asking for tape only as far as the tape buffer has room."""
+"""The prefetcher of the tape, which requests only words that the tape buffer has room for."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ __all__ = ["PrefetchConfig", "TapePrefetcher"]
 
 @dataclass(frozen=True, kw_only=True)
 class PrefetchConfig:
-    """Shape of a :class:`TapePrefetcher`.
+    """Parameters of a :class:`TapePrefetcher`.
 
     Raises
     ------
@@ -23,20 +23,20 @@ class PrefetchConfig:
     """
 
     burst: BurstConfig = field(default_factory=BurstConfig)
-    """That of the readers: a step is a burst on every port."""
+    """Bursts of the readers: a step is a burst on every port."""
     buffer_words: int = 7 * 4096
-    """Words that the tape buffer takes while none leaves."""
+    """Capacity of the tape buffer in words."""
 
     def __post_init__(self):
         check_integer("buffer_words", self.buffer_words, self.burst.max_beats, 1 << 20)
 
 
 class TapePrefetcher(wiring.Component):
-    """Cuts runs of tape into steps and lets a step go when the buffer has room for all of it.
+    """Cuts runs of tape into steps; issues a step when the buffer has room for all of it.
 
-    So tape never stands in the way of what shares its ports, however long the engine takes none.
+    So the tape never blocks the other channels of its ports, however long the engine takes none.
 
-    Throughput: one step a cycle. Latency: ``LATENCY`` from taking a run to offering its first step.
+    Throughput: one step a cycle. Latency: ``LATENCY`` from a run's transfer to its first step.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class TapePrefetcher(wiring.Component):
     left : in
         A word leaves the tape buffer.
     busy : out
-        Some step of a run taken has not been taken.
+        Some step of an accepted run has not been issued.
     held : out
-        Some word asked for has not left the buffer.
+        Some requested word has not left the buffer.
     """
 
     LATENCY = BurstSplitter.LATENCY + 1

@@ -1,4 +1,4 @@
-"""Reading runs of beats over one AXI4 port."""
+"""The reader of runs of beats over one AXI4 port."""
 
 from dataclasses import dataclass, field
 
@@ -14,12 +14,12 @@ from tercel_hw.memory.fifo import FifoConfig, StreamFifo
 __all__ = ["AxiReader", "ReaderConfig"]
 
 ANSWERED, LEFT = 1, 4
-"""Cycles from a burst's last beat, and from a beat, to the request that takes their place."""
+"""Cycles from a burst's last beat, and from a leaving beat, to the request that replaces it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
-    """Shape of an :class:`AxiReader`.
+    """Parameters of an :class:`AxiReader`.
 
     The reader runs at full rate on a memory that answers within :attr:`full_rate_latency` cycles.
 
@@ -31,9 +31,9 @@ class ReaderConfig:
 
     burst: BurstConfig = field(default_factory=BurstConfig)
     outstanding: int = 8
-    """Most bursts asked for and not wholly answered."""
+    """Most bursts requested and not wholly answered."""
     buffer_beats: int = 512
-    """Beats of the data FIFO: what may be asked for and not yet taken from ``o``."""
+    """Beats of the data FIFO: the most requested and not yet taken from ``o``."""
 
     def __post_init__(self):
         check_integer("outstanding", self.outstanding, 1, 256)
@@ -41,10 +41,10 @@ class ReaderConfig:
 
     @property
     def full_rate_latency(self) -> int:
-        """Most cycles from a request to its first beat at which the port never idles.
+        """Largest latency from a request to its first beat, in cycles, without an idle port.
 
-        Either all that may be open is open, or the next burst waits for the space of beats that
-        have left.
+        The limit is either the number of open bursts, or the space of the data FIFO that leaving
+        beats return.
         """
         open_beats = (self.outstanding - 1) * self.burst.max_beats
         space = self.buffer_beats - self.burst.max_beats
@@ -52,14 +52,14 @@ class ReaderConfig:
 
 
 class AxiReader(wiring.Component):
-    """Plays runs of beats, in order, as a stream.
+    """Reads runs of beats and delivers them in order as a stream.
 
-    A burst is asked for only when the data FIFO has space for all of it, so the memory is never
-    made to wait. All bursts have the same identifier: answers come in order. A beat with an error
-    is delivered like any other and its code kept in ``error``.
+    A burst is requested only when the data FIFO has space for all of it, so ``rready`` never stalls
+    the memory. All bursts have the same identifier: answers come in order. A beat with an error is
+    delivered like any other and its code kept in ``error``.
 
     Throughput: one beat a cycle, sustained over bursts and runs. Latency: ``LATENCY`` cycles from
-    taking a run to its first request and ``DATA_LATENCY`` from a beat's arrival to its offer.
+    a run's transfer to its first request and ``DATA_LATENCY`` from a beat's arrival to its offer.
 
     Parameters
     ----------
@@ -71,16 +71,16 @@ class AxiReader(wiring.Component):
     i_command : stream of ``config.burst.command``
         Runs: address in beats, number of beats.
     o : stream of ``data_width`` bits
-        Their beats.
+        The beats of the runs.
     axi : AXI4 read channels
     busy : out
-        Some beat of a run taken has not left by ``o``.
+        Some beat of an accepted run has not left by ``o``.
     outstanding : out
-        Some beat of a burst asked for, whether or not the request has been taken, has not arrived.
+        Some beat of a requested burst, accepted by the memory or not, has not arrived.
     error : out (2)
-        Code of the first answer with an error (2 slave, 3 decode), else 0.
+        Code of the first error response (2 SLVERR, 3 DECERR), else 0.
     clear : in
-        Forgets the error.
+        Clears the error.
     """
 
     LATENCY = BurstSplitter.LATENCY + 1

@@ -1,4 +1,4 @@
-"""Runs of words to several destinations over the same ports."""
+"""The reader of runs of words for several destinations over the same ports."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ __all__ = ["RoutedConfig", "RoutedReader"]
 
 @dataclass(frozen=True, kw_only=True)
 class RoutedConfig:
-    """Shape of a :class:`RoutedReader`.
+    """Parameters of a :class:`RoutedReader`.
 
     Raises
     ------
@@ -27,7 +27,7 @@ class RoutedConfig:
     striped: StripedConfig = field(default_factory=StripedConfig)
     destinations: int = 2
     runs: int = 8
-    """Most runs taken whose words have not all left."""
+    """Most accepted runs whose words have not all left."""
 
     def __post_init__(self):
         check_integer("destinations", self.destinations, 1, 16)
@@ -35,7 +35,7 @@ class RoutedConfig:
 
     @property
     def command(self) -> data.StructLayout:
-        """A run: ``address`` in words, number of words as ``beats``, and its ``destination``."""
+        """Layout of a run: ``address`` in words, number of words as ``beats``, ``destination``."""
         burst = self.striped.reader.burst
         return data.StructLayout(
             {
@@ -47,7 +47,7 @@ class RoutedConfig:
 
     @property
     def route(self) -> data.StructLayout:
-        """What is remembered of a run."""
+        """Layout of a queued run: its destination and its number of words."""
         return data.StructLayout(
             {
                 "beats": unsigned(self.striped.reader.burst.count_width),
@@ -63,17 +63,17 @@ class RoutedConfig:
 class RoutedReader(wiring.Component):
     """A :class:`StripedReader` whose runs have destinations: tape buffer, KV cache, program.
 
-    Words come in the order of the runs; a destination that does not take its words holds up all
-    that come behind. So a run for a destination must be asked for only when the destination will
-    take it whatever becomes of the others.
+    Words come in the order of the runs; a destination that does not take its words blocks all words
+    behind them. So a destination must request a run only when it will take the words independently
+    of the others.
 
-    Throughput: one word a cycle, also from one destination to another. Latency: that of the
-    striped reader.
+    Throughput: one word a cycle, also from one destination to another. Latency: as the striped
+    reader's.
 
     Parameters
     ----------
     config
-        The reader and its destinations.
+        Parameters of the reader and its destinations.
 
     Members
     -------
@@ -81,7 +81,7 @@ class RoutedReader(wiring.Component):
         Runs. Runs of no words are dropped.
     o : array of streams of words, one a destination
     axi, base, busy, outstanding, errors, clear
-        Those of the striped reader.
+        As the striped reader's.
     """
 
     i_command: stream.Interface

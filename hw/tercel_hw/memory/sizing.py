@@ -1,9 +1,10 @@
-"""How deep the tape buffer must be so that the memory never waits.
+"""The depth of the tape buffer at which the memory never waits.
 
-A pass is a row of phases. In each the engine first takes nothing for a while (it normalises,
-attends, drains a pipeline) and then takes the words of a segment. The memory supplies words all
-the while. What it supplies while nothing is taken must fit the buffer, or the memory waits and the
-pass takes longer than its bytes need. The model is a fluid: words and cycles are real numbers.
+A pass is a sequence of phases. In each the engine first takes no words for some cycles (it
+normalises, attends, drains a pipeline) and then takes the words of a segment. The memory supplies
+words all the time. The words supplied while none are taken must fit the buffer, or the memory
+waits and the pass takes longer than its bytes need. The model is a fluid: words and cycles are real
+numbers.
 """
 
 import math
@@ -15,12 +16,12 @@ from tercel.image import Segment, TapeLayout
 __all__ = ["Phase", "Playback", "play", "supply_rate", "tape_buffer_words", "tape_phases"]
 
 TINY = 1e-6
-"""Words or cycles that are none: above the rounding of a pass of millions of words."""
+"""Tolerance below which words or cycles count as zero: above the rounding of a whole pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """Cycles without consumption, then a run of words.
+    """A phase of a pass: cycles without consumption, then a run of words.
 
     Raises
     ------
@@ -31,11 +32,11 @@ class Phase:
     words: int
     """Words that the engine takes."""
     rate: float = 1.0
-    """Words a cycle that it takes when they are there."""
+    """Words a cycle that the engine takes when they are available."""
     idle_cycles: float = 0.0
-    """Cycles before in which it takes none."""
+    """Cycles at the start in which the engine takes none."""
     share: float = 1.0
-    """Part of the supply that is the tape's in those cycles; the KV cache has the rest."""
+    """The tape's fraction of the supply in the idle cycles; the KV cache has the rest."""
 
     def __post_init__(self):
         if self.words < 0:
@@ -50,19 +51,19 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Playback:
-    """What became of a pass."""
+    """Result of playing a pass through a buffer."""
 
     cycles: float
     most_words: float
     """Highest level of the buffer."""
     starved_cycles: float
-    """Engine ready, fewer words there than it would take."""
+    """Cycles in which the engine was ready for more words than were available."""
     waiting_cycles: float
     """Supply cut by a full buffer, in cycles of full supply."""
 
 
 def supply_rate(layout: TapeLayout, *, bytes_per_second: float, clock_hz: float) -> float:
-    """Words a cycle that the memory supplies: at most one, the ports' own limit."""
+    """Return the words a cycle that the memory supplies: at most one, the limit of the ports."""
     return min(1.0, bytes_per_second / clock_hz / layout.word_bytes)
 
 
@@ -73,27 +74,27 @@ def tape_phases(
     idle_cycles: Mapping[str, float] | None = None,
     shares: Mapping[str, float] | None = None,
 ) -> list[Phase]:
-    """The phases of a pass: one for each played segment.
+    """Return the phases of a pass, one for each played segment.
 
-    A ternary segment is taken at a row-chunk a cycle but not above a word a cycle, others at a
-    word a cycle.
+    A ternary segment is taken at a row-chunk a cycle but at most a word a cycle, others at a word a
+    cycle.
 
     Parameters
     ----------
     table
         Segment table of the image.
     layout
-        Its tape layout.
+        Tape layout of the image.
     idle_cycles
         Cycles without consumption before segments of a name, without ``layers.{i}.``: as
         ``{"o": 900, "gate_up.vector": 120}``.
     shares
-        The tape's part of the supply in those cycles, by the same names.
+        The tape's fraction of the supply in those cycles, by the same names.
 
     Raises
     ------
     ValueError
-        If a name is of no played segment.
+        If no played segment has a given name.
     """
     played = [segment for segment in table if segment.played]
     idle_cycles, shares = idle_cycles or {}, shares or {}
@@ -123,7 +124,7 @@ def _in_layer(segment: Segment) -> bool:
 
 
 class _Buffer:
-    """Level of the buffer, moved from event to event."""
+    """State of the buffer, advanced from event to event."""
 
     def __init__(self, words: float, supply: float, depth: float):
         self.rest = words
@@ -132,7 +133,7 @@ class _Buffer:
         self.level = self.most = self.cycles = self.starved = self.waiting = 0.0
 
     def step(self, share: float, demand: float, limit: float) -> tuple[float, float]:
-        """Move until something changes, at most ``limit`` cycles: cycles moved, words a cycle."""
+        """Advance to the next event, at most ``limit`` cycles; return cycles and words a cycle."""
         flow = self.supply * share if self.rest > TINY else 0.0
         taken = demand if self.level > TINY else min(demand, flow)
         entered = min(flow, taken) if self.level >= self.depth - TINY else flow
@@ -172,7 +173,7 @@ def play(phases: Sequence[Phase], *, supply: float, depth: float = math.inf) -> 
     supply
         Words a cycle from the memory, see :func:`supply_rate`.
     depth
-        Words that the buffer holds, by default any number.
+        Words that the buffer holds; unlimited by default.
 
     Raises
     ------
@@ -196,9 +197,9 @@ def play(phases: Sequence[Phase], *, supply: float, depth: float = math.inf) -> 
 
 
 def tape_buffer_words(phases: Sequence[Phase], *, supply: float) -> int:
-    """Fewest words of a buffer with which the memory never waits.
+    """Return the fewest words of a buffer with which the memory never waits.
 
-    For one gap alone this is ``supply * share * idle_cycles``: the words that arrive in it. A gap
-    that comes before the words of the last one have been caught up adds to it.
+    For a single gap this is ``supply * share * idle_cycles``, the words that arrive in it. A gap
+    that begins before the buffer has drained from the last one adds to it.
     """
     return math.ceil(play(phases, supply=supply).most_words - TINY)

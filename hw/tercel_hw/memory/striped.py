@@ -1,4 +1,4 @@
-"""Reading words that are striped over several AXI4 ports."""
+"""The reader of words that are striped over several AXI4 ports."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ __all__ = ["StripedConfig", "StripedReader"]
 
 @dataclass(frozen=True, kw_only=True)
 class StripedConfig:
-    """Shape of a :class:`StripedReader`.
+    """Parameters of a :class:`StripedReader`.
 
     Raises
     ------
@@ -35,43 +35,43 @@ class StripedConfig:
 
     @property
     def base(self) -> data.ArrayLayout:
-        """Where each port's region starts, in beats."""
+        """Start of each port's region, in beats."""
         width = self.reader.burst.axi.beat_address_width
         return data.ArrayLayout(unsigned(width), self.ports)
 
 
 class StripedReader(wiring.Component):
-    """One run of words is the same run of beats on every port, each from its own base.
+    """Reads a run of words as the same run of beats on every port, each from its own base.
 
     Port p's beat is bits ``[p*data_width, (p+1)*data_width)`` of the word. Ports may run apart by
-    what a reader's data FIFO holds.
+    the capacity of a reader's data FIFO.
 
     Throughput: one word a cycle, sustained over runs; a run is taken every other cycle at most.
-    Latency: ``LATENCY`` cycles from taking a run to its first requests, ``DATA_LATENCY`` from the
-    arrival of a word's last beat to its offer.
+    Latency: ``LATENCY`` cycles from a run's transfer to its first requests, ``DATA_LATENCY`` from
+    the arrival of a word's last beat to its offer.
 
     Parameters
     ----------
     config
-        The ports and how each reads.
+        Number of ports and parameters of each one's reader.
 
     Members
     -------
     i_command : stream of ``config.reader.burst.command``
         Runs: address in words, number of words (as ``beats``).
     o : stream of ``config.word_width`` bits
-        Their words.
+        The words of the runs.
     axi : array of AXI4 read channels
     base : in, array
         Start of each port's region in beats; must not change while ``busy``.
     busy : out
-        Some word of a run taken has not left by ``o``.
+        Some word of an accepted run has not left by ``o``.
     outstanding : out
-        Some port has asked for a beat that has not arrived.
+        Some port has requested a beat that has not arrived.
     errors : out, array of 2 bits
         First error code of each port, else 0.
     clear : in
-        Forgets the errors.
+        Clears the errors.
     """
 
     LATENCY = AxiReader.LATENCY + 1

@@ -1,4 +1,4 @@
-"""Writing granules that are striped over several AXI4 ports."""
+"""The writer of granules that are striped over several AXI4 ports."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ __all__ = ["StripedWriter", "StripedWriterConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class StripedWriterConfig:
-    """Shape of a :class:`StripedWriter`.
+    """Parameters of a :class:`StripedWriter`.
 
     Raises
     ------
@@ -40,12 +40,12 @@ class StripedWriterConfig:
 
     @property
     def port_bits(self) -> int:
-        """Low bits of a granule's address that name its port."""
+        """Number of low bits of a granule's address that select its port."""
         return exact_log2(self.ports)
 
     @property
     def command(self) -> data.StructLayout:
-        """A run: the first ``granule`` and the number of ``granules``."""
+        """Layout of a run: the first ``granule`` and the number of ``granules``."""
         burst = self.writer.burst
         return data.StructLayout(
             {
@@ -56,29 +56,29 @@ class StripedWriterConfig:
 
     @property
     def granule(self) -> data.StructLayout:
-        """``data`` and ``strobe``, a bit for each byte that is written."""
+        """Layout of a granule: ``data`` and ``strobe``, a bit for each byte that is written."""
         width = self.writer.burst.axi.data_width
         return data.StructLayout({"data": unsigned(width), "strobe": unsigned(width // 8)})
 
     @property
     def base(self) -> data.ArrayLayout:
-        """Where each port's region starts, in beats."""
+        """Start of each port's region, in beats."""
         return data.ArrayLayout(unsigned(self.writer.burst.axi.beat_address_width), self.ports)
 
 
 class StripedWriter(wiring.Component):
-    """Granule g of the memory is beat ``g // ports`` of port ``g % ports``, from the port's base.
+    """Writes granule g as beat ``g // ports`` of port ``g % ports``, from the port's base.
 
-    Granules are taken once their run has been. Ports write independently of each other.
+    Granules are taken after their run. Ports write independently of each other.
 
     Throughput: one granule a cycle, ``GAP`` cycles from run to run. Latency: ``LATENCY`` cycles
-    from taking a run, or ``DATA_LATENCY`` from taking the last granule of a burst, to announcing
-    the burst.
+    from the transfer of a run, or ``DATA_LATENCY`` from that of a burst's last granule, to the
+    burst's address.
 
     Parameters
     ----------
     config
-        The ports and how each writes.
+        Number of ports and parameters of each one's writer.
 
     Members
     -------
@@ -90,13 +90,13 @@ class StripedWriter(wiring.Component):
     base : in, array
         Start of each port's region in beats; must not change while ``busy``.
     busy : out
-        Some granule of a run taken is not confirmed by the memory.
+        Some granule of an accepted run is not confirmed by the memory.
     outstanding : out
-        Some port has announced a burst that is not confirmed.
+        Some port has requested a burst that is not confirmed.
     errors : out, array of 2 bits
         First error code of each port, else 0.
     clear : in
-        Forgets the errors.
+        Clears the errors.
     """
 
     LATENCY = BurstSplitter.LATENCY + 2
@@ -179,10 +179,10 @@ class StripedWriter(wiring.Component):
         return granule[: self._config.port_bits]
 
     def _load(self, m: Module, run: data.View, index: int) -> None:
-        """The port's part of the run that is being taken."""
+        """Load the port's part of the run that is being transferred."""
         config, command = self._config, self.i_command.payload
         first = self._port(command.granule)
-        # Granules of the run before the port's first.
+        # Number of the run's granules before the port's first.
         before = Signal(config.port_bits, name=f"before{index}")
         m.d.comb += before.eq(index - first)
         total = command.granules + (config.ports - 1) - before

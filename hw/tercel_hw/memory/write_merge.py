@@ -1,4 +1,4 @@
-"""Several writers of granules on their way to one striped writer."""
+"""The arbiter of two sources of granules for one striped writer."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -10,11 +10,10 @@ __all__ = ["WriteMerge"]
 
 
 class WriteMerge(wiring.Component):
-    """Lets two askers write run by run: the first that asks is served, of both the lower one.
+    """Arbiter of two sources, run by run: first come, first served; the lower one on a tie.
 
-    The granules of a run pass once its command has been taken from the asker, those of the other
-    wait. They pass in the cycle in which they are offered, so a granule that has been taken here is
-    the striped writer's.
+    The granules of a run pass after its command was taken from its source; the other source waits.
+    They pass combinationally, so a granule taken here has been taken by the striped writer.
 
     Throughput: one granule a cycle, ``GAP`` cycles from run to run, the striped writer's included.
     Latency: ``LATENCY`` of commands, none of granules.
@@ -22,16 +21,16 @@ class WriteMerge(wiring.Component):
     Parameters
     ----------
     config
-        That of the :class:`StripedWriter` behind.
+        Configuration of the :class:`StripedWriter` that takes the runs.
 
     Members
     -------
     i_command : array of 2 streams of ``config.command``
     i : array of 2 streams of ``config.granule``
     o_command, o
-        Those of the striped writer.
+        Commands and granules for the striped writer.
     busy : out
-        Some granule of a run taken has not been.
+        Some granule of an accepted run has not been taken.
     """
 
     ASKERS = 2

@@ -1,4 +1,4 @@
-"""Writing runs of beats over one AXI4 port."""
+"""The writer of runs of beats over one AXI4 port."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ __all__ = ["AxiWriter", "WriterConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class WriterConfig:
-    """Shape of an :class:`AxiWriter`.
+    """Parameters of an :class:`AxiWriter`.
 
     Raises
     ------
@@ -26,11 +26,11 @@ class WriterConfig:
 
     burst: BurstConfig = field(default_factory=lambda: BurstConfig(max_beats=64))
     outstanding: int = 8
-    """Most bursts asked for and not confirmed: a power of two."""
+    """Most bursts requested and not confirmed: a power of two."""
     buffer_beats: int = 128
     """Beats of the data FIFO; a burst waits there until it is complete."""
     strobes: bool = False
-    """Whether a beat says which of its bytes are written; else all are."""
+    """True if beats carry byte strobes; else all bytes are written."""
 
     def __post_init__(self):
         check_power_of_two("outstanding", self.outstanding, 2, 256)
@@ -40,7 +40,7 @@ class WriterConfig:
 
     @property
     def beat(self) -> Shape | data.StructLayout:
-        """A beat: its bits, or with strobes ``data`` and ``strobe``, a bit a byte."""
+        """Layout of a beat: its bits, or with strobes ``data`` and ``strobe``, a bit a byte."""
         width = self.burst.axi.data_width
         if not self.strobes:
             return unsigned(width)
@@ -50,8 +50,8 @@ class WriterConfig:
 class AxiWriter(wiring.Component):
     """Writes a stream of beats to runs of addresses.
 
-    A burst is announced once all of its beats are in the data FIFO, so a slow source never holds
-    up the memory. The beats of a run may come before, with or after its command.
+    A burst is requested once all of its beats are in the data FIFO, so a slow source never stalls
+    the memory. The beats of a run may come before, with or after its command.
 
     Throughput: one beat a cycle, sustained over bursts and runs when ``buffer_beats`` is at least
     twice the longest burst.
@@ -69,14 +69,14 @@ class AxiWriter(wiring.Component):
         The beats of all runs, one after the other.
     axi : AXI4 write channels
     busy : out
-        Some beat of a run taken is not confirmed by the memory. A beat without a run does not
+        Some beat of an accepted run is not confirmed by the memory. A beat without a run does not
         count.
     outstanding : out
-        Some burst announced, whether or not its announcement has been taken, is not confirmed.
+        Some requested burst, accepted by the memory or not, is not confirmed.
     error : out (2)
-        Code of the first answer with an error (2 slave, 3 decode), else 0.
+        Code of the first error response (2 SLVERR, 3 DECERR), else 0.
     clear : in
-        Forgets the error.
+        Clears the error.
     """
 
     i_command: stream.Interface

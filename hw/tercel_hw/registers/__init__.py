@@ -1,4 +1,4 @@
-"""Registers described once: hardware, driver constants, C header and documents are made of it."""
+"""Register descriptions, from which hardware, driver constants, C header and documents are made."""
 
 from tercel_hw.registers.accelerator import COUNTERS, ControlConfig, accelerator_registers
 from tercel_hw.registers.control import AcceleratorControl, event_layout

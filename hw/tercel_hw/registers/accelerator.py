@@ -10,7 +10,7 @@ from tercel_hw.registers.register import Access, Field, Register, check_name
 __all__ = ["COUNTERS", "ControlConfig", "accelerator_registers"]
 
 IDENTITY = int.from_bytes(b"TRCL", "big")
-"""What the first register shows."""
+"""Constant value of the first register."""
 COUNTERS = {
     "cycles": "Cycles of the pass",
     "tape_stall": "Cycles in which the ternary engine waited for the tape alone",
@@ -21,13 +21,13 @@ COUNTERS = {
     "bytes_written": "Bytes written to memory",
     "table_stall": "Cycles in which it waited for activations, tables or its sums' consumer",
 }
-"""64-bit counters, zeroed by a start: those of bytes count by more than one a cycle."""
+"""64-bit counters, zeroed by a start; byte counters may add more than one a cycle."""
 FIRST_COUNTER, FIRST_BASE = 0x40, 0x80
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlConfig:
-    """What the register map depends on.
+    """Parameters of the register map.
 
     Raises
     ------
@@ -39,10 +39,10 @@ class ControlConfig:
     """Token lanes of a pass, K."""
     layout: TapeLayout = field(default_factory=lambda: LAYOUTS["kv260"])
     version: tuple[int, int, int] = (0, 1, 0)
-    """Major, minor, patch: of the hardware's contract with the driver."""
+    """Version of the contract between hardware and driver: major, minor, patch."""
     address_width: int = 40
     streams: tuple[str, ...] = ("program", "kv_read", "kv_write", "results", "embedding", "rope")
-    """Streams that can fail, besides the ports of the tape, the sequencer and the watchdog."""
+    """Streams with an error bit, besides the ports of the tape, the sequencer and the watchdog."""
     watchdog_cycles: int = 1 << 24
     """Value of the watchdog register after reset."""
 
@@ -216,7 +216,7 @@ def _control(config: ControlConfig) -> list[Register]:
 
 
 def accelerator_registers(config: ControlConfig) -> RegisterMap:
-    """The register map of an accelerator.
+    """Return the register map of an accelerator.
 
     Offsets do not move with the configuration: ``tape_base{p}`` is last.
     """

@@ -1,4 +1,4 @@
-"""The accelerator's registers with what belongs to them: counters, watchdog, interrupt."""
+"""The accelerator's control block: register file, counters, watchdog and interrupt."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from tercel_hw.registers.file import RegisterFile
 __all__ = ["AcceleratorControl", "event_layout"]
 
 BYTES_WIDTH = 12
-"""Bytes a cycle that the byte counters can count."""
+"""Width of a byte counter's step, in bits."""
 
 
 def event_layout() -> data.StructLayout:
-    """What to count in a cycle: a bit for each counter of cycles, bytes for the others."""
+    """Return the layout of a cycle's events: a bit for each cycle counter, bytes for the others."""
     return data.StructLayout(
         {name: unsigned(_step_width(name)) for name in COUNTERS if name != "cycles"}
     )
@@ -29,7 +29,7 @@ def _step_width(name: str) -> int:
 
 
 class AcceleratorControl(wiring.Component):
-    """Turns the driver's writes into a start and shows it what became of the pass.
+    """Control block of the accelerator: starts a pass and reports its status to the driver.
 
     A start zeroes the counters. While ``busy`` the cycles count; counting of an event lags it by a
     cycle. An error bit stays until the driver clears it; it does not end the pass by itself. A pass
@@ -38,7 +38,7 @@ class AcceleratorControl(wiring.Component):
     Parameters
     ----------
     config
-        What the register map depends on.
+        Parameters of the register map.
 
     Members
     -------
@@ -46,17 +46,17 @@ class AcceleratorControl(wiring.Component):
     irq : out
         An enabled event has happened and is not cleared.
     start : out
-        One cycle: begin a pass. Never while ``busy``.
+        A pulse: begin a pass. Never while ``busy``.
     reset : out
-        One cycle: the driver wants the accelerator reset.
+        A pulse: reset the accelerator.
     busy : in
         A pass is running.
     progress : in
-        Something moved; feeds the watchdog.
+        The pass made progress in this cycle; restarts the watchdog.
     errors : in, a bit for each name of ``config.errors``
-        Bits to set.
+        Error bits to set.
     events : in, :func:`event_layout`
-        What to count.
+        Events of this cycle.
     program_address : out
         Word address of the pass program.
     program_length : out
@@ -125,7 +125,7 @@ class AcceleratorControl(wiring.Component):
         return m
 
     def _run(self, m: Module, file: Any) -> None:
-        """Start, status and interrupt."""
+        """Add the logic of start, status and interrupt."""
         was_busy, done, ended, dropped = Signal(), Signal(), Signal(), Signal()
         failed, fresh = file.error.value.as_value(), file.error.set.as_value()
         m.d.sync += was_busy.eq(self.busy)

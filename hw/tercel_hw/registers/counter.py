@@ -1,4 +1,4 @@
-"""Long counters without long adders."""
+"""Wide counters with adders of half their width."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class CounterConfig:
 
 
 class Counter(wiring.Component):
-    """Adds a step every cycle in two halves; the carry between them is a cycle late inside only.
+    """Accumulator in two halves with a registered carry, which ``value`` already includes.
 
     Latency: ``LATENCY`` from a step to a value that has it.
 
@@ -43,7 +43,7 @@ class Counter(wiring.Component):
     Members
     -------
     step : in
-        What to add.
+        Number to add in this cycle.
     clear : in
         Zero the value, whatever the step.
     value : out

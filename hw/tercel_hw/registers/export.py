@@ -1,4 +1,4 @@
-"""A register map as text: Python module, C header, Markdown."""
+"""Export of a register map as Python module, C header and Markdown."""
 
 from tercel_hw.registers.map import RegisterMap
 from tercel_hw.registers.register import Field, Register
@@ -6,7 +6,7 @@ from tercel_hw.registers.register import Field, Register
 __all__ = ["c_header", "markdown", "python_module"]
 
 FEW = 10
-"""Numbers below are written in decimal."""
+"""Numbers below this one are written in decimal, others in hexadecimal."""
 
 
 def _number(value: int) -> str:
@@ -14,14 +14,14 @@ def _number(value: int) -> str:
 
 
 def python_module(registers: RegisterMap) -> str:
-    """Source of a module with the constants of :meth:`RegisterMap.constants`."""
+    """Return the source of a Python module with :meth:`RegisterMap.constants`."""
     lines = [f'"""Registers of {registers.name}: byte offsets; shifts and masks of fields."""', ""]
     lines += [f"{name} = {_number(value)}" for name, value in registers.constants().items()]
     return "\n".join(lines) + "\n"
 
 
 def c_header(registers: RegisterMap) -> str:
-    """Source of a C header with the same constants, each with the map's name before."""
+    """Return the source of a C header with the same constants, prefixed by the map's name."""
     prefix = registers.name.upper()
     guard = f"{prefix}_REGISTERS_H"
     lines = [f"/* {registers.description} */", f"#ifndef {guard}", f"#define {guard}", ""]
@@ -57,7 +57,7 @@ def _rows(register: Register) -> list[str]:
 
 
 def markdown(registers: RegisterMap) -> str:
-    """A table of all registers and fields."""
+    """Return a Markdown table of all registers and fields."""
     lines = [registers.description, ""]
     lines += ["| offset | name | access | bits | meaning |", "|---|---|---|---|---|"]
     for register in registers.registers:

@@ -14,7 +14,7 @@ __all__ = ["RegisterFile", "register_layout"]
 
 
 def register_layout(register: Register) -> Any:
-    """Shape of a register in hardware: a number, or its fields in their places."""
+    """Return the shape of a register in hardware: a number, or a layout of its fields."""
     if not register.fields:
         return unsigned(register.width)
     fields: dict[str | int, data.Field] = {
@@ -33,7 +33,7 @@ def _member(register: Register) -> wiring.Member | None:
 
 
 class RegisterFile(wiring.Component):
-    """The hardware of a register map.
+    """Register file of a register map behind AXI4-Lite.
 
     A read is answered a cycle after its address, a write a cycle after address and data: one read
     and one write every cycle at most. Reading the low word of a read-only register of 64 bits
@@ -50,11 +50,11 @@ class RegisterFile(wiring.Component):
     -------
     bus : AXI4-Lite, subordinate
     {register} : in
-        Of a read-only register, unless constant: the value to show.
+        For a read-only register that is not constant: the value to show.
     {register} : out
-        Of a read-write register: its value. Of a pulse register: one cycle of each bit written 1.
+        For a read-write register: its value. For a pulse register: a pulse of each bit written 1.
     {register}.set : in, {register}.value : out
-        Of a write-1-to-clear register: bits to set (setting wins over clearing) and its value.
+        For a write-1-to-clear register: bits to set (setting wins over clearing) and its value.
     """
 
     bus: Axi4LiteInterface
@@ -143,7 +143,7 @@ class RegisterFile(wiring.Component):
                 m.d.sync += self.bus.rdata.eq(kept)
 
     def _value(self, register: Register) -> Value:
-        """What a read of the register shows."""
+        """Return the value that a read of the register shows."""
         if register.constant is not None:
             return Const(register.constant, register.width)
         if register.access is Access.PULSE:

@@ -1,4 +1,4 @@
-"""A register file's contents, from which hardware, driver and documents are made."""
+"""Register maps, from which hardware, driver and documents are made."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ class RegisterMap:
         "A register of 64 bits is two words, the low one first; reading the low word of a "
         "read-only one keeps its high word for the next read of that."
     )
-    """What a reader of any description must know."""
+    """Rules of access, a part of every exported description."""
 
     name: str
     description: str
@@ -49,21 +49,21 @@ class RegisterMap:
 
     @property
     def size(self) -> int:
-        """Bytes up to the end of the last register."""
+        """Size in bytes, up to the end of the last register."""
         return self.registers[-1].offset + self.registers[-1].width // 8
 
     @property
     def address_width(self) -> int:
-        """Bits of a byte address inside."""
+        """Width of a byte address within the map, in bits."""
         return max(3, (self.size - 1).bit_length())
 
     def __getitem__(self, name: str) -> Register:
-        """The register of a name.
+        """Return the register of a name.
 
         Raises
         ------
         KeyError
-            If there is none.
+            If there is no such register.
         """
         for register in self.registers:
             if register.name == name:
@@ -71,7 +71,7 @@ class RegisterMap:
         raise KeyError(f"{self.name} has no register {name!r}")
 
     def constants(self) -> dict[str, int]:
-        """What a driver needs: offsets, and the shift and mask of every field.
+        """Return a driver's constants: offsets, and the shift and mask of every field.
 
         ``STATUS`` is the offset of ``status``, ``STATUS_BUSY_SHIFT`` and ``STATUS_BUSY_MASK`` (in
         place) describe its field ``busy``.

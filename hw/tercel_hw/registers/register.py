@@ -1,4 +1,4 @@
-"""What a register is."""
+"""Registers and their fields."""
 
 import enum
 import re
@@ -12,16 +12,16 @@ NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Access(enum.Enum):
-    """What the driver may do with a register."""
+    """Access of the driver to a register."""
 
     RO = "ro"
-    """Read what the hardware shows."""
+    """Read-only: the hardware drives the value."""
     RW = "rw"
-    """Read and write; the hardware sees the value."""
+    """Read and write: the hardware reads the value."""
     W1C = "w1c"
-    """Read bits that the hardware set; writing 1 clears a bit."""
+    """Write 1 to clear: the hardware sets bits, and the driver clears a bit by writing 1."""
     PULSE = "pulse"
-    """Writing 1 gives the hardware a pulse of one cycle; reads 0."""
+    """Write only: writing 1 gives the hardware a pulse of one cycle; reads 0."""
 
 
 def check_name(name: str) -> None:
@@ -53,7 +53,7 @@ class Field:
 
     @property
     def mask(self) -> int:
-        """The field's bits, in place."""
+        """Mask of the field within the register."""
         return ((1 << self.width) - 1) << self.bit
 
 
@@ -72,11 +72,11 @@ class Register:
     """Byte address in the register file: a multiple of 4, of 8 for 64 bits."""
     access: Access
     fields: tuple[Field, ...] = ()
-    """None: the register is one number."""
+    """Fields; an empty tuple means that the register is one number."""
     width: int = 32
     description: str
     constant: int | None = None
-    """What a read-only register always shows; None: what the hardware drives."""
+    """Constant value of a read-only register; None if the hardware drives it."""
     reset: int = 0
     """Value of a read-write register after reset."""
 
@@ -114,7 +114,7 @@ class Register:
 
     @property
     def mask(self) -> int:
-        """The bits that mean something."""
+        """Mask of the bits that are in use."""
         if not self.fields:
             return (1 << self.width) - 1
         return sum(field.mask for field in self.fields)
@@ -125,7 +125,7 @@ class Register:
 
     @property
     def at_reset(self) -> int | None:
-        """What a read shows after reset; None: what the hardware drives."""
+        """Value of a read after reset; None if the hardware drives it."""
         if self.access is Access.RO:
             return self.constant
         return self.reset

@@ -1,4 +1,4 @@
-"""A register map as CMSIS-SVD."""
+"""Export of a register map as CMSIS-SVD."""
 
 from xml.etree import ElementTree as Xml
 
@@ -16,12 +16,12 @@ ACCESS = {
 
 
 def svd(registers: RegisterMap, *, version: str, base: int = 0) -> str:
-    """A device of one peripheral.
+    """Return the CMSIS-SVD description of a device with one peripheral, the register map.
 
     Parameters
     ----------
     version
-        Of the device.
+        Version of the device.
     base
         Byte address of the registers in the system.
     """

@@ -1,4 +1,4 @@
-"""A register map as SystemRDL 2.0."""
+"""Export of a register map as SystemRDL 2.0."""
 
 from tercel_hw.registers.map import RegisterMap
 from tercel_hw.registers.register import Access, Field, Register
@@ -14,7 +14,7 @@ string struct sw this true type unsigned w w1 wclr with within woclr woset wot w
 wzt
 """
 RESERVED = frozenset(WORDS.split())
-"""Words of the language, which as names need an escape."""
+"""Reserved words, which need an escape as names."""
 PROPERTIES = {
     Access.RO: "sw = r; hw = w;",
     Access.RW: "sw = rw; hw = r;",
@@ -22,14 +22,14 @@ PROPERTIES = {
     Access.PULSE: "sw = w; hw = r;",
 }
 PULSE = "singlepulse;"
-"""The same for a bit of a pulse register; the language has it for single bits alone."""
+"""Property of a bit of a pulse register; SystemRDL allows it for single bits only."""
 CONSTANT = "sw = r; hw = na;"
 VALUE = "value"
 """Name of the field that is all of a register without fields."""
 
 
 def systemrdl(registers: RegisterMap) -> str:
-    """Source of an address map, with the registers at their offsets.
+    """Return the source of an address map with the registers at their offsets.
 
     A register of 64 bits is accessed in two words; one without fields has the field ``value``.
     """
