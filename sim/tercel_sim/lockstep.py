@@ -127,4 +127,9 @@ def _first_difference(a: npt.NDArray, b: npt.NDArray) -> str:
     if not len(differing):
         return ""
     place = tuple(differing[0].tolist())
-    return f" at {list(place)}: {a[place]!r} instead of {b[place]!r}"
+    digits = 2 + 2 * b.dtype.itemsize
+    values = [
+        f"{values[place]} ({int(raw[place]):#0{digits}x})"
+        for values, raw in ((a, mine), (b, golden))
+    ]
+    return f" at {list(place)}: {' instead of '.join(values)}"

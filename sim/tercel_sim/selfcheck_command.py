@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from tercel_sim.selfcheck.check import ModelCheck
+    from tercel_sim.selfcheck import ModelCheck
 
 __all__ = ["selfcheck"]
 
@@ -44,7 +44,7 @@ def selfcheck(
     for a small one, many for the kv260's.
     """
     from tercel_hw.export.configuration import read_configuration
-    from tercel_sim.selfcheck.check import check_model
+    from tercel_sim.selfcheck import check_model
     from tercel_sim.selfcheck.table import limits_table, models_table
 
     accelerator = read_configuration(config)
