@@ -30,7 +30,6 @@ PACKAGES = {
 LAYERS = [
     "errors",
     "files",
-    "cache_folder",
     "json_dataclass",
     "config",
     "numerics",

@@ -1,4 +1,4 @@
-"""Distillation of a full-precision teacher's next-token distribution into a student."""
+"""Distillation: a student that imitates a full-precision teacher's distribution."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class Distillation:
     """
 
     teacher: Transformer
-    """The teacher, with the student's vocabulary; not trained."""
+    """Same vocabulary as the student; not trained."""
     weight: float = 0.7
-    """Weight of the divergence in the loss; the rest is cross-entropy."""
+    """Share of the divergence in the loss; the rest is cross-entropy."""
     temperature: float = 1.0
-    """Divisor of both models' logits."""
+    """Divides both models' logits."""
 
     def __post_init__(self):
         if not 0 < self.weight <= 1:
@@ -36,12 +36,12 @@ class Distillation:
             raise TercelError(f"temperature must be a positive number, not {self.temperature!r}")
 
     def check(self, student: Transformer) -> None:
-        """Check that a student fits the teacher.
+        """Refuse a student whose tokens are not the teacher's.
 
         Raises
         ------
         TercelError
-            If the vocabularies differ in size or the student's context is longer.
+            If the vocabularies differ in size or the student's context is the longer one.
         """
         for field in ("vocab_size", "context"):
             ours, theirs = (getattr(m.config, field) for m in (student, self.teacher))
@@ -58,9 +58,9 @@ class Distillation:
         ----------
         cross_entropy : Tensor, float32, scalar
         logits : Tensor, float32, shape (batch * time, vocab_size)
-            The student's logits.
+            Of the student.
         tokens : Tensor, int64, shape (batch, time)
-            Inputs of both models.
+            Inputs of both.
 
         Returns
         -------

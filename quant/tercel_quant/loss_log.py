@@ -11,27 +11,27 @@ __all__ = ["LossLog", "read_losses"]
 
 
 def read_losses(path: Path) -> list[dict[str, float]]:
-    """Records of a log, in order; an incomplete last line (after a crash) is dropped.
+    """Records of a log, in order; a last line cut off by a crash is left out.
 
     Returns
     -------
     list of dict
-        Keys ``step``, ``tokens``, ``loss`` (of the batch), ``lr``, ``tokens_per_second``. Empty if
-        there is no log.
+        Keys ``step``, ``tokens``, ``loss`` (of the batch), ``lr``, ``tokens_per_second``.
+        Empty if there is no log.
     """
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class LossLog:
-    """Writer of a log that appends records; a context manager.
+    """Appends records; a context manager.
 
     Parameters
     ----------
     path : Path
     step : int
-        Number of updates done. Later records are dropped, because their updates were lost in a
-        crash and will be repeated.
+        Updates done. Later records, of updates that were lost with a crash, are dropped: they
+        will be written again.
     """
 
     def __init__(self, path: Path, *, step: int):

@@ -1,4 +1,4 @@
-"""The objective that a training run minimises."""
+"""What a training run minimises."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["Objective"]
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """Cross-entropy of the next token, plus optional terms.
+    """Cross-entropy of the next token, plus the terms that are given.
 
     Raises
     ------
@@ -24,9 +24,9 @@ class Objective:
     """
 
     distillation: Distillation | None = None
-    """Divergence from a teacher, mixed with the cross-entropy."""
+    """Agreement with a teacher."""
     numbers: NumberLoss | None = None
-    """Number-token loss, added."""
+    """Number-token loss."""
     number_weight: float = 0.3
     """Weight of the number-token loss; 0.3 is the value of arXiv 2411.02083."""
 
@@ -37,7 +37,7 @@ class Objective:
             )
 
     def to(self, device: torch.device) -> None:
-        """Move the teacher and the number table to a device, in place."""
+        """Move teacher and number table, in place."""
         for module in (self.distillation and self.distillation.teacher, self.numbers):
             if module is not None:
                 module.to(device)
@@ -54,7 +54,7 @@ class Objective:
         Returns
         -------
         Tensor, float32, scalar
-            In nats if cross-entropy is the only term.
+            In nats where cross-entropy is the only term.
         """
         tokens, labels = windows[:, :-1], windows[:, 1:].flatten()
         logits = model(tokens).flatten(0, 1).float()

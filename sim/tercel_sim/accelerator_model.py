@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
@@ -12,6 +13,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 from tercel.device.registers import REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.program import StripedMemory
+from tercel_sim.axi_monitor import monitor_manager
 from tercel_sim.cocotb_streams import pauses
 
 __all__ = ["AcceleratorModel"]
@@ -50,7 +52,8 @@ class PortMemory:
 class AcceleratorModel:
     """Plays a driver on the accelerator's registers and the memory behind its ports.
 
-    The bench drives ``clk`` and ``rst``, ``rst`` from before the model is made; then
+    A memory port that breaks a rule of AXI (:mod:`tercel_sim.axi_rules`) fails the test. The
+    bench drives ``clk`` and ``rst``, ``rst`` from before the model is made; then
     :meth:`prepare` comes first.
 
     Parameters
@@ -87,6 +90,7 @@ class AcceleratorModel:
             width = len(getattr(dut, f"m_axi_mem{port}_araddr"))
             memory = PortMemory(content[port], base=base, address_width=width)
             self._rams.append(AxiRam(bus, dut.clk, dut.rst, mem=memory))
+            cocotb.start_soon(monitor_manager(dut, f"m_axi_mem{port}"))
         bus = AxiLiteBus.from_prefix(dut, "s_axi_control")
         self._control: Any = AxiLiteMaster(bus, dut.clk, dut.rst)
         for part in (*self._rams, self._control):

@@ -4,6 +4,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from tercel_sim.axi_rules import AxiBeat, AxiBurst, AxiRuleError, AxiRules
 from tercel_sim.testbench import every_cycle
 
 __all__ = ["ReadMemory", "WriteMemory"]
@@ -52,17 +53,9 @@ class ReadMemory:
         self.most_open = 0
         self.running = True
 
-    def accept(self, cycle, address, length, size, burst, data_width):
-        beat_bytes = data_width // 8
-        assert (burst, 1 << size) == (1, beat_bytes)
-        assert address % beat_bytes == 0
-        end = address + (length + 1) * beat_bytes - 1
-        assert address // 4096 == end // 4096, "a burst crosses a page"
-        self.requests.append((cycle, address, length + 1))
-
     async def serve(self, ctx):
         axi, queue = self.axi, deque()
-        width = len(axi.rdata)
+        rules = AxiRules(beat_bytes=len(axi.rdata) // 8)
         open_bursts, offered = 0, None
         for cycle in itertools.count():
             if not self.running:
@@ -75,17 +68,21 @@ class ReadMemory:
                 ctx.set(axi.rresp, self.errors.get(beat, 0))
                 ctx.set(axi.rlast, last)
             ctx.set(axi.rvalid, offered is not None)
-            sampled = (axi.arvalid, axi.arready, axi.araddr, axi.arlen, axi.arsize, axi.arburst)
-            *_, valid, ready, address, length, size, burst, taken = await ctx.tick().sample(
-                *sampled, axi.rready
+            request = (axi.araddr, axi.arlen, axi.arsize, axi.arburst, axi.arid)
+            *_, valid, ready, taken, address, length, size, kind, number = await ctx.tick().sample(
+                axi.arvalid, axi.arready, axi.rready, *request
             )
+            burst = AxiBurst(address, length, size, kind, number)
+            rules.read_request(burst if valid else None, ready=ready)
             if offered is not None and taken:
                 self.arrivals.append(cycle)
                 open_bursts -= offered[2]
                 offered = None
             if valid and ready:
-                self.accept(cycle, address, length, size, burst, width)
-                first = address // (width // 8)
+                first = address >> size
+                if first + length >= len(self.beats):
+                    raise AxiRuleError(f"a burst ends behind the memory's {len(self.beats)} beats")
+                self.requests.append((cycle, address, length + 1))
                 open_bursts += 1
                 self.most_open = max(self.most_open, open_bursts)
                 for index in range(length + 1):
@@ -124,12 +121,14 @@ class WriteMemory(ReadMemory):
 
     def store(self, beat: int, data: int, strobe: int, width: int) -> None:
         mask = sum(255 << 8 * byte for byte in range(width // 8) if strobe >> byte & 1)
-        assert self.strobes or mask == (1 << width) - 1
+        if not self.strobes and mask != (1 << width) - 1:
+            raise AxiRuleError("a beat is written in part, which this memory does not expect")
         self.written[beat] = self.written.get(beat, 0) & ~mask | data & mask
 
     async def serve(self, ctx):
         axi, announced, answers = self.axi, deque(), deque()
         width = len(axi.wdata)
+        rules = AxiRules(beat_bytes=width // 8)
         open_bursts, offered, index = 0, None, 0
         for cycle in itertools.count():
             if not self.running:
@@ -140,28 +139,29 @@ class WriteMemory(ReadMemory):
                 offered = answers.popleft()
                 ctx.set(axi.bresp, offered[1])
             ctx.set(axi.bvalid, offered is not None)
-            sampled = (axi.awvalid, axi.awready, axi.awaddr, axi.awlen, axi.awsize, axi.awburst)
-            beat = (axi.wvalid, axi.wready, axi.wdata, axi.wstrb, axi.wlast)
+            request = (axi.awaddr, axi.awlen, axi.awsize, axi.awburst, axi.awid)
+            beat = (axi.wdata, axi.wstrb, axi.wlast)
+            handshakes = (axi.awvalid, axi.awready, axi.wvalid, axi.wready, axi.bready)
             (
-                *_,
+                _,
+                _,
                 valid,
                 ready,
-                address,
-                length,
-                size,
-                burst,
                 wv,
                 wr,
+                taken,
                 data,
                 strobe,
                 last,
-                taken,
-            ) = await ctx.tick().sample(*sampled, *beat, axi.bready)
+                *fields,
+            ) = await ctx.tick().sample(*handshakes, *beat, *request)
+            burst = AxiBurst(*fields)
+            rules.write_beat(AxiBeat(data, strobe, bool(last)) if wv else None, ready=wr)
+            rules.write_request(burst if valid else None, ready=ready)
             if offered is not None and taken:
                 offered, open_bursts = None, open_bursts - 1
             if wv and wr:
-                first, beats = announced[0]
-                assert last == (index == beats - 1)
+                first = announced[0]
                 self.store(first + index, data, strobe, width)
                 self.arrivals.append(cycle)
                 index += 1
@@ -170,7 +170,7 @@ class WriteMemory(ReadMemory):
                     answers.append((cycle + self.latency, self.errors.get(first, 0)))
                     index = 0
             if valid and ready:
-                self.accept(cycle, address, length, size, burst, width)
-                announced.append((address // (width // 8), length + 1))
+                self.requests.append((cycle, burst.address, burst.length + 1))
+                announced.append(burst.address >> burst.size)
                 open_bursts += 1
                 self.most_open = max(self.most_open, open_bursts)

@@ -1,4 +1,4 @@
-"""Parameters of :class:`~tercel_hw.attention.datapath.Attention`."""
+"""The shape of an attention."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ __all__ = ["BFLOAT16_BITS", "DENOMINATOR_BITS", "AttentionConfig"]
 
 BFLOAT16_BITS = 16
 DENOMINATOR_BITS = 32
-"""Width of a denominator: up to 4096 terms of 2^19."""
+"""Up to 4096 terms of 2^19."""
 MOST_POSITIONS = 4096
 RAM_STYLES = (None, "block", "distributed", "ultra")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionConfig:
-    """Parameters of the attention's datapath.
+    """Shape of an attention.
 
-    A *KV sweep* reads the keys and then the values of a KV head; it serves as many of its query
+    A *sweep* is over the keys and then the values of a KV head; it serves as many of its query
     heads as there are lanes for. Each has a *head slot*: node n of head slot s has lane
     ``s * lanes_per_head + n``.
 
@@ -41,7 +41,7 @@ class AttentionConfig:
     sweeps: int = 64
     """Most sweeps of a layer."""
     ram_style: str | None = "ultra"
-    """Memory kind of scores and weights: ``block``, ``distributed``, ``ultra`` or None."""
+    """Of the memories of scores and weights: ``block``, ``distributed``, ``ultra`` or none."""
 
     def __post_init__(self):
         if not isinstance(self.dense, DenseConfig):
@@ -64,17 +64,17 @@ class AttentionConfig:
 
     @property
     def lanes_per_head_choices(self) -> tuple[int, ...]:
-        """Possible numbers of lanes per query head."""
+        """Lanes that a query head may have."""
         return lanes_per_head_choices(self.nodes)
 
     @property
     def sum_bits(self) -> int:
-        """Width of a score's integer sum, signed."""
+        """Of a score's integer."""
         return (self.dense.totals * self.dense.macs * PRODUCT).bit_length() + 1
 
     @property
     def scores(self) -> data.ArrayLayout:
-        """Layout of the lanes' scores: base-2 logarithms with 9 fraction bits."""
+        """Base-2 logarithms, 9 fraction bits."""
         return data.ArrayLayout(signed(SCORE_BITS), self.nodes)
 
     @property
@@ -83,12 +83,12 @@ class AttentionConfig:
 
     @property
     def ancestors(self) -> data.ArrayLayout:
-        """Layout of ancestor masks: bit j of element i is set if node i sees node j, also i = j."""
+        """Bit j of element i: node i sees node j; its own bit is set."""
         return data.ArrayLayout(unsigned(self.nodes), self.nodes)
 
     @property
     def layer(self) -> data.StructLayout:
-        """Layout of a layer's command: sweeps over ``base`` common positions, then the nodes'."""
+        """All sweeps of a layer: ``base`` positions that every node sees, then the nodes' own."""
         read = self.dense.read.members
         return data.StructLayout(
             {
@@ -107,23 +107,23 @@ class AttentionConfig:
 
     @property
     def head_command(self) -> data.StructLayout:
-        """Layout of a head sweep's command: ``rows`` of ``slices`` for the dense engine."""
+        """A sweep of the model's head over ``rows`` of ``slices`` with the dense engine."""
         members = self.dense.command.members
         return data.StructLayout({"slices": members["full"], "rows": members["rows"]})
 
     @property
     def row_scales(self) -> data.StructLayout:
-        """Layout of a position's key and value scale, bfloat16."""
+        """The scales of a position, bfloat16."""
         return data.StructLayout({"key": BFLOAT16_BITS, "value": BFLOAT16_BITS})
 
     @property
     def scored(self) -> data.StructLayout:
-        """Layout of a position's scores and value scale."""
+        """A position's scores and the scale of its value."""
         return data.StructLayout({"scores": self.scores, "value_scale": BFLOAT16_BITS})
 
     @property
     def denominators(self) -> data.StructLayout:
-        """Layout of a sweep's denominators: the lanes' sums L and largest exponents E, biased."""
+        """What a sweep leaves: the sums L and the largest exponents E, biased."""
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(unsigned(DENOMINATOR_BITS), self.nodes),
@@ -133,5 +133,5 @@ class AttentionConfig:
 
     @property
     def output(self) -> data.StructLayout:
-        """Layout of an output element of all nodes; ``last`` with a sweep's last."""
+        """An element of all nodes' outputs; ``last`` with a sweep's last."""
         return data.StructLayout({"values": self.floats, "last": 1})

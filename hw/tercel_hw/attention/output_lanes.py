@@ -1,4 +1,4 @@
-"""The conversion of exact sums to float32 outputs, for all lanes."""
+"""Exact sums to outputs."""
 
 from amaranth.hdl import Module
 from amaranth.lib import data

@@ -1,4 +1,4 @@
-"""The query scales of a KV sweep, mapped to its lanes."""
+"""The queries' scales, sweep by sweep."""
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
@@ -14,9 +14,9 @@ __all__ = ["QueryScales"]
 
 
 class QueryScales(wiring.Component):
-    """Multiplies query scales by a factor, a node a cycle; offers a sweep's as one value a lane.
+    """Multiplies scales with a factor, a node a cycle; gives those of a sweep's lanes together.
 
-    The scales of a sweep are offered ``LATENCY`` cycles after its last node's cycle.
+    A sweep's are offered ``LATENCY`` cycles after its last node's cycle.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ class QueryScales(wiring.Component):
     Members
     -------
     i_layer : In(stream.Signature(config.layer))
-        Taken when the scales of the previous layer have been taken.
+        Taken when the scales of the layer before have been.
     factor : In(32)
-        Float32; valid with ``i_layer``.
+        Float32; with ``i_layer``.
     i : In(stream.Signature(config.floats))
-        For each query head, the scales of its nodes.
+        For each query head, those of its nodes.
     o : Out(stream.Signature(config.floats))
-        For each sweep, a scale per lane; undefined in lanes without a node.
+        For each sweep; lanes without a node hold something.
     """
 
     LATENCY = 1 + Multiplier.LATENCY + 1
@@ -63,7 +63,7 @@ class QueryScales(wiring.Component):
         m.submodules.heads = heads = HeadSlotCounter(config)
         layer, factor = Signal(config.layer), Signal(FLOAT32_BITS)
         running, starts, ends = Signal(), Signal(), Signal()
-        # Sweeps that were started and whose scales have not been issued.
+        # Sweeps that have been asked for and not been issued.
         kept = Signal(range(config.sweeps + 1))
         issued = Signal()
         node = Signal(range(config.nodes))
@@ -110,7 +110,7 @@ class QueryScales(wiring.Component):
         return m
 
     def _keep(self, m: Module, value: Value, lanes: Value, ends: Value, issued: Value) -> None:
-        """Add the queue of sweeps, which is written lane by lane."""
+        """A queue of sweeps that is written lane by lane."""
         config = self._config
         into, out = Signal(range(config.sweeps)), Signal(range(config.sweeps))
         ready = Signal(range(config.sweeps + 1))

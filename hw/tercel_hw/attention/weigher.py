@@ -1,4 +1,4 @@
-"""The computation of a sweep's weights and denominators from its scores."""
+"""Scores to weights."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -12,11 +12,11 @@ __all__ = ["Weigher"]
 
 
 class Weigher(wiring.Component):
-    """Computes the integers of ``numerics.attend`` for all positions of a sweep.
+    """The integers of ``numerics.attend`` for all positions of a sweep, one a cycle, unstalled.
 
-    Throughput: a position a cycle, without stalls. The first weights leave ``LATENCY`` cycles after
-    the sweep's maxima were taken; the denominators are offered in the cycle after the last weights.
-    The next sweep begins when they have been taken.
+    The first weights leave ``LATENCY`` cycles after the sweep's maxima have been taken, the
+    denominators are offered in the cycle after the last weights. The next sweep is begun when they
+    have been taken.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ class Weigher(wiring.Component):
     -------
     positions, base : In(range(positions + 1))
     masks : In(config.ancestors)
-        As those of the :class:`ScoreStore`.
+        Those of a :class:`ScoreStore`.
     i : In(stream.Signature(maxima_layout(config)))
     room : In(1)
-        The weight buffer has room for another sweep.
+        The weights of another sweep can be kept.
     read : Out(range(positions))
     scored : In(config.scored)
-        The store's read port.
+        The store.
     o_valid : Out(1)
     o : Out(one of config.dense.weights)
-        Weights, one position after the other.
+        Weights of one position after the other.
     o_denominator : Out(stream.Signature(config.denominators))
     """
 
@@ -104,7 +104,7 @@ class Weigher(wiring.Component):
         with m.If(late_last):
             m.d.sync += self.o_denominator.valid.eq(1)
         scale = self.scored.value_scale
-        # Zeros and subnormals count as zero and do not raise the largest exponent.
+        # Zeros and subnormals have no mantissa, and do not raise the largest exponent.
         exponent = exponent_of(scale)
         mantissa = Mux(exponent.any(), scale[:7] | 0x80, 0)
         sums = self.o_denominator.payload.sums

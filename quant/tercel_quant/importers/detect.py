@@ -1,4 +1,4 @@
-"""Detection of a checkpoint's kind."""
+"""Finding out what a checkpoint is."""
 
 from pathlib import Path
 

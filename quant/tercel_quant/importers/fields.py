@@ -1,4 +1,4 @@
-"""Validation of foreign metadata against a table of known fields."""
+"""Metadata that others wrote, checked against a table of the fields that are understood."""
 
 import abc
 from collections.abc import Mapping
@@ -27,24 +27,23 @@ SHOWN = 60
 
 
 class Rule(abc.ABC):
-    """A rule for the values of a field."""
+    """The values that a field may have."""
 
     @abc.abstractmethod
     def check(self, name: str, value: Any) -> Any:
-        """Check a value and return it in the form that tercel uses.
+        """The value as it is used.
 
         Raises
         ------
         TercelError
-            If the value breaks the rule; the message quotes the field's name, the rule and the
-            value.
+            That quotes the field's name, the rule and the value.
         """
 
 
 def describe(value: Any) -> str:
-    """The text of a value for a message, shortened."""
+    """A value for a message, shortened."""
     if isinstance(value, (list, tuple, dict)):
-        # repr of a huge or deeply nested value may fail.
+        # The text of a large or deeply nested value may not exist.
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value[: 2 * SHOWN] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
@@ -110,7 +109,7 @@ class Text(Rule):
 
 @dataclass(frozen=True)
 class Choice(Rule):
-    """One of several strings; each is mapped to tercel's term."""
+    """One of some strings, each with what it means here."""
 
     meanings: Mapping[str, str]
 
@@ -122,11 +121,11 @@ class Choice(Rule):
 
 @dataclass(frozen=True)
 class Fixed(Rule):
-    """A switch of a feature that tercel lacks; only its values for "off" are accepted."""
+    """A switch of a part that tercel has not; only its values for "off" are taken."""
 
     off: tuple[Any, ...]
     part: str
-    """The feature with its verb, for the message: ``biases are`` not supported."""
+    """What another value asks for, with its verb: ``biases are``."""
 
     def check(self, name: str, value: Any) -> Any:
         if not any(value == off for off in self.off):
@@ -148,7 +147,7 @@ class Listed(Rule):
 
 @dataclass(frozen=True)
 class OneOrMore(Rule):
-    """One value or a list of such values; returned as a list."""
+    """One value, or a list of such values; read as a list."""
 
     item: Rule
 
@@ -160,7 +159,7 @@ class OneOrMore(Rule):
 
 @dataclass(frozen=True)
 class Field:
-    """A known field: its rule, and its default if absent or null."""
+    """A field that is read: its rule, and its value where it is absent or null."""
 
     rule: Rule
     default: Any = None
@@ -171,30 +170,30 @@ class Field:
 class FieldTable:
     """All fields of one kind of metadata.
 
-    Any other field may change what the model computes, so it is refused by name unless it is listed
-    as harmless.
+    A field that is neither read nor known to be harmless may change what the model computes, so it
+    is refused by its name.
     """
 
     fields: Mapping[str, Field]
     remedy: str
-    """Remedy for an unknown field, for the message; ``{name}`` stands for the field."""
+    """What to do about an unknown field; ``{name}`` stands for it."""
     harmless: frozenset[str] = frozenset()
     harmless_prefixes: tuple[str, ...] = ()
 
     def read(self, found: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
-        """Check metadata and return the value of every field of the table.
+        """The value of every field of the table.
 
         Parameters
         ----------
         found
-            Name to value; ``None`` counts as absent.
+            Name to value; ``None`` is as if the field were absent.
         prefix
-            Prefix of the names in messages.
+            Stands before the names in messages.
 
         Raises
         ------
         TercelError
-            If a field is missing, breaks its rule or is unknown.
+            If a field is missing, breaks its rule or is not known.
         """
         values = {}
         for name, entry in self.fields.items():

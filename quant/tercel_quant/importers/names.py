@@ -1,4 +1,4 @@
-"""Checks of a checkpoint's tensor names and shapes against its config."""
+"""Checks of a checkpoint's tensor names and shapes against those its config calls for."""
 
 from collections.abc import Mapping
 
@@ -19,11 +19,11 @@ PARTS = {
     "lora_": "LoRA adapters",
     "post_feedforward": "norms after the MLP",
 }
-"""Substring of a tensor's name to the unsupported feature that it belongs to."""
+"""Part of a tensor's name to what it belongs to."""
 
 
 def canonical_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Canonical name of every tensor of a model to its shape."""
+    """Every tensor of a model under its canonical name, with its shape."""
     table = (config.vocab_size, config.hidden_size)
     shapes: dict[str, tuple[int, ...]] = {"embedding": table}
     if not config.tied_head:
@@ -43,20 +43,19 @@ def check_tensors(
     *,
     ignored: tuple[str, ...] = (),
 ) -> None:
-    """Check that the expected tensors exist with their shapes and that there are no others.
+    """Raise unless every expected tensor is there in its shape and no other tensor is.
 
     Parameters
     ----------
     found, expected : mapping of str to tuple of int
         Name to shape.
     ignored : tuple of str
-        Suffixes of names that are allowed and ignored.
+        A found name that ends in one of these may be there.
 
     Raises
     ------
     TercelError
-        If they differ; the message names up to five tensors and, if known, the feature that they
-        belong to.
+        That names the tensors (the first five) and, where their name tells, what they belong to.
     """
     if missing := [name for name in expected if name not in found]:
         raise TercelError(f"the checkpoint lacks {len(missing)} tensors: {_list(missing)}")

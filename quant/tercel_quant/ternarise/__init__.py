@@ -1,4 +1,4 @@
-"""Post-training ternarisation of models with float weights."""
+"""Ternary weights for models with float weights."""
 
 from tercel_quant.ternarise.absmean import absmean
 from tercel_quant.ternarise.rounding import RoundingConfig

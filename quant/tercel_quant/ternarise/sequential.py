@@ -1,7 +1,8 @@
 """Post-training ternarisation of a float model, layer by layer through the quantised network.
 
-The calibration text runs through the quantised and the float network in parallel. Each linear is
-rounded on its inputs in the quantised network, towards its outputs in the float network.
+The calibration text runs through the quantised and through the float network side by side. Each
+linear is rounded for the inputs that it will see, quantised by all that lies before it, and towards
+the outputs that the float network has.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ __all__ = ["CalibrationConfig", "calibrated_layers"]
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationConfig:
-    """Parameters of the ternarisation of a float model.
+    """How a float model is ternarised.
 
     Raises
     ------
@@ -33,9 +34,9 @@ class CalibrationConfig:
 
     rounding: RoundingConfig = field(default_factory=RoundingConfig)
     compensation: float = 1.0
-    """Strength of the refit of the weights to the quantised inputs, 0 to 1."""
+    """How far the weights are refitted to the quantised inputs, 0 to 1."""
     windows: int = 4
-    """Windows of text that a linear processes together."""
+    """Windows of text that pass through a linear together."""
 
     def __post_init__(self):
         if not 0 <= self.compensation <= 1:
@@ -51,7 +52,7 @@ class _Pair:
     quantised: Tensor
     original: Tensor
     weight: Tensor | float = 1.0
-    """Weight of each token in the moments, a number or shape (windows, time, 1)."""
+    """Of each token in the moments."""
 
     def error(self) -> float:
         """Mean over the tokens of the squared difference over the squared original."""
@@ -59,7 +60,7 @@ class _Pair:
         return float((distance / self.original.square().sum(-1).clamp_min(1e-30)).mean())
 
     def split(self, windows: int) -> Iterator["_Pair"]:
-        """Views of ``windows`` windows at a time, all with weight 1."""
+        """Views of some windows at a time."""
         parts = zip(self.quantised.split(windows), self.original.split(windows), strict=True)
         return (_Pair(*part) for part in parts)
 
@@ -76,22 +77,22 @@ def calibrated_layers(
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Ternarise the layers of a checkpoint without sub-norms.
 
-    Memory: one layer's weights, and for all tokens the residual streams and the inputs of the
-    widest linear, at most ``16 * (hidden_size + ffn_size)`` bytes per token.
+    Besides a layer's weights, the streams and the widest linear's inputs of all tokens are in
+    memory: ``16 * (hidden_size + ffn_size)`` bytes a token at most.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        A checkpoint with float matrices; ternary matrices are kept.
+        With float matrices; those that hold trits already are kept.
     embedding : Tensor, float32, shape (vocab_size, hidden_size)
-        The image's embedding, dequantised.
+        As the image has it, dequantised.
     tokens : Tensor, int64, shape (windows, time)
         The calibration text.
     config : CalibrationConfig
     report : callable
-        Called with a line for every finished layer.
+        Told about every finished layer.
     requantize : bool
-        Treat ternary matrices with several scales as float matrices.
+        Whether to treat matrices that are ternary with several scales as float ones.
 
     Yields
     ------
@@ -122,7 +123,7 @@ class _Layer:
     Members
     -------
     tensors : dict of str to Ternary or Tensor
-        Results so far, by name within the layer.
+        What is done.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class _Layer:
         self._stored = stored
 
     def run(self, stream: _Pair, table: tuple[Tensor, Tensor]) -> None:
-        """Ternarise all linears and pass the streams through the layer, in place."""
+        """Ternarise all linears and move the streams through the layer, in place."""
         model = self._model
         parts = list(stream.split(self._config.windows))
         normed = [self._normed(part, "attention_norm") for part in parts]
@@ -178,9 +179,9 @@ class _Layer:
         """Ternarise a linear and add its output to both residual streams."""
         for part, pair in zip(parts, pairs, strict=True):
             part.original += self._plain(name)(pair.original)
-        # A norm follows, so an error counts relative to its token's stream. But a few tokens, such
-        # as the first, have a stream hundreds of times larger and get most of the attention; the
-        # square root keeps enough weight on them.
+        # An error matters relative to the stream that it joins, for a norm follows. But the few
+        # tokens with a stream hundreds of times larger than the others', such as the first, are
+        # those to which later tokens attend most: half the exponent keeps them in sight.
         self._round(
             (name,),
             [
@@ -224,7 +225,7 @@ class _Layer:
 
 
 def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ternary:
-    """A stored matrix; one with several scales is dequantised if ``requantize``, else refused."""
+    """A matrix; one that is ternary with several scales as floats."""
     weight = checkpoint.matrix(name)
     if not isinstance(weight, GroupedTernary):
         return weight
@@ -234,5 +235,5 @@ def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ter
 
 
 def _inverse_rms(stream: Tensor) -> Tensor:
-    """Inverse root mean square of each token, shape (windows, time, 1)."""
+    """One over the root mean square of every token, shape (windows, time, 1)."""
     return stream.square().mean(-1, keepdim=True).clamp_min(1e-30).rsqrt()

@@ -1,24 +1,20 @@
 // A Verilated design with its memory and its driver's bus, for ctypes.
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <new>
 
 #include "Vdesign.h"
 #include "ddr.h"
 #include "shape.h"
 #include "verilated.h"
-#include "waves.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
 
 namespace tercel {
 
-enum Outcome {
-    ENDED = 0,
-    LIMIT = 1,
-    VIOLATION = 2,
-    NO_ANSWER = 3,
-    UNWRITTEN = 4,   // Waves could not be written.
-    UNFINISHED = 5,  // The slice is over; to be called again.
-};
+enum Outcome { ENDED = 0, LIMIT = 1, VIOLATION = 2, NO_ANSWER = 3 };
 
 constexpr uint64_t RESET_CYCLES = 4;
 constexpr uint64_t BUS_LIMIT = 10000;  // Cycles that a register access may take.
@@ -48,7 +44,7 @@ public:
         reset();
     }
     ~Simulation() {
-        waves_.close();
+        close_waves();
         top_.final();
     }
 
@@ -64,38 +60,32 @@ public:
         tick();  // A design may be reset a cycle later.
     }
 
-    // The functions that run the clock to a cycle `end` come back after `slice` cycles: what called
-    // them can then attend to signals.
-    int run(uint64_t end, uint64_t slice) {
-        const uint64_t stop = std::min(end, cycle_ + slice);
-        while (cycle_ < stop) {
+    int run(uint64_t cycles) {
+        for (; cycles; --cycles) {
             tick();
-            if (int outcome = trouble()) return outcome;
+            if (ddr_.violation()) return VIOLATION;
         }
-        return cycle_ < end ? UNFINISHED : ENDED;
+        return ENDED;
     }
 
-    int run_until_interrupt(uint64_t end, uint64_t slice) {
-        const uint64_t stop = cycle_ + slice;
-        while (!top_.irq) {
-            if (cycle_ >= end) return LIMIT;
-            if (cycle_ >= stop) return UNFINISHED;
+    int run_until_interrupt(uint64_t limit) {
+        for (; !top_.irq; --limit) {
+            if (!limit) return LIMIT;
             tick();
-            if (int outcome = trouble()) return outcome;
+            if (ddr_.violation()) return VIOLATION;
         }
         return ENDED;
     }
 
     int run_while_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t period,
-                           uint64_t end, uint64_t slice) {
-        const uint64_t stop = cycle_ + slice;
+                           uint64_t limit) {
+        const uint64_t end = cycle_ + limit;
         for (;;) {
             uint32_t found = 0;
             if (int outcome = read_register(offset, &found)) return outcome;
             if ((found & mask) != value) return ENDED;
             if (cycle_ >= end) return LIMIT;
-            if (int outcome = run(std::min(end, cycle_ + period), period)) return outcome;
-            if (cycle_ >= stop) return UNFINISHED;
+            if (int outcome = run(std::min(period, end - cycle_))) return outcome;
         }
     }
 
@@ -113,7 +103,7 @@ public:
             }
             edge();
             if (asked) top_.s_axi_control_arvalid = 0;
-            if (int found = trouble()) outcome = found;
+            if (ddr_.violation()) outcome = VIOLATION;
         }
         top_.s_axi_control_arvalid = 0;
         top_.s_axi_control_rready = 0;
@@ -136,7 +126,7 @@ public:
             edge();
             if (asked) top_.s_axi_control_awvalid = 0;
             if (given) top_.s_axi_control_wvalid = 0;
-            if (int found = trouble()) outcome = found;
+            if (ddr_.violation()) outcome = VIOLATION;
         }
         top_.s_axi_control_awvalid = 0;
         top_.s_axi_control_wvalid = 0;
@@ -144,10 +134,17 @@ public:
         return outcome;
     }
 
-    Waves& waves() { return waves_; }
-    int open_waves(const char* path, uint64_t first, uint64_t end, uint64_t period) {
-        return waves_.open(top_, path, first, end, period);
+#if VM_TRACE
+    // Write what happens from cycle `first` to before cycle `end`.
+    void waves(const char* path, uint64_t first, uint64_t end) {
+        close_waves();
+        waves_ = std::make_unique<VerilatedVcdC>();
+        top_.trace(waves_.get(), 99);
+        waves_->open(path);
+        first_wave_ = first;
+        end_wave_ = end;
     }
+#endif
 
 private:
     static VerilatedContext* start(VerilatedContext& context) {
@@ -165,27 +162,42 @@ private:
         ddr_.drive(pins_, cycle_);
         top_.clk = 0;
         top_.eval();
-        waves_.dump(cycle_, 0);
+        dump(0);
     }
 
     void edge() {
         if (!top_.rst) ddr_.sample(pins_, cycle_);
         top_.clk = 1;
         top_.eval();
-        waves_.dump(cycle_, 1);
+        dump(1);
         ++cycle_;
     }
 
-    int trouble() const {
-        if (ddr_.violation()) return VIOLATION;
-        return waves_.failure() ? UNWRITTEN : ENDED;
+#if VM_TRACE
+    void dump(unsigned half) {
+        if (!waves_ || cycle_ < first_wave_) return;
+        if (cycle_ < end_wave_)
+            waves_->dump(2 * cycle_ + half);
+        else
+            close_waves();
     }
+    void close_waves() {
+        if (waves_) waves_->close();
+        waves_.reset();
+    }
+
+    std::unique_ptr<VerilatedVcdC> waves_;
+    uint64_t first_wave_ = 0;
+    uint64_t end_wave_ = 0;
+#else
+    void dump(unsigned) {}
+    void close_waves() {}
+#endif
 
     VerilatedContext context_;
     Vdesign top_;
     Pins pins_[PORTS] = {FOR_EACH_PORT(CONNECT_PORT)};
     Ddr<PORTS, BEAT_BYTES> ddr_;
-    Waves waves_;
     uint64_t cycle_ = 0;
 };
 
@@ -213,15 +225,13 @@ uint64_t tercel_cycles(Simulation* simulation) { return simulation->cycles(); }
 int tercel_interrupt(Simulation* simulation) { return simulation->interrupt(); }
 void tercel_reset(Simulation* simulation) { simulation->reset(); }
 
-int tercel_run(Simulation* simulation, uint64_t end, uint64_t slice) {
-    return simulation->run(end, slice);
-}
-int tercel_run_until_interrupt(Simulation* simulation, uint64_t end, uint64_t slice) {
-    return simulation->run_until_interrupt(end, slice);
+int tercel_run(Simulation* simulation, uint64_t cycles) { return simulation->run(cycles); }
+int tercel_run_until_interrupt(Simulation* simulation, uint64_t limit) {
+    return simulation->run_until_interrupt(limit);
 }
 int tercel_run_while_register(Simulation* simulation, uint32_t offset, uint32_t mask,
-                              uint32_t value, uint64_t period, uint64_t end, uint64_t slice) {
-    return simulation->run_while_register(offset, mask, value, period, end, slice);
+                              uint32_t value, uint64_t period, uint64_t limit) {
+    return simulation->run_while_register(offset, mask, value, period, limit);
 }
 int tercel_read_register(Simulation* simulation, uint32_t offset, uint32_t* value) {
     return simulation->read_register(offset, value);
@@ -254,11 +264,15 @@ unsigned tercel_violating_port(Simulation* simulation) {
     return simulation->ddr().violating_port();
 }
 
-// Both return 0 or an errno; ENOTSUP is that of a build that writes no waves.
-int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end,
-                 uint64_t period) {
-    return simulation->open_waves(path, first, end, period);
+// Whether this build can write waves.
+int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end) {
+#if VM_TRACE
+    simulation->waves(path, first, end);
+    return 1;
+#else
+    (void)simulation, (void)path, (void)first, (void)end;
+    return 0;
+#endif
 }
-int tercel_close_waves(Simulation* simulation) { return simulation->waves().close(); }
 
 }  // extern "C"

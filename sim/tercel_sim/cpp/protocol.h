@@ -27,35 +27,55 @@ void get_bytes(const Pin& pin, uint8_t* bytes) {
     std::memcpy(bytes, static_cast<const void*>(&pin), BYTES);
 }
 
+// The payload of a request.
+struct Request {
+    uint64_t address = 0;
+    unsigned length = 0;  // Beats, less one.
+    unsigned size = 0;    // Bytes of a beat, as a power of two.
+    unsigned burst = 0;
+    uint64_t id = 0;
+
+    bool operator==(const Request& other) const {
+        return address == other.address && length == other.length && size == other.size
+            && burst == other.burst && id == other.id;
+    }
+};
+
+// Note the rule that a taken request breaks, unless one was broken before.
 template <unsigned BEAT_BYTES>
-void check_burst(uint64_t address, unsigned length, unsigned size, unsigned kind,
-                 const char*& violation) {
-    const uint64_t end = address + (length + 1u) * BEAT_BYTES - 1;
+void check_burst(const Request& request, const char*& violation) {
+    const uint64_t end = request.address + (request.length + 1u) * BEAT_BYTES - 1;
     if (violation) return;
-    if (kind != INCR) violation = "a burst is not INCR";
-    if (size != log2(BEAT_BYTES)) violation = "a burst has beats narrower than the port";
-    if (address % BEAT_BYTES) violation = "a burst does not start on a beat";
-    if (address / PAGE != end / PAGE) violation = "a burst crosses a 4 KiB page";
+    if (request.burst != INCR)
+        violation = "a burst is not INCR";
+    else if (request.size != log2(BEAT_BYTES))
+        violation = "a burst has beats of another width than the port";
+    else if (request.address % BEAT_BYTES)
+        violation = "a burst does not start on a beat";
+    else if (request.address / PAGE != end / PAGE)
+        violation = "a burst crosses a 4 KiB page";
 }
 
-// A request, once offered, must stay until it is taken.
-class RequestCheck {
+// What a channel offers must stay until it is taken.
+template <class Payload>
+class HeldCheck {
 public:
     void reset() { waiting_ = false; }
 
-    void request(bool valid, bool ready, uint64_t address, unsigned length,
+    void observe(bool valid, bool ready, const Payload& payload, const char* rule,
                  const char*& violation) {
-        if (waiting_ && !violation && (!valid || address != address_ || length != length_))
-            violation = "a request was withdrawn or changed before it was taken";
+        if (waiting_ && !violation && (!valid || !(payload == payload_))) violation = rule;
         waiting_ = valid && !ready;
-        address_ = address;
-        length_ = length;
+        if (waiting_) payload_ = payload;
     }
 
 private:
     bool waiting_ = false;
-    uint64_t address_ = 0;
-    unsigned length_ = 0;
+    Payload payload_{};
 };
+
+constexpr const char* REQUEST_CHANGED = "a request was withdrawn or changed before it was taken";
+constexpr const char* BEAT_CHANGED =
+    "a beat to write was withdrawn or changed before it was taken";
 
 }  // namespace tercel

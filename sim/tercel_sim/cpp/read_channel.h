@@ -80,11 +80,12 @@ public:
             ++(offered_ ? statistics.blocked : bursts_.empty() ? statistics.idle
                                                                : statistics.starved);
         }
-        check_.request(pins.arvalid, ready_, pins.araddr, pins.arlen, violation);
+        const Request request{pins.araddr, pins.arlen, pins.arsize, pins.arburst, pins.arid};
+        check_.observe(pins.arvalid, ready_, request, REQUEST_CHANGED, violation);
         if (pins.arvalid && ready_) {
-            check_burst<BEAT_BYTES>(pins.araddr, pins.arlen, pins.arsize, pins.arburst, violation);
+            check_burst<BEAT_BYTES>(request, violation);
             ++statistics.read_bursts;
-            accept(pins.araddr, pins.arlen + 1u, pins.arid, cycle, memory);
+            accept(request.address, request.length + 1u, request.id, cycle, memory);
         }
     }
 
@@ -133,7 +134,7 @@ private:
     std::vector<uint8_t> data_;  // Of each place in the ring.
     Meter meter_;
     Pause pause_;
-    RequestCheck check_;
+    HeldCheck<Request> check_;
     uint64_t fetching_ = 0;  // The burst, counted from the front, that is being fetched.
     uint64_t fetched_of_burst_ = 0;
     uint64_t ahead_ = 0;  // Beats fetched and not taken.

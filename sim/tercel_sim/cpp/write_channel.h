@@ -33,7 +33,8 @@ public:
         meter_.set(config_.port_rate, BEAT_BYTES, 1);
         receiving_ = received_of_burst_ = storing_ = stored_of_burst_ = 0;
         offered_ = request_ready_ = data_ready_ = false;
-        check_.reset();
+        request_check_.reset();
+        data_check_.reset();
     }
 
     bool wanting() const { return !beats_.empty(); }
@@ -77,21 +78,25 @@ public:
 
     template <class Pins>
     void sample(Pins& pins, PortStatistics& statistics, const char*& violation) {
-        if (pins.wvalid && data_ready_) receive(pins, statistics, violation);
+        Beat beat;
+        if (pins.wvalid) get_beat(pins, beat);
+        data_check_.observe(pins.wvalid, data_ready_, beat, BEAT_CHANGED, violation);
+        if (pins.wvalid && data_ready_) receive(beat, statistics, violation);
         if (offered_ && pins.bready) {
             offered_ = false;
             bursts_.pop();
             --storing_;
             --receiving_;
         }
-        check_.request(pins.awvalid, request_ready_, pins.awaddr, pins.awlen, violation);
+        const Request request{pins.awaddr, pins.awlen, pins.awsize, pins.awburst, pins.awid};
+        request_check_.observe(pins.awvalid, request_ready_, request, REQUEST_CHANGED, violation);
         if (pins.awvalid && request_ready_) {
-            check_burst<BEAT_BYTES>(pins.awaddr, pins.awlen, pins.awsize, pins.awburst, violation);
+            check_burst<BEAT_BYTES>(request, violation);
             ++statistics.write_bursts;
             Burst& burst = bursts_.push();
-            burst.address = pins.awaddr;
-            burst.beats = pins.awlen + 1u;
-            burst.id = pins.awid;
+            burst.address = request.address;
+            burst.beats = request.length + 1u;
+            burst.id = request.id;
         }
     }
 
@@ -112,19 +117,29 @@ private:
     struct Beat {
         uint8_t data[BEAT_BYTES] = {};
         uint8_t strobes[(BEAT_BYTES + 7) / 8] = {};
+        bool last = false;
+
+        bool operator==(const Beat& other) const {
+            return last == other.last && !std::memcmp(data, other.data, sizeof(data))
+                && !std::memcmp(strobes, other.strobes, sizeof(strobes));
+        }
     };
 
     template <class Pins>
-    void receive(Pins& pins, PortStatistics& statistics, const char*& violation) {
-        Burst& burst = bursts_[receiving_];
-        Beat& beat = beats_.push();
+    static void get_beat(const Pins& pins, Beat& beat) {
         get_bytes<BEAT_BYTES>(pins.wdata, beat.data);
         get_bytes<sizeof(beat.strobes)>(pins.wstrb, beat.strobes);
+        beat.last = pins.wlast;
+    }
+
+    void receive(const Beat& beat, PortStatistics& statistics, const char*& violation) {
+        Burst& burst = bursts_[receiving_];
+        beats_.push() = beat;
         if (taken_++ == fault_beat_) burst.response = fault_response_;
         meter_.spend();
         ++statistics.write_beats;
         const bool last = ++received_of_burst_ == burst.beats;
-        if (last != bool(pins.wlast) && !violation)
+        if (last != beat.last && !violation)
             violation = "wlast is not on the last beat of a burst";
         if (last) {
             ++receiving_;
@@ -142,7 +157,8 @@ private:
     Ring<Beat> beats_;
     Meter meter_;
     Pause pause_;
-    RequestCheck check_;
+    HeldCheck<Request> request_check_;
+    HeldCheck<Beat> data_check_;
     uint64_t receiving_ = 0;  // The burst, counted from the front, whose beats come next.
     uint64_t received_of_burst_ = 0;
     uint64_t storing_ = 0;  // The burst, counted from the front, whose beats are stored next.

@@ -6,6 +6,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
+from cocotb.handle import Force
 from cocotb.task import bridge
 from cocotb.triggers import ClockCycles
 
@@ -17,6 +18,7 @@ from tercel.image import Image
 from tercel.program import COMMANDS, DeviceMemory, memory_map
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.accelerator_model import AcceleratorModel
+from tercel_sim.axi_rules import AxiRuleError
 from tercel_sim.cocotb_board import CocotbBoard
 
 CYCLES = 0x40
@@ -105,6 +107,16 @@ async def a_bench_runs_programs(dut):
 @cocotb.test(timeout_time=50, timeout_unit="us")
 async def beyond_the_memory_is_an_error(dut):
     model = await begin(dut, words=64)
+    first, second = model.bases  # A page with the memory, and an empty one.
+    assert (first % 4096, second - first) == (0, 2 * 4096)
     await model.prepare()
     with pytest.raises(TercelError, match="reported the errors tape0, tape1"):
         await model.run(64, 2, limit=1000)
+
+
+@cocotb.test(timeout_time=50, timeout_unit="us", expect_error=AxiRuleError)
+async def a_port_that_breaks_a_rule_fails_the_test(dut):
+    model = await begin(dut, words=64)
+    dut.m_axi_mem1_arburst.value = Force(0)  # The last test: it stays.
+    await model.prepare()
+    await model.run(8, 2, limit=1000)
