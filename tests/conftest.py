@@ -5,13 +5,14 @@ import pytest
 from tercel.errors import TercelError
 from tercel_hw.emission import emit_verilog
 from tercel_sim.cocotb_runner import check_simulator, run_bench
-from tercel_sim.verilator import find_verilator
+from tercel_sim.verilator import check_compiler, find_verilator
 
 
 @pytest.fixture(scope="session")
 def verilator():
     """What compiled simulations need."""
     try:
+        check_compiler()
         return find_verilator()
     except TercelError as error:
         pytest.skip(str(error))

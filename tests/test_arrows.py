@@ -30,6 +30,7 @@ PACKAGES = {
 LAYERS = [
     "errors",
     "files",
+    "cache_folder",
     "json_dataclass",
     "config",
     "numerics",

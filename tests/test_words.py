@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("sw/tercel/cli", "sw/tercel/image", "sw/tercel/numerics", "sw/tercel/runtime")
+FOLDERS = ("quant", "sw/tercel/cli", "sw/tercel/image", "sw/tercel/numerics", "sw/tercel/runtime")
 RIDDLE = re.compile(r"(What|Whatever|Who|Whose|Whether|Of)\b")
 
 

@@ -1,4 +1,4 @@
-"""Linear layers with ternary weights and int8 activations, trained straight through."""
+"""Linear layers with ternary weights, int8 activations and straight-through gradients."""
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ def _inverse(values: Tensor) -> Tensor:
 
 
 def _straight_through(latent: Tensor, rounded: Tensor, inverse: Tensor) -> Tensor:
-    """``rounded`` going forward, with the gradient of ``latent * inverse``."""
+    """``rounded`` in the forward pass, with the gradient of ``latent * inverse``."""
     scaled = latent * inverse
     return scaled + (rounded - scaled).detach()
 
@@ -76,7 +76,7 @@ class BitLinear(nn.Module):
     Members
     -------
     weight : Parameter, float32, shape (rows, columns)
-        Latent weights, which the optimiser sees.
+        Latent weights, which the optimiser updates.
 
     Raises
     ------
@@ -101,8 +101,8 @@ class BitLinear(nn.Module):
 def project(x: Tensor, *linears: BitLinear) -> tuple[Tensor, ...]:
     """Apply linears of one precision to one input, which is quantised once.
 
-    The product itself is on integers, which bfloat16 holds exactly; scales are applied after it.
-    Gradients pass the rounding unchanged: as if the weights and activations were not quantised.
+    The product is computed on integers that bfloat16 represents exactly; the scales are applied
+    afterwards. Gradients pass the rounding unchanged, as if nothing were quantised.
 
     Parameters
     ----------

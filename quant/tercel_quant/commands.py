@@ -1,7 +1,7 @@
 """The commands ``tercel quantize``, ``tercel train`` and ``tercel eval``.
 
-What needs the extra is imported when a command runs: ``tercel --help`` stays quick, and works
-without it.
+Modules that need the extra are imported when a command runs, so that ``tercel --help`` is quick
+and works without the extra.
 """
 
 import json
@@ -26,7 +26,7 @@ __all__ = ["evaluate", "quantize", "train"]
 
 
 def _report(line: str) -> None:
-    """Progress goes to standard error."""
+    """Print progress to standard error."""
     typer.echo(line, err=True)
 
 
@@ -114,7 +114,7 @@ def quantize(
     for line in _requantised(found) if requantize else ():
         _report(line)
     bits = footprint(found.config, LAYOUTS[layout]).bits_per_weight
-    to_errors = is_standard_output(output)  # which has the image
+    to_errors = is_standard_output(output)  # standard output carries the image
     if as_json:
         facts = {
             "output": str(output),
@@ -137,7 +137,7 @@ def quantize(
 
 
 def _requantised(found: "Conversion") -> Iterator[str]:
-    """What giving matrices one scale has cost."""
+    """Lines for the user about the error of requantised matrices."""
     if not found.requantised:
         if found.method != "calibrated":
             yield "no matrix has several scales, so --requantize changed nothing"
@@ -163,7 +163,7 @@ train = typer.Typer(add_completion=False, rich_markup_mode=None)
     },
 )
 def _train(context: typer.Context) -> None:
-    """Hand everything to the trainer's own command line, which ``torchrun`` starts as well."""
+    """Pass all arguments to the trainer's own command line, which ``torchrun`` also starts."""
     from tercel_quant.train import main
 
     raise typer.Exit(main(context.args))

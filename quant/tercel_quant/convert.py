@@ -1,4 +1,4 @@
-"""From a checkpoint to an image."""
+"""Conversion of a checkpoint to an image."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -28,25 +28,25 @@ METHODS = ("absmean", "calibrated")
 """Ways to ternarise a model that was not trained ternary."""
 
 DEFAULT_CONTEXT = 4096
-"""Positions of an image whose checkpoint has more: what the largest preset accelerator holds."""
+"""Default limit of an image's positions: the context of the largest preset accelerator."""
 MOST_CONTEXT = 65535
-"""What the registers of an accelerator can name."""
+"""Largest position count that an accelerator's 16-bit registers can express."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What :func:`convert` did."""
+    """The result of :func:`convert`."""
 
     config: ModelConfig
     source: str
-    """The checkpoint's layout in words."""
+    """Description of the checkpoint's layout."""
     method: str
     """``imported`` or ``requantised`` for a model trained ternary, else one of :data:`METHODS`."""
     image_bytes: int
     all_zero: tuple[str, ...]
-    """Tensors without a value that is not 0."""
+    """Names of tensors whose values are all 0."""
     requantised: Mapping[str, float]
-    """Matrix that had several scales and has one now to the error of its weights, relative."""
+    """Name of each matrix reduced to one scale to the relative error of its weights."""
 
 
 def convert(
@@ -71,32 +71,32 @@ def convert(
     source : Path or str
         A Hugging Face folder or a GGUF file.
     output : Path or str, or stream
-        The image, as :meth:`tercel.image.ImageBuilder.write` takes it; a file is as before on any
+        The image, as for :meth:`tercel.image.ImageBuilder.write`; a file is unchanged on any
         failure.
     layout : TapeLayout, optional
-        Of the tape; the kv260's by default.
+        Layout of the tape; by default that of the kv260.
     method : str, optional
-        One of :data:`METHODS`, needed for a model that was not trained ternary, and only there.
+        One of :data:`METHODS`, required for a model that was not trained ternary and refused for
+        any other.
     tokenizer : Path or str, optional
         A ``tokenizer.json`` in place of the checkpoint's own.
     name : str, optional
         The model's name in the image, in place of the checkpoint's file name.
     context : int, optional
-        Positions of the image's RoPE table, and with it of every KV cache; at most the checkpoint's
-        own and :data:`MOST_CONTEXT`. By default the checkpoint's, but at most
+        Positions of the image's RoPE table, which limit every KV cache; at most the checkpoint's
+        context and :data:`MOST_CONTEXT`. By default the checkpoint's context, but at most
         :data:`DEFAULT_CONTEXT`.
     calibration_text : str, optional
-        Needed for ``calibrated``; text of the kind that the model will meet.
+        Text similar to the model's later use; required for ``calibrated``.
     calibration_tokens : int
-        Most tokens of it to use, spread evenly over it; more of them serve unseen text better.
+        Most tokens of the text to use, spread evenly over it; more tokens overfit less.
     calibration : CalibrationConfig, optional
     requantize : bool
-        Whether matrices that are ternary with several scales (per row, group or shard) may get one
-        scale each, which loses some of the model. Without a method and with ``absmean`` it is the
-        scale of least squared error over the non-zeros; ``calibrated`` takes such a matrix for a
-        float one.
+        Reduce ternary matrices with several scales (per row, group or shard) to one scale each,
+        which adds an error. Without a method and with ``absmean`` it is the scale of least squared
+        error over the non-zeros; ``calibrated`` treats such a matrix as a float one.
     report : callable
-        Told what is being done, a line at a time.
+        Called with each line of progress.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def convert(
     Raises
     ------
     TercelError
-        If the checkpoint is refused, the method does not fit it, or the tokenizer does not.
+        If the checkpoint cannot be imported, or the method or the tokenizer does not fit it.
     """
     if isinstance(output, (str, Path)):
         check_output(output, inputs=checkpoint_files(source))
@@ -125,7 +125,7 @@ def convert(
         f"context: {config.context} of the checkpoint's {own.context} positions"
         + ("" if config.context == own.context else "; --context N changes it")
     )
-    # One that `tercel run` could not use is told now.
+    # Refuses a tokenizer that `tercel run` could not use.
     reader = None if text is None else TextTokenizer(text)
     builder = ImageBuilder(config=config, layout=layout, tokenizer=text)
     zero: list[str] = []
@@ -178,7 +178,7 @@ def convert(
 
 
 def _context(config: ModelConfig, asked: int | None) -> int:
-    """Positions of the image."""
+    """Positions of the image: the requested number, checked, or the default."""
     if asked is None:
         return min(config.context, DEFAULT_CONTEXT)
     most = min(config.context, MOST_CONTEXT)
@@ -201,7 +201,7 @@ def _check_method(
             f"is; leave out the method {method!r}"
         )
     if not checkpoint.declared_ternary and not requantize:
-        for part in checkpoint.config.linears():  # those of the first layer tell it at once
+        for part in checkpoint.config.linears():  # fail early: the first layer is typical
             _one_scale(checkpoint, f"layers.0.{part}", None)
     if not checkpoint.trained_ternary and method is None:
         raise TercelError(
@@ -229,9 +229,9 @@ def _tokenizer_bytes(checkpoint: Checkpoint, tokenizer: Path | str | None) -> by
 
 
 def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Tensor:
-    """Give embedding and head to the builder; return the embedding as the image has it.
+    """Add embedding and head to the builder; return the embedding, quantised and dequantised.
 
-    The names of those without a value that is not 0 are added to ``zero``.
+    The names of all-zero tensors are appended to ``zero``.
     """
     values = scales = np.zeros(0)
     for name in ("embedding",) if checkpoint.config.tied_head else ("head", "embedding"):
@@ -248,7 +248,13 @@ def _layers(
     requantised: dict[str, float] | None,
     rounds: bool,
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
-    """All layers' tensors, float matrices rounded by :func:`absmean` or refused."""
+    """Names and tensors of all layers; :func:`absmean` rounds float matrices if ``rounds``.
+
+    Raises
+    ------
+    TercelError
+        If a matrix is not ternary and ``rounds`` is false.
+    """
     config = checkpoint.config
     for index in range(config.layers):
         for part in config.linears():
@@ -271,10 +277,10 @@ def _layers(
 def _one_scale(
     checkpoint: Checkpoint, name: str, requantised: dict[str, float] | None
 ) -> Ternary | Tensor:
-    """A matrix that is float or has one scale.
+    """A matrix as floats or as trits with one scale.
 
-    One with several scales is refused, or if ``requantised`` is given, gets one scale and is noted
-    there with its loss.
+    A matrix with several scales is refused or, if ``requantised`` is given, reduced to one scale;
+    its relative error is recorded there.
     """
     weight = checkpoint.matrix(name)
     if not isinstance(weight, GroupedTernary):

@@ -18,7 +18,7 @@ class TokenFile:
     ----------
     path : Path
     vocab_size : int
-        Every id that a batch uses must lie below it.
+        Exclusive upper bound of the ids in a batch.
 
     Raises
     ------
@@ -44,8 +44,8 @@ class TokenFile:
     def batch(self, *, seed: int, step: int, batch_size: int, length: int) -> Tensor:
         """Windows for one update: a pure function of the arguments and the file.
 
-        An epoch visits every window once, in an order drawn from (seed, epoch); its windows start
-        at an offset drawn from the same, so that no two epochs cut the text alike.
+        An epoch visits every window once, in an order drawn from (seed, epoch). The offset of its
+        first window is drawn from the same, so that epochs cut the text differently.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class TokenFile:
         batch_size : int
             Windows.
         length : int
-            Inputs in a window; the window holds one token more, the last target.
+            Inputs in a window; the window has one token more, the last target.
 
         Returns
         -------
@@ -82,8 +82,8 @@ class TokenFile:
         Returns
         -------
         Tensor, int64, shape (windows, length + 1)
-            Neighbours share one token, so every token but the first is predicted once. A last
-            incomplete window is left out; at most ``limit`` windows.
+            At most ``limit`` windows. Neighbours share one token, so every token but the first is
+            predicted once. An incomplete last window is dropped.
         """
         windows = (len(self) - 1) // length
         if windows == 0:

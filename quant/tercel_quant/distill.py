@@ -1,4 +1,4 @@
-"""Distillation: a student that imitates a full-precision teacher's distribution."""
+"""Distillation of a full-precision teacher's next-token distribution into a student."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class Distillation:
     """
 
     teacher: Transformer
-    """Same vocabulary as the student; not trained."""
+    """The teacher, with the student's vocabulary; not trained."""
     weight: float = 0.7
-    """Share of the divergence in the loss; the rest is cross-entropy."""
+    """Weight of the divergence in the loss; the rest is cross-entropy."""
     temperature: float = 1.0
-    """Divides both models' logits."""
+    """Divisor of both models' logits."""
 
     def __post_init__(self):
         if not 0 < self.weight <= 1:
@@ -36,12 +36,12 @@ class Distillation:
             raise TercelError(f"temperature must be a positive number, not {self.temperature!r}")
 
     def check(self, student: Transformer) -> None:
-        """Refuse a student whose tokens are not the teacher's.
+        """Check that a student fits the teacher.
 
         Raises
         ------
         TercelError
-            If the vocabularies differ in size or the student's context is the longer one.
+            If the vocabularies differ in size or the student's context is longer.
         """
         for field in ("vocab_size", "context"):
             ours, theirs = (getattr(m.config, field) for m in (student, self.teacher))
@@ -58,9 +58,9 @@ class Distillation:
         ----------
         cross_entropy : Tensor, float32, scalar
         logits : Tensor, float32, shape (batch * time, vocab_size)
-            Of the student.
+            The student's logits.
         tokens : Tensor, int64, shape (batch, time)
-            Inputs of both.
+            Inputs of both models.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""One process or many: the device, the share of a batch, sharding, agreement."""
+"""Training in one process or several: device, batch sharding, model sharding, reductions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class World:
     Parameters
     ----------
     launched : bool
-        Whether ``torchrun`` started this process: then it joins the others over NCCL, one GPU a
+        True if ``torchrun`` started this process: it then joins the others over NCCL, one GPU per
         process, or over gloo on CPUs. Otherwise it is alone, on the first GPU if there is one.
 
     Members
     -------
     rank, size : int
-        Number of this process and of all.
+        Index of this process, and number of processes.
     device : torch.device
     """
 
@@ -56,7 +56,7 @@ class World:
 
     @classmethod
     def join(cls) -> World:
-        """The world that this process was started for, by ``torchrun`` or alone."""
+        """The world of this process: that of ``torchrun`` if it started the process, or alone."""
         return cls(launched=dist.is_available() and dist.is_torchelastic_launched())
 
     def __enter__(self) -> World:
@@ -70,12 +70,12 @@ class World:
     ) -> None:
         if self._launched:
             if error is None:
-                dist.barrier()  # nobody leaves while another still needs the group
+                dist.barrier()  # no process may leave while another still uses the group
             dist.destroy_process_group()
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and draws the progress bar."""
+        """True for rank 0, which writes files and draws the progress bar."""
         return self.rank == 0
 
     def place(self, model: Transformer) -> None:
@@ -93,7 +93,7 @@ class World:
         Raises
         ------
         TercelError
-            If the batch cannot be shared evenly.
+            If the number of windows is no multiple of the processes.
         """
         if len(windows) % self.size:
             raise TercelError(
@@ -103,7 +103,7 @@ class World:
         return windows[self.rank :: self.size].to(self.device)
 
     def agree(self, loss: Tensor, *flags: bool) -> tuple[float, list[bool]]:
-        """Mean loss over all processes, and which flags any of them raised."""
+        """Mean loss over all processes, and for each flag whether any process raised it."""
         values = torch.tensor([loss.item() / self.size, *map(float, flags)], device=self.device)
         if self.size > 1:
             dist.all_reduce(values)
@@ -111,7 +111,7 @@ class World:
         return mean, [flag > 0 for flag in raised]
 
     def state(self, model: Transformer, optimisers: list[Optimizer]) -> dict[str, Any]:
-        """Whole state on the CPU of rank 0, the same for any number of processes."""
+        """The unsharded state on the CPU of rank 0, the same for any number of processes."""
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         return {
             "model": get_model_state_dict(model, options=options),
@@ -121,7 +121,7 @@ class World:
     def restore(
         self, model: Transformer, optimisers: list[Optimizer], state: dict[str, Any]
     ) -> None:
-        """Inverse of :meth:`state`; every process passes the whole state."""
+        """Inverse of :meth:`state`; every process passes the unsharded state."""
         options = StateDictOptions(full_state_dict=True)
         set_model_state_dict(model, state["model"], options=options)
         set_optimizer_state_dict(model, optimisers, state["optimisers"], options=options)

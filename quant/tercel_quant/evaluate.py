@@ -1,4 +1,4 @@
-"""Perplexity of one model: unquantised, quantised in float32, and as the device computes."""
+"""Perplexity of one model: unquantised, quantised in float32, and in the device's arithmetic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ ARITHMETICS = ("unquantised", "reference", "device")
 """The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
 
 NO_SHAPE = ("name", "context", "bos_token", "eos_tokens")
-"""Fields of a model config that do not shape weights; an image may have fewer positions, and an
-older one may know one end token."""
+"""Fields of a model config that do not affect weights; an image may have fewer positions, and an
+older image fewer end tokens."""
 
 NODES = 64
 """Nodes of a pass of the emulator."""
@@ -35,12 +35,12 @@ NODES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What :func:`evaluate` found."""
+    """The result of :func:`evaluate`."""
 
     results: dict[str, Perplexity]
-    """One of :data:`ARITHMETICS` to its perplexity, all over the same tokens."""
+    """Perplexity by arithmetic (of :data:`ARITHMETICS`), all over the same tokens."""
     text_bytes: int
-    """Of the tokens that are predicted."""
+    """UTF-8 bytes of the predicted tokens."""
     device_error: float | None = None
     """Standard error of :attr:`device_change`, from the tokens' paired differences."""
 
@@ -52,7 +52,7 @@ class Evaluation:
         return self.results["device"].perplexity / self.results["reference"].perplexity - 1
 
     def bits_per_byte(self, arithmetic: str) -> float:
-        """Loss in bits over the bytes of the text."""
+        """Loss in bits per byte of the text."""
         result = self.results[arithmetic]
         return result.bits_per_byte(self.text_bytes / result.tokens)
 
@@ -72,18 +72,18 @@ def evaluate(
     Parameters
     ----------
     image : Image
-        With a tokenizer.
+        An image with a tokenizer.
     text : str
     checkpoint : Path or str, optional
-        What the image was made of; needed for ``unquantised``.
+        The image's checkpoint; required for ``unquantised``.
     arithmetics : tuple of str
-        Of :data:`ARITHMETICS`.
+        Elements of :data:`ARITHMETICS`.
     context : int
         Length of a window; every window starts with an empty cache.
     tokens : int, optional
         Most tokens in all windows together, spread evenly over the text.
     report : callable
-        Told about each result.
+        Called with a line about each result.
 
     Raises
     ------
@@ -124,12 +124,12 @@ def evaluate(
 
 
 def device_losses(device: Device, windows: Tensor) -> Tensor:
-    """Negative log-likelihood of every token of every window but its first.
+    """Negative log-likelihood of every token except the first of each window.
 
     Parameters
     ----------
     device : Device
-        Its cache is reset before every window and after the last.
+        A device; its cache is reset before every window and after the last.
     windows : Tensor, int64, shape (windows, time)
 
     Returns
@@ -155,7 +155,13 @@ def device_losses(device: Device, windows: Tensor) -> Tensor:
 
 
 def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
-    """The checkpoint that an image was made of."""
+    """Open the checkpoint of an image.
+
+    Raises
+    ------
+    TercelError
+        If it is not given or its config differs from the image's.
+    """
     if path is None:
         raise TercelError("unquantised perplexity needs the checkpoint that the image is made of")
     checkpoint = open_checkpoint(path)
@@ -172,7 +178,7 @@ def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
 
 
 def _predicted_bytes(tokenizer: bytes, windows: Tensor) -> int:
-    """Bytes of the text of all tokens but each window's first."""
+    """UTF-8 bytes of all tokens except the first of each window."""
     decoder = Tokenizer.from_str(tokenizer.decode())
     return sum(
         len(decoder.decode(window, skip_special_tokens=False).encode())

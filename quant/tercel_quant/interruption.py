@@ -1,4 +1,4 @@
-"""Ctrl-C as a request that the training loop answers between two updates."""
+"""Handling of SIGINT and SIGTERM as a request to stop between two updates."""
 
 import signal
 import threading
@@ -11,13 +11,13 @@ __all__ = ["Interruption"]
 class Interruption:
     """While entered, SIGINT and SIGTERM set :attr:`asked` instead of ending the process.
 
-    A second signal of the kind ends it as usual. Outside the main thread, where Python takes no
-    signals, it does nothing.
+    A second signal of the same kind ends the process as usual. Outside the main thread, where
+    Python handles no signals, this has no effect.
     """
 
     def __init__(self):
         self.asked = False
-        """Whether a signal has come."""
+        """True once a signal has been received."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":

@@ -11,27 +11,27 @@ __all__ = ["LossLog", "read_losses"]
 
 
 def read_losses(path: Path) -> list[dict[str, float]]:
-    """Records of a log, in order; a last line cut off by a crash is left out.
+    """Records of a log, in order; an incomplete last line (after a crash) is dropped.
 
     Returns
     -------
     list of dict
-        Keys ``step``, ``tokens``, ``loss`` (of the batch), ``lr``, ``tokens_per_second``.
-        Empty if there is no log.
+        Keys ``step``, ``tokens``, ``loss`` (of the batch), ``lr``, ``tokens_per_second``. Empty if
+        there is no log.
     """
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class LossLog:
-    """Appends records; a context manager.
+    """Writer of a log that appends records; a context manager.
 
     Parameters
     ----------
     path : Path
     step : int
-        Updates done. Later records, of updates that were lost with a crash, are dropped: they
-        will be written again.
+        Number of updates done. Later records are dropped, because their updates were lost in a
+        crash and will be repeated.
     """
 
     def __init__(self, path: Path, *, step: int):

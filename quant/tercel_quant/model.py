@@ -32,13 +32,13 @@ class RMSNorm(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and gated MLP, each on a normed copy of the residual stream.
+    """Attention and gated MLP, each on the normalised residual stream.
 
     Members
     -------
     q, k, v, o, gate, up, down : BitLinear
     attention_norm, mlp_norm, attention_sub_norm, mlp_sub_norm : RMSNorm
-        The sub-norms exist only where the config has them.
+        The sub-norms exist only if ``config.sub_norms``.
     """
 
     q: BitLinear
@@ -102,9 +102,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """A model of one config, in full precision or with quantisation-aware linears.
+    """The model of a config, in full precision or with quantisation-aware linears.
 
-    Both precisions have the same parameters, so that a checkpoint of one loads into the other.
+    Both precisions have the same parameters, so a checkpoint of one loads into the other.
     Token embedding and head stay full precision; the exporter rounds them to int8 per row.
 
     Parameters
@@ -119,7 +119,7 @@ class Transformer(nn.Module):
     layers : nn.ModuleList of Layer
     norm : RMSNorm
     head : nn.Linear
-        Only where the head is not tied to the embedding.
+        Absent if the head is tied to the embedding.
 
     Raises
     ------
@@ -185,7 +185,7 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def reference_logits(self, tokens: Tensor) -> Tensor:
-        """The float32 reference of evaluation: :meth:`forward` without autocast or gradients."""
+        """:meth:`forward` in float32, without autocast or gradients; used for evaluation."""
         with torch.autocast(tokens.device.type, enabled=False):
             return self(tokens)
 
@@ -196,7 +196,7 @@ def ternary_tensors(model: Transformer) -> Iterator[tuple[str, Tensor, Tensor]]:
     Yields
     ------
     name : str
-        Canonical, for instance ``layers.0.q``.
+        Canonical name such as ``layers.0.q``.
     trits : Tensor, int8, shape (rows, columns)
         Values -1, 0, 1.
     scale : Tensor, float32, scalar

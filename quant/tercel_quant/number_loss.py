@@ -1,4 +1,4 @@
-"""Number-token loss: digits that are numerically closer to the label cost less."""
+"""Number-token loss: numbers closer to the label cost less."""
 
 import torch
 from tokenizers import Tokenizer
@@ -9,11 +9,11 @@ from tercel.errors import TercelError
 __all__ = ["NumberLoss", "number_values"]
 
 SPACE_MARKS = "Ġ▁ "
-"""What tokenizers put for a space before a word."""
+"""Characters that stand for a space before a word: byte-level, SentencePiece, plain."""
 
 
 def number_values(tokenizer: Tokenizer) -> Tensor:
-    """The number that each token of a vocabulary spells.
+    """The numerical value of each token of a vocabulary.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def number_values(tokenizer: Tokenizer) -> Tensor:
     Returns
     -------
     Tensor, float32, shape (vocab_size,)
-        NaN for tokens that are no unsigned decimal integer.
+        NaN for tokens that are not unsigned decimal integers.
     """
     values = torch.full((tokenizer.get_vocab_size(),), torch.nan)
     for text, token in tokenizer.get_vocab().items():
@@ -35,14 +35,14 @@ def number_values(tokenizer: Tokenizer) -> Tensor:
 class NumberLoss(nn.Module):
     """Wasserstein-1 distance between predicted and true number (arXiv 2411.02083, NTL-WAS).
 
-    Where the label is a number token of value y, the loss is the mean of ``|value - y|`` under
-    the softmax over the number tokens alone; elsewhere 0. Cross-entropy, to which it is added,
-    costs the same for every wrong token; this one makes 7 for 8 cheaper than 1 for 8.
+    For a label that is a number token of value y, the loss is the mean of ``|value - y|`` under the
+    softmax over the number tokens; for other labels it is 0. It is added to cross-entropy, which
+    costs the same for every wrong token, and makes 7 for 8 cheaper than 1 for 8.
 
     Parameters
     ----------
     values : Tensor, float32, shape (vocab_size,)
-        Number of each token, NaN for the rest; see :func:`number_values`.
+        Value of each number token, NaN for other tokens; see :func:`number_values`.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class NumberLoss(nn.Module):
         self.register_buffer("tokens", tokens, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the labels that are numbers; 0 if none is.
+        """Mean over the labels that are numbers; 0 if there are none.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What a training run minimises."""
+"""The objective that a training run minimises."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["Objective"]
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """Cross-entropy of the next token, plus the terms that are given.
+    """Cross-entropy of the next token, plus optional terms.
 
     Raises
     ------
@@ -24,9 +24,9 @@ class Objective:
     """
 
     distillation: Distillation | None = None
-    """Agreement with a teacher."""
+    """Divergence from a teacher, mixed with the cross-entropy."""
     numbers: NumberLoss | None = None
-    """Number-token loss."""
+    """Number-token loss, added."""
     number_weight: float = 0.3
     """Weight of the number-token loss; 0.3 is the value of arXiv 2411.02083."""
 
@@ -37,7 +37,7 @@ class Objective:
             )
 
     def to(self, device: torch.device) -> None:
-        """Move teacher and number table, in place."""
+        """Move the teacher and the number table to a device, in place."""
         for module in (self.distillation and self.distillation.teacher, self.numbers):
             if module is not None:
                 module.to(device)
@@ -54,7 +54,7 @@ class Objective:
         Returns
         -------
         Tensor, float32, scalar
-            In nats where cross-entropy is the only term.
+            In nats if cross-entropy is the only term.
         """
         tokens, labels = windows[:, :-1], windows[:, 1:].flatten()
         logits = model(tokens).flatten(0, 1).float()

@@ -15,7 +15,7 @@ class Optimisers:
     Parameters
     ----------
     model : nn.Module
-        Its matrices under ``layers.`` get ``matrix_learning_rate`` and weight decay.
+        Matrices under ``layers.`` get ``matrix_learning_rate`` and weight decay.
     config : TrainingConfig
 
     Members
@@ -45,7 +45,7 @@ class Optimisers:
         self._peaks = [[group["lr"] for group in o.param_groups] for o in self.parts]
 
     def step(self, factor: float) -> None:
-        """Update at ``factor`` times the peak learning rates, then drop the gradients."""
+        """Update at ``factor`` times the peak learning rates, then clear the gradients."""
         for optimiser, peaks in zip(self.parts, self._peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor

@@ -13,10 +13,10 @@ __all__ = ["Perplexity", "measure_perplexity"]
 
 @dataclass(frozen=True, kw_only=True)
 class Perplexity:
-    """What :func:`measure_perplexity` found."""
+    """Loss over a number of predicted tokens."""
 
     tokens: int
-    """Tokens predicted."""
+    """Number of predicted tokens."""
     loss: float
     """Mean negative log-likelihood, nats per token."""
 
@@ -26,7 +26,7 @@ class Perplexity:
         return math.exp(self.loss)
 
     def bits_per_byte(self, bytes_per_token: float) -> float:
-        """Loss in bits over the bytes of the text."""
+        """Loss in bits per byte of the text."""
         return self.loss / math.log(2) / bytes_per_token
 
 
@@ -40,7 +40,7 @@ def measure_perplexity(model: Transformer, windows: Tensor, *, batch_size: int =
     model : Transformer
     windows : Tensor, int64, shape (windows, length + 1)
     batch_size : int
-        Windows at once.
+        Windows evaluated together.
 
     Returns
     -------

@@ -7,14 +7,14 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Steps done, loss, tokens a second and time left; a context manager.
+    """Bar with steps, loss, tokens per second and time left; a context manager.
 
     Parameters
     ----------
     steps : int
         Length of the run.
     shown : bool
-        Off, nothing is drawn.
+        False draws nothing.
     """
 
     def __init__(self, steps: int, *, shown: bool):
@@ -37,7 +37,7 @@ class Progress:
         self._bar.stop()
 
     def update(self, step: int, loss: float) -> None:
-        """Show that ``step`` updates are done and the loss of the last one."""
+        """Show the number of updates done and the loss of the last one."""
         self._bar.update(self._task, completed=step, loss=loss)
 
     def speed(self, tokens_per_second: float) -> None:

@@ -30,14 +30,14 @@ __all__ = ["Recipe"]
 class Recipe:
     """A full-precision trunk at a constant rate, then two branches of equal tokens and rates.
 
-    Both branches start from the trunk's weights and optimiser state and see the same batches at
-    the same learning rates, which decay to 0; only the precision differs. So the twin's loss is
-    what full precision gives for the tokens that the ternary model has seen.
+    Both branches start from the trunk's weights and optimiser state and get the same batches at
+    the same learning rates, which decay to 0; only the precision differs. The twin's loss thus
+    shows the cost of ternary weights at an equal number of tokens.
 
-    The defaults are those of the shipped model; more steps make a better one.
+    The defaults are those of the shipped model; more steps give a better one.
 
     The outputs are ``ternary.safetensors``, ``float.safetensors``, ``config.json`` and
-    ``result.json``; each run keeps its checkpoint and loss log in a folder of its own.
+    ``result.json``; each run has its own folder for checkpoint and loss log.
     """
 
     corpus: Path
@@ -46,7 +46,7 @@ class Recipe:
     model: ModelConfig = PRESETS["small"]
     trunk_steps: int = 174
     steps: int = 1531
-    """Updates of a branch, with the trunk's."""
+    """Updates of a branch, including those of the trunk."""
     decay: int = 556
     long_length: int = 1024
     """Tokens in a window during the last ``long_steps`` updates."""
@@ -57,7 +57,7 @@ class Recipe:
     matrix_learning_rate: float = 6e-3
     learning_rate: float = 4e-3
     compile: bool = True
-    """Compile the model; needs a C++ compiler, and halves the time on a CPU."""
+    """Compile the model, which halves the time on a CPU; needs a C++ compiler."""
 
     def training(self, precision: str, *, trunk: bool) -> TrainingConfig:
         """The config of one of the three runs."""
@@ -82,7 +82,7 @@ class Recipe:
         )
 
     def train(self, precision: str, *, trunk: bool, threads: int, progress: bool = True) -> None:
-        """Do, or continue, one of the three runs."""
+        """Start or continue one of the three runs."""
         torch.set_num_threads(threads)
         data = TokenFile(self.corpus / "train.u16", vocab_size=self.model.vocab_size)
         model = Transformer(self.model, precision=precision)
@@ -99,23 +99,23 @@ class Recipe:
         trainer.run()
 
     def run(self, threads: int | None = None) -> None:
-        """Everything: trunk, both branches at once, evaluation; continues where it stopped.
+        """Train the trunk, then both branches in parallel, then evaluate; resumes an earlier run.
 
         Parameters
         ----------
         threads : int or None
-            Of the machine to use; ``None`` is all.
+            CPU threads to use; ``None`` uses all.
 
         Raises
         ------
         TercelError
-            If a run refuses its input or its loss is no longer finite.
+            If a run refuses its input or its loss is not finite.
         KeyboardInterrupt
-            After checkpoints, on SIGINT or SIGTERM.
+            On SIGINT or SIGTERM, after writing checkpoints.
         """
         threads = threads or os.cpu_count() or 1
         self.train("float", trunk=True, threads=threads)
-        # One thread each is faster than one run after the other on all threads.
+        # Two runs on half the threads each are faster than one after the other on all.
         share = max(1, threads // 2)
         context = multiprocessing.get_context("spawn")
         twin = context.Process(target=_train_twin, args=(self, share))
@@ -139,7 +139,7 @@ class Recipe:
         Returns
         -------
         dict
-            What ``result.json`` holds for ``ternary`` and ``float``: validation ``tokens``,
+            Content of ``result.json``, for ``ternary`` and ``float``: validation ``tokens``,
             ``loss`` in nats and ``perplexity`` per token, ``bits_per_byte``, ``training_tokens``.
             Windows are as long as the context; arithmetic is float32.
         """
@@ -166,13 +166,13 @@ class Recipe:
 
 
 def _train_twin(recipe: Recipe, threads: int) -> None:
-    """Body of the second process; an interruption has written its checkpoint."""
+    """Body of the second process; on an interruption the trainer has written its checkpoint."""
     with contextlib.suppress(KeyboardInterrupt):
         recipe.train("float", trunk=False, threads=threads, progress=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tercel_quant.recipe", description=__doc__)
     add = parser.add_argument
     add("--corpus", type=Path, default=Path("build/corpus"))

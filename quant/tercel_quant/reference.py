@@ -1,9 +1,9 @@
-"""The float reference: what a model computes before the device's arithmetic, layer by layer.
+"""The float reference: a model's results without the device's arithmetic, layer by layer.
 
-Ternary linears take int8 activations (absmax per token) and are otherwise float32, as are
-attention, norms and residuals; the int8 rows of embedding and head are used dequantised. Layers
-come one at a time from a :class:`Weights` and meet all windows of the text before the next, so one
-layer is in memory.
+Ternary linears take int8 activations (absmax per token); everything else is float32: products,
+attention, norms, residuals, and the dequantised int8 rows of embedding and head. All windows of the
+text pass through a layer before the next is read from :class:`Weights`, so that only one layer is
+in memory.
 """
 
 import abc
@@ -33,9 +33,9 @@ __all__ = [
 ]
 
 TOKENS = 2048
-"""Positions that pass through a layer together."""
+"""Positions that a layer processes together."""
 HEAD_TOKENS = 256
-"""Positions whose logits are in memory together."""
+"""Positions whose logits are computed together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Linear:
     weight: Tensor
     """float32, shape (rows, columns): trits, or the weights themselves."""
     scale: float | None
-    """The trits' scale; ``None`` makes it a plain linear with float activations."""
+    """The trits' scale; ``None`` for a plain linear with float activations."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map float32 of shape (..., columns) to (..., rows)."""
@@ -65,7 +65,7 @@ class Layer:
 
 
 class Weights(abc.ABC):
-    """Where the reference takes a model's tensors from."""
+    """A source of a model's tensors for the reference."""
 
     @property
     @abc.abstractmethod
@@ -73,11 +73,11 @@ class Weights(abc.ABC):
 
     @abc.abstractmethod
     def embed(self, tokens: Tensor) -> Tensor:
-        """Rows of the embedding, float32, shape (..., hidden_size), of int64 tokens."""
+        """Embedding rows of int64 tokens (...), float32, shape (..., hidden_size)."""
 
     @abc.abstractmethod
     def layer(self, index: int) -> Layer:
-        """The tensors of one layer; nothing of them is kept."""
+        """The tensors of one layer, read anew at each call."""
 
     @abc.abstractmethod
     def norm(self) -> Tensor:
@@ -89,7 +89,7 @@ class Weights(abc.ABC):
 
 
 def rms_norm(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
-    """Divide the last axis by its root mean square and multiply with the gain; shape kept."""
+    """Divide the last axis by its root mean square and multiply by the gain; shape kept."""
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + epsilon) * gain
 
 
@@ -106,7 +106,7 @@ def attend(config: ModelConfig, qkv: Sequence[Tensor], table: tuple[Tensor, Tens
     ----------
     qkv : three Tensor, float32, shape (windows, time, q_size or kv_size)
     table : pair of Tensor
-        As of :func:`rope`.
+        The result of :func:`rope`.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def head_logits(weights: Weights, stream: Tensor) -> Iterator[Tensor]:
 
 
 def token_losses(weights: Weights, tokens: Tensor) -> Tensor:
-    """Negative log-likelihood of every token of every window but its first.
+    """Negative log-likelihood of every token except the first of each window.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Learning rate over a run: warm-up, stable, decay."""
+"""Learning-rate schedule: warm-up, plateau, decay."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ __all__ = ["Schedule"]
 class Schedule:
     """Linear warm-up to 1, a plateau, then a linear decay to 0 over the last ``decay`` steps.
 
-    A trunk that shall be branched later is a run whose ``decay`` is 0; each branch is a longer run
-    that starts from the trunk's checkpoint and has the decay.
+    A trunk for later branches is a run whose ``decay`` is 0; each branch is a longer run with a
+    decay that starts from the trunk's checkpoint.
 
     Raises
     ------

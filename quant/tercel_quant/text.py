@@ -12,10 +12,10 @@ __all__ = ["text_windows"]
 def text_windows(
     text: str, tokenizer: TextTokenizer, *, context: int, tokens: int | None = None
 ) -> Tensor:
-    """Cut a text into windows of ``context`` tokens, each starting as a text starts.
+    """Cut a text into windows of ``context`` tokens.
 
-    Tokens that the tokenizer puts in front of every text (the begin-of-text token of some models)
-    stand in front of every window. What does not fill a last window is left out.
+    Each window starts with the tokens that the tokenizer puts in front of every text (the
+    begin-of-text token of some models). An incomplete last window is dropped.
 
     Parameters
     ----------
@@ -53,6 +53,6 @@ def text_windows(
             f"{context - least + 2}; give more text or a shorter context"
         )
     if most is not None and most < len(windows):
-        # Evenly over the text, so that a part of a long text stands for all of it.
+        # Spread evenly, so that the sample represents the whole text.
         windows = [windows[index * len(windows) // most] for index in range(most)]
     return torch.tensor(windows)

@@ -27,12 +27,12 @@ _BATCH_DOCUMENTS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
-    """Size of the vocabulary.
+    """Parameters of the tokenizer.
 
     Attributes
     ----------
     vocab_size : int
-        Number of ids, the end-of-text token (id 0) and the 256 bytes included; 257 to 65536.
+        Number of ids, including the end-of-text token (id 0) and the 256 bytes; 257 to 65536.
     """
 
     vocab_size: int = 4096
@@ -50,15 +50,15 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Train the tokenizer and save it as a ``tokenizer.json``.
 
-    Digits stand alone, words keep their leading space, and every byte has an id, so any text
-    round-trips. The same files give the same tokenizer.
+    Each digit is a token of its own, words keep their leading space, and every byte has an id, so
+    any text round-trips. The same files give the same tokenizer.
 
     Parameters
     ----------
     text_files : list of Path
         UTF-8 text, documents closed by :data:`~tercel_quant.corpus.END_OF_TEXT` lines.
     output : Path
-        The JSON file; its folder is made if missing.
+        The JSON file; its folder is created if missing.
     config : TokenizerConfig, optional
 
     Returns
@@ -111,7 +111,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
     Raises
     ------
     TercelError
-        If the file is missing or no tokenizer.
+        If the file is missing or is not a tokenizer.
     """
     if not path.is_file():
         raise TercelError(f"tokenizer must be an existing tokenizer.json, not {str(path)!r}")
@@ -122,17 +122,17 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 
 def documents(path: Path) -> Iterator[str]:
-    """Yield the documents of a text file, without the lines that close them.
+    """Yield the documents of a text file, without the lines that end them.
 
     Parameters
     ----------
     path : Path
-        UTF-8 text; a last document without a closing line counts too.
+        UTF-8 text; the last document may lack its end line.
 
     Yields
     ------
     str
-        A non-empty document, stripped of outer white space.
+        A non-empty document without leading and trailing white space.
 
     Raises
     ------
@@ -163,16 +163,16 @@ def encode_corpus(
 ) -> int:
     """Write the token ids of text files as one flat file of little-endian uint16.
 
-    Every document is followed by the end-of-text id. Documents are encoded in batches, so memory
-    stays small; read the result with ``numpy.memmap(output, dtype="<u2")``.
+    The end-of-text id follows every document. Documents are encoded in batches to limit memory;
+    read the result with ``numpy.memmap(output, dtype="<u2")``.
 
     Parameters
     ----------
     text_files : list of Path
     tokenizer : Tokenizer
-        With an end-of-text token and at most 65536 ids.
+        A tokenizer with an end-of-text token and at most 65536 ids.
     output : Path
-        Written under a temporary name and renamed.
+        The token file; written under a temporary name and renamed.
     on_tokens : callable, optional
         Called with the number of tokens written so far (progress).
 
@@ -212,9 +212,9 @@ def encode_corpus(
 def prepare_tokens(
     corpus_dir: Path, tokenizer_path: Path, config: TokenizerConfig | None = None
 ) -> dict[str, int]:
-    """Train the tokenizer on a built corpus and encode both its splits.
+    """Train the tokenizer on a built corpus and encode both splits.
 
-    Reads ``train.txt`` and ``val.txt`` of the folder, trains on the former alone, and writes
+    Reads ``train.txt`` and ``val.txt`` in the folder, trains on the former only, and writes
     ``train.u16`` and ``val.u16`` beside them.
 
     Parameters

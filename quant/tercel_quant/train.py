@@ -28,10 +28,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status.
+    """Run the command line and return the exit status.
 
-    With more devices, ``torchrun --nproc-per-node N -m tercel_quant.train ...`` shards the model
-    over N processes; the loss curve is the same up to rounding. Run again to resume.
+    ``torchrun --nproc-per-node N -m tercel_quant.train ...`` shards the model over N processes; the
+    loss curve is the same up to rounding. The same command resumes an interrupted run.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -79,7 +79,7 @@ def _train(options: argparse.Namespace, world: World) -> None:
 
 
 def _check_output(options: argparse.Namespace, world: World) -> None:
-    """Refuse a folder that a run cannot write to, before anything is read."""
+    """Check that the run can write to its folder, before anything is read."""
     given = (options.tokens, options.start, options.teacher, options.number_tokenizer)
     inputs = [path for path in given if path is not None]
     check_folder(options.output, FILES, inputs=[*inputs, Path(options.model)], regular=True)
@@ -88,7 +88,7 @@ def _check_output(options: argparse.Namespace, world: World) -> None:
 
 
 def _model_config(name: str) -> ModelConfig:
-    """A preset by name, or a config by the path of its JSON file."""
+    """The config of a preset, or of a JSON file."""
     if name in PRESETS:
         return PRESETS[name]
     if not Path(name).is_file():

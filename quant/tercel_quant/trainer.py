@@ -32,28 +32,28 @@ __all__ = ["FILES", "Trainer"]
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 FILES = (CHECKPOINT, LOG, *RESULTS)
-"""What a run writes to its folder."""
+"""Names of the files that a run writes to its folder."""
 
 
 class Trainer:
-    """One run in one folder, which continues where its last checkpoint left it.
+    """One run in one folder, which resumes from its last checkpoint.
 
-    Batches are a pure function of (seed, step) and the checkpoint holds weights and optimiser
-    state, so an interrupted run ends with the weights of an uninterrupted one.
+    Batches are a pure function of (seed, step) and the checkpoint has weights and optimiser state,
+    so an interrupted run ends with the weights of an uninterrupted one.
 
     Parameters
     ----------
     model : Transformer
-        Trained in place.
+        The model, trained in place.
     config : TrainingConfig
     data : TokenFile
     folder : Path
-        Gets ``checkpoint.pt``, ``log.jsonl`` and, at the end, ``weights.safetensors`` with
+        Folder for ``checkpoint.pt``, ``log.jsonl`` and, at the end, ``weights.safetensors`` with
         ``config.json``.
     objective : Objective
-        Loss of a batch; cross-entropy unless given.
+        Loss of a batch; cross-entropy by default.
     world : World or None
-        The processes that train together; ``None`` is this one alone.
+        The processes that train together; ``None`` is this process alone.
     progress : bool
         Show a progress bar on the terminal.
 
@@ -91,14 +91,14 @@ class Trainer:
         objective.to(self.world.device)
         self.optimisers = Optimisers(model, config)
         self.step = 0
-        """Updates done."""
+        """Number of updates done."""
         compiled = config.compile
         self._loss = torch.compile(objective.loss, dynamic=False) if compiled else objective.loss
         self._progress = progress and self.world.leads
 
     @property
     def checkpoint(self) -> Path:
-        """Path of the checkpoint from which the run continues."""
+        """Path of the checkpoint from which the run resumes."""
         return self.folder / CHECKPOINT
 
     @property
@@ -107,7 +107,7 @@ class Trainer:
         return self.folder / LOG
 
     def branch_from(self, checkpoint: Path) -> None:
-        """Take weights, optimiser state and step from another run, the trunk."""
+        """Load weights, optimiser state and step of another run, the trunk."""
         self._restore(load_checkpoint(checkpoint))
 
     def run(self) -> None:
@@ -116,9 +116,9 @@ class Trainer:
         Raises
         ------
         TercelError
-            If the loss is no longer finite, or the checkpoint is from another config.
+            If the loss is not finite, or the checkpoint belongs to another config.
         KeyboardInterrupt
-            After a checkpoint, if a process got SIGINT or SIGTERM.
+            If a process received SIGINT or SIGTERM, after a checkpoint.
         """
         if self.checkpoint.exists():
             self._resume()
@@ -169,7 +169,7 @@ class Trainer:
         self.save()
 
     def _backward(self) -> Tensor:
-        """Gradients of the next batch, clipped; returns this process's loss."""
+        """Compute and clip the gradients of the next batch; return this process's loss."""
         batch_size, length = self.config.window(self.step)
         windows = self.data.batch(
             seed=self.config.seed, step=self.step, batch_size=batch_size, length=length

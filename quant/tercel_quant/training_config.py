@@ -1,4 +1,4 @@
-"""Everything about a training run that is not the model or the data."""
+"""Parameters of a training run other than the model and the data."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DEFAULT_WARMUP = 100
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """One training run.
+    """Parameters of one training run.
 
     Raises
     ------
@@ -25,7 +25,7 @@ class TrainingConfig:
     """
 
     steps: int
-    """Updates, counted from the start of the trunk where the run is a branch."""
+    """Number of updates; those of a branch include the trunk's."""
     precision: str = "ternary"
     """``ternary`` (quantisation-aware) or ``float``."""
     batch_size: int = 32
@@ -37,17 +37,17 @@ class TrainingConfig:
     proportionally fewer windows, so that an update keeps its tokens."""
     long_steps: int = 0
     warmup: int | None = None
-    """Updates of linear rise from 0; by default 100, or as many as there are before the decay."""
+    """Updates of linear warm-up from 0; by default 100, or fewer if the decay starts earlier."""
     decay: int = 0
     """Updates of linear decay to 0 at the end."""
     optimiser: str = "muon"
     """``muon`` for the matrices of the layers and AdamW for the rest, or ``adamw`` for all."""
     matrix_learning_rate: float = 5e-3
-    """Peak for the layers' matrices, on AdamW's scale of update sizes."""
+    """Peak learning rate of the layers' matrices, on AdamW's scale of update sizes."""
     learning_rate: float = 3e-3
-    """Peak for embedding, head and norm gains."""
+    """Peak learning rate of embedding, head and norm gains."""
     weight_decay: float = 0.1
-    """Of the layers' matrices."""
+    """Weight decay of the layers' matrices; other parameters have none."""
     gradient_clip: float = 1.0
     """Largest global gradient norm."""
     seed: int = 0
@@ -57,7 +57,7 @@ class TrainingConfig:
     """Compile the model (needs a C++ compiler on CPU)."""
     checkpoint_seconds: float = 180.0
     log_every: int = 10
-    """Updates between two lines of the loss log."""
+    """Updates per line of the loss log."""
 
     def __post_init__(self):
         for name in ("batch_size", "length", "log_every"):
@@ -104,16 +104,16 @@ class TrainingConfig:
 
     @property
     def step_tokens(self) -> int:
-        """Tokens that an update predicts."""
+        """Predicted tokens per update."""
         return self.batch_size * self.length
 
     def window(self, step: int) -> tuple[int, int]:
-        """Windows in the update numbered ``step``, and their length."""
+        """Number of windows in the update numbered ``step``, and their length."""
         length = self.length
         if self.long_length is not None and step >= self.steps - self.long_steps:
             length = self.long_length
         return self.step_tokens // length, length
 
     def to_dict(self) -> dict[str, int | float | str | bool | None]:
-        """Plain values, for JSON; the warm-up as it is."""
+        """Plain values for JSON, with the default warm-up resolved."""
         return dataclasses.asdict(self) | {"warmup": self.schedule.warmup}

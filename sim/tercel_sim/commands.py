@@ -1,32 +1,47 @@
-"""The command ``tercel simulate``.
+"""The commands ``tercel simulate`` and ``tercel cache``.
 
-What needs the extra is imported when the command runs: ``tercel --help`` stays quick, and works
+What needs the extra is imported when a command runs: ``tercel --help`` stays quick, and works
 without it.
 """
 
 import json
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from tercel.cli.group import INTERRUPTED
 from tercel.cli.options import ContextOption, ModelArgument
-from tercel.device import Ask
+from tercel.cli.units import format_bytes
+from tercel.device.interface import check_token_ids, context_remedy
 from tercel.errors import TercelError
+from tercel.files import whole_file, write_errors
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, TextTokenizer, find_model
 
 if TYPE_CHECKING:
-    from tercel_hw.top import AcceleratorConfig
     from tercel_sim.ddr import DdrConfig
-    from tercel_sim.measurement import PassMeasurement
-    from tercel_sim.rtl_device import RtlDevice
+    from tercel_sim.measured_run import MeasuredRun
 
-__all__ = ["simulate"]
+__all__ = ["cache", "simulate"]
 
 EVIDENCE = "cycle-accurate simulation"
+ENDLESS = 1 << 63
+"""A cycle that no simulation comes to."""
+
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder of compiled accelerators; by default tercel/simulation in XDG_CACHE_HOME "
+        "or ~/.cache.",
+        metavar="DIR",
+    ),
+]
 
 
 def simulate(
@@ -40,7 +55,10 @@ def simulate(
     generated_tokens: Annotated[
         int, typer.Option("--generated-tokens", "-n", min=1, help="Passes of one token.")
     ] = 1,
-    nodes: Annotated[int, typer.Option(help="Most tokens of a pass.", metavar="K")] = 8,
+    nodes: Annotated[
+        int | None,
+        typer.Option(help="Most tokens of a pass; by default 8, or that of --config.", metavar="K"),
+    ] = None,
     context: ContextOption = None,
     ddr: Annotated[
         str, typer.Option(help="The memory, see `tercel_sim.ddr`.", metavar="NAME")
@@ -48,6 +66,13 @@ def simulate(
     accelerator: Annotated[
         str | None,
         typer.Option(help="A preset; by default the one that plays the image.", metavar="NAME"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of a preset, parameters as JSON, or an accelerator's sidecar.",
+            metavar="FILE",
+        ),
     ] = None,
     waves: Annotated[
         Path | None, typer.Option(help="A VCD file to write; the simulation is slower then.")
@@ -58,55 +83,137 @@ def simulate(
     end: Annotated[
         int | None, typer.Option(min=1, help="Cycle before which the waves end.")
     ] = None,
+    cache: CacheOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Run a model on the accelerator's RTL and show what it took.
 
     All tokens but the last are prefilled in passes of K; then tokens are generated one by one, each
     the best. The first use of an accelerator compiles it: a minute for tiny, many for the kv260.
+    Ctrl-C ends the pass under way, and shows the passes before it.
     """
     image = Image.open(find_model(model))
     sequence = _sequence(image, prompt, tokens)
-    if waves is None and (first or end is not None):
-        raise TercelError("--first and --end are those of --waves: give it a file")
-    memory, chosen = _choose(image, ddr, accelerator, nodes)
+    _check_window(waves, first, end)
+    from tercel_sim.accelerator_choice import choose_accelerator
+    from tercel_sim.build_cache import BuildCache
+    from tercel_sim.measured_run import MeasuredRun
+    from tercel_sim.progress import terminal
     from tercel_sim.rtl_device import RtlDevice
 
-    device = RtlDevice(
-        image, context=context, accelerator=chosen, ddr=memory, waves=waves is not None
-    )
-    if waves is not None:
+    memory = _memory(ddr)
+    chosen = choose_accelerator(image, name=accelerator, file=config, nodes=nodes)
+    _check_length(image, chosen.spec.positions, context, len(sequence), generated_tokens)
+    with ExitStack() as stack:
+        if waves is not None:  # The simulation writes the file by its name.
+            file = stack.enter_context(whole_file(waves, inputs=[image.path]))
+        device = RtlDevice(
+            image,
+            context=context,
+            accelerator=chosen,
+            ddr=memory,
+            waves=waves is not None,
+            cache=BuildCache(cache),
+            progress=terminal,
+        )
         began = device.board.cycles
-        last = 1 << 63 if end is None else began + end
-        device.board.waves(waves, first=began + first, end=last)
-    measured, generated = _passes(device, sequence, generated_tokens)
-    device.board.close()
+        if waves is not None:
+            stack.enter_context(write_errors(waves))
+            last = ENDLESS if end is None else began + end
+            device.board.waves(Path(file.name), first=began + first, end=last)
+        stack.callback(device.board.close)
+        run = MeasuredRun(device, sequence, generated_tokens)
+        run.run(progress=terminal)
+        took = device.board.cycles - began
+    facts = {
+        "model": image.config.name,
+        "nodes": chosen.nodes,
+        "ddr": ddr,
+        "clock_mhz": memory.clock_mhz,
+        "tokens": sequence,
+    }
+    _show(run, memory, facts, as_json)
+    if waves is not None and took <= first:
+        typer.echo(
+            f"warning: {waves} shows no cycle: it begins with cycle {first}, "
+            f"but the simulation took {took}",
+            err=True,
+        )
+    if run.interruption is not None:
+        raise typer.Exit(INTERRUPTED)
+
+
+def cache(
+    cache: CacheOption = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all entries.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show or clear the accelerators that simulations have compiled.
+
+    An entry is the Verilog of an accelerator, or its simulation. One that is missing or broken is
+    made again when it is needed; one that a process is making stays.
+    """
+    from tercel_sim.build_cache import BuildCache
+
+    store = BuildCache(cache)
+    freed = store.clear() if clear else None
+    entries = store.entries()
+    if as_json:
+        facts = {
+            "folder": str(store.folder),
+            "freed_bytes": freed,
+            "entries": [
+                {"file": each.path.name, "written": each.written, **asdict(each.manifest)}
+                for each in entries
+            ],
+        }
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    if freed is not None:
+        typer.echo(f"removed {format_bytes(freed)} from {store.folder}")
+        return
+    for each in entries:
+        kind = "simulation" if each.path.suffix == ".so" else "Verilog"
+        written = datetime.fromtimestamp(each.written)
+        size = format_bytes(each.manifest.bytes)
+        typer.echo(f"{written:%Y-%m-%d %H:%M}  {size:>8}  {kind:<10}  {each.manifest.title}")
+    total = sum(each.manifest.bytes for each in entries)
+    typer.echo(f"{len(entries)} entries, {format_bytes(total)} in {store.folder}")
+
+
+def _show(run: "MeasuredRun", memory: "DdrConfig", facts: dict, as_json: bool) -> None:
+    """Print what the passes took that came to their end."""
     from tercel_sim.measurement import summarise
     from tercel_sim.measurement_table import measurement_table
 
-    phases = {name: summarise(passes, memory) for name, passes in measured.items() if passes}
+    phases = {name: summarise(passes, memory) for name, passes in run.phases.items() if passes}
     if as_json:
-        facts = {
-            "model": image.config.name,
-            "nodes": chosen.nodes,
-            "ddr": ddr,
-            "clock_mhz": memory.clock_mhz,
-            "tokens": sequence,
-            "generated": generated,
+        facts |= {
+            "generated": run.generated,
             "phases": {name: asdict(summary) for name, summary in phases.items()},
+            "interrupted": None if run.interruption is None else asdict(run.interruption),
             "evidence": EVIDENCE,
         }
         typer.echo(json.dumps(facts, indent=2))
         return
+    lines = []
+    if run.generated:
+        lines.append(f"generated    {', '.join(map(str, run.generated))}")
+    if (found := run.interruption) is not None:
+        lines.append(
+            f"interrupted  after {found.passes} of {found.of} passes, {found.cycles} cycles into "
+            "the next"
+        )
+    lines.append(
+        f"evidence     {EVIDENCE} at {memory.clock_mhz:g} MHz, memory {facts['ddr']}, "
+        "without the host's time"
+    )
     console = Console(highlight=False, markup=False)
     with console.capture() as text:  # a closed pipe is the command group's to handle
-        console.print(measurement_table(phases))
-        console.print(f"generated    {', '.join(map(str, generated))}", soft_wrap=True)
-        console.print(
-            f"evidence     {EVIDENCE} at {memory.clock_mhz:g} MHz, memory {ddr}, "
-            "without the host's time",
-            soft_wrap=True,
-        )
+        if phases:
+            console.print(measurement_table(phases))
+        for line in lines:
+            console.print(line, soft_wrap=True)
     typer.echo(text.get(), nl=False)
 
 
@@ -123,53 +230,31 @@ def _sequence(image: Image, prompt: str | None, tokens: str | None) -> list[int]
             raise TercelError(f"tokens must be ids as 1,2,3, not {tokens!r}") from None
     if not sequence:
         raise TercelError("the prompt is empty; give --prompt a text")
+    check_token_ids(sequence, image.config)
     return sequence
 
 
-def _choose(
-    image: Image, ddr: str, name: str | None, nodes: int
-) -> "tuple[DdrConfig, AcceleratorConfig]":
-    from tercel_hw.top import ACCELERATORS
-    from tercel_sim.ddr import DDR
-    from tercel_sim.rtl_device import accelerator_for
-
-    if ddr not in DDR:
-        raise TercelError(f"ddr must be one of {', '.join(DDR)}, not {ddr!r}")
-    if name is None:
-        return DDR[ddr], accelerator_for(image, nodes=nodes)
-    if name not in ACCELERATORS:
-        raise TercelError(f"accelerator must be one of {', '.join(ACCELERATORS)}, not {name!r}")
-    if not 1 <= nodes <= 16:
-        raise TercelError(f"an accelerator has 1 to 16 nodes a pass, not {nodes}")
-    preset = ACCELERATORS[name]
-    return DDR[ddr], replace(preset, tlmm=replace(preset.tlmm, nodes=nodes))
+def _check_window(waves: Path | None, first: int, end: int | None) -> None:
+    if waves is None and (first or end is not None):
+        raise TercelError("--first and --end are those of --waves: give it a file")
+    if end is not None and end <= first:
+        raise TercelError(f"--end must be greater than --first ({first}), not {end}")
 
 
-def _passes(
-    device: "RtlDevice", sequence: list[int], count: int
-) -> "tuple[dict[str, list[PassMeasurement]], list[int]]":
-    """Prefill all but the last token, then generate greedily."""
-    from tercel_sim.measurement import measure_pass
-
-    device.check_tokens(sequence)
-    if len(sequence) + count - 1 > device.limits.context:
+def _check_length(
+    image: Image, positions: int, context: int | None, tokens: int, passes: int
+) -> None:
+    room = min(image.config.context, positions) if context is None else context
+    if tokens + passes - 1 > room:
         raise TercelError(
-            f"{len(sequence)} tokens and {count} passes exceed the context of "
-            f"{device.limits.context}; shorten the prompt "
-            f"{device.context_remedy(len(sequence) + count - 1)}"
+            f"{tokens} tokens and {passes} passes exceed the context of {room}; "
+            f"shorten the prompt {context_remedy(tokens + passes - 1, image.config)}"
         )
-    *known, token = sequence
-    prefill, generate, best = [], [], []
-    for start in range(0, len(known), device.limits.nodes):
-        chunk = known[start : start + device.limits.nodes]
-        taken, _ = measure_pass(device, chunk, Ask(argmax=False))
-        device.commit(range(len(chunk)))
-        prefill.append(taken)
-    for _ in range(count):
-        taken, result = measure_pass(device, [token], Ask())
-        device.commit([0])
-        generate.append(taken)
-        assert result.argmax is not None
-        token = int(result.argmax[0])
-        best.append(token)
-    return {"prefill": prefill, "generate": generate}, best
+
+
+def _memory(name: str) -> "DdrConfig":
+    from tercel_sim.ddr import DDR
+
+    if name not in DDR:
+        raise TercelError(f"ddr must be one of {', '.join(DDR)}, not {name!r}")
+    return DDR[name]

@@ -4,6 +4,7 @@ import ctypes
 from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
+from tercel.errors import TercelError
 from tercel_sim.ddr import DdrConfig
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "LIMIT",
     "NEVER",
     "NO_ANSWER",
+    "UNFINISHED",
+    "UNWRITTEN",
     "VIOLATION",
     "NativeDdr",
     "NativeMemoryStatistics",
@@ -20,7 +23,7 @@ __all__ = [
     "plain",
 ]
 
-ENDED, LIMIT, VIOLATION, NO_ANSWER = range(4)
+ENDED, LIMIT, VIOLATION, NO_ANSWER, UNWRITTEN, UNFINISHED = range(6)
 """How a call that runs the clock came back."""
 NEVER = (1 << 64) - 1
 """A cycle that does not come."""
@@ -89,8 +92,19 @@ def native_ddr(config: DdrConfig, *, port_bytes: int, beat_bytes: int) -> Native
 
 
 def load_library(path: Path) -> ctypes.CDLL:
-    """A library of :func:`tercel_sim.verilator.build_library` with the types of its functions."""
-    library = ctypes.CDLL(str(path))
+    """A library of :func:`tercel_sim.verilator.build_library` with the types of its functions.
+
+    Raises
+    ------
+    TercelError
+        If this machine cannot load it: one of another system may have built it.
+    """
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise TercelError(
+            f"the simulation {path} cannot be loaded: {error}; remove it, it is then built again"
+        ) from error
     simulation, none = c_void_p, None
     functions = {
         "ports": (c_uint, ()),
@@ -101,11 +115,11 @@ def load_library(path: Path) -> ctypes.CDLL:
         "cycles": (c_uint64, (simulation,)),
         "interrupt": (c_int, (simulation,)),
         "reset": (none, (simulation,)),
-        "run": (c_int, (simulation, c_uint64)),
-        "run_until_interrupt": (c_int, (simulation, c_uint64)),
+        "run": (c_int, (simulation, c_uint64, c_uint64)),
+        "run_until_interrupt": (c_int, (simulation, c_uint64, c_uint64)),
         "run_while_register": (
             c_int,
-            (simulation, c_uint32, c_uint32, c_uint32, c_uint64, c_uint64),
+            (simulation, c_uint32, c_uint32, c_uint32, c_uint64, c_uint64, c_uint64),
         ),
         "read_register": (c_int, (simulation, c_uint32, POINTER(c_uint32))),
         "write_register": (c_int, (simulation, c_uint32, c_uint32)),
@@ -117,7 +131,8 @@ def load_library(path: Path) -> ctypes.CDLL:
         "clear_statistics": (none, (simulation,)),
         "violation": (c_char_p, (simulation,)),
         "violating_port": (c_uint, (simulation,)),
-        "waves": (c_int, (simulation, c_char_p, c_uint64, c_uint64)),
+        "waves": (c_int, (simulation, c_char_p, c_uint64, c_uint64, c_uint64)),
+        "close_waves": (c_int, (simulation,)),
     }
     for name, (result, arguments) in functions.items():
         function = getattr(library, f"tercel_{name}")

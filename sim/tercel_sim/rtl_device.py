@@ -1,39 +1,19 @@
 """The Verilated accelerator behind the device interface."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from tercel.device.accelerator import CYCLE_LIMIT, WATCHDOG, AcceleratorDevice
-from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.program import memory_map
-from tercel_hw.top import ACCELERATORS, AcceleratorConfig
+from tercel_hw.top import AcceleratorConfig
+from tercel_sim.accelerator_choice import NODES, accelerator_for, choose_accelerator
+from tercel_sim.build_cache import BuildCache
 from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.progress import Progress, quiet, terminal
 from tercel_sim.rtl_library import rtl_library
-from tercel_sim.verilator import CACHE
 from tercel_sim.verilator_board import VerilatorBoard
 
-__all__ = ["RtlDevice", "accelerator_for"]
-
-
-def accelerator_for(image: Image, *, nodes: int) -> AcceleratorConfig:
-    """The preset that plays the image's tape, with K = ``nodes``.
-
-    Raises
-    ------
-    TercelError
-        If there is none.
-    """
-    for config in ACCELERATORS.values():
-        if config.layout == image.layout:
-            if not 1 <= nodes <= 16:
-                raise TercelError(f"an accelerator has 1 to 16 nodes a pass, not {nodes}")
-            return replace(config, tlmm=replace(config.tlmm, nodes=nodes))
-    presets = ", ".join(ACCELERATORS)
-    raise TercelError(
-        f"no accelerator preset ({presets}) plays tapes of the layout {image.layout.to_json()}; "
-        "quantise for one of their layouts"
-    )
+__all__ = ["RtlDevice", "open_rtl_device"]
 
 
 class RtlDevice(AcceleratorDevice):
@@ -57,7 +37,9 @@ class RtlDevice(AcceleratorDevice):
     waves
         Whether :attr:`board` can write waves.
     cache
-        Folder of compiled simulations.
+        Of compiled simulations; ``None`` is the user's.
+    progress
+        Told of the steps of a build.
     cycle_limit, watchdog
         Those of :class:`AcceleratorDevice`.
 
@@ -72,12 +54,13 @@ class RtlDevice(AcceleratorDevice):
         self,
         image: Image,
         *,
-        nodes: int = 8,
+        nodes: int = NODES,
         context: int | None = None,
         accelerator: AcceleratorConfig | None = None,
         ddr: DdrConfig = DDR["kv260-15.0"],
         waves: bool = False,
-        cache: Path = CACHE,
+        cache: BuildCache | None = None,
+        progress: Progress = quiet,
         cycle_limit: int = CYCLE_LIMIT,
         watchdog: int = WATCHDOG,
     ):
@@ -87,7 +70,7 @@ class RtlDevice(AcceleratorDevice):
         spec.check(image.config, image.layout)
         positions = min(image.config.context, spec.positions) if context is None else context
         words = memory_map(config=image.config, spec=spec, context=positions).words
-        library = rtl_library(accelerator, waves=waves, cache=cache)
+        library = rtl_library(accelerator, waves=waves, cache=cache, progress=progress)
         self._simulation = VerilatorBoard(library, words=words, ddr=ddr)
         self._accelerator, self._ddr = accelerator, ddr
         super().__init__(
@@ -113,3 +96,38 @@ class RtlDevice(AcceleratorDevice):
     def ddr(self) -> DdrConfig:
         """Its memory."""
         return self._ddr
+
+
+def open_rtl_device(
+    image: Image,
+    *,
+    nodes: int | None = None,
+    context: int | None = None,
+    preset: str | None = None,
+    config: Path | None = None,
+    cache: Path | None = None,
+) -> RtlDevice:
+    """The device ``rtl`` of the command line; steps of a build are shown on the terminal.
+
+    Parameters
+    ----------
+    image, nodes, preset, config
+        Those of :func:`tercel_sim.accelerator_choice.choose_accelerator`.
+    context
+        That of :class:`RtlDevice`.
+    cache
+        Folder of compiled simulations; ``None`` is the user's.
+
+    Raises
+    ------
+    TercelError
+        As both do.
+    """
+    accelerator = choose_accelerator(image, name=preset, file=config, nodes=nodes)
+    return RtlDevice(
+        image,
+        context=context,
+        accelerator=accelerator,
+        cache=BuildCache(cache),
+        progress=terminal,
+    )

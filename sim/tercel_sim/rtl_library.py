@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,19 +10,24 @@ from amaranth.lib import wiring
 
 import tercel
 import tercel_hw
-from tercel.files import make_folder, write_whole
 from tercel_hw.emission import emit_verilog
-from tercel_hw.top import Accelerator, AcceleratorConfig
+from tercel_hw.top import ACCELERATORS, Accelerator, AcceleratorConfig
+from tercel_sim.build_cache import BuildCache
+from tercel_sim.progress import Progress, quiet
 from tercel_sim.registered_reset import RegisteredReset
-from tercel_sim.verilator import CACHE, LibraryConfig, build_library
+from tercel_sim.verilator import LibraryConfig, build_library, check_compiler, find_verilator
 
-__all__ = ["rtl_library", "rtl_verilog"]
+__all__ = ["describe", "rtl_library", "rtl_verilog", "verilog_name"]
 
 TOP = "tercel"
 
 
 def rtl_verilog(
-    config: AcceleratorConfig, *, registered_reset: bool = False, cache: Path = CACHE
+    config: AcceleratorConfig,
+    *,
+    registered_reset: bool = False,
+    cache: BuildCache | None = None,
+    progress: Progress = quiet,
 ) -> str:
     """Verilog of an accelerator, from the cache if no file that it depends on has changed.
 
@@ -29,17 +35,35 @@ def rtl_verilog(
     ----------
     registered_reset
         Whether its reset comes a cycle later (:class:`RegisteredReset`).
+    progress
+        Told of the emission.
+
+    Raises
+    ------
+    TercelError
+        If the cache cannot be written.
     """
-    path = cache / f"{_key(config)}{'-held' * registered_reset}.v"
-    if not path.exists():
-        design: wiring.Component = Accelerator(config=config)
-        text = emit_verilog(RegisteredReset(design) if registered_reset else design, TOP)
-        make_folder(cache)
-        write_whole(path, text)
-    return path.read_text()
+
+    def build(folder: Path) -> Path:
+        with progress(f"emitting Verilog of {TOP}"):
+            design: wiring.Component = Accelerator(config=config)
+            text = emit_verilog(RegisteredReset(design) if registered_reset else design, TOP)
+        (folder / "design.v").write_text(text)
+        return folder / "design.v"
+
+    cache = BuildCache() if cache is None else cache
+    title, about = describe(config), {"parameters": config.parameters()}
+    name = verilog_name(config, registered_reset=registered_reset)
+    return cache.obtain(name, build, title=title, about=about, progress=progress).read_text()
 
 
-def rtl_library(config: AcceleratorConfig, *, waves: bool = False, cache: Path = CACHE) -> Path:
+def rtl_library(
+    config: AcceleratorConfig,
+    *,
+    waves: bool = False,
+    cache: BuildCache | None = None,
+    progress: Progress = quiet,
+) -> Path:
     """The library of an accelerator, built if the cache has none.
 
     The kv260's takes minutes, the tiny one's about one.
@@ -47,13 +71,40 @@ def rtl_library(config: AcceleratorConfig, *, waves: bool = False, cache: Path =
     Raises
     ------
     TercelError
-        If a tool is missing or the build fails.
+        If a tool is missing, which is told first, the build fails or the cache cannot be written.
     """
+    cache = BuildCache() if cache is None else cache
+    find_verilator()
+    if cache.find(verilog_name(config, registered_reset=True)) is None:
+        check_compiler()
     library = LibraryConfig(
         ports=config.ports, data_width=8 * config.port_bytes, top=TOP, waves=waves
     )
-    verilog = rtl_verilog(config, registered_reset=True, cache=cache)
-    return build_library(verilog, config=library, cache=cache)
+    return build_library(
+        rtl_verilog(config, registered_reset=True, cache=cache, progress=progress),
+        config=library,
+        cache=cache,
+        title=describe(config) + ", with waves" * waves,
+        about={"parameters": config.parameters(), "waves": waves},
+        progress=progress,
+    )
+
+
+def describe(config: AcceleratorConfig) -> str:
+    """An accelerator in a few words: its preset, if it is one but for the nodes, and its shape."""
+    presets = {
+        replace(known, tlmm=replace(known.tlmm, nodes=config.nodes)): name
+        for name, known in ACCELERATORS.items()
+    }
+    return (
+        f"{presets.get(config, 'own')}: {config.tlmm.code}, {config.tlmm.tables} tables, "
+        f"{config.nodes} nodes, {config.ports} ports of {8 * config.port_bytes} bits"
+    )
+
+
+def verilog_name(config: AcceleratorConfig, *, registered_reset: bool) -> str:
+    """Name of the cache's entry of :func:`rtl_verilog`."""
+    return f"{_key(config)}{'-registered' * registered_reset}.v"
 
 
 def _key(config: AcceleratorConfig) -> str:

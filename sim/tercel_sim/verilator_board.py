@@ -1,13 +1,17 @@
 """A compiled accelerator with its memory, driven as the board's driver drives the real one."""
 
 import ctypes
+import errno
+import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from tercel.device.board import Board
+from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel_hw.checks import check_integer
@@ -20,6 +24,9 @@ __all__ = ["VerilatorBoard"]
 FIRST_BASE, PAGE = 0x1000_0000, 4096
 POLL_CYCLES = 16
 """Cycles between two looks at the status register."""
+SLICE_CYCLES = 256
+"""Cycles between two looks at signals: a quarter of a second where a cycle takes a millisecond, as
+with waves of a large accelerator; the call takes microseconds."""
 
 
 class VerilatorBoard(Board):
@@ -41,6 +48,10 @@ class VerilatorBoard(Board):
     ------
     TercelError
         By every method that runs the clock: if the design breaks a rule of AXI.
+    OSError
+        By every method that runs the clock: if waves cannot be written; nothing runs any more.
+    PassInterruptedError
+        By every method that runs the clock: if :meth:`end_wait` was called meanwhile.
     """
 
     def __init__(self, library: Path, *, words: int, ddr: DdrConfig = DDR["kv260-13.3"]):
@@ -55,6 +66,11 @@ class VerilatorBoard(Board):
         config = harness_bindings.native_ddr(ddr, port_bytes=size, beat_bytes=self._port_bytes)
         self._rate = config.memory_rate
         self._started = 0
+        self._period = round(1e9 / ddr.clock_mhz)
+        """Femtoseconds of a cycle."""
+        self._waves: Path | None = None
+        self._waves_failed = False
+        self._wait_ended = False
         bases = (ctypes.c_uint64 * self._ports)(*self._bases)
         self._simulation = self._library.tercel_create(config, bases)
         if not self._simulation:
@@ -157,10 +173,15 @@ class VerilatorBoard(Board):
         """
         busy = REGISTERS["STATUS_BUSY_MASK"]
         looked_at = busy | REGISTERS["STATUS_ERROR_MASK"]
-        outcome = self._library.tercel_run_while_register(
-            self._simulation, REGISTERS["STATUS"], looked_at, busy, POLL_CYCLES, limit
+        outcome = self._run(
+            self._library.tercel_run_while_register,
+            *(REGISTERS["STATUS"], looked_at, busy, POLL_CYCLES),
+            cycles=limit,
         )
         self._check(outcome, f"the pass did not end within {limit} cycles")
+
+    def end_wait(self) -> None:
+        self._wait_ended = True
 
     def wait_interrupt(self, limit: int) -> None:
         """Run the clock until the interrupt is raised.
@@ -170,12 +191,12 @@ class VerilatorBoard(Board):
         TercelError
             If it is not after ``limit`` cycles.
         """
-        outcome = self._library.tercel_run_until_interrupt(self._simulation, limit)
+        outcome = self._run(self._library.tercel_run_until_interrupt, cycles=limit)
         self._check(outcome, f"no interrupt within {limit} cycles")
 
     def run(self, cycles: int) -> None:
         """Run the clock."""
-        self._check(self._library.tercel_run(self._simulation, cycles), "running")
+        self._check(self._run(self._library.tercel_run, cycles=cycles), "running")
 
     def restart(self) -> None:
         """Reset design and memory controller by the pin; contents, cycles and faults stay."""
@@ -224,23 +245,59 @@ class VerilatorBoard(Board):
         self.stop(port, cycle=harness_bindings.NEVER)
 
     def waves(self, path: Path, *, first: int, end: int) -> None:
-        """Write a VCD file of the cycles ``first`` to before ``end``.
+        """Write a VCD file of the cycles ``first`` to before ``end``; an earlier one is ended.
+
+        A cycle takes as long as one of the memory's clock; cycle 0 begins at time 0.
 
         Raises
         ------
         TercelError
             If the library was built without waves.
+        OSError
+            If the file cannot be written.
         """
-        name = str(path).encode()
-        if not self._library.tercel_waves(self._simulation, name, first, end):
+        window = first, end, self._period
+        failure = self._library.tercel_waves(self._simulation, os.fsencode(path), *window)
+        if failure == errno.ENOTSUP:
             raise TercelError("this library writes no waves: build it with waves=True")
+        self._waves = path
+        self._check_waves(failure)
 
     def close(self) -> None:
-        """Free the simulation; nothing may be called any more, nor its memory be used."""
+        """Free the simulation; nothing may be called any more, nor its memory be used.
+
+        Raises
+        ------
+        OSError
+            If the last of the waves cannot be written, and no method has said so.
+        """
+        if not self._close.alive:
+            return
+        failure = self._library.tercel_close_waves(self._simulation)
         self._memories.clear()
         self._close()
+        if not self._waves_failed:
+            self._check_waves(failure)
+
+    def _run(self, function: Callable[..., int], *arguments: int, cycles: int) -> int:
+        """Run the clock by a function of the library, attending to signals meanwhile."""
+        self._wait_ended = False
+        end = self.cycles + cycles
+        while True:
+            outcome = function(self._simulation, *arguments, end, SLICE_CYCLES)
+            if outcome != harness_bindings.UNFINISHED:
+                return outcome
+            if self._wait_ended:
+                raise PassInterruptedError
+
+    def _check_waves(self, failure: int) -> None:
+        if failure:
+            self._waves_failed = True
+            raise OSError(failure, os.strerror(failure), str(self._waves))
 
     def _check(self, outcome: int, doing: str) -> None:
+        if outcome == harness_bindings.UNWRITTEN:
+            self._check_waves(self._library.tercel_close_waves(self._simulation))
         if outcome == harness_bindings.LIMIT:
             raise TercelError(doing)
         if outcome == harness_bindings.NO_ANSWER:

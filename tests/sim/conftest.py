@@ -22,6 +22,7 @@ from tercel_hw.memory import (
 )
 from tercel_hw.registers import Access, Field, Register, RegisterFile, RegisterMap
 from tercel_hw.top import ACCELERATORS
+from tercel_sim import rtl_library as emission
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
@@ -152,11 +153,29 @@ class Copier(wiring.Component):
             m.d.sync += file.latency.eq(since)
 
 
+@pytest.fixture
+def replace_emission(monkeypatch):
+    """Has accelerators emitted by a function of a configuration and the name of the top."""
+
+    def replace(emit):
+        monkeypatch.setattr(emission, "Accelerator", lambda config: config)
+        monkeypatch.setattr(emission, "RegisteredReset", lambda design: design)
+        monkeypatch.setattr(emission, "emit_verilog", emit)
+
+    return replace
+
+
 @pytest.fixture(scope="session")
-def library(verilator):
+def copier_verilog():
+    """Two ports."""
+    return emit_verilog(Copier(ports=2, data_width=64), "copier")
+
+
+@pytest.fixture(scope="session")
+def library(verilator, copier_verilog):
     """Two ports, with waves."""
     config = LibraryConfig(ports=2, data_width=64, top="copier", waves=True)
-    return build_library(emit_verilog(Copier(ports=2, data_width=64), "copier"), config=config)
+    return build_library(copier_verilog, config=config)
 
 
 @pytest.fixture(scope="session")

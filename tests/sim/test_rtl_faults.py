@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tercel.device import Ask
+from tercel.device import Ask, PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.program import COMMANDS, PassBuilder
@@ -51,6 +51,26 @@ def changed(monkeypatch, change):
         return change(build(builder, request))
 
     monkeypatch.setattr(PassBuilder, "build", built)
+
+
+def test_a_pass_that_is_interrupted(pair, monkeypatch):
+    library, name = pair.rtl.board._library, "tercel_run_while_register"
+    run, calls = getattr(library, name), []
+
+    def interrupted(*arguments):
+        calls.append(None)
+        if len(calls) == 5:
+            pair.rtl.interrupt()
+        return run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, name, interrupted)
+        with pytest.raises(PassInterruptedError):
+            pair.rtl.run_pass(TOKENS[:2], ask=EVERYTHING)
+    assert len(calls) == 5
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        pair.rtl.commit([0])
+    works(pair)
 
 
 @pytest.mark.parametrize("response", [2, 3])

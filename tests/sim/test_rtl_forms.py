@@ -12,6 +12,7 @@ from tercel_hw.primitives import primitive_models
 from tercel_hw.target import Target
 from tercel_hw.top import ACCELERATORS
 from tercel_sim import rtl_library
+from tercel_sim.build_cache import BuildCache
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
 from tercel_sim.rtl_device import RtlDevice
@@ -22,7 +23,7 @@ TINY = ACCELERATORS["tiny"]
 @pytest.fixture
 def in_cells(monkeypatch, tmp_path_factory, verilator, random_images):
     """Makes simulated accelerators of the vendor's primitives."""
-    cache = tmp_path_factory.getbasetemp() / "cells"
+    cache = BuildCache(tmp_path_factory.getbasetemp() / "cells")
 
     def emit(component, name):
         verilog = emit_verilog(component, name, target=Target.ULTRASCALE_PLUS)

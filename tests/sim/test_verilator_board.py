@@ -1,9 +1,14 @@
+import errno
 import re
+from threading import Timer
 
 import numpy as np
 import pytest
+from hindrances import full_disk
+from interrupts import interrupt_after
 from vcd.reader import TokenKind, tokenize
 
+from tercel.device import PassInterruptedError
 from tercel.errors import TercelError
 from tercel_sim.ddr import DDR
 
@@ -209,10 +214,9 @@ def test_waves_of_a_window(copier, tmp_path):
     first = driver.board.cycles + 100
     driver.board.waves(path, first=first, end=first + 20)
     driver.run("copy", 200, target=1000)
-    text = path.read_text()
-    assert "m_axi_mem1_rdata" in text
-    stamps = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
-    assert (stamps[0], stamps[-1]) == (2 * first, 2 * first + 39)
+    assert "m_axi_mem1_rdata" in path.read_text()
+    found = stamps(path)
+    assert (found[0], found[-1]) == (2000 * 2 * first, 2000 * (2 * first + 39))
     with path.open("rb") as file:  # By a reader that follows the grammar.
         declared = [
             token for token in tokenize(file) if token.kind in (TokenKind.VAR, TokenKind.SCOPE)
@@ -224,6 +228,109 @@ def test_waves_of_a_window(copier, tmp_path):
     assert len(names) > 100
     # The words of a small memory are its name and their numbers.
     assert all(re.fullmatch(r"[A-Za-z_]\w*(\[\d+\])?", name) for name in names)
+
+
+def stamps(path):
+    return [int(line[1:]) for line in path.read_text().splitlines() if line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("clock_mhz", "half_ps"), [(250.0, 2000), (300.0, 1666.6665), (0.5, 10**6)]
+)
+def test_the_time_of_waves_is_the_clocks(copier, tmp_path, clock_mhz, half_ps):
+    driver, path = copier(clock_mhz=clock_mhz), tmp_path / "waves.vcd"
+    driver.board.waves(path, first=0, end=1 << 63)
+    driver.board.run(1000)
+    cycles = driver.board.cycles
+    driver.board.close()
+    assert "$timescale 1ps $end" in path.read_text()
+    found = stamps(path)
+    assert len(found) == 2 * 1000
+    assert found[-1] == pytest.approx((2 * cycles - 1) * half_ps, abs=1)
+    assert {*np.diff(found)} <= {int(half_ps), int(half_ps) + 1}
+
+
+def test_waves_end_where_another_begins(copier, tmp_path):
+    board = copier().board
+    for name in ("first", "second"):
+        board.waves(tmp_path / name, first=0, end=1 << 63)
+        board.run(10)
+    board.close()
+    assert stamps(tmp_path / "first")[-1] < stamps(tmp_path / "second")[0]
+
+
+def test_waves_onto_a_full_disk_end_the_run(copier):
+    driver = copier()
+
+    def write():
+        driver.board.waves("/dev/full", first=0, end=1 << 63)
+        driver.run("copy", 1000, target=1000)
+
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'") as caught:
+        write()
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match="No space left on device"):
+        driver.board.run(1)
+
+
+def test_waves_beyond_the_limit_of_files_end_the_run(copier, tmp_path):
+    driver = copier()
+    with full_disk(after=100_000):
+        driver.board.waves(tmp_path / "waves.vcd", first=0, end=1 << 63)
+        with pytest.raises(OSError, match="File too large"):
+            driver.run("copy", 1000, target=1000)
+
+
+@pytest.mark.parametrize("ending", [lambda board: board.run(1), lambda board: board.close()])
+def test_waves_that_fail_at_their_end_are_told(copier, tmp_path, ending):
+    """What a buffer still holds is written when the window ends, or the board is closed."""
+    board, path = copier().board, tmp_path / "waves.vcd"
+    board.waves(path, first=board.cycles, end=board.cycles + 2)
+    with full_disk(after=path.stat().st_size):
+        board.run(2)
+        with pytest.raises(OSError, match="File too large"):
+            ending(board)
+
+
+def test_waves_need_their_folder(copier, tmp_path):
+    with pytest.raises(OSError, match=r"No such file or directory: '.*waves\.vcd'"):
+        copier().board.waves(tmp_path / "no" / "waves.vcd", first=0, end=1)
+
+
+@pytest.mark.parametrize("method", ["run", "wait", "wait_interrupt"])
+def test_ctrl_c_is_answered_while_the_clock_runs(copier, method):
+    driver = copier(sustained_gbs=0.001)
+    driver.start("read", 4000)
+    began = driver.board.cycles
+    with interrupt_after(0.3), pytest.raises(KeyboardInterrupt):
+        getattr(driver.board, method)(1 << 40)
+    assert driver.board.cycles > began
+    driver.board.run(10)
+
+
+def test_a_wait_can_be_interrupted(copier):
+    driver = copier(sustained_gbs=0.001)
+    driver.start("read", 4000)
+    driver.board.end_wait()  # Nothing is under way.
+    timer = Timer(0.2, driver.board.end_wait)
+    timer.start()
+    with pytest.raises(PassInterruptedError):
+        driver.board.wait(1 << 40)
+    timer.join()
+    driver.board.run(1000)
+
+
+def test_slices_change_no_cycle(copier, monkeypatch):
+    taken = []
+    for cycles in (1, 7, 1 << 40):
+        monkeypatch.setattr("tercel_sim.verilator_board.SLICE_CYCLES", cycles)
+        driver = copier(ddr=DDR["kv260-13.3"])
+        driver.run("copy", 500, target=1000)
+        driver.board.run(1000)
+        driver.start("read", 300)
+        driver.board.wait_interrupt(10_000)
+        taken.append(driver.board.cycles)
+    assert len({*taken}) == 1
 
 
 def test_waves_must_be_built(boards, wide_library, tmp_path):

@@ -1,4 +1,4 @@
-"""Softmax attention: scores to integer weights, exact sums to floats; the cache in memory."""
+"""Softmax attention over the KV cache: integer weights from scores, exact sums."""
 
 from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.config import AttentionConfig

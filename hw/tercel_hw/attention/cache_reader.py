@@ -1,4 +1,4 @@
-"""The runs of the cache that attention reads."""
+"""The reader of the KV cache's runs for attention."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -9,20 +9,20 @@ from tercel_hw.attention.unit_config import SCALES_BYTES, AttentionUnitConfig
 __all__ = ["CacheReader"]
 
 RUNS = 128
-"""Runs asked for whose words have not all come."""
+"""Most requested runs whose words have not all arrived."""
 
 
 class CacheReader(wiring.Component):
-    """Asks for what the sweeps of a layer need, and says what will come.
+    """Requests the runs of all sweeps of a layer and announces the kind of each run.
 
     The cache of a KV head is a block from word ``cache + head * head_stride`` on: keys, values from
     ``row_words`` on, scales from ``2 * row_words`` on. Keys and values lie in slices: full ones
-    ``slice_words`` apart, the half one from ``half_at`` on. For the keys of a sweep it asks tile by
-    tile: for scales, the half slice, the full ones; for its values slice by slice, the half one
-    last. Keys of a sweep come before the values of the sweep before.
+    ``slice_words`` apart, the half one from ``half_at`` on. The keys of a sweep are requested
+    tile by tile: scales, the half slice, the full ones; its values slice by slice, the half one
+    last. The keys of a sweep come before the values of the previous sweep.
 
     Throughput: a run a cycle, two cycles more between keys and values. The first run is offered
-    ``LATENCY`` cycles after the command is taken, or 3 after ``i_written``, whichever is later.
+    ``LATENCY`` cycles after the command's transfer, or 3 after that of ``i_written`` if later.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class CacheReader(wiring.Component):
         The pass's own rows are in memory; one for each command, before its first run.
     o_run : Out(stream.Signature(config.run))
     o_kind : Out(stream.Signature(config.kind))
-        The runs' lengths in the same order, and whether they are scales.
+        In the same order, the length of each run and a flag if it holds scales.
     """
 
     LATENCY = 4
@@ -72,13 +72,13 @@ class CacheReader(wiring.Component):
 
         command = Signal(config.command)
         positions = Signal(range(config.attention.positions + 1))
-        # A sweep's block, and its number among those of its KV head: of the keys, of the values.
+        # Of the keys' sweep and of the values': its block and its index within the KV head.
         blocks = [Signal.like(command.cache, name=f"block{index}") for index in range(2)]
         sweeps_per_kv_head = [
             Signal.like(command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}")
             for index in range(2)
         ]
-        # Sweeps whose keys, and whose values, are still to be asked for.
+        # Sweeps whose keys, and whose values, have not been requested.
         sweeps = [Signal.like(command.sweeps, name=f"sweeps{index}") for index in range(2)]
         keys_at, halves_at, scales_at, slice_at = (
             Signal.like(command.cache, name=f"at{index}") for index in range(4)
@@ -91,7 +91,7 @@ class CacheReader(wiring.Component):
         ]
 
         def after_sweep(part: int) -> None:
-            """To the next sweep's block."""
+            """Advance keys (``part`` 0) or values (1) to the next sweep and its block."""
             m.d.sync += sweeps[part].eq(sweeps[part] - 1)
             m.d.sync += sweeps_per_kv_head[part].eq(sweeps_per_kv_head[part] + 1)
             with m.If(sweeps_per_kv_head[part] + 1 == command.sweeps_per_kv_head):
@@ -163,7 +163,7 @@ class CacheReader(wiring.Component):
                     with m.If(last_slice):
                         after_tile()
             with m.State("head_slot"):
-                # After the very first keys come the second sweep's.
+                # The keys of sweeps 0 and 1 are both read before the values of sweep 0.
                 m.d.sync += [slice_at.eq(blocks[1] + command.row_words), number.eq(0)]
                 m.next = "values"
                 with m.If((sweeps[1] == command.sweeps) & (sweeps[0] + 1 == command.sweeps)):
@@ -190,7 +190,7 @@ class CacheReader(wiring.Component):
         return m
 
     def _ask(self, m: Module, can, issued, address, words, scales) -> None:
-        """Registers before the run, and a queue of what will come."""
+        """Add the registers of ``o_run`` and the queue of ``o_kind``."""
         kind = self._config.kind
         m.submodules.kinds = kinds = SyncFIFO(width=kind.size, depth=RUNS)
         asked = Signal(kind)

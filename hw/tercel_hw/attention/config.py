@@ -1,4 +1,4 @@
-"""The shape of an attention."""
+"""Parameters of :class:`~tercel_hw.attention.datapath.Attention`."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ __all__ = ["BFLOAT16_BITS", "DENOMINATOR_BITS", "AttentionConfig"]
 
 BFLOAT16_BITS = 16
 DENOMINATOR_BITS = 32
-"""Up to 4096 terms of 2^19."""
+"""Width of a denominator: up to 4096 terms of 2^19."""
 MOST_POSITIONS = 4096
 RAM_STYLES = (None, "block", "distributed", "ultra")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionConfig:
-    """Shape of an attention.
+    """Parameters of the attention's datapath.
 
-    A *sweep* is over the keys and then the values of a KV head; it serves as many of its query
+    A *KV sweep* reads the keys and then the values of a KV head; it serves as many of its query
     heads as there are lanes for. Each has a *head slot*: node n of head slot s has lane
     ``s * lanes_per_head + n``.
 
@@ -41,7 +41,7 @@ class AttentionConfig:
     sweeps: int = 64
     """Most sweeps of a layer."""
     ram_style: str | None = "ultra"
-    """Of the memories of scores and weights: ``block``, ``distributed``, ``ultra`` or none."""
+    """Memory kind of scores and weights: ``block``, ``distributed``, ``ultra`` or None."""
 
     def __post_init__(self):
         if not isinstance(self.dense, DenseConfig):
@@ -64,17 +64,17 @@ class AttentionConfig:
 
     @property
     def lanes_per_head_choices(self) -> tuple[int, ...]:
-        """Lanes that a query head may have."""
+        """Possible numbers of lanes per query head."""
         return lanes_per_head_choices(self.nodes)
 
     @property
     def sum_bits(self) -> int:
-        """Of a score's integer."""
+        """Width of a score's integer sum, signed."""
         return (self.dense.totals * self.dense.macs * PRODUCT).bit_length() + 1
 
     @property
     def scores(self) -> data.ArrayLayout:
-        """Base-2 logarithms, 9 fraction bits."""
+        """Layout of the lanes' scores: base-2 logarithms with 9 fraction bits."""
         return data.ArrayLayout(signed(SCORE_BITS), self.nodes)
 
     @property
@@ -83,12 +83,12 @@ class AttentionConfig:
 
     @property
     def ancestors(self) -> data.ArrayLayout:
-        """Bit j of element i: node i sees node j; its own bit is set."""
+        """Layout of ancestor masks: bit j of element i is set if node i sees node j, also i = j."""
         return data.ArrayLayout(unsigned(self.nodes), self.nodes)
 
     @property
     def layer(self) -> data.StructLayout:
-        """All sweeps of a layer: ``base`` positions that every node sees, then the nodes' own."""
+        """Layout of a layer's command: sweeps over ``base`` common positions, then the nodes'."""
         read = self.dense.read.members
         return data.StructLayout(
             {
@@ -107,23 +107,23 @@ class AttentionConfig:
 
     @property
     def head_command(self) -> data.StructLayout:
-        """A sweep of the model's head over ``rows`` of ``slices`` with the dense engine."""
+        """Layout of a head sweep's command: ``rows`` of ``slices`` for the dense engine."""
         members = self.dense.command.members
         return data.StructLayout({"slices": members["full"], "rows": members["rows"]})
 
     @property
     def row_scales(self) -> data.StructLayout:
-        """The scales of a position, bfloat16."""
+        """Layout of a position's key and value scale, bfloat16."""
         return data.StructLayout({"key": BFLOAT16_BITS, "value": BFLOAT16_BITS})
 
     @property
     def scored(self) -> data.StructLayout:
-        """A position's scores and the scale of its value."""
+        """Layout of a position's scores and value scale."""
         return data.StructLayout({"scores": self.scores, "value_scale": BFLOAT16_BITS})
 
     @property
     def denominators(self) -> data.StructLayout:
-        """What a sweep leaves: the sums L and the largest exponents E, biased."""
+        """Layout of a sweep's denominators: the lanes' sums L and largest exponents E, biased."""
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(unsigned(DENOMINATOR_BITS), self.nodes),
@@ -133,5 +133,5 @@ class AttentionConfig:
 
     @property
     def output(self) -> data.StructLayout:
-        """An element of all nodes' outputs; ``last`` with a sweep's last."""
+        """Layout of an output element of all nodes; ``last`` with a sweep's last."""
         return data.StructLayout({"values": self.floats, "last": 1})

@@ -1,4 +1,4 @@
-"""Attention over the sweeps of a layer."""
+"""The datapath of attention over the KV sweeps of a layer."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -12,27 +12,28 @@ from tercel_hw.dense import DenseEngine, dense_latency
 __all__ = ["Attention", "attention_overhead"]
 
 HEAD_TILE = 16
-"""Rows of a block of the model's head."""
+"""Rows of a row block of the model's head: the tile of a head sweep."""
 
 
 def attention_overhead(config: AttentionConfig) -> int:
-    """Cycles between the last beat of the keys and the first of the values, at least."""
+    """Least cycles between the last beat of the keys and the first of the values."""
     return dense_latency(config.dense) + ScoreScale.LATENCY + SoftmaxWeights.LATENCY
 
 
 class Attention(wiring.Component):
-    """``numerics.attend``: keys, then values, past the queries, for one sweep after the other.
+    """``numerics.attend`` with keys and values as streams, one KV sweep after the other.
 
-    Keys of sweep w + 1 come before the values of sweep w, so that weights are there when the values
-    come: words come in that order, tile by tile and slice by slice as the dense engine sweeps.
+    The keys of sweep w + 1 come before the values of sweep w, so that the weights are ready when
+    the values arrive. Words come in that order, tile by tile and slice by slice as the dense engine
+    sweeps.
 
-    The beats follow each other as in :class:`DenseEngine`; the values of the last sweep come
-    ``overhead`` cycles after its keys at least. Where there are few positions, the outputs, one a
-    cycle, take longer than the beats.
+    The beats follow each other as in :class:`DenseEngine`; the values of the last sweep come at
+    least ``overhead`` cycles after its keys. With few positions the outputs, one a cycle, take
+    longer than the beats.
 
-    Between layers the dense engine may be lent for a dot sweep (the head of the model) in tiles of
-    16 rows of full slices from slice 0 of the vectors on; nothing of attention may be under way or
-    come before the last of its sums has been taken.
+    Between layers the model's head may use the dense engine for a dot sweep in tiles of 16 rows of
+    full slices, from slice 0 of the vectors on. Attention must be idle and get no input until the
+    last of the head's sums has been taken.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class Attention(wiring.Component):
     i_layer : In(stream.Signature(config.layer))
         Taken when all outputs of the layer before have left.
     tile : In(range(dense.tile + 1))
-        Of the keys.
+        Positions of a tile of keys.
     i_vector : In(stream.Signature(config.dense.column))
     i_sweep : In(1)
         A pulse: the vectors of another sweep have been written.
@@ -55,9 +56,9 @@ class Attention(wiring.Component):
     i_scales : In(stream.Signature(config.row_scales))
         One for each position of each sweep.
     o : Out(stream.Signature(config.output))
-        For each sweep its head slots, each with all elements in order.
+        For each sweep, slot by slot, all elements in order.
     i_head_command : In(stream.Signature(config.head_command))
-        Lends the engine; taken only where ``i_layer`` offers none.
+        Begins a head sweep; taken only while ``i_layer`` is not valid.
     i_head_row : In(stream.Signature(config.dense.beat))
     o_head_sum : Out(stream.Signature(config.dense.sums))
         One for each row.
@@ -100,7 +101,7 @@ class Attention(wiring.Component):
 
     @property
     def overhead(self) -> int:
-        """Cycles between the last beat of the keys and the first of the values, at least."""
+        """Least cycles between the last beat of the keys and the first of the values."""
         return attention_overhead(self._config)
 
     def elaborate(self, platform: object) -> Module:
@@ -125,7 +126,7 @@ class Attention(wiring.Component):
         m.d.comb += output.lanes_per_head.eq(layer.lanes_per_head)
         self._lend(m, lent, engine.i_row, engine.o_sum, scale.i_sum)
         command, head = engine.i_command, self.i_head_command.payload
-        # Sweeps whose keys, and whose values, have not been commanded of the engine.
+        # Sweeps whose dot, and whose axpy, the engine has not been given.
         keys, values = Signal.like(layer.sweeps), Signal.like(layer.sweeps)
         starts, issued = Signal(), Signal()
         loaded = self._loaded(m, issued)
@@ -162,7 +163,7 @@ class Attention(wiring.Component):
                     m.d.sync += lent.eq(1)
                     m.next = "lend"
             with m.State("keys"):
-                # Both are commanded at once, when the queries are there.
+                # Engine and scale get their commands together, once the queries are written.
                 m.d.comb += [
                     command.valid.eq(loaded & sweep_room),
                     issued.eq(command.valid & command.ready),
@@ -194,7 +195,7 @@ class Attention(wiring.Component):
         return m
 
     def _loaded(self, m: Module, issued: Signal) -> Signal:
-        """Whether the vectors of the next sweep have been written."""
+        """Return a signal that is high once the vectors of the next sweep have been written."""
         count = Signal.like(self.i_layer.payload.sweeps)
         m.d.sync += count.eq(count + self.i_sweep - issued)
         loaded = Signal()
@@ -204,7 +205,10 @@ class Attention(wiring.Component):
     def _command_scale(
         self, m: Module, issued: Signal, positions, sweep: stream.Interface
     ) -> Signal:
-        """Keep what the scale's next command is, for it may be busy with the sweep before."""
+        """Register the score scale's next command; return whether there is room for one.
+
+        The unit may still be busy with the previous sweep.
+        """
         with m.If(sweep.ready):
             m.d.sync += sweep.valid.eq(0)
         with m.If(issued):
@@ -215,8 +219,8 @@ class Attention(wiring.Component):
         return room
 
     def _outputs(self, m: Module, starts: Signal, layer, read: stream.Interface, out) -> Signal:
-        """Ask for the totals of every sweep; whether outputs are still to leave."""
-        # Sweeps to be asked for, heads left of the KV head, sweeps whose outputs are to leave.
+        """Read the totals of every sweep; return a signal that is high while outputs are due."""
+        # Sweeps not yet read, heads left of the KV head, sweeps whose outputs have not left.
         asks, heads, inside = (
             Signal.like(layer.sweeps),
             Signal.like(layer.heads),
@@ -249,7 +253,7 @@ class Attention(wiring.Component):
         return left
 
     def _lend(self, m: Module, lent: Signal, rows, sums, scores) -> None:
-        """Rows come from the head while ``lent``, and sums go there."""
+        """Connect rows and sums to the head while ``lent``, else to attention."""
         m.d.comb += [
             rows.valid.eq(Mux(lent, self.i_head_row.valid, self.i_word.valid)),
             rows.payload.eq(Mux(lent, self.i_head_row.payload, self.i_word.payload)),

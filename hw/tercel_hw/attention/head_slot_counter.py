@@ -1,4 +1,4 @@
-"""Where a query head of a layer belongs."""
+"""The counter of a layer's query heads, which gives the head slot of each."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -19,15 +19,15 @@ class HeadSlotCounter(wiring.Component):
     Members
     -------
     start : In(1)
-        To the first head of `layer`.
+        Go to the first head of `layer`.
     layer : In(config.layer)
-        With `start` and until the last head.
+        Valid with `start` and until the last head.
     step : In(1)
-        To the next head.
+        Go to the next head.
     head_slot : Out(range(nodes))
-        Of its sweep.
+        Head slot within the sweep.
     sweep_ends, layer_ends : Out(1)
-        It is the last of its sweep, and of the layer.
+        The head is the last of its sweep, and of the layer.
     """
 
     start: Signal
@@ -52,7 +52,7 @@ class HeadSlotCounter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layer = self.layer
-        # Heads left of the KV head, sweeps left of the layer; both with this one.
+        # Heads left of the KV head, sweeps left of the layer; both include this one.
         heads, sweeps = Signal.like(layer.heads), Signal.like(layer.sweeps)
         m.d.comb += [
             self.sweep_ends.eq((heads == 1) | (self.head_slot + 1 == layer.head_slots)),

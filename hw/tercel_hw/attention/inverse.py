@@ -1,4 +1,4 @@
-"""The factor of a query's output."""
+"""The reciprocal of a softmax denominator, the factor of a query's output."""
 
 from amaranth.hdl import Const, Module, Signal, signed
 
@@ -50,7 +50,7 @@ class Inverse(Primitive):
             mantissa=fields(inverse).mantissa,
             zero=~fields(inverse).exponent.any(),
         )
-        # Gradual underflow would round 24 ones below 2^-126 up to it; the table has none.
+        # Gradual underflow would round 24 ones up to 2^-126; the table has no such value.
         bits = compose(
             sign=Const(0, 1),
             exponent=shifted.exponent,

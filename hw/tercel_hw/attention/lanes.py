@@ -1,4 +1,4 @@
-"""Mapping of nodes to lanes: node n of head slot s has lane ``s * lanes_per_head + n``."""
+"""Mapping between nodes and lanes: node n of head slot s is lane ``s * lanes_per_head + n``."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ __all__ = ["lane_of_node", "lanes_of_head_slot", "node_of_lanes", "of_head_slot"
 
 
 def _choose(lanes_per_head: Value, values: dict[int, Value]) -> Value:
-    """The value of the lanes_per_head that is meant."""
+    """Select the value whose key equals ``lanes_per_head``; the first for any other number."""
     chosen: Value | None = None
     for number, value in values.items():
         chosen = value if chosen is None else Mux(lanes_per_head == number, value, chosen)
@@ -19,7 +19,7 @@ def _choose(lanes_per_head: Value, values: dict[int, Value]) -> Value:
 def node_of_lanes(
     lanes_per_head: Value, lanes_per_head_choices: Sequence[int], nodes: Sequence[Value]
 ) -> list[Value]:
-    """What belongs to each lane's node, of what belongs to each node."""
+    """Gather per-node values into lanes: lane l gets node ``l % lanes_per_head``."""
     return [
         _choose(lanes_per_head, {number: nodes[lane % number] for number in lanes_per_head_choices})
         for lane in range(len(nodes))
@@ -33,7 +33,7 @@ def lanes_of_head_slot(
     nodes: Value,
     lanes: int,
 ) -> Value:
-    """A mask of lanes: those of the first ``nodes`` nodes of a head slot."""
+    """Return the mask of the lanes of the first ``nodes`` nodes of a head slot, a bit a lane."""
     return Cat(
         _choose(
             lanes_per_head,
@@ -53,7 +53,7 @@ def lane_of_node(
     node: Value,
     lanes: int,
 ) -> Value:
-    """A mask of lanes: the one of a node of a head slot."""
+    """Return the one-hot mask of the lane of a node of a head slot."""
     return Cat(
         _choose(
             lanes_per_head,

@@ -1,4 +1,4 @@
-"""Exact sums to outputs."""
+"""The conversion of exact sums to float32 outputs, for all lanes."""
 
 from amaranth.hdl import Module
 from amaranth.lib import data

@@ -1,4 +1,4 @@
-"""Totals and denominators to attention's output."""
+"""The division of totals by denominators, which gives attention's output."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -15,10 +15,9 @@ __all__ = ["OutputScale"]
 class OutputScale(wiring.Component):
     """Divides a sweep's totals by their denominators and returns them from lanes to nodes.
 
-    The denominators' reciprocals come out of one pipeline, a lane a cycle, into registers, also
-    while the totals of the sweep before leave; then an element a cycle, latency 12. The first total
-    is taken ``PREPARE`` cycles and one for each lane after the denominators were offered, at the
-    earliest.
+    One pipeline computes the denominators' reciprocals, a lane a cycle, also while the totals of
+    the previous sweep leave; then an element a cycle, latency 12. The first total is taken at least
+    ``PREPARE`` cycles, plus one for each lane, after the denominators were offered.
 
     Parameters
     ----------
@@ -28,11 +27,11 @@ class OutputScale(wiring.Component):
     Members
     -------
     lanes_per_head : In(range(nodes + 1))
-        Lanes of a query head; while totals are under way.
+        Lanes per head; steady while totals are in flight.
     i_denominator : In(stream.Signature(config.denominators))
     i_total : In(stream.Signature(config.dense.totals_read))
     o : Out(stream.Signature(config.output))
-        Values beyond the lanes_per_head are zero.
+        Nodes from ``lanes_per_head`` on are zero.
     """
 
     LATENCY = OutputLanes.LATENCY
@@ -90,7 +89,7 @@ class OutputScale(wiring.Component):
         return m
 
     def _prepare(self, m: Module, ends: Signal) -> tuple[data.View, Signal]:
-        """Scales of the lanes, until a sweep's totals end; whether they are complete."""
+        """Return the lanes' scales, kept until a sweep's totals end, and their valid signal."""
         config = self._config
         denominators = self.i_denominator.payload
         lane = Signal(range(config.nodes))

@@ -1,4 +1,4 @@
-"""The queries of a layer on their way to the dense engine."""
+"""The loader of a layer's queries into the dense engine."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -11,7 +11,7 @@ __all__ = ["QueryLoader", "query_column"]
 
 
 def query_column(config: AttentionConfig) -> data.StructLayout:
-    """An element of a query of each node; ``last`` with its head's last."""
+    """Layout of a query element of each node; ``last`` with its head's last."""
     values = config.dense.column.members["values"]
     return data.StructLayout({"values": values, "last": 1})
 
@@ -19,8 +19,8 @@ def query_column(config: AttentionConfig) -> data.StructLayout:
 class QueryLoader(wiring.Component):
     """Writes queries as vectors of the dense engine, a column a cycle.
 
-    The vectors of sweep w begin at slice ``w * (full + half)``; elements beyond the head size are
-    written as zeros, a cycle each.
+    The vectors of sweep w begin at slice ``w * (full + half)``; a cycle each is spent on the zeros
+    beyond the head size.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class QueryLoader(wiring.Component):
     Members
     -------
     i_layer : In(stream.Signature(config.layer))
-        Taken when all queries of the layer before have been written.
+        Taken when all queries of the previous layer have been written.
     i : In(stream.Signature(query_column(config)))
         All query heads in order.
     o : Out(stream.Signature(config.dense.column))
-        ``ready`` is ignored.
+        Writes for the dense engine; ``ready`` is ignored.
     o_sweep : Out(1)
         A pulse: the vectors of another sweep have been written.
     """

@@ -1,4 +1,4 @@
-"""The queries' scales, sweep by sweep."""
+"""The query scales of a KV sweep, mapped to its lanes."""
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
@@ -14,9 +14,9 @@ __all__ = ["QueryScales"]
 
 
 class QueryScales(wiring.Component):
-    """Multiplies scales with a factor, a node a cycle; gives those of a sweep's lanes together.
+    """Multiplies query scales by a factor, a node a cycle; offers a sweep's as one value a lane.
 
-    A sweep's are offered ``LATENCY`` cycles after its last node's cycle.
+    The scales of a sweep are offered ``LATENCY`` cycles after its last node's cycle.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ class QueryScales(wiring.Component):
     Members
     -------
     i_layer : In(stream.Signature(config.layer))
-        Taken when the scales of the layer before have been.
+        Taken when the scales of the previous layer have been taken.
     factor : In(32)
-        Float32; with ``i_layer``.
+        Float32; valid with ``i_layer``.
     i : In(stream.Signature(config.floats))
-        For each query head, those of its nodes.
+        For each query head, the scales of its nodes.
     o : Out(stream.Signature(config.floats))
-        For each sweep; lanes without a node hold something.
+        For each sweep, a scale per lane; undefined in lanes without a node.
     """
 
     LATENCY = 1 + Multiplier.LATENCY + 1
@@ -63,7 +63,7 @@ class QueryScales(wiring.Component):
         m.submodules.heads = heads = HeadSlotCounter(config)
         layer, factor = Signal(config.layer), Signal(FLOAT32_BITS)
         running, starts, ends = Signal(), Signal(), Signal()
-        # Sweeps that have been asked for and not been issued.
+        # Sweeps that were started and whose scales have not been issued.
         kept = Signal(range(config.sweeps + 1))
         issued = Signal()
         node = Signal(range(config.nodes))
@@ -110,7 +110,7 @@ class QueryScales(wiring.Component):
         return m
 
     def _keep(self, m: Module, value: Value, lanes: Value, ends: Value, issued: Value) -> None:
-        """A queue of sweeps that is written lane by lane."""
+        """Add the queue of sweeps, which is written lane by lane."""
         config = self._config
         into, out = Signal(range(config.sweeps)), Signal(range(config.sweeps))
         ready = Signal(range(config.sweeps + 1))

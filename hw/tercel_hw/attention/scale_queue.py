@@ -1,4 +1,4 @@
-"""Scales from words to positions."""
+"""The queue of cache scales: words in, positions out."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -12,9 +12,9 @@ TILES = 2
 
 
 class ScaleQueue(wiring.Component):
-    """Keeps two tiles of words of scales and gives them out position by position.
+    """Buffers two tiles of words of scales and delivers them position by position.
 
-    A KV head's scales start on a word; what remains of their last word is dropped. Throughput: a
+    A KV head's scales start on a word; the rest of their last word is dropped. Throughput: a
     position a cycle. Latency from a word to its first position: ``LATENCY``.
 
     Parameters
@@ -25,7 +25,7 @@ class ScaleQueue(wiring.Component):
     Members
     -------
     positions : In(range(config.attention.positions + 1))
-        Of a KV head; changes only while nothing is inside.
+        Positions of a KV head; changes only while the queue is empty.
     i : In(stream.Signature(8 * word_bytes))
     o : Out(stream.Signature(config.attention.row_scales))
     """

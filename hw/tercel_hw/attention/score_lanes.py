@@ -1,4 +1,4 @@
-"""Integer scores to fixed point."""
+"""The scaling of integer scores to fixed point, for all lanes."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data
@@ -24,7 +24,7 @@ class ScoreLanes(Primitive):
     Members
     -------
     sums : In(config.dense.sums)
-        Those of heads fit ``config.sum_bits``.
+        Dot products; of a head they fit ``config.sum_bits``.
     query_scales : In(config.floats)
     key_scale : In(16)
         bfloat16.

@@ -1,4 +1,4 @@
-"""A dense engine's sums to scores."""
+"""The scaling of the dense engine's sums to scores."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -11,7 +11,7 @@ __all__ = ["ScoreScale"]
 
 
 class ScoreScale(wiring.Component):
-    """Joins sums with the scales of their query and key.
+    """Joins sums with the scales of their query and key and computes the scores.
 
     One position a cycle, latency 19; two cycles more from sweep to sweep.
 
@@ -23,7 +23,7 @@ class ScoreScale(wiring.Component):
     Members
     -------
     i_sweep : In(stream.Signature(range(positions + 1)))
-        Positions of a sweep, at least one.
+        Number of positions of a sweep, at least one.
     i_query_scales : In(stream.Signature(config.floats))
         One for each sweep: ``query scale * log2e / sqrt(head size)``, float32.
     i_sum : In(stream.Signature(config.dense.sums))

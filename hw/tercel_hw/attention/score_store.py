@@ -1,4 +1,4 @@
-"""The scores of a sweep."""
+"""The memory of a sweep's scores, with their maxima."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -12,18 +12,18 @@ LOWEST = -(1 << (SCORE_BITS - 1))
 
 
 def maxima_layout(config: AttentionConfig) -> data.StructLayout:
-    """Of what each lane sees: the largest score, the largest biased exponent of a value's scale."""
+    """Layout of the maxima over a lane's visible positions: score, biased value-scale exponent."""
     exponents = data.ArrayLayout(unsigned(8), config.nodes)
     return data.StructLayout({"scores": config.scores, "exponents": exponents})
 
 
 def exponent_of(scale: Value) -> Value:
-    """Of bfloat16 bits, biased."""
+    """Return the biased exponent of a bfloat16."""
     return scale[7:15]
 
 
 def visible_lanes(masks: data.View, base: Value, position: Value) -> Value:
-    """A bit a lane: whether it sees a position. A lane's mask has its node's ancestors."""
+    """Return a bit a lane, set if it sees the position; ``masks`` are the lanes' ancestors."""
     nodes = masks.shape().length
     node = (position - base)[: max(nodes - 1, 1).bit_length()]
     return Cat(
@@ -33,10 +33,10 @@ def visible_lanes(masks: data.View, base: Value, position: Value) -> Value:
 
 
 class ScoreStore(wiring.Component):
-    """Keeps scores, and finds what is largest of them; a position a cycle.
+    """Stores the scores of a sweep and computes their maxima; a position a cycle.
 
-    The scores of the next sweep are taken when `o` has been taken. Until then, and after it as long
-    as they are read no slower than others are written, those of this sweep can be read.
+    The scores of the next sweep are taken when `o` has been taken. The scores of this sweep can be
+    read until then, and after it as long as reads keep ahead of the next sweep's writes.
 
     Parameters
     ----------
@@ -46,15 +46,15 @@ class ScoreStore(wiring.Component):
     Members
     -------
     positions, base : In(range(positions + 1))
-        Of each sweep.
+        Number of positions of each sweep, and of those that every node sees.
     masks : In(config.ancestors)
-        For each lane, those of its node; zeros where there is none.
+        For each lane, the ancestors of its node; zeros where there is none.
     i : In(stream.Signature(config.scored))
     o : Out(stream.Signature(maxima_layout(config)))
-        All scores of a sweep are there; offered in the cycle after the last was taken.
+        Maxima of a sweep; offered in the cycle after its last score was taken.
     read : In(range(positions))
     scored : Out(config.scored)
-        What was there a cycle ago.
+        Scores of the position that ``read`` had a cycle ago.
     """
 
     positions: Signal

@@ -1,4 +1,4 @@
-"""Scores to integer weights."""
+"""The integer softmax: scores to weights and denominators."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -15,14 +15,13 @@ __all__ = ["SoftmaxWeights"]
 class SoftmaxWeights(wiring.Component):
     """The integers of ``numerics.attend`` for the sweeps of a layer.
 
-    Positions come as in ``CacheView``: the past, then the pass's nodes; a node sees the past and
-    its ancestors. When all scores of a sweep are there its weights are computed, while scores of
-    the next sweep may come. The weights are given for each slice of the values.
+    Positions come as in ``CacheView``: the ``base`` committed ones, then the pass's nodes; a node
+    sees the former and its ancestors. The weights of a sweep are computed when all of its scores
+    are stored, while scores of the next sweep may come, and repeated for each slice of the values.
 
     Throughput: a position a cycle, a beat a cycle. The first weights are offered ``LATENCY`` cycles
-    after the last scores were taken, the denominators as many, less one, after those and a cycle
-    for each position; but a sweep's weights come ``SWEEP`` cycles after those of the sweep before
-    at least, and a cycle for each position.
+    after the last scores were taken, and the denominators ``positions + LATENCY - 2`` cycles after
+    them. Sweeps follow each other at least ``positions + SWEEP`` cycles apart.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ class SoftmaxWeights(wiring.Component):
     -------
     i_layer : In(stream.Signature(config.layer))
         ``base + nodes <= positions``; ``nodes`` and ``sweeps`` at least 1. Taken when all weights
-        of the layer before have left.
+        of the previous layer have left.
     i_score : In(stream.Signature(config.scored))
     o_weight : Out(stream.Signature(config.dense.weights))
     o_denominator : Out(stream.Signature(config.denominators))
@@ -75,7 +74,7 @@ class SoftmaxWeights(wiring.Component):
         layer = Signal(config.layer)
         positions = Signal(range(config.positions + 1))
         masks = Signal(config.ancestors)
-        # Sweeps whose scores have not all come.
+        # Sweeps whose scores have not all arrived.
         left = Signal.like(layer.sweeps)
         busy, scores = Signal(), Signal()
         offered = self.i_layer.payload

@@ -1,4 +1,4 @@
-"""Attention over all heads of a layer."""
+"""The attention unit: all heads of a layer, from the cache in memory."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -15,17 +15,17 @@ from tercel_hw.attention.word_sorter import WordSorter
 __all__ = ["AttentionUnit"]
 
 QUEUE_DEPTH = 4
-"""Of the output: no path leads from its consumer into the attention."""
+"""Entries of the output queue, which cuts the path from the consumer's ready."""
 
 
 class AttentionUnit(wiring.Component):
-    """``numerics.attend`` on a cache in memory, one sweep after the other.
+    """``numerics.attend`` on a cache in memory, one KV sweep after the other.
 
     Queries are written into the dense engine as they come. When the pass's own rows are in memory,
     the cache is read in the order of :class:`CacheReader`.
 
-    Between attentions the dense engine serves the head of the model: its vector is written, then
-    comes a command, then rows.
+    Between layers the dense engine serves the model's head, which writes its vector, then a
+    command, then rows.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class AttentionUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
-        One for each layer. ``base + nodes`` within the positions, ``sweeps`` times the slices of a
-        head within those of the dense engine, which has totals for the slices of a head;
+        One for each layer. ``base + nodes`` at most the positions; ``sweeps`` times the slices of a
+        head at most the dense engine's slices; the slices of a head at most its totals;
         ``head_size`` a multiple of 16.
     i_written : In(stream.Signature(unsigned(0)))
         The pass's own rows are in memory: one for each command, taken before its first run.
@@ -45,11 +45,11 @@ class AttentionUnit(wiring.Component):
     i_query_scales : In(stream.Signature(config.attention.floats))
         One for each head, float32.
     o_run : Out(stream.Signature(config.run))
-        Words wanted.
+        Requested words.
     i_word : In(stream.Signature(8 * word_bytes))
-        They, in order.
+        The requested words, in order.
     o : Out(stream.Signature(config.row))
-        All heads in order, ``last`` with the very last element. Lanes without a node are zero.
+        All heads in order, ``last`` on the last element of the last. Lanes without a node are zero.
     i_head_vector : In(stream.Signature(config.attention.dense.column))
         Elements of the head's input; taken while ``busy`` is low.
     i_head_command : In(stream.Signature(config.attention.head_command))
@@ -59,7 +59,7 @@ class AttentionUnit(wiring.Component):
     o_head_sum : Out(stream.Signature(config.attention.dense.sums))
         One for each row.
     busy : Out(1)
-        From taking a command to its last output.
+        High from the transfer of a command to its last output.
     """
 
     i_command: stream.Interface
@@ -102,7 +102,7 @@ class AttentionUnit(wiring.Component):
 
     @property
     def overhead(self) -> int:
-        """Cycles between the last beat of the keys and the first of the values, at least."""
+        """Least cycles between the last beat of the keys and the first of the values."""
         return attention_overhead(self._config.attention)
 
     def elaborate(self, platform: object) -> Module:
@@ -151,7 +151,7 @@ class AttentionUnit(wiring.Component):
         return m
 
     def _layer(self, m: Module, command) -> data.View:
-        """What the units must know of a command."""
+        """Return the layer's command for the datapath and the loaders."""
         layer = Signal(self._config.attention.layer)
         for name in (
             "base",
@@ -170,7 +170,7 @@ class AttentionUnit(wiring.Component):
         return layer
 
     def _output(self, m: Module, attention: Attention, command) -> Signal:
-        """Queue the output; whether the very last element enters."""
+        """Queue the output; return a signal that is high when the layer's last element enters."""
         row = self._config.row
         m.submodules.queue = queue = SyncFIFO(width=row.size, depth=QUEUE_DEPTH)
         element, sweeps, last = Signal(row), Signal.like(command.sweeps), Signal()
@@ -193,7 +193,7 @@ class AttentionUnit(wiring.Component):
         return ends
 
     def _lend(self, m: Module, attention: Attention, loader: QueryLoader) -> None:
-        """The dense engine to the head; vectors of either go through a register."""
+        """Connect the dense engine to the head; vectors of both pass through a register."""
         vector = attention.i_vector
         issued = self.i_head_vector.valid & self.i_head_vector.ready
         sweep = Signal()

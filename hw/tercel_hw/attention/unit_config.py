@@ -1,4 +1,4 @@
-"""The shape of the attention unit."""
+"""Parameters of the attention unit."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ from tercel_hw.vector.config import command_layout
 __all__ = ["MOST_NODES", "SCALES_BYTES", "AttentionUnitConfig"]
 
 SCALES_BYTES = 4
-"""Of a position: the key's scale and the value's."""
+"""Bytes of a position's scales: the key's and the value's."""
 MOST_NODES = 16
-"""The ancestors of a command are 16 by 16."""
+"""Most lanes: the ancestor masks of a command are 16 by 16 bits."""
 ADDRESS_BITS = 32
 RUN_BITS = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionUnitConfig:
-    """Shape of an attention unit: all heads of a layer, one KV head at a time.
+    """Parameters of an :class:`AttentionUnit`: all heads of a layer, one KV head at a time.
 
     A memory word is a beat of the dense engine.
 
@@ -34,7 +34,7 @@ class AttentionUnitConfig:
 
     attention: AttentionConfig
     tile: int = 64
-    """Positions whose scales are read before their keys; two tiles of scales are kept."""
+    """Positions of a tile, whose scales are read before its keys; two tiles are buffered."""
 
     def __post_init__(self):
         if not isinstance(self.attention, AttentionConfig):
@@ -68,15 +68,15 @@ class AttentionUnitConfig:
 
     @property
     def row(self) -> data.StructLayout:
-        """An element of the output of each lane; ``last`` with the very last."""
+        """Layout of an output element of each lane; ``last`` on a layer's last."""
         return data.StructLayout({"values": self.attention.floats, "last": 1})
 
     @property
     def run(self) -> data.StructLayout:
-        """Words to be read."""
+        """Layout of a run: address and number of words to be read."""
         return data.StructLayout({"address": unsigned(ADDRESS_BITS), "words": unsigned(RUN_BITS)})
 
     @property
     def kind(self) -> data.StructLayout:
-        """How many words of a run will come, and whether they are scales."""
+        """Layout of a run's kind: its number of words, and a flag if they are scales."""
         return data.StructLayout({"words": unsigned(RUN_BITS), "scales": 1})

@@ -1,4 +1,4 @@
-"""Scores to weights."""
+"""The computation of a sweep's weights and denominators from its scores."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -12,11 +12,11 @@ __all__ = ["Weigher"]
 
 
 class Weigher(wiring.Component):
-    """The integers of ``numerics.attend`` for all positions of a sweep, one a cycle, unstalled.
+    """Computes the integers of ``numerics.attend`` for all positions of a sweep.
 
-    The first weights leave ``LATENCY`` cycles after the sweep's maxima have been taken, the
-    denominators are offered in the cycle after the last weights. The next sweep is begun when they
-    have been taken.
+    Throughput: a position a cycle, without stalls. The first weights leave ``LATENCY`` cycles after
+    the sweep's maxima were taken; the denominators are offered in the cycle after the last weights.
+    The next sweep begins when they have been taken.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ class Weigher(wiring.Component):
     -------
     positions, base : In(range(positions + 1))
     masks : In(config.ancestors)
-        Those of a :class:`ScoreStore`.
+        As those of the :class:`ScoreStore`.
     i : In(stream.Signature(maxima_layout(config)))
     room : In(1)
-        The weights of another sweep can be kept.
+        The weight buffer has room for another sweep.
     read : Out(range(positions))
     scored : In(config.scored)
-        The store.
+        The store's read port.
     o_valid : Out(1)
     o : Out(one of config.dense.weights)
-        Weights of one position after the other.
+        Weights, one position after the other.
     o_denominator : Out(stream.Signature(config.denominators))
     """
 
@@ -104,7 +104,7 @@ class Weigher(wiring.Component):
         with m.If(late_last):
             m.d.sync += self.o_denominator.valid.eq(1)
         scale = self.scored.value_scale
-        # Zeros and subnormals have no mantissa, and do not raise the largest exponent.
+        # Zeros and subnormals count as zero and do not raise the largest exponent.
         exponent = exponent_of(scale)
         mantissa = Mux(exponent.any(), scale[:7] | 0x80, 0)
         sums = self.o_denominator.payload.sums

@@ -1,4 +1,4 @@
-"""The weights of a sweep, as often as its values have slices."""
+"""The buffer that repeats the weights of a sweep for each slice of its values."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -11,10 +11,11 @@ BUFFERS = 2
 
 
 class WeightBuffer(wiring.Component):
-    """Keeps the weights of two sweeps; gives those of the older one beat by beat of its values.
+    """Stores the weights of two sweeps; delivers the older one's for each beat of its values.
 
-    For each full slice a position a beat, then for a half slice two; a beat a cycle. Weights can be
-    read while those of later positions come: the first is offered 2 cycles after it came.
+    A beat holds one position for each full slice, then two for a half slice; a beat a cycle.
+    Weights can be read while later positions are written: the first is offered 2 cycles after its
+    write.
 
     Parameters
     ----------
@@ -25,14 +26,14 @@ class WeightBuffer(wiring.Component):
     -------
     positions : In(range(positions + 1))
     full, half : In
-        Slices of the values.
+        Number of full slices of the values, and of half ones.
     begin : In(1)
-        The weights of another sweep will come.
+        A pulse: the weights of another sweep follow; only with ``room``.
     room : Out(1)
-        They may.
+        A sweep's buffer is free.
     i_valid : In(1)
     i : In(one of config.dense.weights)
-        Position after position.
+        Weights, position after position.
     o : Out(stream.Signature(config.dense.weights))
     empty : Out(1)
         All weights of all sweeps have left.
@@ -76,7 +77,7 @@ class WeightBuffer(wiring.Component):
         counts = [Signal(range(config.positions + 1), name=f"count{i}") for i in range(BUFFERS)]
         begun, held = Signal(), Signal(range(BUFFERS + 1))
         done = Signal()
-        # Begun is the buffer of the sweep to come, so the one that is written is the other.
+        # ``begun`` is the buffer of the next sweep, so the other one is being written.
         m.d.comb += [self.room.eq(held != BUFFERS), self.empty.eq(held == 0)]
         m.d.sync += held.eq(held + self.begin - done)
         with m.If(self.begin):
@@ -92,7 +93,7 @@ class WeightBuffer(wiring.Component):
                 write.en.eq(self.i_valid & (written[0] == bank)),
             ]
 
-        # What is read: the sweep's buffer, the slice, the beat's first position.
+        # Read pointer: the sweep's buffer, the slice, the beat's first position.
         mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
         pairs, available, second = Signal(), Signal(range(config.positions + 1)), Signal()
         enable, issued, last = Signal(), Signal(), Signal()
@@ -121,7 +122,7 @@ class WeightBuffer(wiring.Component):
         return m
 
     def _banks(self) -> list[memory.Memory]:
-        """Of even and of odd positions, those of both sweeps."""
+        """Return the memories of even and of odd positions, each for both sweeps."""
         config = self._config
         attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
         depth = BUFFERS << ((config.positions - 1) >> 1).bit_length()

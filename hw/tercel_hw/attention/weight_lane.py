@@ -1,4 +1,4 @@
-"""A score's weight and its term of the denominator."""
+"""The weight of one score and its term of the denominator."""
 
 from functools import reduce
 from operator import or_
@@ -17,13 +17,13 @@ from tercel_hw.target import Target
 __all__ = ["TERM_BITS", "WeightLane"]
 
 TERM_BITS = 20
-"""The largest term is 2^19."""
+"""Width of a term, of which the largest is 2^19."""
 SIGNIFICAND_BITS = 16
 NEAR_BITS = 5
-"""Of a shift: what the others add leaves nothing."""
+"""Bits of a shift that matter: if a higher one is set, the result is zero."""
 FARTHEST = (1 << NEAR_BITS) - 1
 LAST_PLACE = 18
-"""The largest shift that leaves anything of a weight."""
+"""The largest shift after which a weight may be other than zero."""
 FACTOR_BITS = 8 + LAST_PLACE
 ENABLES = ("CEA1", "CEA2", "CEB1", "CEB2", "CEM", "CEP")
 
@@ -31,20 +31,20 @@ ENABLES = ("CEA1", "CEA2", "CEB1", "CEB2", "CEM", "CEP")
 class WeightLane(Primitive):
     """The integers of ``numerics.attend`` for one query and position; one a cycle, latency 5.
 
-    The stages: distances from the maxima; table, in half of a block RAM, and shifts; and three,
-    for UltraScale+ those of two DSP48E2, that multiply, shift and round.
+    The stages: distances from the maxima; table, in half of a block RAM, and shifts; and three
+    that multiply, shift and round, for UltraScale+ the registers of two DSP48E2.
     ``(x + half) >> s`` is ``((x >> s - 1) + 1) >> 1``.
 
     Members
     -------
     score, maximum : In(signed(18))
-        Of a visible position, the score is not above the maximum.
+        The score of a visible position is at most the maximum.
     exponent, largest : In(8)
-        Biased, of this position's value scale and of the largest visible one.
+        Biased exponents: of this position's value scale, and the largest of a visible position.
     mantissa : In(8)
-        Of the value scale, with its hidden bit.
+        Mantissa of the value scale, with its hidden bit.
     visible : In(1)
-        If not, both results are zero.
+        The query sees the position; else both results are zero.
     o : Out(StructLayout({"term": 20, "weight": 17}))
     """
 
@@ -86,7 +86,7 @@ class WeightLane(Primitive):
             mantissa=self.mantissa,
             visible=self.visible,
         )
-        # below = -(t - M): its fraction is that of t negated, as the table has it; its octaves are
+        # below = -(t - M): its fraction is the negated one of t, as in the table; its octaves are
         # rounded up.
         fraction = apart.below[:EXP2_FRACTION_BITS]
         m.d.comb += [read.addr.eq(fraction), read.en.eq(self.enable)]
@@ -128,10 +128,10 @@ class WeightLane(Primitive):
         return Mux(shift > FARTHEST, FARTHEST, shift)[:NEAR_BITS]
 
     def _cells(self, m: Module, shifts, significand: Value) -> None:
-        """Each result a product: a shift down is one up from the last place that counts."""
+        """Compute each result as a product with a power of two, whose low bits are dropped."""
         near = shifts.term[:NEAR_BITS]
         power = Cat(near == TERM_BITS - place for place in range(TERM_BITS + 1))
-        # 18 - shift places up, by up to 3 and by fours.
+        # Left by 18 - shift: by up to 3, and by multiples of 4.
         finely = (shifts.mantissa << ~shifts.weight[:2]) << 15
         by_fours = [
             (finely >> 4 * step) & (shifts.weight[2:NEAR_BITS] == step).replicate(len(finely))

@@ -1,4 +1,4 @@
-"""Words of the cache to where they belong."""
+"""The switch of the cache's words to scales and rows."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -19,7 +19,7 @@ class WordSorter(wiring.Component):
     Members
     -------
     i_kind : In(stream.Signature(config.kind))
-        A run, at least one word; taken with the last word of the run before.
+        A run of at least one word; taken with the last word of the previous run.
     i : In(stream.Signature(8 * word_bytes))
     o_scales : Out(stream.Signature(8 * word_bytes))
     o_rows : Out(stream.Signature(config.attention.dense.beat))

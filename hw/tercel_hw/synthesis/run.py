@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from tercel.cache_folder import cache_folder
 from tercel.errors import TercelError
 from tercel.files import make_folder, write_errors, write_whole
 from tercel_hw.synthesis.blocks import Block
@@ -21,9 +22,8 @@ from tercel_hw.synthesis.depth import Depth, measure_depth
 from tercel_hw.synthesis.netlist import Netlist
 from tercel_hw.synthesis.resources import Resources, count_resources
 
-__all__ = ["CACHE", "Measured", "measure_blocks"]
+__all__ = ["Measured", "measure_blocks"]
 
-CACHE = Path.home() / ".cache" / "tercel" / "synthesis"
 SOURCES = ("script", "worker", "netlist", "depth", "resources")
 """Modules on which a result depends."""
 LOG_LINES = 6
@@ -43,7 +43,7 @@ def measure_blocks(
     blocks: Sequence[Block],
     *,
     jobs: int = 1,
-    cache: Path = CACHE,
+    cache: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Measured]:
     """Synthesise blocks; results come in the order of the blocks.
@@ -53,27 +53,28 @@ def measure_blocks(
     jobs
         Processes at a time.
     cache
-        Folder of earlier results.
+        Folder of earlier results; ``None`` is :func:`tercel.cache_folder.cache_folder` of
+        ``synthesis``.
     report
         Told of each block that is done.
 
     Raises
     ------
     TercelError
-        If a synthesis fails; its log stays in the cache.
+        If a synthesis fails, when its log stays in the cache, or the cache cannot be written.
     """
-
+    folder = cache_folder("synthesis") if cache is None else cache
+    make_folder(folder)
     turns: dict[str, Lock] = {}
 
     def measure(block: Block) -> Measured:
         key = _key(block)
         # Blocks of the same contents: the second finds the result of the first.
         with turns.setdefault(key, Lock()):
-            measured = _measure(block, cache / f"{key}.json")
+            measured = _measure(block, folder / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
 
-    make_folder(cache)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [pool.submit(measure, block) for block in blocks]
         try:
@@ -83,12 +84,22 @@ def measure_blocks(
 
 
 def _measure(block: Block, stored: Path) -> Measured:
-    if not stored.exists():
-        found = _synthesise(block, stored.with_suffix(".log"))
-        write_whole(stored, json.dumps(found))
-    found = json.loads(stored.read_text())
-    depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})
-    return Measured(name=block.name, resources=Resources(**found["resources"]), depth=depth)
+    if (measured := _stored(block, stored)) is None:
+        write_whole(stored, json.dumps(_synthesise(block, stored.with_suffix(".log"))))
+        measured = _stored(block, stored)
+    if measured is None:
+        raise TercelError(f"{stored} was changed by another program; try again")
+    return measured
+
+
+def _stored(block: Block, path: Path) -> Measured | None:
+    """The result of a file, if it is there and whole."""
+    try:
+        found = json.loads(path.read_text())
+        depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})
+        return Measured(name=block.name, resources=Resources(**found["resources"]), depth=depth)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _key(block: Block) -> str:

@@ -1,4 +1,4 @@
-"""Building the corpus: clean, deduplicate, split, and write two text files and a manifest."""
+"""Build of the corpus: clean, deduplicate, split, and write two text files and a manifest."""
 
 import hashlib
 import json
@@ -18,21 +18,21 @@ from tercel_quant.corpus.sources import SOURCES, Source
 __all__ = ["END_OF_TEXT", "CorpusConfig", "SourceReport", "build_corpus", "split_of"]
 
 END_OF_TEXT = "<|endoftext|>"
-"""Line that closes every document."""
+"""Line that ends every document."""
 
 _MINIMUM_DOCUMENT_BYTES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
-    """What to build and where.
+    """Parameters of a corpus.
 
     Attributes
     ----------
     output_dir : Path
-        Receives ``train.txt``, ``val.txt`` and ``manifest.json``.
+        Folder for ``train.txt``, ``val.txt`` and ``manifest.json``.
     cache_dir : Path
-        Unpacked packages; may be shared between builds.
+        Folder of unpacked packages; may be shared between builds.
     sources : tuple of Source
     validation_fraction : float
         Share of the documents that go to ``val.txt``, above 0 and at most 0.5.
@@ -55,17 +55,17 @@ class CorpusConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceReport:
-    """What one source gave.
+    """Statistics of one source.
 
     Attributes
     ----------
     source : Source
     package_file : str
-        Name of the downloaded file, which tells the version.
+        Name of the downloaded file, which includes the version.
     documents : int
-        Documents in both splits.
+        Number of documents in both splits.
     train_bytes, val_bytes : int
-        Bytes of their UTF-8 text, without the closing lines.
+        Bytes of their UTF-8 text, without the end lines.
     """
 
     source: Source
@@ -92,7 +92,7 @@ def build_corpus(
     Returns
     -------
     tuple of SourceReport
-        One a source, in order; ``manifest.json`` holds the same.
+        One per source, in order; also the content of ``manifest.json``.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def build_corpus(
     make_folder(config.output_dir)
     reports = []
     seen: set[bytes] = set()
-    with ExitStack() as stack:  # which puts the manifest in place last
+    with ExitStack() as stack:  # exits in reverse order: the manifest is renamed last
         manifest, train, val = (
             stack.enter_context(whole_file(config.output_dir / name))
             for name in ("manifest.json", "train.txt", "val.txt")
@@ -126,7 +126,7 @@ def build_corpus(
 
 
 def split_of(text: str, validation_fraction: float) -> str:
-    """Return ``"val"`` or ``"train"`` for a document, by a hash of its text alone."""
+    """Return ``"val"`` or ``"train"`` for a document, by a hash of its text."""
     digest = hashlib.sha256(text.encode()).digest()
     return "val" if int.from_bytes(digest[:4], "big") < validation_fraction * 2**32 else "train"
 
@@ -157,7 +157,7 @@ def _write_source(
 
 
 def _documents(source: Source, folder: Path, seen: set[bytes]) -> Iterator[str]:
-    """Yield cleaned documents without the paragraphs that any document had before."""
+    """Yield cleaned documents without paragraphs that occurred in an earlier document."""
     for raw in read_documents(source.reader, folder):
         kept = []
         for paragraph in map(clean_paragraph, raw):

@@ -1,4 +1,4 @@
-"""Rules that make a paragraph plain prose: punctuation, spacing, and what is dropped."""
+"""Cleaning of paragraphs to plain prose: punctuation, spacing, rejection of other text."""
 
 import re
 
@@ -39,10 +39,10 @@ _MINIMUM_LETTERS = 0.6
 
 
 def clean_paragraph(text: str) -> str:
-    """Return the paragraph as plain prose, or an empty string if it is none.
+    """Return the paragraph as plain prose, or an empty string if it is not prose.
 
     Typographic quotes and dashes become ASCII; editors' brackets (``[Laughter]``), underscores
-    and leading verse labels go. Dropped altogether: headings, paragraphs in capitals, short
+    and leading verse labels are removed. Not prose: headings, paragraphs in capitals, short
     numbered items (outlines), and paragraphs with fewer than 60 % letters (tables, references).
 
     Parameters
@@ -77,7 +77,7 @@ def paragraphs_of_lines(lines: list[str], *, unwrap: bool) -> list[str]:
     ----------
     lines : list of str
     unwrap : bool
-        Join a paragraph's lines by spaces (prose) instead of line breaks (verse).
+        Join the lines of a paragraph with spaces (prose) instead of line breaks (verse).
 
     Returns
     -------

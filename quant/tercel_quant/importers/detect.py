@@ -1,4 +1,4 @@
-"""Finding out what a checkpoint is."""
+"""Detection of a checkpoint's kind."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""End tokens as checkpoints name them: one id, several, or none."""
+"""End tokens in a checkpoint's metadata: one id, several, or none."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ __all__ = ["end_tokens"]
 
 
 def end_tokens(*named: Any) -> tuple[Any, ...]:
-    """The different ids of all values together, in order.
+    """The distinct ids of all values, in order.
 
     Parameters
     ----------
     named
-        Each an id, a list of ids, or ``None``; the ids are checked by the model config.
+        Values that are each an id, a list of ids, or ``None``; the model config checks the ids.
     """
     found = []
     for ids in named:

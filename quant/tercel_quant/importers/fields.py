@@ -1,4 +1,4 @@
-"""Metadata that others wrote, checked against a table of the fields that are understood."""
+"""Validation of foreign metadata against a table of known fields."""
 
 import abc
 from collections.abc import Mapping
@@ -27,23 +27,24 @@ SHOWN = 60
 
 
 class Rule(abc.ABC):
-    """The values that a field may have."""
+    """A rule for the values of a field."""
 
     @abc.abstractmethod
     def check(self, name: str, value: Any) -> Any:
-        """The value as it is used.
+        """Check a value and return it in the form that tercel uses.
 
         Raises
         ------
         TercelError
-            That quotes the field's name, the rule and the value.
+            If the value breaks the rule; the message quotes the field's name, the rule and the
+            value.
         """
 
 
 def describe(value: Any) -> str:
-    """A value for a message, shortened."""
+    """The text of a value for a message, shortened."""
     if isinstance(value, (list, tuple, dict)):
-        # The text of a large or deeply nested value may not exist.
+        # repr of a huge or deeply nested value may fail.
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value[: 2 * SHOWN] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
@@ -109,7 +110,7 @@ class Text(Rule):
 
 @dataclass(frozen=True)
 class Choice(Rule):
-    """One of some strings, each with what it means here."""
+    """One of several strings; each is mapped to tercel's term."""
 
     meanings: Mapping[str, str]
 
@@ -121,11 +122,11 @@ class Choice(Rule):
 
 @dataclass(frozen=True)
 class Fixed(Rule):
-    """A switch of a part that tercel has not; only its values for "off" are taken."""
+    """A switch of a feature that tercel lacks; only its values for "off" are accepted."""
 
     off: tuple[Any, ...]
     part: str
-    """What another value asks for, with its verb: ``biases are``."""
+    """The feature with its verb, for the message: ``biases are`` not supported."""
 
     def check(self, name: str, value: Any) -> Any:
         if not any(value == off for off in self.off):
@@ -147,7 +148,7 @@ class Listed(Rule):
 
 @dataclass(frozen=True)
 class OneOrMore(Rule):
-    """One value, or a list of such values; read as a list."""
+    """One value or a list of such values; returned as a list."""
 
     item: Rule
 
@@ -159,7 +160,7 @@ class OneOrMore(Rule):
 
 @dataclass(frozen=True)
 class Field:
-    """A field that is read: its rule, and its value where it is absent or null."""
+    """A known field: its rule, and its default if absent or null."""
 
     rule: Rule
     default: Any = None
@@ -170,30 +171,30 @@ class Field:
 class FieldTable:
     """All fields of one kind of metadata.
 
-    A field that is neither read nor known to be harmless may change what the model computes, so it
-    is refused by its name.
+    Any other field may change what the model computes, so it is refused by name unless it is listed
+    as harmless.
     """
 
     fields: Mapping[str, Field]
     remedy: str
-    """What to do about an unknown field; ``{name}`` stands for it."""
+    """Remedy for an unknown field, for the message; ``{name}`` stands for the field."""
     harmless: frozenset[str] = frozenset()
     harmless_prefixes: tuple[str, ...] = ()
 
     def read(self, found: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
-        """The value of every field of the table.
+        """Check metadata and return the value of every field of the table.
 
         Parameters
         ----------
         found
-            Name to value; ``None`` is as if the field were absent.
+            Name to value; ``None`` counts as absent.
         prefix
-            Stands before the names in messages.
+            Prefix of the names in messages.
 
         Raises
         ------
         TercelError
-            If a field is missing, breaks its rule or is not known.
+            If a field is missing, breaks its rule or is unknown.
         """
         values = {}
         for name, entry in self.fields.items():

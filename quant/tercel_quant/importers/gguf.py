@@ -1,4 +1,4 @@
-"""GGUF files of the llama and bitnet architectures, in every type that ``gguf`` dequantises."""
+"""Reader of GGUF files: architectures llama and bitnet, all types that ``gguf`` dequantises."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +40,7 @@ TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 class GgufCheckpoint(Checkpoint):
     """A GGUF file.
 
-    Matrices that are ternary (what TQ1_0 and TQ2_0 hold of a ternary model) are read as trits.
+    Ternary matrices (of a ternary model in TQ1_0 or TQ2_0) are returned as trits.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class GgufCheckpoint(Checkpoint):
     Raises
     ------
     TercelError
-        If the file is damaged, its architecture or a part of it is not known, or a tensor is
+        If the file is damaged, its architecture or a feature is not supported, or a tensor is
         missing, unexpected, of the wrong shape or of a type that ``gguf`` cannot read.
     """
 
@@ -91,7 +91,7 @@ class GgufCheckpoint(Checkpoint):
 
     @property
     def declared_ternary(self) -> bool:
-        # A file holds what runs, never masters, so its weights say what it is.
+        # GGUF files have inference weights, never masters, so the weights themselves decide.
         return False
 
     def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
@@ -114,7 +114,7 @@ class GgufCheckpoint(Checkpoint):
         return tokenizer_json(self._metadata)
 
     def _source(self, name: str) -> str:
-        """The file's name of a canonical tensor."""
+        """The name of a canonical tensor in the file."""
         if name in TOP:
             return f"{TOP[name]}.weight"
         _, layer, part = name.split(".")
@@ -130,7 +130,7 @@ class GgufCheckpoint(Checkpoint):
 
 
 def _refuse_part(path: Path, metadata: Mapping[str, Any]) -> None:
-    """Raise for one file of a model that was split over several."""
+    """Refuse one part of a model that is split over several files."""
     if (count := metadata.get("split.count", 1)) != 1:
         raise TercelError(
             f"{path} is one of {describe(count)} parts of a split model; join them with "
@@ -139,10 +139,10 @@ def _refuse_part(path: Path, metadata: Mapping[str, Any]) -> None:
 
 
 def _rotate_half_order(weight: Tensor, head_size: int) -> Tensor:
-    """Rows from llama.cpp's order to that of rotate-half RoPE.
+    """Reorder rows from llama.cpp's order to that of rotate-half RoPE.
 
     llama.cpp's llama pairs rows ``2i`` and ``2i + 1`` of a head, the rotate-half form rows ``i``
-    and ``i + head_size / 2``; its converter reorders Q and K accordingly, and this undoes it.
+    and ``i + head_size / 2``. llama.cpp's converter permutes Q and K; this is the inverse.
     """
     pairs = weight.reshape(-1, head_size // 2, 2, weight.shape[1])
     return pairs.transpose(1, 2).reshape(weight.shape).contiguous()

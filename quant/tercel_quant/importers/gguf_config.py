@@ -1,4 +1,4 @@
-"""From the metadata of a GGUF file to a model config."""
+"""Model config from the metadata of a GGUF file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ from tercel_quant.importers.sizes import (
 __all__ = ["ARCHITECTURES", "read_config"]
 
 ARCHITECTURES = ("llama", "bitnet")
-"""``bitnet`` is llama.cpp's: sub-norms, rotate-half RoPE."""
+"""Supported architectures; llama.cpp's ``bitnet`` has sub-norms and rotate-half RoPE."""
 
 ACTIVATIONS = {
     "silu": "silu",
@@ -70,7 +70,7 @@ ARCHITECTURE_KEYS = FieldTable(
         "rope.scaling.factor": Field(Number(0, 1e6), 1.0),
         "rope.scaling.attn_factor": Field(Fixed((1,), "scaled RoPE is")),
     },
-    # Of a scaling that is not supported anyway, or another name for a norm that the model has not.
+    # Parameters of an unsupported scaling, and of a norm that the model does not use.
     harmless=frozenset(
         {
             "rope.scaling.original_context_length",
@@ -84,7 +84,7 @@ ARCHITECTURE_KEYS = FieldTable(
 
 FIRST_TOKEN = "tokenizer.ggml.bos_token_id"
 END_TOKENS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
-"""End of the text, of a turn, and of a message that is not the turn's last."""
+"""Keys of the end tokens of a text, of a turn, and of a message within a turn."""
 
 
 def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> ModelConfig:
@@ -93,17 +93,17 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
     Parameters
     ----------
     metadata : mapping
-        Key to value, as llama.cpp writes them.
+        Keys and values of the file.
     name : str
         Name of the model config.
     tied_head : bool
-        Whether the file lacks an ``output.weight``.
+        True if the file has no ``output.weight``.
 
     Raises
     ------
     TercelError
-        If a key is missing, not known or breaks its rule, or the model has a part that tercel has
-        not: the message names it.
+        If a key is missing, unknown or breaks its rule, or the model has an unsupported feature;
+        the message names it.
     """
     architecture = metadata.get("general.architecture")
     if architecture not in ARCHITECTURES:
@@ -119,7 +119,7 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         prefix=prefix,
     )
     scaling, factor = keys["rope.scaling.type"], keys["rope.scaling.factor"]
-    # llama.cpp writes `linear` with the factor 1, which is no scaling, into bitnet files.
+    # llama.cpp writes `linear` with the factor 1, which has no effect, into bitnet files.
     if scaling != "none" and not (scaling == "linear" and factor == 1):
         raise TercelError(
             f"{prefix}rope.scaling.type is {scaling!r} with the factor {factor}, "
@@ -146,7 +146,7 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         vocab_size=keys["vocab_size"] or (len(tokens) if isinstance(tokens, list) else 0),
         context=keys["context_length"],
         rope_base=keys["rope.freq_base"],
-        # A float32 in the file; its shortest decimal is what was meant.
+        # A float32 in the file; seven digits restore the intended decimal.
         norm_epsilon=float(f"{keys['attention.layer_norm_rms_epsilon']:.7g}"),
         activation=keys["hidden_activation"],
         sub_norms=architecture == "bitnet",

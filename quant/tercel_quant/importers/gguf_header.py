@@ -1,4 +1,4 @@
-"""The header of a GGUF file: its metadata, and where its tensors lie."""
+"""The header of a GGUF file: metadata and tensor entries."""
 
 import mmap
 import struct
@@ -28,44 +28,45 @@ SCALARS = {
     11: "q",
     12: "d",
 }
-"""Type of a value to its format in ``struct``."""
+"""Value type to its ``struct`` format."""
 STRING, ARRAY = 8, 9
 MOST_DIMENSIONS = 4
 SMALLEST_VALUE, SMALLEST_TENSOR = 8 + 4 + 1, 8 + 4 + 4 + 8
-"""Bytes: of a key, a type and a value; of a name, the extents, a type and an offset."""
+"""Fewest bytes of a metadata entry (key, type, value) and of a tensor entry (name, number of
+dimensions, type, offset)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorEntry:
-    """What the header says of one tensor."""
+    """The header's entry of one tensor."""
 
     shape: tuple[int, ...]
-    """The slowest axis first, as in NumPy."""
+    """Shape with the slowest axis first, as in NumPy."""
     kind: int
-    """Number of its type, which may be one that nobody here knows."""
+    """Number of the tensor's type, not validated."""
     offset: int
-    """Of its first byte in the file."""
+    """Offset of the first byte in the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GgufHeader:
-    """A header, read whole."""
+    """The content of a header."""
 
     metadata: dict[str, Any]
-    """Key to a bool, int, float, string, or list of such."""
+    """Key to a bool, int, float, string, or list of these."""
     tensors: dict[str, TensorEntry]
 
 
 def read_header(path: Path) -> GgufHeader:
     """Read the header of a little-endian GGUF file.
 
-    Every count is compared with the bytes that are left before anything of its size is made, so a
-    damaged file costs no more time or memory than a sound one of its size.
+    Every count is compared with the remaining bytes before anything of its size is allocated, so a
+    damaged file takes no more time or memory than a valid one of its size.
 
     Raises
     ------
     TercelError
-        If the file cannot be read, is cut short or damaged, or is of another version.
+        If the file cannot be read, is truncated or damaged, or is of another version.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -77,11 +78,11 @@ def read_header(path: Path) -> GgufHeader:
 
 
 class _DamageError(Exception):
-    """The reason why a file is none."""
+    """The file is not a readable GGUF file; the message gives the reason."""
 
 
 class _Reader:
-    """A place in the bytes of a file, which moves as values are taken."""
+    """A cursor over the bytes of a file."""
 
     def __init__(self, data: mmap.mmap):
         self._data = data
@@ -120,13 +121,13 @@ class _Reader:
         )
 
     def _tensor(self) -> TensorEntry:
-        """An entry, its offset as in the file: from the first tensor."""
+        """Read a tensor entry; its offset is relative to the first tensor."""
         dimensions = self._scalar("I")
         if dimensions > MOST_DIMENSIONS:
             raise _DamageError(f"a tensor has {dimensions} dimensions")
         extents = [self._scalar("Q") for _ in range(dimensions)]
         return TensorEntry(
-            shape=tuple(reversed(extents)) or (1,),  # some write a scale without dimensions
+            shape=tuple(reversed(extents)) or (1,),  # some writers give a scale no dimensions
             kind=self._scalar("I"),
             offset=self._scalar("Q"),
         )
@@ -161,7 +162,7 @@ class _Reader:
             raise _DamageError("a string is not UTF-8") from None
 
     def _count(self, smallest: int) -> int:
-        """A number of things, each of which takes ``smallest`` bytes or more."""
+        """Read a count of items that take ``smallest`` bytes or more each."""
         count = self._scalar("Q")
         left = len(self._data) - self._at
         if count * smallest > left:

@@ -1,4 +1,4 @@
-"""Tensors of a GGUF file, in every type that the ``gguf`` library dequantises."""
+"""Tensors of a GGUF file, in all types that the ``gguf`` library dequantises."""
 
 import math
 
@@ -20,14 +20,14 @@ FOREIGN_TYPES = {
     142: "PQ2_0",
     143: "PTQ1_0",
 }
-"""Types that the library does not know: 36 to 39 are bitnet.cpp's (39 is MXFP4 elsewhere, which
-newer libraries know), 42 is of newer llama.cpp, the last two are of forks."""
+"""Names of types that the library lacks: 36 to 39 of bitnet.cpp (39 is MXFP4 in newer versions of
+the library), 42 of newer llama.cpp, the last two of forks."""
 
 REMEDY = "convert the file to TQ2_0, Q8_0 or a float type with the program that wrote it"
 
 
 def type_name(kind: int) -> str:
-    """The name of a tensor's type by its number."""
+    """The name of a tensor type."""
     try:
         return gguf.GGMLQuantizationType(kind).name
     except ValueError:
@@ -35,13 +35,13 @@ def type_name(kind: int) -> str:
 
 
 def check_type(name: str, entry: TensorEntry, file_bytes: int) -> None:
-    """Raise unless a tensor can be read.
+    """Check that a tensor can be read.
 
     Raises
     ------
     TercelError
-        If its type is not known or cannot be dequantised, its rows are no whole blocks of it, or
-        it does not lie within the file.
+        If its type is unknown or cannot be dequantised, its rows are not whole blocks, or it
+        extends beyond the end of the file.
     """
     try:
         kind = gguf.GGMLQuantizationType(entry.kind)
@@ -68,7 +68,7 @@ def check_type(name: str, entry: TensorEntry, file_bytes: int) -> None:
 
 
 def read_tensor(data: npt.NDArray[np.uint8], entry: TensorEntry) -> npt.NDArray[np.float32]:
-    """The values of a tensor that :func:`check_type` let pass, in its shape.
+    """The values of a tensor that passed :func:`check_type`, in its shape.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From the tokenizer of a GGUF file to a ``tokenizer.json``."""
+"""Conversion of a GGUF file's tokenizer to a ``tokenizer.json``."""
 
 import math
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ KEYS = FieldTable(
         "precompiled_charsmap": Field(Fixed(([],), "a normaliser's table is")),
     },
     remedy="the tokenizer of this file is not read",
-    # Ids that a text's encoding does not add.
+    # Ids that encoding a text does not add.
     harmless=frozenset(
         {
             "model",
@@ -62,7 +62,7 @@ KEYS = FieldTable(
 )
 
 CONTROL, USER_DEFINED = 3, 4
-"""Token types of GGUF whose text is matched as a whole."""
+"""GGUF token types whose text is matched as a whole."""
 
 LLAMA3_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -83,21 +83,21 @@ BYTE_LEVEL = {
         ]
     ),
 }
-"""``tokenizer.ggml.pre`` to the way in which text is cut into words."""
+"""Pre-tokenizer factory by the value of ``tokenizer.ggml.pre``."""
 
 
 def tokenizer_json(metadata: Mapping[str, Any]) -> bytes | None:
-    """The bytes of a ``tokenizer.json``, or ``None`` where the file has no tokenizer.
+    """The bytes of a ``tokenizer.json``, or ``None`` if the file has no tokenizer.
 
     Parameters
     ----------
     metadata : mapping
-        The file's keys and values, ``tokenizer.ggml.*`` among them.
+        Keys and values of the file, including ``tokenizer.ggml.*``.
 
     Raises
     ------
     TercelError
-        If the kind of the tokenizer or its cutting into words is not known.
+        If the kind of the tokenizer or its pre-tokenizer is unknown.
     """
     if metadata.get(f"{PREFIX}model") is None:
         return None
@@ -127,7 +127,7 @@ def _tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
             tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])
         elif type_ == USER_DEFINED:
             tokenizer.add_tokens([AddedToken(token, normalized=False)])
-    # llama.cpp begins SentencePiece and Llama 3 text with it unless the file says otherwise.
+    # llama.cpp's default: SentencePiece and Llama 3 texts start with the begin token.
     begins = kind == "llama" or keys["pre"] == "llama-bpe"
     if begins if keys["add_bos_token"] is None else keys["add_bos_token"]:
         first = keys["bos_token_id"]
@@ -138,7 +138,7 @@ def _tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
 
 
 def _check_lengths(keys: Mapping[str, Any]) -> None:
-    """Raise unless every token has its type and score, and every id its token."""
+    """Check that every token has a type and a score, and that every id is a token."""
     count = len(keys["tokens"])
     for key in ("token_type", "scores"):
         if keys[key] is not None and len(keys[key]) != count:
@@ -158,7 +158,7 @@ def _needed(keys: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _byte_level(keys: Mapping[str, Any]) -> Tokenizer:
-    """Byte-level BPE, as of GPT-2."""
+    """Byte-level BPE as in GPT-2."""
     words = keys["pre"]
     if words not in BYTE_LEVEL:
         raise TercelError(f"{PREFIX}pre must be one of {', '.join(BYTE_LEVEL)}, not {words!r}")
@@ -173,10 +173,10 @@ def _byte_level(keys: Mapping[str, Any]) -> Tokenizer:
 
 
 def _sentence_piece(keys: Mapping[str, Any]) -> Tokenizer:
-    """SentencePiece BPE with byte fallback, as of Llama 2.
+    """SentencePiece BPE with byte fallback as in Llama 2.
 
     SentencePiece joins the two neighbours whose joint piece has the highest score, so the merges
-    are all ways to split a piece in two known pieces, the best score first.
+    are all splits of a piece into two known pieces, highest score first.
     """
     tokens: list[str] = keys["tokens"]
     scores = _needed(keys, "scores")

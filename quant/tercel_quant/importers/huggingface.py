@@ -49,8 +49,8 @@ class HuggingFaceCheckpoint(Checkpoint):
     Raises
     ------
     TercelError
-        If the folder is incomplete, the model has a part that tercel has not, or a tensor is
-        missing, unexpected or of the wrong shape.
+        If the folder is incomplete, the model has an unsupported feature, or a tensor is missing,
+        unexpected or of the wrong shape.
     """
 
     def __init__(self, folder: Path):
@@ -60,7 +60,7 @@ class HuggingFaceCheckpoint(Checkpoint):
         check_tensors(
             self._store.shapes,
             self._expected(),
-            # A tied model may store its head twice.
+            # A tied model may store its head as well.
             ignored=("rotary_emb.inv_freq", *(["lm_head.weight"] if self.config.tied_head else [])),
         )
 
@@ -117,7 +117,7 @@ class HuggingFaceCheckpoint(Checkpoint):
         return None
 
     def _source(self, name: str) -> str:
-        """The checkpoint's name of a canonical tensor."""
+        """The name of a canonical tensor in the checkpoint."""
         if name in TOP:
             return f"{TOP[name]}.weight"
         _, layer, part = name.split(".")

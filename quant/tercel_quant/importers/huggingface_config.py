@@ -1,4 +1,4 @@
-"""From the ``config.json`` of a Hugging Face checkpoint to a model config."""
+"""Model config from the ``config.json`` of a Hugging Face checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,12 @@ ENCODINGS = {
     ("autobitlinear", "offline"): "multiplied",
     ("autobitlinear", "online"): "absmean",
 }
-"""``linear_class`` and ``quantization_mode`` of transformers' BitNet to how weights are stored."""
+"""Encoding of the weights by ``linear_class`` and ``quantization_mode`` of transformers' BitNet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceConfig:
-    """A model config and how the checkpoint stores it."""
+    """A model config and the encoding of the checkpoint's weights."""
 
     model: ModelConfig
     architecture: str
@@ -47,7 +47,7 @@ class HuggingFaceConfig:
 
     @property
     def sub_norms(self) -> dict[str, str]:
-        """Canonical sub-norm to its name within a layer."""
+        """Canonical name of a sub-norm to its name within a layer of the checkpoint."""
         return SUB_NORMS[self.architecture]
 
 
@@ -63,8 +63,8 @@ def read_config(path: Path, name: str) -> HuggingFaceConfig:
     Raises
     ------
     TercelError
-        If a field is missing, not known or breaks its rule, or the model has a part that tercel
-        has not: the message names it.
+        If a field is missing, unknown or breaks its rule, or the model has an unsupported feature;
+        the message names it.
     """
     found, ends = read_object(path), _further_ends(path.with_name("generation_config.json"))
     try:
@@ -74,7 +74,7 @@ def read_config(path: Path, name: str) -> HuggingFaceConfig:
 
 
 def _further_ends(path: Path) -> list[int] | None:
-    """The end tokens of a ``generation_config.json``, of which nothing else is read."""
+    """The end tokens of a ``generation_config.json``; all other fields are ignored."""
     found = read_object(path).get("eos_token_id") if path.exists() else None
     try:
         return None if found is None else OneOrMore(TOKEN).check("eos_token_id", found)
@@ -83,7 +83,7 @@ def _further_ends(path: Path) -> list[int] | None:
 
 
 def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) -> HuggingFaceConfig:
-    # First, for another architecture has fields of its own.
+    # Checked first, because other architectures have other fields.
     architectures = found.get("architectures") or [None]
     architecture = architectures[0] if isinstance(architectures, list) else architectures
     if not isinstance(architecture, str) or architecture not in SUB_NORMS:
@@ -131,13 +131,13 @@ def _head_size(hidden_size: int, heads: int) -> int:
 
 
 def _first(tokens: list[int] | None) -> int | None:
-    """The first of a list of token ids."""
+    """The first of a list of token ids, if any."""
     return tokens[0] if tokens else None
 
 
 def _refuse_scaling(field: str, rope: dict[str, Any]) -> None:
     kind = rope.get("rope_type") or rope.get("type") or "default"
-    # A linear scaling by 1 is none.
+    # A linear scaling by 1 has no effect.
     if kind != "default" and not (kind == "linear" and rope["factor"] == 1):
         raise TercelError(
             f"{field} asks for the RoPE scaling type {kind!r} with the factor {rope['factor']:g}, "
@@ -146,7 +146,7 @@ def _refuse_scaling(field: str, rope: dict[str, Any]) -> None:
 
 
 def _encoding(quantisation: dict[str, Any] | None, architecture: str) -> str:
-    """How the linears are stored; see :class:`HuggingFaceConfig`."""
+    """The encoding of the linears; see :class:`HuggingFaceConfig`."""
     if quantisation is None:
         return "float" if architecture == "LlamaForCausalLM" else "absmean"
     # The defaults are those of transformers' BitNetQuantConfig.

@@ -1,4 +1,4 @@
-"""Every field of a ``config.json`` that is understood: read, refused unless off, or harmless."""
+"""The known fields of a ``config.json``: read, refused unless off, or harmless."""
 
 from tercel_quant.importers.fields import (
     Choice,
@@ -27,7 +27,7 @@ __all__ = ["CONFIG"]
 REMEDY = "if it does not, delete it from the file"
 
 UNQUANTISED = ("lm_head", "embed_tokens", "model.embed_tokens", "norm", "model.norm")
-"""Modules that are never ternary here."""
+"""Modules that are never ternary in tercel."""
 
 BIASES = Field(Fixed((False,), "biases are"))
 PARTIAL = Field(Fixed((1,), "RoPE on a part of a head is"))
@@ -42,7 +42,7 @@ ROPE = FieldTable(
         "partial_rotary_factor": PARTIAL,
     },
     remedy=REMEDY,
-    # Of kinds of scaling that are refused.
+    # Parameters of scalings that are refused.
     harmless=frozenset(
         {
             "attention_factor",
@@ -123,7 +123,7 @@ CONFIG = FieldTable(
         "pruned_heads": Field(Fixed(({},), "models without some heads are")),
     },
     remedy=REMEDY,
-    # transformers' own, and those of a `generate` that older versions wrote here.
+    # Fields of transformers itself, and generation fields that older versions wrote here.
     harmless_prefixes=("_", "unsloth", "transformers.js"),
     harmless=frozenset(
         {

@@ -5,14 +5,14 @@ from pathlib import Path
 __all__ = ["checkpoint_files"]
 
 PATTERNS = ("*.json", "*.safetensors")
-"""Of a Hugging Face folder."""
+"""Input files in a Hugging Face folder."""
 
 
 def checkpoint_files(path: Path | str) -> list[Path]:
-    """Files that reading a checkpoint may open; nothing is read. There may be none."""
+    """Files that the reader of a checkpoint may open; possibly none. Nothing is read."""
     path = Path(path)
     if path.is_dir():
         return [file for pattern in PATTERNS for file in path.glob(pattern)]
-    if path.suffix == ".safetensors":  # of the trainer, which may have a tokenizer beside it
+    if path.suffix == ".safetensors":  # of the trainer, with an optional tokenizer beside it
         return [path, path.with_name("tokenizer.json")]
     return [path]

@@ -1,4 +1,4 @@
-"""JSON files of a checkpoint."""
+"""Reading of a checkpoint's JSON files."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     TercelError
-        If it cannot be read or only stands for a file that Git LFS has.
+        If it cannot be read or is a Git LFS pointer.
     """
     try:
         refuse_pointer(path)
@@ -26,12 +26,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object that a file holds.
+    """The JSON object in a file.
 
     Raises
     ------
     TercelError
-        If the file cannot be read or holds anything else.
+        If the file cannot be read or is not a JSON object.
     """
     try:
         found = json.loads(read_bytes(path))

@@ -1,4 +1,4 @@
-"""Checks of a checkpoint's tensor names and shapes against those its config calls for."""
+"""Checks of a checkpoint's tensor names and shapes against its config."""
 
 from collections.abc import Mapping
 
@@ -19,11 +19,11 @@ PARTS = {
     "lora_": "LoRA adapters",
     "post_feedforward": "norms after the MLP",
 }
-"""Part of a tensor's name to what it belongs to."""
+"""Substring of a tensor's name to the unsupported feature that it belongs to."""
 
 
 def canonical_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor of a model under its canonical name, with its shape."""
+    """Canonical name of every tensor of a model to its shape."""
     table = (config.vocab_size, config.hidden_size)
     shapes: dict[str, tuple[int, ...]] = {"embedding": table}
     if not config.tied_head:
@@ -43,19 +43,20 @@ def check_tensors(
     *,
     ignored: tuple[str, ...] = (),
 ) -> None:
-    """Raise unless every expected tensor is there in its shape and no other tensor is.
+    """Check that the expected tensors exist with their shapes and that there are no others.
 
     Parameters
     ----------
     found, expected : mapping of str to tuple of int
         Name to shape.
     ignored : tuple of str
-        A found name that ends in one of these may be there.
+        Suffixes of names that are allowed and ignored.
 
     Raises
     ------
     TercelError
-        That names the tensors (the first five) and, where their name tells, what they belong to.
+        If they differ; the message names up to five tensors and, if known, the feature that they
+        belong to.
     """
     if missing := [name for name in expected if name not in found]:
         raise TercelError(f"the checkpoint lacks {len(missing)} tensors: {_list(missing)}")

@@ -1,4 +1,4 @@
-"""The two-bit packing of BitNet checkpoints of Hugging Face transformers."""
+"""The two-bit packing of BitNet checkpoints in Hugging Face transformers."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ PER_BYTE = 4
 
 
 def unpack(packed: Tensor, name: str) -> Tensor:
-    """Trits from bytes, four in each.
+    """Unpack trits, four per byte.
 
     Bits ``2i`` and ``2i+1`` of byte row r hold ``trit + 1`` of row ``i*R + r``, where R is the
     number of byte rows (transformers ``integrations/bitnet.py``).
@@ -29,7 +29,7 @@ def unpack(packed: Tensor, name: str) -> Tensor:
     Raises
     ------
     TercelError
-        If a code is 3, which is no trit.
+        If a code is 3, which is not a trit.
     """
     codes = torch.cat([(packed >> 2 * part) & 3 for part in range(PER_BYTE)])
     if codes.numel() and int(codes.max()) == 3:

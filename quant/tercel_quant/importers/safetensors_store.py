@@ -1,4 +1,4 @@
-"""Tensors of a folder of safetensors files, one file or sharded, one tensor in memory at a time."""
+"""Tensors of a folder with one or several safetensors files, one in memory at a time."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ SINGLE = "model.safetensors"
 class SafetensorsStore:
     """The tensors of a Hugging Face checkpoint folder.
 
-    Every read opens its file anew, so that pages of earlier tensors do not stay resident.
+    Every read opens its file again, so that the pages of earlier tensors do not stay resident.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _shards(weight_map: Any, index: Path) -> list[str]:
-    """The files that an index names: all of them in its own folder."""
+    """The file names in an index; a name with a folder is refused."""
     names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     shards = [name for name in names if isinstance(name, str) and name == Path(name).name]
     if not names or len(shards) < len(names):

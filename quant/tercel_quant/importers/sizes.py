@@ -1,7 +1,7 @@
-"""Ranges of the numbers that describe a model.
+"""Allowed ranges of a model's dimensions.
 
-Wider than any published model, narrow enough that nothing made of them before the tensors are
-checked takes long or much memory.
+They include every published model and limit the time and memory spent before the tensors are
+checked.
 """
 
 from tercel_quant.importers.fields import Integer, Number
@@ -10,7 +10,7 @@ __all__ = ["CONTEXT", "EPSILON", "LAYERS", "ROPE_BASE", "TOKEN", "VOCABULARY", "
 
 LAYERS = Integer(1, 1024)
 WIDTH = Integer(1, 1 << 20)
-"""Of a vector, or a number of heads."""
+"""Width of a vector, or number of heads."""
 VOCABULARY = Integer(1, 1 << 24)
 CONTEXT = Integer(1, (1 << 31) - 1)
 TOKEN = Integer(0, (1 << 24) - 1)

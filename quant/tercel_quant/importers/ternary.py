@@ -11,9 +11,9 @@ from tercel.errors import TercelError
 __all__ = ["GroupedTernary", "Ternary", "recognise"]
 
 FINEST = 16
-"""Columns of the smallest group that is looked for; published ones have 32 to 256."""
+"""Fewest columns of a group that is detected; published models have 32 to 256."""
 SAMPLE, ROWS = 8, 256
-"""Rows after which an ordinary float matrix is left, and rows that are looked at together."""
+"""Rows of the quick test that rejects ordinary float matrices, and rows examined together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class Ternary:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupedTernary:
-    """A matrix of trits with a scale for each of equal blocks, which the device does not take.
+    """A matrix of trits with a scale for each of equal blocks, which the device does not support.
 
-    A row, some columns of a row, some rows or some columns of the matrix may be a block.
+    A block is a row, some columns of a row, some rows, or some columns of the matrix.
     """
 
     trits: Tensor
@@ -49,7 +49,7 @@ class GroupedTernary:
 
     @property
     def granularity(self) -> str:
-        """The size of the blocks in words."""
+        """Description of the blocks, for messages."""
         (rows, columns), (height, width) = self.trits.shape, self._block
         if width == columns:
             return "one scale per row" if height == 1 else f"one scale per shard of {height} rows"
@@ -60,17 +60,17 @@ class GroupedTernary:
         return f"one scale per block of {height} x {width}"
 
     def with_one_scale(self) -> Ternary:
-        """The same trits with the scale of least squared error: the mean over the non-zeros."""
+        """The same trits with the scale of least squared error, the mean over the non-zeros."""
         return Ternary(trits=self.trits, scale=self._mean(self._counts()))
 
     def loss(self) -> float:
-        """Error of :meth:`with_one_scale`: the norm of the difference over that of the weights."""
+        """Error of :meth:`with_one_scale` relative to the norm of the weights."""
         counts, scales = self._counts(), self.scales.double()
         difference = counts * (scales - self._mean(counts)).square()
         return float((difference.sum() / (counts * scales.square()).sum()).sqrt())
 
     def _counts(self) -> Tensor:
-        """Non-zeros of every block, float64, shape of the scales."""
+        """Number of non-zeros in each block, float64, shape of the scales."""
         (rows, columns), (height, width) = self.scales.shape, self._block
         blocks = self.trits.abs().reshape(rows, height, columns, width)
         return blocks.sum((1, 3), dtype=torch.int32).double()
@@ -79,7 +79,7 @@ class GroupedTernary:
         return float((counts * self.scales).sum() / counts.sum())
 
     def refusal(self, name: str) -> TercelError:
-        """The error for a matrix that nobody asked to requantise."""
+        """The error for this matrix if requantisation was not requested."""
         return TercelError(
             f"{name} is ternary with {self.granularity} ({self.scales.numel()} scales), but the "
             "device takes one scale per matrix; --requantize gives each matrix the one scale of "
@@ -95,25 +95,25 @@ class GroupedTernary:
 
 
 def recognise(weight: Tensor) -> Ternary | GroupedTernary | None:
-    """The trits and the scales of a float matrix that is ternary already, else ``None``.
+    """The trits and scales of a float matrix with ternary values, else ``None``.
 
-    In every block of a ternary matrix there are only the values ``-s, 0, s``, exactly. The largest
-    equal blocks are found for which this holds: as many whole columns as possible, then rows.
+    Every block of a ternary matrix has exactly the values ``-s, 0, s``. The largest equal blocks
+    are found for which this holds: as many columns as possible, then as many rows.
 
     Parameters
     ----------
     weight : Tensor, float32, shape (rows, columns)
-        All zeros are ternary too, with scale 0.
+        A matrix of zeros is ternary with scale 0.
     """
     rows, columns = weight.shape
-    # Blocks of few weights would find scales in any matrix.
+    # Very small blocks would match any matrix.
     widths = [width for width in _divisors(columns) if width % FINEST == 0] or [columns]
     if _row_scales(weight[:SAMPLE], widths[-1]) is None:
         return None
     scales = next((found for w in widths if (found := _row_scales(weight, w)) is not None), None)
     if scales is None:
         return None
-    # Rows join where all their scales agree; the last height is 1.
+    # Rows with equal scales form one block; the last height tried is 1, which always matches.
     heights = (_block_scales(scales, height, 1) for height in _divisors(rows))
     scales = next(joined for joined in heights if joined is not None)
     trits = weight.sign().char()
@@ -123,7 +123,7 @@ def recognise(weight: Tensor) -> Ternary | GroupedTernary | None:
 
 
 def _row_scales(weight: Tensor, width: int) -> Tensor | None:
-    """The one magnitude besides 0 in every ``width`` columns of a row, or ``None``."""
+    """The only non-zero magnitude in each ``width`` columns of a row; ``None`` if one has two."""
     parts = []
     for part in weight.split(ROWS):
         if (scales := _block_scales(part.abs(), 1, width)) is None:
@@ -133,9 +133,9 @@ def _row_scales(weight: Tensor, width: int) -> Tensor | None:
 
 
 def _block_scales(magnitudes: Tensor, height: int, width: int) -> Tensor | None:
-    """The one magnitude besides 0 in each block, or ``None`` if a block has two.
+    """The only non-zero magnitude in each block, 0 for a block of zeros.
 
-    Zeros fit every magnitude.
+    The result is ``None`` if a block has two magnitudes.
     """
     rows, columns = magnitudes.shape
     blocks = magnitudes.reshape(rows // height, height, columns // width, width)
@@ -145,6 +145,6 @@ def _block_scales(magnitudes: Tensor, height: int, width: int) -> Tensor | None:
 
 
 def _divisors(count: int) -> list[int]:
-    """All divisors, the largest first."""
+    """All divisors, largest first."""
     small = {size for size in range(1, math.isqrt(count) + 1) if count % size == 0}
     return sorted(small | {count // size for size in small}, reverse=True)

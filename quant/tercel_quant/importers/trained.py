@@ -1,4 +1,4 @@
-"""Weights that tercel's own trainer has written."""
+"""Reader of weights from tercel's own trainer."""
 
 from pathlib import Path
 
@@ -27,8 +27,8 @@ class TrainedCheckpoint(Checkpoint):
     Raises
     ------
     TercelError
-        If the file is damaged, was not written by the trainer, or a tensor is missing, unexpected
-        or of the wrong shape.
+        If the file is damaged or not from the trainer, or a tensor is missing, unexpected or of the
+        wrong shape.
     """
 
     def __init__(self, path: Path):

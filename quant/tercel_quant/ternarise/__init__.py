@@ -1,4 +1,4 @@
-"""Ternary weights for models with float weights."""
+"""Post-training ternarisation of models with float weights."""
 
 from tercel_quant.ternarise.absmean import absmean
 from tercel_quant.ternarise.rounding import RoundingConfig

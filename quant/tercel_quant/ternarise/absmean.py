@@ -1,4 +1,4 @@
-"""The rounding rule with which BitNet models are trained."""
+"""The rounding rule of BitNet training."""
 
 from torch import Tensor
 
@@ -7,13 +7,13 @@ from tercel_quant.importers import Ternary
 __all__ = ["absmean"]
 
 SMALLEST_SCALE = 1e-5
-"""The rule's floor of the mean magnitude."""
+"""Lower bound of the scale used in rounding."""
 
 
 def absmean(weight: Tensor) -> Ternary:
     """Ternarise with the mean magnitude as scale (BitNet b1.58, arXiv 2402.17764).
 
-    Right for a model that was trained with it. For any other model it is the naive baseline.
+    Exact for a model trained with this rule; a naive baseline for any other model.
 
     Parameters
     ----------
@@ -26,6 +26,6 @@ def absmean(weight: Tensor) -> Ternary:
     """
     mean = float(weight.abs().mean())
     scale = max(mean, SMALLEST_SCALE)
-    # transformers multiplies with the reciprocal; near a tie that is not the same as dividing.
+    # transformers multiplies by the reciprocal; near a tie this differs from a division.
     trits = (weight * (1 / weight.new_tensor(scale))).round_().clamp_(-1, 1).char()
     return Ternary(trits=trits, scale=scale if mean else 0.0)

@@ -1,8 +1,8 @@
-"""Evening out a layer's columns, so that one scale fits the whole matrix.
+"""Equalisation of the column magnitudes of a layer, so that one scale fits a whole matrix.
 
-A factor on a norm's gain and its inverse on the columns of the linears behind it cancel; so do a
-factor on a row of ``v`` or ``up`` and its inverse on the columns of ``o`` or ``down`` that the row
-feeds.
+A factor on a norm's gain cancels against its inverse on the columns of the following linears. A
+factor on a row of ``v`` or ``up`` cancels against its inverse on the columns of ``o`` or ``down``
+that the row feeds.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["balance"]
 def balance(
     config: ModelConfig, matrices: Mapping[str, Tensor], gains: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """An equal layer with even columns.
+    """Equalise the columns of a layer; the layer computes the same function.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def _size(values: Tensor, axes: int | tuple[int, ...]) -> Tensor:
 
 
 def _safe(factor: Tensor) -> Tensor:
-    """Factors with mean 1; a channel of zeros on either side keeps the factor 1."""
+    """Normalise factors to mean 1; unusable ones (a channel of zeros) become 1."""
     usable = factor.isfinite() & (factor > 0)
     if not usable.any():
         return torch.ones_like(factor)

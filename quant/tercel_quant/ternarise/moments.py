@@ -7,7 +7,7 @@ __all__ = ["Moments"]
 
 
 class Moments:
-    """Sums over the inputs that the quantised and the float network give one linear.
+    """Second moments of one linear's inputs in the quantised and in the float network.
 
     Parameters
     ----------
@@ -27,24 +27,24 @@ class Moments:
         self.crossed = torch.zeros(columns, columns)
 
     def add(self, quantised: Tensor, original: Tensor) -> None:
-        """Add tokens, shape (..., columns) each."""
+        """Add the inputs of the same tokens in both networks, shape (..., columns) each."""
         x, y = quantised.flatten(0, -2), original.flatten(0, -2)
         self.seen.addmm_(x.T, x)
         self.crossed.addmm_(y.T, x)
 
     def compensated(self, weight: Tensor, *, strength: float, damping: float) -> Tensor:
-        """The weights whose product on the quantised inputs comes nearest the original product.
+        """Weights that on the quantised inputs best approximate the original product.
 
-        Least squares with the original weights as prior: ``W (C + d I) (H + d I)^-1``; what the
-        layers before have done wrong is so put right as far as a linear map can.
+        Least squares with the original weights as prior: ``W (C + d I) (H + d I)^-1``. This
+        corrects the error of the earlier layers as far as a linear map can.
 
         Parameters
         ----------
         weight : Tensor, float32, shape (rows, columns)
         strength : float
-            0 keeps the weights, 1 goes all the way.
+            Interpolation from the original weights (0) to the solution (1).
         damping : float
-            Weight of the prior, d, as part of the mean second moment.
+            Weight of the prior, d, as a fraction of the mean second moment.
 
         Returns
         -------

@@ -1,10 +1,10 @@
 """Ternary rounding of a matrix against the second moments of its input.
 
 The error of trits T and scale s is ``trace((W - s*T) H (W - s*T)^T)``, the squared error of the
-product over the inputs with second moments H. Rounding feeds each column's error into the columns
-still to come (GPTQ, arXiv 2210.17323); sweeps of coordinate descent then visit the trits again
-(QuantEase, arXiv 2309.01885); the scale, one for the whole matrix as on the device, is searched and
-then fitted.
+product over the inputs with second moments H. Rounding propagates each column's error to the
+columns after it (GPTQ, arXiv 2210.17323); sweeps of coordinate descent then refine the trits
+(QuantEase, arXiv 2309.01885). The device takes one scale per matrix, which is searched and then
+fitted.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from tercel_quant.importers import Ternary
 __all__ = ["RoundingConfig", "output_error", "round_to_trits"]
 
 BLOCK = 64
-"""Columns between two updates of the columns to the right."""
+"""Columns rounded between two updates of the remaining ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundingConfig:
-    """How hard to look.
+    """Parameters of the search for trits and scale.
 
     Raises
     ------
@@ -32,9 +32,9 @@ class RoundingConfig:
     """
 
     damping: float = 0.01
-    """Part of the mean second moment that is added to every input's own."""
+    """Fraction of the mean second moment that is added to the diagonal."""
     scales: tuple[float, ...] = (0.75, 0.9, 1.05, 1.2, 1.4)
-    """Candidates, in units of the mean magnitude of the weights."""
+    """Candidate scales, in units of the mean magnitude of the weights."""
     sweeps: int = 3
     """Sweeps of coordinate descent, each followed by a fit of the scale."""
 
@@ -62,7 +62,7 @@ def round_to_trits(
     Returns
     -------
     Ternary
-        With scale 0 if all weights or all moments are 0.
+        Scale 0 if all weights or all moments are 0.
     """
     mean = float(weight.abs().mean())
     diagonal = moments.diagonal()
@@ -92,20 +92,20 @@ def output_error(difference: Tensor, moments: Tensor) -> float:
 
 
 def _inverse_factor(moments: Tensor) -> Tensor:
-    """Upper Cholesky factor of the inverse, in float64 on the way."""
+    """Upper Cholesky factor of the inverse, computed in float64."""
     lower = torch.linalg.cholesky(moments.double())
     return torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True).float()
 
 
 def _fit_scale(weight: Tensor, trits: Tensor, moments: Tensor) -> float:
-    """The scale of least error; 0 where that would not be positive."""
+    """The scale of least error; 0 if that is negative."""
     seen = trits @ moments
     norm = float((seen * trits).sum())
     return max(float((seen * weight).sum()) / norm, 0.0) if norm > 0 else 0.0
 
 
 def _feed_errors(weight: Tensor, factor: Tensor, scale: float) -> Tensor:
-    """Round column after column, correcting the later ones; float32 trits."""
+    """Round column by column and propagate the errors to later ones; trits as float32."""
     rest = weight.clone()
     trits = torch.empty_like(weight)
     columns = weight.shape[1]
@@ -123,7 +123,7 @@ def _feed_errors(weight: Tensor, factor: Tensor, scale: float) -> Tensor:
 
 
 def _descend(weight: Tensor, trits: Tensor, scale: float, moments: Tensor) -> Tensor:
-    """One sweep: every column to its best trits with the others held."""
+    """One sweep of coordinate descent: each column to its best trits with the others fixed."""
     if not scale:
         return trits
     trits = trits.clone()

@@ -1,8 +1,7 @@
 """Post-training ternarisation of a float model, layer by layer through the quantised network.
 
-The calibration text runs through the quantised and through the float network side by side. Each
-linear is rounded for the inputs that it will see, quantised by all that lies before it, and towards
-the outputs that the float network has.
+The calibration text runs through the quantised and the float network in parallel. Each linear is
+rounded on its inputs in the quantised network, towards its outputs in the float network.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ __all__ = ["CalibrationConfig", "calibrated_layers"]
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationConfig:
-    """How a float model is ternarised.
+    """Parameters of the ternarisation of a float model.
 
     Raises
     ------
@@ -34,9 +33,9 @@ class CalibrationConfig:
 
     rounding: RoundingConfig = field(default_factory=RoundingConfig)
     compensation: float = 1.0
-    """How far the weights are refitted to the quantised inputs, 0 to 1."""
+    """Strength of the refit of the weights to the quantised inputs, 0 to 1."""
     windows: int = 4
-    """Windows of text that pass through a linear together."""
+    """Windows of text that a linear processes together."""
 
     def __post_init__(self):
         if not 0 <= self.compensation <= 1:
@@ -52,7 +51,7 @@ class _Pair:
     quantised: Tensor
     original: Tensor
     weight: Tensor | float = 1.0
-    """Of each token in the moments."""
+    """Weight of each token in the moments, a number or shape (windows, time, 1)."""
 
     def error(self) -> float:
         """Mean over the tokens of the squared difference over the squared original."""
@@ -60,7 +59,7 @@ class _Pair:
         return float((distance / self.original.square().sum(-1).clamp_min(1e-30)).mean())
 
     def split(self, windows: int) -> Iterator["_Pair"]:
-        """Views of some windows at a time."""
+        """Views of ``windows`` windows at a time, all with weight 1."""
         parts = zip(self.quantised.split(windows), self.original.split(windows), strict=True)
         return (_Pair(*part) for part in parts)
 
@@ -77,22 +76,22 @@ def calibrated_layers(
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Ternarise the layers of a checkpoint without sub-norms.
 
-    Besides a layer's weights, the streams and the widest linear's inputs of all tokens are in
-    memory: ``16 * (hidden_size + ffn_size)`` bytes a token at most.
+    Memory: one layer's weights, and for all tokens the residual streams and the inputs of the
+    widest linear, at most ``16 * (hidden_size + ffn_size)`` bytes per token.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        With float matrices; those that hold trits already are kept.
+        A checkpoint with float matrices; ternary matrices are kept.
     embedding : Tensor, float32, shape (vocab_size, hidden_size)
-        As the image has it, dequantised.
+        The image's embedding, dequantised.
     tokens : Tensor, int64, shape (windows, time)
         The calibration text.
     config : CalibrationConfig
     report : callable
-        Told about every finished layer.
+        Called with a line for every finished layer.
     requantize : bool
-        Whether to treat matrices that are ternary with several scales as float ones.
+        Treat ternary matrices with several scales as float matrices.
 
     Yields
     ------
@@ -123,7 +122,7 @@ class _Layer:
     Members
     -------
     tensors : dict of str to Ternary or Tensor
-        What is done.
+        Results so far, by name within the layer.
     """
 
     def __init__(
@@ -149,7 +148,7 @@ class _Layer:
         self._stored = stored
 
     def run(self, stream: _Pair, table: tuple[Tensor, Tensor]) -> None:
-        """Ternarise all linears and move the streams through the layer, in place."""
+        """Ternarise all linears and pass the streams through the layer, in place."""
         model = self._model
         parts = list(stream.split(self._config.windows))
         normed = [self._normed(part, "attention_norm") for part in parts]
@@ -179,9 +178,9 @@ class _Layer:
         """Ternarise a linear and add its output to both residual streams."""
         for part, pair in zip(parts, pairs, strict=True):
             part.original += self._plain(name)(pair.original)
-        # An error matters relative to the stream that it joins, for a norm follows. But the few
-        # tokens with a stream hundreds of times larger than the others', such as the first, are
-        # those to which later tokens attend most: half the exponent keeps them in sight.
+        # A norm follows, so an error counts relative to its token's stream. But a few tokens, such
+        # as the first, have a stream hundreds of times larger and get most of the attention; the
+        # square root keeps enough weight on them.
         self._round(
             (name,),
             [
@@ -225,7 +224,7 @@ class _Layer:
 
 
 def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ternary:
-    """A matrix; one that is ternary with several scales as floats."""
+    """A stored matrix; one with several scales is dequantised if ``requantize``, else refused."""
     weight = checkpoint.matrix(name)
     if not isinstance(weight, GroupedTernary):
         return weight
@@ -235,5 +234,5 @@ def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ter
 
 
 def _inverse_rms(stream: Tensor) -> Tensor:
-    """One over the root mean square of every token, shape (windows, time, 1)."""
+    """Inverse root mean square of each token, shape (windows, time, 1)."""
     return stream.square().mean(-1, keepdim=True).clamp_min(1e-30).rsqrt()

@@ -1,20 +1,24 @@
 // A Verilated design with its memory and its driver's bus, for ctypes.
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <new>
 
 #include "Vdesign.h"
 #include "ddr.h"
 #include "shape.h"
 #include "verilated.h"
-#if VM_TRACE
-#include "verilated_vcd_c.h"
-#endif
+#include "waves.h"
 
 namespace tercel {
 
-enum Outcome { ENDED = 0, LIMIT = 1, VIOLATION = 2, NO_ANSWER = 3 };
+enum Outcome {
+    ENDED = 0,
+    LIMIT = 1,
+    VIOLATION = 2,
+    NO_ANSWER = 3,
+    UNWRITTEN = 4,   // Waves could not be written.
+    UNFINISHED = 5,  // The slice is over; to be called again.
+};
 
 constexpr uint64_t RESET_CYCLES = 4;
 constexpr uint64_t BUS_LIMIT = 10000;  // Cycles that a register access may take.
@@ -44,7 +48,7 @@ public:
         reset();
     }
     ~Simulation() {
-        close_waves();
+        waves_.close();
         top_.final();
     }
 
@@ -60,32 +64,38 @@ public:
         tick();  // A design may be reset a cycle later.
     }
 
-    int run(uint64_t cycles) {
-        for (; cycles; --cycles) {
+    // The functions that run the clock to a cycle `end` come back after `slice` cycles: what called
+    // them can then attend to signals.
+    int run(uint64_t end, uint64_t slice) {
+        const uint64_t stop = std::min(end, cycle_ + slice);
+        while (cycle_ < stop) {
             tick();
-            if (ddr_.violation()) return VIOLATION;
+            if (int outcome = trouble()) return outcome;
         }
-        return ENDED;
+        return cycle_ < end ? UNFINISHED : ENDED;
     }
 
-    int run_until_interrupt(uint64_t limit) {
-        for (; !top_.irq; --limit) {
-            if (!limit) return LIMIT;
+    int run_until_interrupt(uint64_t end, uint64_t slice) {
+        const uint64_t stop = cycle_ + slice;
+        while (!top_.irq) {
+            if (cycle_ >= end) return LIMIT;
+            if (cycle_ >= stop) return UNFINISHED;
             tick();
-            if (ddr_.violation()) return VIOLATION;
+            if (int outcome = trouble()) return outcome;
         }
         return ENDED;
     }
 
     int run_while_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t period,
-                           uint64_t limit) {
-        const uint64_t end = cycle_ + limit;
+                           uint64_t end, uint64_t slice) {
+        const uint64_t stop = cycle_ + slice;
         for (;;) {
             uint32_t found = 0;
             if (int outcome = read_register(offset, &found)) return outcome;
             if ((found & mask) != value) return ENDED;
             if (cycle_ >= end) return LIMIT;
-            if (int outcome = run(std::min(period, end - cycle_))) return outcome;
+            if (int outcome = run(std::min(end, cycle_ + period), period)) return outcome;
+            if (cycle_ >= stop) return UNFINISHED;
         }
     }
 
@@ -103,7 +113,7 @@ public:
             }
             edge();
             if (asked) top_.s_axi_control_arvalid = 0;
-            if (ddr_.violation()) outcome = VIOLATION;
+            if (int found = trouble()) outcome = found;
         }
         top_.s_axi_control_arvalid = 0;
         top_.s_axi_control_rready = 0;
@@ -126,7 +136,7 @@ public:
             edge();
             if (asked) top_.s_axi_control_awvalid = 0;
             if (given) top_.s_axi_control_wvalid = 0;
-            if (ddr_.violation()) outcome = VIOLATION;
+            if (int found = trouble()) outcome = found;
         }
         top_.s_axi_control_awvalid = 0;
         top_.s_axi_control_wvalid = 0;
@@ -134,17 +144,10 @@ public:
         return outcome;
     }
 
-#if VM_TRACE
-    // Write what happens from cycle `first` to before cycle `end`.
-    void waves(const char* path, uint64_t first, uint64_t end) {
-        close_waves();
-        waves_ = std::make_unique<VerilatedVcdC>();
-        top_.trace(waves_.get(), 99);
-        waves_->open(path);
-        first_wave_ = first;
-        end_wave_ = end;
+    Waves& waves() { return waves_; }
+    int open_waves(const char* path, uint64_t first, uint64_t end, uint64_t period) {
+        return waves_.open(top_, path, first, end, period);
     }
-#endif
 
 private:
     static VerilatedContext* start(VerilatedContext& context) {
@@ -162,42 +165,27 @@ private:
         ddr_.drive(pins_, cycle_);
         top_.clk = 0;
         top_.eval();
-        dump(0);
+        waves_.dump(cycle_, 0);
     }
 
     void edge() {
         if (!top_.rst) ddr_.sample(pins_, cycle_);
         top_.clk = 1;
         top_.eval();
-        dump(1);
+        waves_.dump(cycle_, 1);
         ++cycle_;
     }
 
-#if VM_TRACE
-    void dump(unsigned half) {
-        if (!waves_ || cycle_ < first_wave_) return;
-        if (cycle_ < end_wave_)
-            waves_->dump(2 * cycle_ + half);
-        else
-            close_waves();
+    int trouble() const {
+        if (ddr_.violation()) return VIOLATION;
+        return waves_.failure() ? UNWRITTEN : ENDED;
     }
-    void close_waves() {
-        if (waves_) waves_->close();
-        waves_.reset();
-    }
-
-    std::unique_ptr<VerilatedVcdC> waves_;
-    uint64_t first_wave_ = 0;
-    uint64_t end_wave_ = 0;
-#else
-    void dump(unsigned) {}
-    void close_waves() {}
-#endif
 
     VerilatedContext context_;
     Vdesign top_;
     Pins pins_[PORTS] = {FOR_EACH_PORT(CONNECT_PORT)};
     Ddr<PORTS, BEAT_BYTES> ddr_;
+    Waves waves_;
     uint64_t cycle_ = 0;
 };
 
@@ -225,13 +213,15 @@ uint64_t tercel_cycles(Simulation* simulation) { return simulation->cycles(); }
 int tercel_interrupt(Simulation* simulation) { return simulation->interrupt(); }
 void tercel_reset(Simulation* simulation) { simulation->reset(); }
 
-int tercel_run(Simulation* simulation, uint64_t cycles) { return simulation->run(cycles); }
-int tercel_run_until_interrupt(Simulation* simulation, uint64_t limit) {
-    return simulation->run_until_interrupt(limit);
+int tercel_run(Simulation* simulation, uint64_t end, uint64_t slice) {
+    return simulation->run(end, slice);
+}
+int tercel_run_until_interrupt(Simulation* simulation, uint64_t end, uint64_t slice) {
+    return simulation->run_until_interrupt(end, slice);
 }
 int tercel_run_while_register(Simulation* simulation, uint32_t offset, uint32_t mask,
-                              uint32_t value, uint64_t period, uint64_t limit) {
-    return simulation->run_while_register(offset, mask, value, period, limit);
+                              uint32_t value, uint64_t period, uint64_t end, uint64_t slice) {
+    return simulation->run_while_register(offset, mask, value, period, end, slice);
 }
 int tercel_read_register(Simulation* simulation, uint32_t offset, uint32_t* value) {
     return simulation->read_register(offset, value);
@@ -264,15 +254,11 @@ unsigned tercel_violating_port(Simulation* simulation) {
     return simulation->ddr().violating_port();
 }
 
-// Whether this build can write waves.
-int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end) {
-#if VM_TRACE
-    simulation->waves(path, first, end);
-    return 1;
-#else
-    (void)simulation, (void)path, (void)first, (void)end;
-    return 0;
-#endif
+// Both return 0 or an errno; ENOTSUP is that of a build that writes no waves.
+int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end,
+                 uint64_t period) {
+    return simulation->open_waves(path, first, end, period);
 }
+int tercel_close_waves(Simulation* simulation) { return simulation->waves().close(); }
 
 }  // extern "C"

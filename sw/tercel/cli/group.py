@@ -1,6 +1,7 @@
 """The command group: built-in commands, commands of installed packages, error reporting."""
 
 import sys
+import warnings
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 
@@ -107,7 +108,12 @@ def _placeholder(remedy: str):
 @contextmanager
 def _reported_errors():
     try:
-        yield
+        try:
+            yield
+        except BaseException:
+            # Warnings of objects that were left half way, as Amaranth's, would hide the message.
+            warnings.simplefilter("ignore")
+            raise
     except TercelError as error:
         sys.stdout.flush()
         typer.echo(f"error: {error}", err=True)

@@ -123,6 +123,9 @@ class AcceleratorDevice(Device):
         """What lies where in the accelerator's memory."""
         return self._map
 
+    def interrupt(self) -> None:
+        self._board.end_wait()
+
     def reset(self) -> None:
         self._length = 0
         self._pending = None

@@ -41,6 +41,12 @@ class Board(Memory):
             If neither has come after ``limit`` cycles.
         """
 
+    def end_wait(self) -> None:
+        """Let a :meth:`wait` that is under way and may last raise :class:`PassInterruptedError`.
+
+        May be called from a signal handler or another thread.
+        """
+
     def reset(self) -> None:
         """Reset the accelerator, which first lets the memory answer what it was asked.
 

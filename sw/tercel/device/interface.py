@@ -11,7 +11,16 @@ from tercel.config import ModelConfig
 from tercel.device.cache import KVCache
 from tercel.errors import TercelError
 
-__all__ = ["Ask", "Counters", "Device", "Limits", "PassResult"]
+__all__ = [
+    "Ask",
+    "Counters",
+    "Device",
+    "Limits",
+    "PassInterruptedError",
+    "PassResult",
+    "check_token_ids",
+    "context_remedy",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +102,28 @@ class PassResult:
     """Of this pass alone."""
 
 
+class PassInterruptedError(Exception):
+    """A pass was ended by :meth:`Device.interrupt`; the cache is as before it."""
+
+
+def check_token_ids(tokens: Sequence[int], config: ModelConfig) -> None:
+    """Raise a :class:`TercelError` unless every token is an id of a model's vocabulary."""
+    for token in tokens:
+        if not 0 <= token < config.vocab_size:
+            raise TercelError(
+                f"token ids must be in 0..{config.vocab_size - 1}, but one is {token}; "
+                "is this the model's own tokenizer?"
+            )
+
+
+def context_remedy(positions: int, config: ModelConfig) -> str:
+    """What else helps where so many positions exceed a context: the end of a message."""
+    most = config.context
+    if positions > most:
+        return f"since {most} positions are the model's maximum"
+    return f"or open the device with a larger context, the model's maximum is {most}"
+
+
 class Device(abc.ABC):
     """A model on a device, with one sequence's KV cache.
 
@@ -146,6 +177,8 @@ class Device(abc.ABC):
         ------
         TercelError
             If the input breaks a rule; the cache is then as before.
+        PassInterruptedError
+            If :meth:`interrupt` was called meanwhile.
         """
 
     @abc.abstractmethod
@@ -159,6 +192,13 @@ class Device(abc.ABC):
         TercelError
             If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no
             such chain.
+        """
+
+    def interrupt(self) -> None:  # noqa: B027 (to be overridden where passes last)
+        """Let the pass under way, if there is one and it may last, end soon.
+
+        :meth:`run_pass` then raises :class:`PassInterruptedError`. May be called from a signal
+        handler or another thread. A device whose passes are short need do nothing.
         """
 
     @abc.abstractmethod
@@ -197,12 +237,7 @@ class Device(abc.ABC):
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raise a :class:`TercelError` unless every token is an id of the vocabulary."""
-        for token in tokens:
-            if not 0 <= token < self.config.vocab_size:
-                raise TercelError(
-                    f"token ids must be in 0..{self.config.vocab_size - 1}, but one is {token}; "
-                    "is this the model's own tokenizer?"
-                )
+        check_token_ids(tokens, self.config)
 
     def check_pass(
         self,
@@ -289,10 +324,7 @@ class Device(abc.ABC):
 
     def context_remedy(self, positions: int) -> str:
         """What else helps where so many positions exceed the context: the end of a message."""
-        most = self.config.context
-        if positions > most:
-            return f"since {most} positions are the model's maximum"
-        return f"or open the device with a larger context, the model's maximum is {most}"
+        return context_remedy(positions, self.config)
 
     def _check_base(self, base: int, nodes: int) -> None:
         if base != self.length:

@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Collection
 from collections.abc import Generator as Pieces
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
-from tercel.device.interface import Counters, Device
+from tercel.device.interface import Counters, Device, PassInterruptedError
 from tercel.errors import TercelError
 from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.sampler import Sampler, SamplingConfig
@@ -101,8 +102,9 @@ class Generator:
         self._waiting = []
 
     def interrupt(self) -> None:
-        """End the running generation before its next pass; may be called from a signal handler."""
+        """End the running generation before its next token; may be called from a signal handler."""
         self._interrupted = True
+        self._device.interrupt()
 
     def generate(
         self, prompt: str, config: GenerationConfig = GenerationConfig()
@@ -165,18 +167,19 @@ class Generator:
         sampler = Sampler(
             config.sampling, limits=device.limits, vocab_size=device.config.vocab_size
         )
-        self._prefill()
-        while not self._interrupted:
-            token = self._next(sampler)
-            if self._statistics.generated_tokens == 1:
-                self._count(first_token_seconds=encoding + self._statistics.prefill_seconds)
-            text = stream.push(self._tokenizer.token_bytes(token))
-            stopped = stream.stopped is not None or token in stop_tokens
-            self._finish_reason = self._reason(config, token, stopped)
-            if self._finish_reason is not None:
-                yield Piece(token=token, text=text + stream.finish())
-                return
-            yield Piece(token=token, text=text)
+        with suppress(PassInterruptedError):
+            self._prefill()
+            while not self._interrupted:
+                token = self._next(sampler)
+                if self._statistics.generated_tokens == 1:
+                    self._count(first_token_seconds=encoding + self._statistics.prefill_seconds)
+                text = stream.push(self._tokenizer.token_bytes(token))
+                stopped = stream.stopped is not None or token in stop_tokens
+                self._finish_reason = self._reason(config, token, stopped)
+                if self._finish_reason is not None:
+                    yield Piece(token=token, text=text + stream.finish())
+                    return
+                yield Piece(token=token, text=text)
         self._finish_reason = "interrupted"
         if held := stream.finish():
             yield Piece(token=None, text=held)

@@ -28,6 +28,24 @@ def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"resources": {}, "depth": {}}'])
+def test_a_broken_result_is_made_again(tmp_path, text):
+    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
+    (found,) = measure_blocks([block], cache=tmp_path)
+    (stored,) = tmp_path.iterdir()
+    stored.write_text(text)
+    assert measure_blocks([block], cache=tmp_path) == [found]
+
+
+def test_results_are_kept_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    measure_blocks([])
+    assert (tmp_path / "tercel" / "synthesis").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(TercelError, match="Not a directory"):
+        measure_blocks([], cache=tmp_path / "file" / "cache")
+
+
 def test_blocks_of_the_same_contents_are_synthesised_once(tmp_path, monkeypatch):
     rtlil, processes = emit_rtlil(Bfloat16Up(), "up"), []
     start = subprocess.run

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from tercel.config import PRESETS
-from tercel.device import Counters
+from tercel.device import Counters, PassInterruptedError
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
@@ -232,6 +232,33 @@ def test_interrupt_ends_a_prefill(make_device, tokenizer):
     assert generator.finish_reason == "interrupted"
     assert generator.statistics.first_token_seconds is None
     assert text_of(generator.generate("")) == "hij"
+
+
+@pytest.mark.parametrize(("at", "text"), [(0, ""), (1, ""), (4, "hi")])
+def test_interrupt_ends_a_pass_that_may_last(make_device, tokenizer, monkeypatch, at, text):
+    """The device ends it: the text is that of the passes before, and goes on from there."""
+    device = scripted(make_device, "abcdefghijkl", nodes=3)
+    generator, passes, run = Generator(device, tokenizer), [], device.run_pass
+
+    def interrupted(*arguments, **options):
+        passes.append(None)
+        if len(passes) == at + 1:
+            generator.interrupt()
+            raise PassInterruptedError
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(device, "run_pass", interrupted)
+    assert text_of(generator.generate("abcdefg")) == text
+    assert generator.finish_reason == "interrupted"
+    left = GenerationConfig(max_tokens=5 - len(text))
+    assert text + text_of(generator.generate("", left)) == "hijkl"
+
+
+def test_the_device_is_told_of_an_interrupt(make_device, tokenizer, monkeypatch):
+    device, told = scripted(make_device, "abc"), []
+    monkeypatch.setattr(device, "interrupt", lambda: told.append(None))
+    Generator(device, tokenizer).interrupt()
+    assert told == [None]
 
 
 def test_statistics(make_device, tokenizer):

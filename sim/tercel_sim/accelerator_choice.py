@@ -1,0 +1,86 @@
+"""The accelerator that plays an image: a preset, or one of the user's own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel_hw.export.configuration import read_configuration
+from tercel_hw.top import ACCELERATORS, AcceleratorConfig
+
+__all__ = ["NODES", "accelerator_for", "choose_accelerator", "with_nodes"]
+
+NODES = 8
+"""K of a preset where none is asked for."""
+
+
+def choose_accelerator(
+    image: Image,
+    *,
+    name: str | None = None,
+    file: Path | None = None,
+    nodes: int | None = None,
+) -> AcceleratorConfig:
+    """An accelerator that can run the image's model.
+
+    Parameters
+    ----------
+    image
+        The model.
+    name
+        A preset; without one and without a file it is the preset that plays the image's tape.
+    file
+        Parameters as JSON, or an accelerator's sidecar.
+    nodes
+        K; ``None`` is the file's own, or :data:`NODES` for a preset.
+
+    Raises
+    ------
+    TercelError
+        If the options exclude each other or break a rule, or the accelerator does not play the
+        image.
+    """
+    if name is not None and file is not None:
+        raise TercelError("give the accelerator by its preset or by a file, not both")
+    if file is not None:
+        config = read_configuration(file)
+        config = config if nodes is None else with_nodes(config, nodes)
+    elif name is not None:
+        if name not in ACCELERATORS:
+            raise TercelError(f"accelerator must be one of {', '.join(ACCELERATORS)}, not {name!r}")
+        config = with_nodes(ACCELERATORS[name], NODES if nodes is None else nodes)
+    else:
+        config = accelerator_for(image, nodes=NODES if nodes is None else nodes)
+    config.spec.check(image.config, image.layout)
+    return config
+
+
+def accelerator_for(image: Image, *, nodes: int) -> AcceleratorConfig:
+    """The preset that plays the image's tape, with K = ``nodes``.
+
+    Raises
+    ------
+    TercelError
+        If there is none.
+    """
+    for config in ACCELERATORS.values():
+        if config.layout == image.layout:
+            return with_nodes(config, nodes)
+    presets = ", ".join(ACCELERATORS)
+    raise TercelError(
+        f"no accelerator preset ({presets}) plays tapes of the layout {image.layout.to_json()}; "
+        "quantise for one of their layouts"
+    )
+
+
+def with_nodes(config: AcceleratorConfig, nodes: int) -> AcceleratorConfig:
+    """An accelerator with another K.
+
+    Raises
+    ------
+    TercelError
+        If none has so many.
+    """
+    if not 1 <= nodes <= 16:
+        raise TercelError(f"an accelerator has 1 to 16 nodes a pass, not {nodes}")
+    return replace(config, tlmm=replace(config.tlmm, nodes=nodes))
