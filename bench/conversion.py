@@ -1,8 +1,8 @@
 """Time and memory of converting a checkpoint of a reference shape to an image.
 
 Evidence class: measured in software, on the machine that runs it. The checkpoint has random weights
-in the layout of bitnet_b1_58-large, one shard a layer, and is made under build/ once. The
-conversion runs in a process of its own, so that the resident size is its own:
+in the layout of bitnet_b1_58-large, one shard per layer, and is written under build/ once. The
+conversion runs in its own process, so that its resident size is measured alone:
 `python bench/conversion.py [--model 0.7b] [--dtype float32] [--threads 2]`.
 """
 
@@ -47,7 +47,7 @@ def checkpoint_path(config: ModelConfig, dtype: str) -> Path:
 
 
 def make_checkpoint(config: ModelConfig, dtype: str) -> None:
-    """Write random weights, a shard a layer."""
+    """Write random weights, one shard per layer, unless the checkpoint exists."""
     folder = checkpoint_path(config, dtype)
     if (folder / "config.json").exists():
         return
@@ -96,12 +96,12 @@ def make_checkpoint(config: ModelConfig, dtype: str) -> None:
         "vocab_size": config.vocab_size,
         "weight_bits": 1,
     }
-    # Last, so that an interrupted checkpoint is made again.
+    # Written last, so that an interrupted checkpoint is written again.
     (folder / "config.json").write_text(json.dumps(fields))
 
 
 def measure(config: ModelConfig, dtype: str, threads: int) -> dict[str, float]:
-    """Convert the checkpoint."""
+    """Convert the checkpoint; time, memory and sizes by name."""
     torch.set_num_threads(threads)
     folder = checkpoint_path(config, dtype)
     imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -118,7 +118,7 @@ def measure(config: ModelConfig, dtype: str, threads: int) -> dict[str, float]:
 
 
 def ideal_bytes(config: ModelConfig, layout: TapeLayout) -> float:
-    """Weights at the code's rate and int8 head rows with their scales, without any padding."""
+    """Bytes of the weights and of int8 head rows with their scales, without padding."""
     code = layout.weight_code
     heads = 1 if config.tied_head else 2
     weights = config.ternary_weights * code.bits / code.group / 8

@@ -1,7 +1,7 @@
 """The cycle model against the cycle-accurate simulation, on the tiny accelerator.
 
-Evidence class: both columns of cycles are simulated; the error is what the model lacks. The first
-run compiles the simulation, which takes minutes: `python bench/cycle_model.py`.
+Evidence class: cycle-accurate simulation (`simulated`) and cycle model (`predicted`). The first run
+compiles the simulation, which takes minutes: `python bench/cycle_model.py`.
 """
 
 import argparse
@@ -40,11 +40,11 @@ MEMORIES = {
     "slow ports": DdrConfig(port_rate=0.25),
 }
 PASSES = [(1, 0, True, 0), (2, 7, True, 0), (2, 50, True, 0), (1, 30, True, 8), (1, 30, False, 0)]
-"""Nodes, base, whether there is a head, ranks."""
+"""Passes: nodes, base, with the head or without, ranks of the top-k."""
 
 
 def errors(model: ModelConfig, memory: DdrConfig, image: Path) -> list[tuple[int, int]]:
-    """Measured and predicted cycles of each pass."""
+    """Simulated and predicted cycles of each pass."""
     device = RtlDevice(Image.open(image), accelerator=ACCELERATOR, ddr=memory)
     cache = KVCache(config=model, positions=device.limits.context)
     found = []

@@ -1,8 +1,8 @@
 """Routed clock rates of representative blocks on a Lattice ECP5, with open tools alone.
 
-Evidence class: post-route, of single blocks on another family than the product's: pins are placed
-freely and a block has the device to itself. It says which block is slowest and where, not what a
-KV260 reaches. Yosys maps, nextpnr places and routes:
+Evidence class: post-route, for single blocks on a family other than the product's: pins are placed
+freely and each block has the device to itself. The result shows which block is slowest and where,
+not the clock rate of a KV260. Yosys maps, nextpnr places and routes:
 `python bench/ecp5.py [--blocks adder,gearbox] [--seed 1] [--target 150] [--output FILE]`.
 """
 
@@ -33,12 +33,12 @@ SYNTHESIS = (
 SCRIPT = (
     "read_rtlil block.il",
     f"hierarchy -top {TOP}",
-    # Yosys 0.70 ends with a failed assertion when it flattens some memories that are in parts.
+    # Yosys 0.70 fails an assertion when it flattens some memories that are in parts.
     "proc -nomux",
     "memory_collect",
-    'setattr -set ram_style "block" a:ram_style=ultra',  # The device has no larger ones.
+    'setattr -set ram_style "block" a:ram_style=ultra',  # The device has no UltraRAM.
     f"synth_ecp5 -top {TOP} -run begin:map_luts",
-    # It ends with another one when it puts mapped logic back among some wires: names must go.
+    # Another assertion fails when mapped logic is merged back, unless wire names are hidden.
     "rename -wire t:TRELLIS_FF",
     "rename -hide w:*",
     f"synth_ecp5 -top {TOP} -run map_luts: -json block.json",
@@ -50,26 +50,26 @@ COUNTED = {
     "18x18": "MULT18X18D",
     "18 Kbit": "DP16KD",
 }
-"""Columns of the table: cells of the device. Those of LUT4 are carries and memories, too."""
+"""Columns of the table: kinds of cells. LUT4 includes carries and distributed memories."""
 LONG = ("accelerator",)
-"""Not routed unless it is asked for."""
+"""Blocks that are routed only on request."""
 PASSED = {
     "block RAM": re.compile(r"DO[AB]\d+ DO[AB]\d+"),
     "multiplier": re.compile(r"[ABC]\d+ P\d+"),
     "carry": re.compile("[ABCD] FCO"),
     "LUT": re.compile("([ABCDM]|F1|FX[AB]) (F|OFX)"),
 }
-"""Ports on the way through a cell; the outputs of multiplexers behind tables count as tables."""
+"""Input and output port of a path step by kind; multiplexers behind LUTs count as LUTs."""
 SUFFIX = re.compile(
     r"((\.\d+)+(_DI[AB]\d+)?)?(\[\d+\])?"
     r"([\\_](TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|TRELLIS_DPR16X4)(_.*)?)?$"
 )
-"""What Yosys appends to the name of a net or memory to name a cell."""
+"""Suffix that Yosys appends to the name of a net or memory to name a cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """What nextpnr reports of a block."""
+    """Results of nextpnr for one block."""
 
     name: str
     mhz: float
@@ -91,7 +91,7 @@ HEADS = ("block", "shape", *COUNTED, "MHz", "logic ns", "routing ns", "critical 
 
 
 def route(name: str, *, seed: int, target: int, reports: Path | None = None) -> Routed:
-    """Map, place and route a block; nextpnr's report is kept in ``reports``."""
+    """Map, place and route a block; write nextpnr's report to the folder ``reports``."""
     with tempfile.TemporaryDirectory(prefix="tercel-ecp5-") as scratch:
         folder = Path(scratch)
         block = Registered(BLOCKS[name].make())
@@ -144,7 +144,7 @@ def _routed(name: str, report: dict) -> Routed:
 
 
 def _through(path: list[dict]) -> str:
-    """What a path passes, one kind after the other; a carry chain is one step."""
+    """Number of cells of each kind on a path; a carry chain counts once."""
     steps = [
         next((kind for kind, ports in PASSED.items() if ports.fullmatch(f"{source} {sink}")), "")
         for source, sink in (
@@ -156,7 +156,7 @@ def _through(path: list[dict]) -> str:
 
 
 def _place(cell: str) -> str:
-    """The net after which a cell is named."""
+    """Name of the net after which a cell is named."""
     return SUFFIX.sub("", cell).removeprefix("inner.")
 
 

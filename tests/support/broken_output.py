@@ -15,9 +15,9 @@ MESSAGE = "error: standard output cannot be written: Bad file descriptor\n"
 
 
 def status_of(arguments: Sequence[object], folder: Path) -> int | str | None:
-    """Exit status of ``tercel`` in this process with a descriptor that takes no bytes.
+    """Run ``tercel`` in this process with an unwritable standard output; return its exit status.
 
-    The descriptor is that of an empty file in ``folder``, opened for reading.
+    Standard output is an empty file in ``folder``, opened for reading only.
     """
     unwritable = folder / "unwritable"
     unwritable.touch()

@@ -1,4 +1,4 @@
-"""Values of expressions of Amaranth, without clock or registers."""
+"""Evaluation of combinational Amaranth expressions."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,7 +9,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(make: Callable, widths: tuple[int, ...], rows: Iterable[tuple[int, ...]]) -> list:
-    """What ``make(*signals)`` is, a value or a tuple of them, for each row of operands."""
+    """Value of ``make(*signals)`` for each row of operands; a tuple if it is a tuple."""
     operands = [Signal(width) for width in widths]
     found = make(*operands)
     parts = found if isinstance(found, tuple) else (found,)

@@ -1,4 +1,4 @@
-"""What keeps a file from being written, in this process and for a while."""
+"""Temporary obstacles to writing files in this process: permissions and a full disk."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 CAPABILITIES_VERSION = 0x20080522
 DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
-"""Capabilities by which root ignores permissions."""
+"""Capabilities with which root ignores permissions."""
 
 
 class _Header(ctypes.Structure):
@@ -22,7 +22,7 @@ class _Sets(ctypes.Structure):
 
 @contextmanager
 def permissions_hold() -> Iterator[None]:
-    """Permissions hold for root too, in this thread."""
+    """Make permissions apply to root too, in this thread."""
     libc = ctypes.CDLL(None, use_errno=True)
     header, sets = _Header(CAPABILITIES_VERSION, 0), (_Sets * 2)()
     assert libc.capget(ctypes.byref(header), sets) == 0
@@ -38,7 +38,7 @@ def permissions_hold() -> Iterator[None]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """A folder in which nothing can be made, by permissions that hold."""
+    """Make a folder read-only, for root too."""
     mode = folder.stat().st_mode
     folder.chmod(0o555)
     try:
@@ -50,7 +50,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk(after: int = 0) -> Iterator[None]:
-    """No file grows beyond so many bytes: the kernel fails the write, as it does on a full disk."""
+    """Let no file grow beyond ``after`` bytes: the kernel fails the write, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (after, hard))
     try:
@@ -60,5 +60,5 @@ def full_disk(after: int = 0) -> Iterator[None]:
 
 
 def names(folder: Path) -> list[str]:
-    """Of all that lies in a folder, hidden files too."""
+    """Sorted names of all files in a folder, including hidden ones."""
     return sorted(os.listdir(folder))

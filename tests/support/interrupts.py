@@ -9,7 +9,7 @@ from threading import Timer
 
 @contextmanager
 def interrupt_after(seconds: float) -> Iterator[None]:
-    """This process gets SIGINT if the block takes longer."""
+    """Send SIGINT to this process if the block takes longer than ``seconds``."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

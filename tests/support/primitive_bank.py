@@ -1,4 +1,4 @@
-"""Many primitives beside one another, compiled, so that millions of operands take seconds."""
+"""Many primitives in one compiled design, so that millions of operands take seconds."""
 
 import ctypes
 import subprocess
@@ -41,14 +41,14 @@ extern "C" void play(const uint32_t *operands, uint32_t *results, uint64_t cycle
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A primitive of a bank, and for each of its operands ``a``, ``b`` or a constant."""
+    """A primitive of a bank; each of its operands is ``a``, ``b`` or a constant."""
 
     primitive: Primitive
     operands: dict[str, str | int]
 
 
 class Bank(wiring.Component):
-    """Primitives beside one another; each result begins a word."""
+    """Independent primitives with common operands; each result starts a 32-bit word of ``o``."""
 
     o: Signal
 
@@ -72,13 +72,13 @@ class Bank(wiring.Component):
                 value = getattr(self, source) if isinstance(source, str) else source
                 m.d.comb += getattr(entry.primitive, operand).eq(value)
             place = self.places[name]
-            # Signed results fill their words.
+            # Sign-extends signed results to whole words.
             m.d.comb += self.o[place.start * WORD : place.stop * WORD].eq(entry.primitive.o)
         return m
 
 
 class CompiledBank:
-    """Both forms of a bank as a shared library in ``folder``; ``make`` gives new entries."""
+    """Both forms of a bank as a shared library in ``folder``; ``make`` returns new entries."""
 
     def __init__(self, make: Callable[[], dict[str, Entry]], folder: Path):
         text = [primitive_models(target) for target in Target]
@@ -110,7 +110,7 @@ class CompiledBank:
         self._play.restype, self._play.argtypes = None, [word, word, ctypes.c_uint64]
 
     def results(self, a: np.ndarray, b: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-        """Results of 32-bit operands ``[n]``: by form and name, words ``[n, words]``."""
+        """Results of 32-bit operands ``[n]``: uint32 ``[n, words]`` by form and name."""
         cycles = len(a) + max(self._latencies.values())
         operands = np.zeros((cycles, 2), np.uint32)
         operands[: len(a)] = np.stack([a.view(np.uint32), b.view(np.uint32)], axis=-1)

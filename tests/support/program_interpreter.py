@@ -1,4 +1,4 @@
-"""An accelerator in NumPy: units that know their command queue and their streams, nothing else."""
+"""An accelerator in NumPy, whose units communicate only by command queues and streams."""
 
 from collections import deque
 
@@ -15,7 +15,7 @@ __all__ = ["Interpreter"]
 UNITS = [name for name in COMMANDS if name not in ("begin", "end")]
 QUEUE = 4
 PATIENCE = 3
-"""Rounds in which nothing moves, but a unit may notice what has moved before."""
+"""Rounds without a transfer that are allowed while units react to earlier transfers."""
 
 
 def floats(bits):
@@ -27,7 +27,7 @@ def bits(value):
 
 
 class Stream:
-    """Holds ``depth`` items; of depth 0 nothing is given before it is taken."""
+    """A FIFO of ``depth`` items; with depth 0, ``put`` ends only when the item has been taken."""
 
     def __init__(self, log, depth=0):
         self.items, self.depth, self.log = deque(), depth, log
@@ -63,7 +63,7 @@ class Interpreter:
         self.rope = np.zeros((spec.nodes, 2, spec.head_size), np.float32)
 
     def run(self, address, length):
-        """Run to the end, or fail where nothing moves any more."""
+        """Run a program to its end; fail if no transfer happens any more."""
         self.ended = False
         units = [self.dispatch(address, length)]
         units += [self.forever(name, getattr(self, f"run_{name}")) for name in UNITS]
@@ -124,7 +124,7 @@ class Interpreter:
         self.memory.write(word + first, content)
 
     def lines(self, word, lines):
-        """Write result lines, each in whole granules; noise in lanes without a node."""
+        """Write result lines of whole granules, with noise in lanes without a node."""
         padded = self.noise.integers(0, 256, (len(lines), self.spec.line_bytes), np.uint8)
         data = np.ascontiguousarray(lines, np.uint32).view(np.uint8).reshape(len(lines), -1)
         padded[:, : data.shape[1]] = data
@@ -205,7 +205,7 @@ class Interpreter:
         yield from self.streams[("rotary", "residual_in", "gate_in")[target]].put(row)
 
     def regions(self, head_size, full, half, slice_words, half_at):
-        """Word and bytes of a position of each slice, and the columns that it holds."""
+        """First word, bytes per position and columns of each slice."""
         width = self.layout.word_bytes
         assert (full + half) * width >= head_size > (full - (not half)) * width
         places = [(index * slice_words, width) for index in range(full)]

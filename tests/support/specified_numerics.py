@@ -1,4 +1,4 @@
-"""A second implementation, written from docs/numerics.md alone: nothing of tercel is imported.
+"""A second implementation, written from docs/numerics.md only: it imports nothing of tercel.
 
 Names are those of the document. Rows are the last axis; floats are float32 arrays.
 """
@@ -161,13 +161,13 @@ def rope(x, c, s):
 
 
 def attention(q, q_scale, k, k_scales, v, v_scales):
-    """One query ``[size]`` over the positions that it sees ``[positions, size]``."""
+    """Attention of one query ``[size]`` over its visible positions ``[positions, size]``."""
     c = mul(q_scale, LOG2E / np.sqrt(F(len(q))))
     t = fixed(mul(F(k @ q), mul(c, bfloat16(k_scales))), 9, 18)
     e = (v_scales >> 7) - 127
     a = np.where(v_scales >> 7, 128 + (v_scales & 127), 0)
     n, j = -((t - t.max()) >> 9), (t - t.max()) & 511
-    # Beyond these shifts nothing is left; NumPy shifts by up to 63.
+    # Larger shifts give 0, and NumPy shifts by at most 63.
     p = half_up(16 * Z[j], np.minimum(n, 50))
     w = half_up(Z[j] * a, np.minimum(6 + n + e.max() - e, 50))
     inverse = np.float64(reciprocal(F(p.sum()))) * 2.0 ** (e.max() + 3)
@@ -186,13 +186,13 @@ def exponential_sum(u, scale):
 
 
 class SpecifiedModel:
-    """The section on a pass, with the tensors of an image and an empty cache."""
+    """The document's section on a pass, with the tensors of an image and an empty cache."""
 
     def __init__(self, image):
         self.image, self.config = image, image.config
         self.base = 0
         self.cache = [[] for _ in range(self.config.layers)]
-        """Per layer a list of slots, each (keys, key scales, values, value scales) of all heads."""
+        """Slots of each layer: (keys, key scales, values, value scales) of all heads."""
 
     def linear(self, layer, name, a):
         trits = self.image.ternary(f"layers.{layer}.{name}").astype(np.int64)

@@ -1,4 +1,4 @@
-"""A tokenizer of single bytes, for whoever needs text."""
+"""A tokenizer of single bytes, for tests with text."""
 
 import json
 

@@ -27,7 +27,7 @@ from tercel.files import (
 
 @pytest.fixture
 def old(tmp_path):
-    """A file in a folder of its own, with a content to lose."""
+    """A file in its own folder, with content that must not be lost."""
     path = tmp_path / "out"
     path.write_bytes(b"old")
     return path
@@ -132,7 +132,7 @@ def test_a_full_disk_is_one_line(old):
 
 
 def test_a_full_disk_is_told_though_a_library_calls_it_something_else(old):
-    """torch.save makes a RuntimeError of it."""
+    """torch.save replaces the write error by a RuntimeError."""
 
     def save(file):
         try:
@@ -238,7 +238,7 @@ def test_what_is_no_file_is_refused_on_entry(tmp_path, monkeypatch, name, messag
 
 
 def test_a_block_device_is_refused_by_name(tmp_path):
-    """One with a number that no driver has, in the test's own folder; it is never opened."""
+    """A device number without a driver, in the test's own folder; it is never opened."""
     path = tmp_path / "disk"
     try:
         os.mknod(path, 0o600 | stat.S_IFBLK, os.makedev(4095, 0))
@@ -292,7 +292,7 @@ class PipeReader:
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def start(self):
-        """Read to the end, which is there when all writers have gone: start when one has come."""
+        """Read until all writers have closed the pipe; call after the first has opened it."""
         os.set_blocking(self._descriptor, True)
         self._thread.start()
 

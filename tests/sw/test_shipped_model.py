@@ -46,7 +46,7 @@ def test_its_greedy_text_is_recorded(image, nodes):
 
 
 def test_a_kept_prompt_is_continued_with_the_same_text(image):
-    """What the documentation shows."""
+    """The example of the documentation."""
     kept, rest = PROMPT[:14], PROMPT[14:]
     tokenizer, device = TextTokenizer.of_image(image), EmulatorDevice(image)
     tokens = tokenizer.encode(kept)

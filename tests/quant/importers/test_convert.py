@@ -76,7 +76,7 @@ def test_calibrated_image_is_nearer_to_the_original(llama, tmp_path):
 
 
 def test_default_context_is_what_devices_hold(llama, tmp_path):
-    """A million positions made a table of a million rows."""
+    """Without the limit, a million positions gave a RoPE table of a million rows."""
     assert max(config.positions for config in ACCELERATORS.values()) == DEFAULT_CONTEXT
     assert LIMITS["positions"][1] == MOST_CONTEXT
     folder, _ = llama(max_position_embeddings=1_000_000)
@@ -205,7 +205,7 @@ def test_floats_in_a_later_layer_need_a_method(ternary_llama, tmp_path):
 
 
 def test_masters_keep_the_rule_that_they_were_trained_with(bitnet, tmp_path):
-    """As transformers rounds them, even where every master has one magnitude."""
+    """Rounded as in transformers, even if all masters have one magnitude."""
     folder = bitnet("autobitlinear", "online")
     tensors = load_file(folder / "model.safetensors")
     name = "model.layers.0.mlp.up_proj.weight"

@@ -1,4 +1,4 @@
-"""The rules for the metadata of others, and that no metadata at all ends in a traceback."""
+"""The rules for foreign metadata; no metadata may end in a traceback."""
 
 import json
 import math
@@ -127,7 +127,7 @@ def changes_of(draw, table, nested=True):
 
 
 def told_or_read(read):
-    """Whether it was read; the only other end is one message, of one line."""
+    """True if ``read`` succeeds; a failure must be a :class:`TercelError` of one line."""
     message = None
     try:
         read()
@@ -251,7 +251,7 @@ def test_header_equals_that_of_the_library(small_gguf):
     length=st.integers(0, 600),
 )
 def test_any_bytes_of_a_header_are_read_or_told(small_gguf, tmp_path, changes, length):
-    """Counts near 2^64 among them: nothing of their size is made."""
+    """Counts near 2^64 occur; nothing of their size may be allocated."""
     content = bytearray(small_gguf.read_bytes())
     for place, data in changes:
         content[place : place + len(data)] = data

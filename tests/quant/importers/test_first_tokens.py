@@ -24,7 +24,7 @@ BEGIN = "<|endoftext|>"
 
 @pytest.fixture(params=["config", "tokenizer", "both", "neither"])
 def named_by(request):
-    """Where a checkpoint says that a text begins with a token."""
+    """The files of a checkpoint that declare its begin token."""
     return request.param
 
 

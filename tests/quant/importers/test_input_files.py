@@ -1,4 +1,4 @@
-"""Which files an image must not replace."""
+"""Files of a checkpoint that an image must not replace."""
 
 from tercel_quant.importers.input_files import checkpoint_files
 

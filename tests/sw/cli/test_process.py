@@ -1,4 +1,4 @@
-"""What needs a process of its own: signals, pipes, terminals, imports."""
+"""Tests that need their own process: signals, pipes, terminals, imports."""
 
 import json
 import os
@@ -11,7 +11,7 @@ LONG = ("--prompt", "ab", "--seed", "1", "--ignore-eos", "-n", "4000")
 
 
 def interrupted(process):
-    """Send Ctrl-C once the text has begun; the rest of the output."""
+    """Send Ctrl-C once the text has begun; return the rest of the output."""
     begun = process.stdout.read(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -116,7 +116,7 @@ def test_bytes_and_text_keep_their_order(tmp_path, monkeypatch):
 
 
 def test_output_fails_once(monkeypatch, tmp_path):
-    """What is written later is dropped, so that nothing fails at the end of the process."""
+    """Later output is dropped, so that the flush at the end of the process does not fail."""
     (tmp_path / "empty").touch()
     with open(tmp_path / "empty") as file:
         raw = io.FileIO(file.fileno(), "wb", closefd=False)

@@ -20,7 +20,7 @@ def all_of(nodes):
 
 
 def same(a, node_a, b, node_b):
-    """Whether two passes gave the same bits for a node each."""
+    """Assert that a node of one pass has the same bits as a node of another."""
     for field in ("argmax", "top_ids", "top_logits", "logsumexp"):
         assert np.array_equal(getattr(a, field)[node_a], getattr(b, field)[node_b]), field
     assert np.array_equal(a.logits[node_a], b.logits[node_b])
@@ -28,7 +28,7 @@ def same(a, node_a, b, node_b):
 
 
 def singles(image, tokens):
-    """Every token in a pass of its own."""
+    """One pass for each token."""
     device = EmulatorDevice(image)
     results = []
     for token in tokens:

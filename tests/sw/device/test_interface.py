@@ -1,4 +1,4 @@
-"""What every device refuses, and in which words."""
+"""Requests that every device refuses, and their messages."""
 
 import dataclasses
 import re

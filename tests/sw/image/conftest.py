@@ -8,7 +8,7 @@ from tercel.image import ImageBuilder, TapeLayout, fill_random
 
 
 class Recorder(ImageBuilder):
-    """A builder that remembers what it was given."""
+    """A builder that records the tensors added to it."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -55,7 +55,7 @@ def tied_config():
 
 @pytest.fixture
 def build(tmp_path):
-    """Write a random image; return its path and what the builder was given."""
+    """Write a random image; return its path and the recorded tensors."""
 
     def build(config, layout=None, seed=0, tokenizer=None):
         builder = Recorder(config=config, layout=layout or TapeLayout(), tokenizer=tokenizer)

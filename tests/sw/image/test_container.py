@@ -111,7 +111,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_files_without_permission_are_named(tmp_path):
-    """Root gives its rights away first; the folder is reached as the current one."""
+    """Root drops its capabilities first; the folder is used as the current one."""
     (tmp_path / "secret.tercel").touch(0o000)
     code = (
         "import os\n"

@@ -24,7 +24,7 @@ LAYOUTS = [
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.to_json())
 @pytest.mark.parametrize("tied", [False, True])
-def test_what_was_given_is_read_back(build, odd_config, tied_config, layout, tied):
+def test_tensors_are_read_back(build, odd_config, tied_config, layout, tied):
     config = tied_config if tied else odd_config
     path, given = build(config, layout)
     image = Image.open(path)
@@ -89,7 +89,7 @@ def test_scales_are_of_ternary_segments(build, tied_config):
 
 @dataclass(frozen=True, repr=False)
 class Small:
-    """A small file and its sound bytes, which no failure should print."""
+    """A small file and its bytes, wrapped so that a failure does not print them."""
 
     path: Path
     good: bytes

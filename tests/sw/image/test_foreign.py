@@ -1,4 +1,4 @@
-"""What is given in place of an image is told by its kind."""
+"""Files of other kinds in place of an image: the message names the kind."""
 
 import re
 

@@ -137,7 +137,7 @@ def test_an_unseen_outlier_changes_nothing():
 @pytest.mark.parametrize("key", [127, -127, 0], ids=["highest", "lowest", "middle"])
 @pytest.mark.parametrize("unseen", [127, -127])
 def test_what_a_query_does_not_see_has_no_weight(key, unseen):
-    """Scores of what is seen at both ends of their range, where the masks alone tell them apart."""
+    """All scores saturate at an end of their range, so only the masks can hide a position."""
     q, cache = random_case(7, 3, 6, 2, 1, 16)
     q.values[:] = 127
     q.scale[:] = 10.0

@@ -29,7 +29,7 @@ def same(golden, other):
 
 
 def floats(seed, shape, *, exponents=(0, 255)):
-    """Every kind of float32 but NaN, subnormals among them; every fourth is near a corner."""
+    """All kinds of float32 except NaN, with subnormals; every fourth value is near a corner."""
     generator = np.random.default_rng(seed)
     exponent = generator.integers(exponents[0], exponents[1] + 1, shape)
     mantissa = generator.integers(0, 1 << 23, shape)

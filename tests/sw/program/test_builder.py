@@ -1,4 +1,4 @@
-"""Where commands stand; what they do is tested by running them."""
+"""The order of commands in a program; `test_passes` tests their effect."""
 
 import dataclasses
 
@@ -106,7 +106,7 @@ def test_a_pass_of_nothing_plays_nothing(image, build):
     assert {name for name, _ in program} == {"begin", "rows", "end"}
 
 
-def test_who_sees_whom(build):
+def test_each_node_attends_to_its_ancestors(build):
     (fields, *_) = [fields for name, fields in build() if name == "attention"]
     assert fields["ancestors"] == 0b001 | 0b011 << 16 | 0b101 << 32
     assert fields["base"] == 5

@@ -55,14 +55,14 @@ def test_lines_are_read_without_their_padding(place):
 
 
 def positions_at(content, word, size):
-    """``[19, size]`` from a word on."""
+    """Bytes ``[19, size]`` from a word on."""
     return content[word:].reshape(-1)[: 19 * size].reshape(19, size)
 
 
 def blocks(where, content, layer):
-    """Of each KV head the slices of keys, those of values, and the pairs of scales.
+    """Views of each KV head's block: slices of keys, slices of values, pairs of scales.
 
-    Each ``[19, bytes of a position]``, as they lie in words; and the columns that a slice holds.
+    Each is ``[19, bytes per position]``; a slice comes with its columns.
     """
     size, words, width = where.config.head_size, where.cache_row_words, content.shape[1]
     for head in range(where.config.kv_heads):

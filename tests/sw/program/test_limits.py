@@ -12,7 +12,7 @@ NAMES = {command.number: name for name, command in COMMANDS.items()}
 
 
 def near_the_end(largest):
-    """Whole numbers of all sizes, and more often those at the end and about powers of two."""
+    """Integers of all sizes, more often at the ends of the range and near powers of two."""
     powers = [1 << bit for bit in range(largest.bit_length())]
     corners = {value + step for value in powers for step in (-1, 0, 1)} | {largest - 1, largest}
     return st.sampled_from(sorted(value for value in corners if 1 <= value <= largest)) | (
@@ -71,7 +71,7 @@ def models(draw, spec):
 
 
 @given(data=st.data())
-def test_what_is_accepted_can_be_told(data):
+def test_accepted_models_fit_every_command_field(data):
     spec = data.draw(specs())
     model = data.draw(models(spec))
     try:

@@ -20,7 +20,7 @@ def test_a_word_is_a_piece_of_each_port(ports):
     ]
 
 
-def test_what_is_written_is_read_and_nothing_else_changes(ports):
+def test_written_words_are_read_back_and_no_others_change(ports):
     before = ports.copy()
     memory = StripedMemory(ports, port_bytes=4)
     content = np.arange(100, 124, dtype=np.uint8).reshape(2, 12)

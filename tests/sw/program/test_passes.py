@@ -15,7 +15,7 @@ TREE = [-1, 0, 0, 1, 1, 2, 4]
 
 @pytest.fixture
 def devices(image, spec, board):
-    """The accelerator and the emulator, for as many nodes and positions."""
+    """The accelerator and the emulator, with the same nodes and positions."""
 
     def make(**fields):
         built = spec(image, **fields)
@@ -30,7 +30,7 @@ def all_of(nodes, **fields):
 
 
 def assert_same(pair, *args, commit=None, **kwargs):
-    """Run a pass on both, compare all they say, and commit a path."""
+    """Run a pass on both, compare all results, and commit a path."""
     mine, golden = (device.run_pass(*args, **kwargs) for device in pair)
     for field in dataclasses.fields(golden):
         a, b = getattr(mine, field.name), getattr(golden, field.name)
@@ -149,7 +149,7 @@ def test_a_full_cache(devices):
 
 
 def test_the_first_tape_comes_while_rows_are_loaded(image, spec, board):
-    """And the program in memory is as long as the register says."""
+    """The program in memory also has the length in the register."""
     built = spec(image)
     mine = board(built)
     AcceleratorDevice(image, mine, spec=built).run_pass(TOKENS[:2])

@@ -17,7 +17,7 @@ from tercel.program import Slices
         (32, 48, 1, True, [32, 16]),
     ],
 )
-def test_how_rows_are_cut(word_bytes, elements, full, half, sizes):
+def test_slices_of_a_row(word_bytes, elements, full, half, sizes):
     slices = Slices(word_bytes=word_bytes, elements=elements)
     assert (slices.full, slices.half, slices.count) == (full, half, len(sizes))
     assert slices.sizes() == sizes
@@ -25,7 +25,7 @@ def test_how_rows_are_cut(word_bytes, elements, full, half, sizes):
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, 0), (1, 2), (2, 3), (5, 8), (4096, 6144)])
-def test_where_they_lie(rows, words):
+def test_words_and_starts_of_slices(rows, words):
     slices = Slices(word_bytes=64, elements=96)
     assert slices.words(rows) == words
     assert slices.starts(rows) == [0, rows]

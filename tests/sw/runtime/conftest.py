@@ -14,9 +14,10 @@ CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,),
 
 
 class FakeDevice(Device):
-    """Logits after a sequence: a hash of it, or whatever makes the next token of the script best.
+    """A device whose logits depend on the sequence only: by hash or by a script.
 
-    The script holds the token at every position of the sequence, the prompt included.
+    A script has the token at every position of the sequence, including the prompt; its next token
+    gets the highest logit.
     """
 
     def __init__(self, *, script=None, nodes=4, context=64, top_k=16, config=CONFIG):

@@ -21,7 +21,7 @@ def text_of(pieces):
 
 
 def scripted(make_device, text, **kwargs):
-    """A device that says the bytes of ``text`` (the prompt included), then the end token."""
+    """A device that generates the bytes of ``text`` (including the prompt), then the end token."""
     return make_device(script=[*text.encode(), *[EOS] * 64], **kwargs)
 
 
@@ -60,7 +60,7 @@ def test_stop_strings_cross_tokens_and_do_not_leak(make_device, tokenizer):
 
 
 def test_a_special_token_is_a_stop_string(make_device, tokenizer):
-    """It has no text, and is not the model's end token here."""
+    """The special token has no text and is not an end token of this model."""
     device = scripted(make_device, "one two", config=dataclasses.replace(CONFIG, eos_tokens=()))
     generator = Generator(device, tokenizer)
     stop = GenerationConfig(stop=("two thr", "<end>"))
@@ -236,7 +236,7 @@ def test_interrupt_ends_a_prefill(make_device, tokenizer):
 
 @pytest.mark.parametrize(("at", "text"), [(0, ""), (1, ""), (4, "hi")])
 def test_interrupt_ends_a_pass_that_may_last(make_device, tokenizer, monkeypatch, at, text):
-    """The device ends it: the text is that of the passes before, and goes on from there."""
+    """The device ends the pass; the text has the earlier passes and can be continued."""
     device = scripted(make_device, "abcdefghijkl", nodes=3)
     generator, passes, run = Generator(device, tokenizer), [], device.run_pass
 

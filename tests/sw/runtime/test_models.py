@@ -26,7 +26,7 @@ def test_a_file_goes_before_a_name(shipped, tmp_path, monkeypatch):
     assert find_model("small").samefile(tmp_path / "small")
 
 
-def test_what_is_neither_is_refused(shipped, tmp_path):
+def test_unknown_names_and_folders_are_refused(shipped, tmp_path):
     with pytest.raises(TercelError, match=r"no model 'x': .* nor a shipped model \(small\)"):
         find_model("x")
     with pytest.raises(TercelError, match="is a folder"):

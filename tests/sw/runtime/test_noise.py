@@ -22,7 +22,7 @@ def splitmix64(state):
 
 
 def test_noise_is_the_documented_function():
-    """The texts of a seed are part of the contract, so the numbers are."""
+    """The text of a seed is part of the contract, and so are these numbers."""
     state, outputs = 1234567, []
     for _ in range(2):
         state, output = splitmix64(state)

@@ -20,7 +20,7 @@ def sampler(config, *, device_top_k=64, vocab_size=6):
 
 
 def answer(logits, ask):
-    """What a device answers for one node."""
+    """The result of a pass of one node with given logits."""
     order = np.argsort(-logits, kind="stable").astype(np.int32)
     return PassResult(
         argmax=order[:1] if ask.argmax else None,
@@ -173,7 +173,7 @@ def test_a_tiny_temperature_is_the_best_token():
 
 @pytest.mark.parametrize("device_top_k", [1, 64])
 def test_infinite_logits(device_top_k):
-    """Equal ones are equally likely; beside one that is infinite no other counts."""
+    """Equal infinite logits are equally likely, and finite ones have probability 0 beside them."""
     config = SamplingConfig(temperature=1.0, top_k=4, top_p=0.9)
     logits = np.array([1.0, np.inf, -np.inf, np.inf], np.float32)
     seeds = [dataclasses.replace(config, seed=seed) for seed in range(40)]

@@ -75,7 +75,7 @@ POST_PROCESSORS = {
 @pytest.mark.parametrize("kind", POST_PROCESSORS)
 @given(text=st.lists(st.sampled_from(["<s>", "<plain>", "a", "ab", " ", "\n"]) | st.text()))
 def test_a_text_starts_as_the_tokenizers_own_encoding_does(kind, text):
-    """The library's encoding but for what it puts behind, and nothing twice."""
+    """The library's encoding without appended tokens, and without a second begin token."""
     text = "".join(text)
     theirs = Tokenizer.from_str(sentencepiece(LLAMA_DECODER).decode())
     plain = theirs.encode(text).ids
