@@ -128,7 +128,9 @@ def tell(line: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", nargs="+", default=[], metavar="PATTERN", help="of their names")
+    parser.add_argument(
+        "--cases", nargs="+", default=[], metavar="PATTERN", help="shell patterns of case names"
+    )
     parser.add_argument("--quick", action="store_true", help="a few minutes' worth of cases")
     parser.add_argument("--list", action="store_true", help="show the names and end")
     parser.add_argument("--jobs", type=int, default=2, help="processes")

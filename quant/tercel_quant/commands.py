@@ -58,12 +58,14 @@ def quantize(
     calibration_text: Annotated[
         Path | None, typer.Option(help="Text of the kind that the model will meet.")
     ] = None,
-    calibration_tokens: Annotated[int, typer.Option(help="Most tokens of it to use.")] = 32768,
+    calibration_tokens: Annotated[
+        int, typer.Option(help="Most tokens of the text to use.")
+    ] = 32768,
     requantize: Annotated[
         bool,
         typer.Option(
             "--requantize",
-            help="Give matrices that are ternary with several scales one scale, and tell the loss.",
+            help="Reduce ternary matrices with several scales to one scale; report the error.",
         ),
     ] = False,
     tokenizer: Annotated[
@@ -84,9 +86,9 @@ def quantize(
 ) -> None:
     """Make an image of a checkpoint.
 
-    A model that was trained ternary is imported as it is. Any other is ternarised: absmean rounds,
-    calibrated fits every layer to a text, which is slower and better. Matrices that are ternary
-    already are kept.
+    A model that was trained ternary is imported unchanged. Any other model is ternarised: absmean
+    rounds, calibrated fits every layer to a text, which is slower and better. Matrices that are
+    already ternary are kept.
     """
     if layout not in LAYOUTS:
         raise TercelError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
@@ -182,7 +184,7 @@ def evaluate(
         ),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="What the image is made of; for unquantised.")
+        Path | None, typer.Option(help="The image's checkpoint; required for unquantised.")
     ] = None,
     context: Annotated[int, typer.Option(help="Tokens of a window.")] = 512,
     tokens: Annotated[
@@ -190,7 +192,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Measure a model's perplexity on a text, and what the device's arithmetic changes."""
+    """Measure a model's perplexity on a text, and the effect of the device's arithmetic."""
     image = Image.open(find_model(model))
     content = _read_text(text)
     from tercel_quant.evaluate import evaluate as measure

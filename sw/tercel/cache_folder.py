@@ -1,4 +1,4 @@
-"""Where what can be made again is kept."""
+"""The user's cache folder, for files that can be made again."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,13 @@ __all__ = ["cache_folder"]
 def cache_folder(name: str) -> Path:
     """The folder of a kind of cached files, by the XDG base directory specification.
 
-    It lies in ``$XDG_CACHE_HOME/tercel``, or in ``~/.cache/tercel`` where that is unset or, as the
-    specification has it, not absolute. It need not exist.
+    It is in ``$XDG_CACHE_HOME/tercel``, or in ``~/.cache/tercel`` if that variable is unset or not
+    absolute. The folder may not exist yet.
 
     Raises
     ------
     TercelError
-        If there is no home directory either.
+        If the variable is unset and there is no home directory.
     """
     place = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not place.is_absolute():

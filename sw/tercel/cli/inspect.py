@@ -27,10 +27,10 @@ def inspect(
     ] = 15.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show what is in an image: shapes, bits a weight, bytes a token, speed they allow.
+    """Show the contents of an image: shapes, bits per weight, bytes per token, bound of the speed.
 
-    The speed is that of a device that reads its memory at the given bandwidth without a pause and
-    waits for nothing else: a bound.
+    The speed is that of a device that reads its memory at the given bandwidth without pauses and is
+    limited by nothing else.
     """
     image = Image.open(find_model(model))
     facts = describe(image, context=context, bandwidth=bandwidth)
