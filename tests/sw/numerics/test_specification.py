@@ -209,7 +209,7 @@ def vector_of_rope(n):
 
 
 def vector_of_logsumexp(n):
-    octave, total = specified.exponential_sum(ramp(n) * np.float32(4), np.float32(0.75))
+    octave, total = specified.exponential_sum(ramp(n) * np.float32(4), np.float32(6.4375))
     return f"{octave} {total:016X}"
 
 
