@@ -12,6 +12,7 @@ from tercel.numerics.functions import EXP2_FRACTION_BITS, exp2_significands
 from tercel_hw.dense import WEIGHT_BITS
 from tercel_hw.float32 import Primitive, Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import XY, Z, opmode
 from tercel_hw.target import Target
 
 __all__ = ["TERM_BITS", "WeightLane"]
@@ -150,7 +151,7 @@ class WeightLane(Primitive):
                     "B": significand,
                     "RSTA": (~shifts.visible | shift[NEAR_BITS:].any()) & self.enable,
                     "C": Const(1 << place - 1, P_BITS),
-                    "OPMODE": Const(0b011_0101, 9),
+                    "OPMODE": opmode(xy=XY.M, z=Z.C),
                     **dict.fromkeys(ENABLES, self.enable),
                 },
                 P=product,

@@ -1,4 +1,4 @@
-"""Where the rows and scales of each head of a command lie."""
+"""The addresses of the rows and scales of each head of a command."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -11,7 +11,7 @@ __all__ = ["CacheAddresses"]
 
 
 class CacheAddresses(wiring.Component):
-    """The runs of one head after the other, in granules; nothing is stored by its number.
+    """Generates the runs of one head after the other, in granules, by addition alone.
 
     Parameters
     ----------
@@ -23,18 +23,18 @@ class CacheAddresses(wiring.Component):
     command : In(command_layout("heads"))
         Steady from ``block`` to the last head's last run.
     value : In(1)
-        Values, not keys; with ``block``.
+        Values instead of keys; valid with ``block``.
     block, offset : In(1)
         Go to the rows of the first head: in two cycles, first to the head's start, then on by
         ``base`` positions. ``command`` must be there a cycle before.
     head : In(1)
         Go to the head's first slice; in a cycle after ``offset`` or ``next_head``.
     next_slice, next_head : In(1)
-        Go on.
+        Go to the next slice, or head.
     rows, scales : Out(config.writer.command)
-        The slice's run, from the cycle after ``head`` or ``next_slice``, and that of the scales.
+        The runs of the slice, from the cycle after ``head`` or ``next_slice``, and of the scales.
     last : Out(1)
-        It is the head's last slice.
+        The slice is the head's last.
     """
 
     command: data.View
@@ -76,10 +76,10 @@ class CacheAddresses(wiring.Component):
         )
         nodes = command.nodes[: config.vector.nodes.bit_length()]
         places = command.base[: config.position_bits] + nodes
-        # Of the head: its first full slice, its half slice.
+        # Starts of the head's first full slice and of its half slice.
         full_at, half_at = (Signal.like(self.rows.granule, name=f"at{index}") for index in range(2))
         slice_at, number, half = Signal.like(full_at), Signal.like(command.full), Signal()
-        # Granules of a position in a full slice, and in a half one.
+        # Granules of a position in a full slice, and in a half slice.
         whole, part = config.writer.ports, config.writer.ports // 2
         m.d.comb += [
             half.eq(number == command.full),

@@ -1,4 +1,4 @@
-"""The shape of a cache writer."""
+"""Parameters of the cache writer."""
 
 from dataclasses import dataclass, field
 
@@ -13,14 +13,14 @@ __all__ = ["BFLOAT16_BITS", "CacheConfig"]
 
 BFLOAT16_BITS = 16
 POSITION_BYTES = 4
-"""A position's scales: the key's in the low half, the value's in the high half."""
+"""Bytes of a position's scales: the key's in the low half, the value's in the high half."""
 PORT_BYTES = (8, 16)
-"""Heads are multiples of 16 elements, so every row starts on a granule."""
+"""Supported granules: heads are multiples of 16 elements, so rows start on a granule."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheConfig:
-    """Shape of a :class:`CacheWriter`.
+    """Parameters of a :class:`CacheWriter`.
 
     Raises
     ------
@@ -31,7 +31,7 @@ class CacheConfig:
     vector: VectorConfig = field(default_factory=VectorConfig)
     """Lanes and the largest head."""
     writer: StripedWriterConfig = field(default_factory=StripedWriterConfig)
-    """That of the striped writer behind."""
+    """Configuration of the striped writer that takes the rows."""
 
     def __post_init__(self):
         if self.port_bytes not in PORT_BYTES:
@@ -50,7 +50,7 @@ class CacheConfig:
 
     @property
     def byte_bits(self) -> int:
-        """Low bits of a byte's address within its granule."""
+        """Width of a byte's address within its granule."""
         return exact_log2(self.port_bytes)
 
     @property
@@ -65,7 +65,7 @@ class CacheConfig:
 
     @property
     def position_bits(self) -> int:
-        """Low bits of a position that place its scales within their granule."""
+        """Number of low bits of a position that place its scales within their granule."""
         return exact_log2(self.positions)
 
     @property
@@ -75,9 +75,9 @@ class CacheConfig:
 
     @property
     def rows(self) -> data.StructLayout:
-        """What to take of a head: the first ``nodes`` lanes, ``granules`` of each row, by slices.
+        """Layout of a head's rows to write: the first ``nodes`` lanes, ``granules`` of each row.
 
-        There are ``full`` ones of a word, then a ``half`` one.
+        A row has ``full`` slices of a word, then a ``half`` slice if that is set.
         """
         return data.StructLayout(
             {
@@ -90,12 +90,12 @@ class CacheConfig:
 
     @property
     def scales(self) -> data.ArrayLayout:
-        """A bfloat16 of each lane."""
+        """Layout of a bfloat16 scale of each lane."""
         return data.ArrayLayout(BFLOAT16_BITS, self.vector.nodes)
 
     @property
     def scale_rows(self) -> data.StructLayout:
-        """A head's scales: the first ``nodes`` lanes, from ``place`` in the first granule on."""
+        """Layout of a head's scales: the first ``nodes`` lanes, from ``place`` in a granule on."""
         return data.StructLayout(
             {
                 "scales": self.scales,
@@ -107,5 +107,5 @@ class CacheConfig:
 
     @property
     def piece(self) -> data.StructLayout:
-        """A granule to write and whether it is the ``last`` of its run."""
+        """Layout of a granule to write; ``last`` on the last one of its run."""
         return data.StructLayout({**self.writer.granule.members, "last": 1})

@@ -1,4 +1,4 @@
-"""The scales of a head, placed in granules."""
+"""The packer of a head's scales into granules."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
@@ -9,12 +9,12 @@ __all__ = ["ScalePacker"]
 
 
 class ScalePacker(wiring.Component):
-    """Places the scales of consecutive positions in their halves of 4-byte places.
+    """Packs the scales of consecutive positions, each into its half of a position's 4 bytes.
 
-    The other halves and the places around are left alone by the strobes.
+    The strobes exclude the other halves and the other positions of a granule.
 
-    Throughput: one granule a cycle. Latency: ``1 + config.positions - place`` cycles from taking
-    the scales to offering their first granule.
+    Throughput: one granule a cycle. Latency: ``1 + config.positions - place`` cycles from the
+    transfer of the scales to the offer of their first granule.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ScalePacker(wiring.Component):
         m = Module()
         config, rows, piece = self._config, self.i.payload, self.o.payload
         positions, nodes = config.positions, config.vector.nodes
-        # The lowest places are the granule to be offered; scales enter behind them.
+        # Shift register: the lowest places are the granule to be offered; scales enter above.
         places = [
             Signal(BFLOAT16_BITS, name=f"place{index}", reset_less=True)
             for index in range(positions + nodes)

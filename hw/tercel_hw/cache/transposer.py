@@ -1,4 +1,4 @@
-"""From columns of all lanes to rows of one lane after the other."""
+"""The transposer of columns of all lanes to rows of one lane after the other."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -12,10 +12,10 @@ QUEUE_DEPTH = 4
 
 
 class Transposer(wiring.Component):
-    """Takes a head column by column, each lane's byte at once; gives it slice by slice in granules.
+    """Takes a head by columns, a byte of each lane; delivers it slice by slice in granules.
 
-    Of each slice comes a row after the other. A lane's row lies in lookup tables that are written
-    by the byte. There are two banks, so that a head is taken while the one before is given.
+    A slice is delivered row by row. A lane's row lies in lookup tables that are written by the
+    byte. With two banks, a head is taken while the previous one is delivered.
 
     Throughput: one column and one granule a cycle. Latency: the first granule of a head is offered
     ``LATENCY`` cycles after its last column was taken.
@@ -30,9 +30,9 @@ class Transposer(wiring.Component):
     i : In(stream.Signature(config.vector.column))
         Heads; ``last`` on each head's last element.
     i_rows : In(stream.Signature(config.rows))
-        One a head; at least one row of one granule.
+        One for each head; at least one row of one granule.
     o : Out(stream.Signature(config.piece))
-        ``last`` with a slice's last granule. Granules beyond a row's are there too, unstrobed.
+        ``last`` with a slice's last granule. Granules beyond a row's end come too, without strobes.
     """
 
     LATENCY = 3
@@ -63,7 +63,7 @@ class Transposer(wiring.Component):
         bank = Signal()
         rows = Signal(config.rows)
         ports = config.writer.ports
-        # A granule within its slice; what is before its slice.
+        # Index of a granule within its slice, and number of granules before the slice.
         node, granule = Signal(range(config.vector.nodes)), Signal(range(ports))
         before, number = Signal(range(config.slices * ports)), Signal(range(config.slices + 1))
         active, issued, row_ends, slice_ends, ends = (Signal() for _ in range(5))
@@ -109,7 +109,7 @@ class Transposer(wiring.Component):
         return m
 
     def _write(self, m: Module, filled: Signal) -> tuple[data.View, Signal]:
-        """Where the offered column goes; whether it completes a head."""
+        """Return the offered column's place, and a signal that is high if it completes a head."""
         config = self._config
         place = Signal(
             data.StructLayout(
@@ -134,7 +134,7 @@ class Transposer(wiring.Component):
         return place, written
 
     def _lane(self, m: Module, lane: int, place: data.View, address: Value) -> Value:
-        """A lane's two rows; what was addressed a cycle ago."""
+        """Add a lane's two rows; return the granule that was addressed a cycle ago."""
         config = self._config
         m.submodules[f"lane{lane}"] = rows = memory.Memory(
             shape=unsigned(8 * config.port_bytes),

@@ -1,4 +1,4 @@
-"""New rows of the KV cache on their way to memory."""
+"""The writer of new rows of the KV cache to memory."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -13,22 +13,22 @@ from tercel_hw.vector import command_layout
 __all__ = ["CacheWriter"]
 
 SCALES_DEPTH = 2
-"""Heads whose scales may be ahead: those of the transposer's banks."""
+"""Heads whose scales may wait for their rows: one for each bank of the transposer."""
 
 
 class CacheWriter(wiring.Component):
-    """Writes the keys and values of a pass's nodes behind those in the cache.
+    """Writes the keys and values of a pass's nodes behind the committed ones of the cache.
 
-    For each KV head a run for each slice of the rows, which follow each other in memory, and one
-    for their scales, with strobes on one half of each 4-byte place. Nothing but these bytes is
-    written. A run is asked for when its first granule is there, and the others follow without
+    For each KV head there is a run for each slice of the rows, which follow each other in memory,
+    and a run for their scales, with strobes on half of each position's 4 bytes. No other byte is
+    written. A run is requested when its first granule is available; the others follow without
     waiting for columns.
 
     Throughput: a head's N rows of G granules in R slices and S granules of scales leave in
-    ``N*G + S + R + OVERHEAD`` cycles, if runs are taken at once, while the next head comes, a
-    column a cycle. Granules that fill up a row's last slice count. Latency: the first run is
-    offered ``LATENCY`` cycles after the head's last column was taken; a granule is offered from the
-    cycle after its run was taken.
+    ``N*G + S + R + OVERHEAD`` cycles if runs are taken at once, while the next head comes, a column
+    a cycle. G includes the granules that pad a row's last slice. Latency: the first run is offered
+    ``LATENCY`` cycles after the head's last column was taken; a granule is offered from the cycle
+    after its run was taken.
 
     Parameters
     ----------
@@ -38,18 +38,19 @@ class CacheWriter(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("heads")))
-        One a layer. ``nodes``, ``kv_heads`` at least 1, ``head_size`` a multiple of 16.
+        One for each layer. ``nodes``, ``kv_heads`` at least 1, ``head_size`` a multiple of 16.
     i : In(stream.Signature(config.vector.column))
         The keys of each KV head, then the values; ``last`` on each head's last element.
     i_scales : In(stream.Signature(config.scales))
-        One a head of ``i``.
+        One for each head of ``i``.
     o_command : Out(stream.Signature(config.writer.command))
     o : Out(stream.Signature(config.writer.granule))
-        Those of a :class:`StripedWriter` or :class:`WriteMerge`.
+        Runs and granules for a :class:`StripedWriter` or :class:`WriteMerge`.
     written : In(1)
-        The memory has confirmed everything: low from the cycle after a granule was taken.
+        The memory has confirmed every granule; low from the cycle after one was taken.
     o_done : Out(stream.Signature(unsigned(0)))
-        One a command: all that it writes is in memory. The next is begun when it has been taken.
+        One for each command, when all of its bytes are in memory. The next command begins when it
+        has been taken.
     """
 
     LATENCY = Transposer.LATENCY
@@ -110,7 +111,7 @@ class CacheWriter(wiring.Component):
                 m.d.comb += addresses.offset.eq(1)
                 m.next = "head"
             with m.State("head"):
-                # Ready, for the rows of the head before have left.
+                # The queue is ready: the rows of the previous head have left.
                 m.d.comb += [transposer.i_rows.valid.eq(1), addresses.head.eq(1)]
                 m.next = "run"
             with m.State("run"):
@@ -142,7 +143,7 @@ class CacheWriter(wiring.Component):
         return m
 
     def _feed_scales(self, m: Module, command, value, packer, rows) -> None:
-        """Scales wait in a queue; the packer gets a head's when its rows begin to leave."""
+        """Queue the scales; give the packer those of a head when its rows begin to leave."""
         config = self._config
         m.submodules.scales = scales = StreamFifo(
             config=FifoConfig(
@@ -174,7 +175,7 @@ class CacheWriter(wiring.Component):
             m.d.sync += wanted.eq(0)
 
     def _copy(self, m: Module, scaling, sources, ended) -> Signal:
-        """While the signal is high the granules of a run pass; ``ended`` with the last."""
+        """Pass a run's granules while the returned signal is high; ``ended`` with the last."""
         copying = Signal()
         for chosen, source in zip((~scaling, scaling), sources, strict=True):
             with m.If(chosen & copying):

@@ -1,10 +1,11 @@
 """Multipliers that add up from one to the next."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 
 from tercel_hw.dense.config import TOTAL_BITS, WEIGHT_BITS, DenseConfig
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import INMODE, XY, Z, opmode, select
 from tercel_hw.target import Target
 
 __all__ = ["Chain", "cell_control"]
@@ -123,9 +124,6 @@ class Chain(wiring.Component):
         control = self.control[index]
         last = index + 1 == self._config.chain
         out = Signal(signed(P_BITS), name=f"out{index}")
-        zero = Const(0, 1)
-        axpy = self.axpy[index]
-        x, z = Cat(control.multiply, zero), Cat(control.cascade, control.keep, zero)
         m.submodules[f"cell{index}"] = dsp48e2(
             attributes=ATTRIBUTES,
             inputs={
@@ -134,9 +132,11 @@ class Chain(wiring.Component):
                 "B": self.bytes[index],
                 "D": self.weights[index],
                 "PCIN": before,
-                # The pre-adder gives A, or D with A held at zero.
-                "INMODE": Cat(zero, axpy, axpy, zero, zero),
-                "OPMODE": Cat(x, x, z, Const(0, 2)),
+                "INMODE": select(INMODE.A2, {INMODE.D: self.axpy[index]}),
+                "OPMODE": opmode(
+                    xy=select(XY.ZERO, {XY.M: control.multiply}),
+                    z=select(Z.ZERO, {Z.PCIN: control.cascade, Z.P: control.keep}),
+                ),
             },
             **{"P" if last else "PCOUT": out},
         )

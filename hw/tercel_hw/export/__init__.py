@@ -1,1 +1,1 @@
-"""An accelerator's files: Verilog, sidecar, registers, scripts of boards."""
+"""Export of an accelerator: Verilog, sidecar, registers, scripts of boards."""

@@ -1,4 +1,4 @@
-"""All files of an accelerator."""
+"""The bundle of all files of an accelerator."""
 
 import json
 import re
@@ -25,7 +25,7 @@ from tercel_hw.top.config import AcceleratorConfig
 __all__ = ["STORED", "bundle", "read_resources"]
 
 STORED = "resources.json"
-"""In a board's folder: the report of `tercel synth` for the board's preset."""
+"""Name of the report of `tercel synth` for the board's preset, in the board's folder."""
 
 
 INSTANTIATED = re.compile(r"^module (\w+)", re.MULTILINE)
@@ -40,20 +40,20 @@ def bundle(
     target: Target | None = None,
     resources: Path | None = None,
 ) -> dict[str, str]:
-    """The text of each file by name: Verilog, sidecar, registers, lint, core file, scripts.
+    """Return the text of each file by name: Verilog, sidecar, registers, lint, core file, scripts.
 
-    For a target with primitives there are models of them too.
+    For a target with primitives, models of them are included.
 
     Parameters
     ----------
     stem
-        What the files' names begin with.
+        Prefix of the files' names.
     module
-        Top module, with which all modules' and the registers' names begin.
+        Top module, the prefix of the names of all modules and registers.
     board
-        For which to write the vendor's scripts.
+        Board for which the vendor's scripts are included.
     target
-        What the Verilog is for; by default the board's, or portable without one.
+        Target of the Verilog; by default the board's, or portable without one.
     resources
         A report of `tercel synth` for the sidecar; by default the board's.
 
@@ -107,12 +107,12 @@ def bundle(
 
 
 def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dict[str, Any]:
-    """A report of `tercel synth`.
+    """Read a report of `tercel synth`.
 
     Raises
     ------
     TercelError
-        If it cannot be read, or is not of all blocks of this accelerator for the target.
+        If it cannot be read, or does not cover all blocks of this accelerator for the target.
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
@@ -134,7 +134,7 @@ def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dic
 def _stored(
     config: AcceleratorConfig, target: Target, board: BoardSpec | None
 ) -> dict[str, Any] | None:
-    """The report that lies with a board, if it is of this accelerator and target."""
+    """Return the report in a board's folder if it is of this accelerator and target, else None."""
     path = board.folder / STORED if board else None
     if path is None or not path.is_file():
         return None

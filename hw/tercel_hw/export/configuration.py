@@ -1,4 +1,4 @@
-"""Accelerators by name and from files of parameters."""
+"""Configurations of accelerators, by name or from files of parameters."""
 
 import dataclasses
 import json
@@ -14,12 +14,12 @@ __all__ = ["parse_configuration", "preset", "read_configuration"]
 
 
 def preset(name: str) -> AcceleratorConfig:
-    """The accelerator of a name.
+    """Return the preset of a name.
 
     Raises
     ------
     TercelError
-        If there is none.
+        If there is no such preset.
     """
     if name not in ACCELERATORS:
         raise TercelError(f"preset must be one of {', '.join(ACCELERATORS)}, not {name!r}")
@@ -27,7 +27,7 @@ def preset(name: str) -> AcceleratorConfig:
 
 
 def read_configuration(path: Path) -> AcceleratorConfig:
-    """The accelerator that a JSON file describes: parameters, or the sidecar of an accelerator.
+    """Read an accelerator from a JSON file: parameters, or the sidecar of an accelerator.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def read_configuration(path: Path) -> AcceleratorConfig:
 
 
 def parse_configuration(values: Any) -> AcceleratorConfig:
-    """Inverse of :meth:`AcceleratorConfig.parameters`; what is missing is the default.
+    """Inverse of :meth:`AcceleratorConfig.parameters`; missing fields have their defaults.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def parse_configuration(values: Any) -> AcceleratorConfig:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object of which no name occurs twice."""
+    """Build a JSON object; refuse a repeated name."""
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in values:
@@ -83,7 +83,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _fields(what: str, values: Any, record: type) -> dict[str, Any]:
-    """A copy of an object that has no fields but the record's."""
+    """Return a copy of an object; refuse a field that ``record`` does not have."""
     if not isinstance(values, dict):
         raise TercelError(f"{what} must be a JSON object, not {values!r}")
     known = [field.name for field in dataclasses.fields(record)]
@@ -95,7 +95,7 @@ def _fields(what: str, values: Any, record: type) -> dict[str, Any]:
 
 
 def _built(values: dict[str, Any]) -> AcceleratorConfig:
-    """The accelerator of fields of their types; those of the ternary engine replace its defaults.
+    """Build the accelerator of fields; those of the ternary engine replace its defaults.
 
     Raises
     ------
@@ -107,10 +107,10 @@ def _built(values: dict[str, Any]) -> AcceleratorConfig:
 
 
 def _naming_fields(message: str, values: dict[str, Any]) -> str:
-    """A message that names the fields that break the rule, which may be a block's in its own words.
+    """Return a message with the names of the fields that break a rule, which may be a block's.
 
-    Those are the fields for which another value, that of a preset, makes an accelerator; if there
-    is none, all that were given.
+    Such a field is one for which the value of a preset makes a valid accelerator; without one, all
+    given fields are named.
     """
     given = {name: value for name, value in values.items() if name != "tlmm"}
     given |= values.get("tlmm", {})
@@ -122,7 +122,7 @@ def _naming_fields(message: str, values: dict[str, Any]) -> str:
 
 
 def _makes_sense_without(name: str, values: dict[str, Any]) -> bool:
-    """Tell if a preset's value in place of a field's own makes an accelerator."""
+    """Return True if a preset's value in place of a field's own makes a valid accelerator."""
     for preset in ACCELERATORS.values():
         for where, standard in ((values, preset), (values.get("tlmm", {}), preset.tlmm)):
             if name not in where:

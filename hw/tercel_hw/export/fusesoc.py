@@ -1,4 +1,4 @@
-"""A FuseSoC core file."""
+"""Export of a FuseSoC core file."""
 
 import tercel
 
@@ -6,7 +6,7 @@ __all__ = ["core_file"]
 
 
 def core_file(*, module: str, verilog: str, primitives: str | None, lint: str) -> str:
-    """The accelerator as a CAPI2 core.
+    """Return the accelerator's core file, CAPI2.
 
     Its target ``default``, which is what a depending design gets, has everything for every tool:
     with FuseSoC's flows a core does not learn which tool it is for. Other tools than Verilator pass

@@ -13,7 +13,7 @@ __all__ = ["describe_interfaces"]
 
 
 def describe_interfaces(config: AcceleratorConfig) -> dict[str, dict[str, Any]]:
-    """Interfaces by name: protocol, role, widths, and each port's direction and width."""
+    """Return the interfaces by name: protocol, role, widths, direction and width of ports."""
     clocks = {"clk": _port("in", 1), "rst": _port("in", 1)}
     found: dict[str, Any] = {
         "clock": {"protocol": "clock and synchronous reset, active high", "ports": clocks}

@@ -9,7 +9,7 @@ __all__ = ["latencies"]
 
 
 def latencies(config: AcceleratorConfig) -> dict[str, int]:
-    """Latencies that ``docs/accelerator.md`` explains, by name."""
+    """Return the latencies by name, as ``docs/accelerator.md`` explains them."""
     tlmm = config.tlmm
     return {
         "engine_sum": tlmm.latency,

@@ -1,4 +1,4 @@
-"""What Verilator's lint is told not to mind, and why: Verilog that Yosys wrote, and models."""
+"""The lint configuration for Verilator: waived warnings with reasons, for Verilog and models."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ WAIVED = {
     "VARHIDDEN": "a block and a signal in it may have one name",
     "CMPCONST": "a check that needs no logic in a small configuration",
 }
-"""Classes of style; those that tell of a mistake (UNOPTFLAT, LATCH, MULTIDRIVEN, ...) stay on.
+"""Waived classes of style; those that show a mistake (UNOPTFLAT, LATCH, ...) stay on.
 
 Verilator stops at a class that it does not know, so all of them are older than the oldest release
 that is supported, 5.006; ``WIDTH`` is all that later became ``WIDTHEXPAND`` and ``WIDTHTRUNC``.
@@ -27,11 +27,11 @@ MODELS_WAIVED = {
     "UNUSEDSIGNAL": "pins of what is not modelled",
     "UNUSEDPARAM": "options of what is not modelled",
 }
-"""The same of the models of primitives."""
+"""Waived classes in the models of primitives."""
 
 
 def lint_configuration(verilog: str, primitives: str | None = None) -> str:
-    """A Verilator configuration file for a Verilog file.
+    """Return a Verilator configuration file for a Verilog file.
 
     ``verilator --lint-only -Wall FILE.vlt FILE.v`` is then silent; with primitives, whose models
     must be named there too.
@@ -41,11 +41,11 @@ def lint_configuration(verilog: str, primitives: str | None = None) -> str:
     verilog
         Name of the file.
     primitives
-        That of the models of its primitives, if it has any.
+        Name of the file of its primitives' models, if it has any.
     """
     lines = ["`verilator_config", "", *_waived(verilog, WAIVED)]
     if primitives:
-        # A missing input stays a mistake.
+        # A missing input is still reported.
         lines.append("// outputs of primitives that nobody wants are left open")
         lines += [
             f'lint_off -rule PINMISSING -file "{file}" -match "*missing pin: \'{pin}\'*"'
@@ -65,5 +65,5 @@ def _waived(file: str, rules: Mapping[str, str]) -> list[str]:
 
 
 def _places(file: str) -> tuple[str, str]:
-    """Patterns of a file here or in any folder, but of none whose name ends with its."""
+    """Return patterns that match a file in any folder, but no longer name with the same end."""
     return file, f"*/{file}"

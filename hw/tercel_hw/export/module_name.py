@@ -1,4 +1,4 @@
-"""Names of exported modules."""
+"""The rules for names of exported modules."""
 
 import re
 
@@ -10,12 +10,12 @@ from tercel.errors import TercelError
 __all__ = ["MODULE", "check_module_name"]
 
 MODULE = "tercel"
-"""Top module where no name is given."""
+"""Default name of the top module."""
 NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*")
 
 
 def check_module_name(name: str, *, reserved: frozenset[str] = frozenset()) -> str:
-    """The name, if a design may have it.
+    """Check the name of a top module and return it.
 
     All modules of the design begin with it and ``__``, so two designs of different names have no
     module in common.
@@ -28,15 +28,15 @@ def check_module_name(name: str, *, reserved: frozenset[str] = frozenset()) -> s
     Raises
     ------
     TercelError
-        If it is no plain identifier, has ``_`` at its end or twice in a row, is a keyword of
-        SystemVerilog, which has all of Verilog's, or the name of a primitive.
+        If it is no plain identifier, has ``_`` at its end or twice in a row, or is a keyword of
+        SystemVerilog (which include Verilog's) or a reserved name.
     """
     if not NAME.fullmatch(name):
         raise TercelError(
             "--name must be letters, digits and single underscores between them, a letter first, "
             f"not {name!r}"
         )
-    # Some keywords the lexer takes for such only before another name.
+    # The lexer recognises some keywords only before another name.
     kind, _ = next(iter(SystemVerilogLexer().get_tokens(f"{name} other")))
     if kind is not Token.Name:
         raise TercelError(f"--name must be no keyword of SystemVerilog, but {name!r} is one")

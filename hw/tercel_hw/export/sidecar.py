@@ -1,4 +1,4 @@
-"""What goes with an accelerator's Verilog: everything that a driver or an integrator must know."""
+"""The sidecar of an accelerator's Verilog: all data that a driver or an integrator needs."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ CACHE = {
     "half what remains begins at byte position % 2 * word_bytes / 2 of the word half_slice. Scales "
     "are 4 bytes a position: that of the key, that of the value, bfloat16",
 }
-"""Where a row of the KV cache lies (:class:`tercel.program.Slices`)."""
+"""Formulas of a KV cache row's address (:class:`tercel.program.Slices`)."""
 
 
 def sidecar(
@@ -40,18 +40,18 @@ def sidecar(
     registers: RegisterMap,
     resources: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """The contents of the sidecar, the same for the same accelerator and the same tools.
+    """Return the contents of the sidecar, reproducible for the same accelerator and tools.
 
     Parameters
     ----------
     module
         Top module.
     target
-        What the design is for.
+        Target of the design.
     verilog
-        Its text.
+        Text of the design's Verilog.
     interfaces
-        Those of :func:`describe_interfaces`.
+        Result of :func:`describe_interfaces`.
     resources
         A report of `tercel synth`, if there is one.
     """
@@ -77,7 +77,7 @@ def sidecar(
 
 
 def _memory(config: AcceleratorConfig) -> dict[str, Any]:
-    """How the memory is addressed and what lies in it."""
+    """Describe the memory: addressing and contents."""
     return {
         "ports": config.ports,
         "port_bytes": config.port_bytes,
@@ -95,7 +95,7 @@ def _memory(config: AcceleratorConfig) -> dict[str, Any]:
 
 
 def _fields(widths: Any) -> dict[str, dict[str, int]]:
-    """Place of each field in a command, in bits."""
+    """Return the offset and width of each field of a command, in bits."""
     found, bit = {}, HEADER_BITS
     for name, width in widths.items():
         found[name] = {"bit": bit, "width": width}

@@ -1,4 +1,4 @@
-"""What Vivado needs besides the Verilog: a wrapper that names the buses, and settings."""
+"""Files for Vivado: a wrapper that names the buses, and the scripts of a board."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ PROTOCOLS = {"AXI4": "AXI4", "AXI4-Lite": "AXI4LITE"}
 
 
 def check_board(board: BoardSpec, config: AcceleratorConfig) -> None:
-    """Refuse an accelerator that a board's ports do not fit.
+    """Refuse an accelerator whose ports do not fit a board.
 
     Raises
     ------
     TercelError
-        Quotes both numbers.
+        If a port differs; the message quotes both numbers.
     """
     if config.ports > len(board.memory_ports):
         raise TercelError(
@@ -37,7 +37,7 @@ def check_board(board: BoardSpec, config: AcceleratorConfig) -> None:
 def board_files(
     board: BoardSpec, interfaces: dict[str, Any], *, module: str, stem: str
 ) -> dict[str, str]:
-    """The wrapper and the scripts of a board by file name."""
+    """Return the wrapper and the scripts of a board by file name."""
     buses = {name: bus for name, bus in interfaces.items() if "role" in bus}
     memory = [name for name, bus in buses.items() if bus["role"] == "manager"]
     control = next(name for name, bus in buses.items() if bus["role"] == "subordinate")
@@ -72,7 +72,7 @@ def board_files(
 
 
 def wrapper(interfaces: dict[str, Any], *, module: str) -> str:
-    """Verilog of a module around the accelerator that tells Vivado what its ports are."""
+    """Return a Verilog wrapper whose attributes declare the accelerator's buses to Vivado."""
     buses = {name: bus for name, bus in interfaces.items() if "role" in bus}
     attributes = {
         "clk": (

@@ -1,8 +1,8 @@
 """Float32 pipelines, equal bit for bit to ``tercel.numerics``.
 
-Round to nearest even; subnormal results become zeros of their sign, subnormal operands count as
-zeros. Nothing gives NaN, and no operand may be NaN: infinities are those of IEEE 754, but zero
-times infinity is a zero, and infinity less infinity is infinity.
+Results are rounded to nearest even; subnormal results become zeros of their sign, subnormal
+operands count as zeros. No operation gives NaN, and no operand may be NaN: infinities are those of
+IEEE 754, but zero times infinity is a zero, and infinity minus infinity is infinity.
 """
 
 from tercel_hw.float32.adder import Adder

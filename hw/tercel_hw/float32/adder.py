@@ -17,13 +17,13 @@ __all__ = ["Adder"]
 class Adder(Primitive):
     """``numerics.add``: the sum rounded once and flushed; one a cycle, latency 8.
 
-    The stages: compare, in the first of four of the significands' sum; two that normalise; round;
-    compose. The sum of opposite infinities, NaN in IEEE 754, is the positive one here.
+    Stages: four for the significands' sum, the first of which also compares; two that normalise;
+    round; compose. The sum of opposite infinities, NaN in IEEE 754, is the positive one here.
 
     Parameters
     ----------
     magnitudes
-        No operand is negative; signs are not looked at. Such a sum needs no normalisation.
+        True if no operand is negative: signs are ignored, and the sum needs no normalisation.
 
     Members
     -------
@@ -79,7 +79,7 @@ class Adder(Primitive):
         )
         beside = stages(**vars(beside))
         beside = stages(**vars(beside))
-        # 128 more than biased, so that none is negative.
+        # The bias is raised by 128, so that no exponent is negative.
         shifted = Cat(beside.exponent[:-1], ~beside.exponent[-1], beside.exponent[-1])
         if self._magnitudes:
             x = stages.delay(aligned.o.total, Normaliser.LATENCY, "x")
@@ -111,7 +111,7 @@ class Adder(Primitive):
         return m
 
     def _normal(self, m: Module, aligned: AlignedSum, exponent: Value) -> tuple[Value, Value]:
-        """The sum with a leading one in one of its two highest bits, and its exponent."""
+        """Return the sum, normalised to a leading one in the two highest bits, and its exponent."""
         normaliser = Normaliser(spacing=2)
         attach(
             m,

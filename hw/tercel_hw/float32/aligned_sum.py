@@ -7,18 +7,19 @@ from tercel_hw.float32.encoding import EXPONENT_BITS, SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import ALUMODE, INMODE, XY, Z, opmode, select
 from tercel_hw.target import Target
 
 __all__ = ["TOTAL_BITS", "AlignedSum"]
 
 FINE = 17
-"""Distances that a factor of 18 bits with a sign makes; the rest is the cascade's shift."""
+"""Number of shift distances of a signed factor of 18 bits; the cascade shifts by the rest."""
 FRACTION_BITS = FINE - 1
 BELOW = 14
-"""Lowest bits of the sum, which are only sticky: two more than a significand are kept."""
+"""Lowest bits of the sum, which count only as sticky: a significand and two bits are kept."""
 TOTAL_BITS = SIGNIFICAND_BITS + 1 + FRACTION_BITS - BELOW
 HIGH = 16
-"""Bits of the sum which are zero if a coarse step of the normalisation is due."""
+"""Highest bits of the sum, which are all zero if a coarse normalisation step is due."""
 ONE = 1 << FRACTION_BITS
 ENABLES = ("CEA1", "CEA2", "CEB1", "CEB2", "CED", "CEAD", "CEM", "CEP")
 CONTROL_ENABLES = ("CECTRL", "CEALUMODE", "CECARRYIN", "CEINMODE")
@@ -27,25 +28,25 @@ CONTROL_ENABLES = ("CECTRL", "CEALUMODE", "CECARRYIN", "CEINMODE")
 class AlignedSum(Primitive):
     """``big +- small * 2**-distance``; one a cycle, latency 4.
 
-    A shift is a product with a power of two. For UltraScale+ two DSP48E2 do everything but find
-    that power: the pre-adders choose who is big and who is small, the first cell shifts by 0 to 16
-    bits, the cascade by 17 more, the second adds, and the pattern detectors look for zeros. The
-    first multiplier has no register, so as not to be a cycle too late.
+    A shift is a product with a power of two. For UltraScale+ two DSP48E2 do everything but compute
+    that power: the pre-adders swap the operands, the first cell shifts by 0 to 16 bits, the cascade
+    by 17 more, the second cell adds, and the pattern detectors look for zeros. The first multiplier
+    has no register, because the second cell needs its result a cycle earlier.
 
     Members
     -------
     a, b : In(24)
     swap : In(1)
-        ``b`` is the big one.
+        ``b`` is the bigger operand.
     distance : In(8)
-        From 34 on, the small one does not count.
+        Difference of the exponents; from 34 on the smaller operand counts as zero.
     vanishing : In(1)
-        Nor if this is set.
+        The smaller operand counts as zero.
     subtract : In(1)
     o : Out(StructLayout({"total": 27, "short": 1, "below": 1, "lost": 1}))
-        The sum modulo 4 in units of 2^-25, if 1 is the big one's highest bit; whether its highest
-        16 bits are zero; whether any bit below it is set; whether any bit of the small one was
-        lost before, below 2^-39.
+        ``total`` is the sum modulo 4 in units of 2^-25, where the bigger operand's highest bit is
+        1. ``short`` is set if its highest 16 bits are zero, ``below`` if a bit below it is set,
+        ``lost`` if a bit of the smaller operand below 2^-39 was cut off.
     """
 
     LATENCY = 4
@@ -114,8 +115,8 @@ class AlignedSum(Primitive):
         cascade, total = Signal(P_BITS), Signal(P_BITS)
         nothing_lost = Signal()
         enables = dict.fromkeys((*ENABLES, *CONTROL_ENABLES), self.enable)
-        # With D alone, or with A alone: both pre-adders take the second where b is big.
-        choice = Cat(Const(0, 1), self.swap, self.swap)
+        # Both cells take D instead of A where b is the bigger one.
+        choice = select(INMODE.A2, {INMODE.D: self.swap})
         common: dict[str, int | str] = {"AMULTSEL": "AD", "USE_PATTERN_DETECT": "PATDET"}
         m.submodules.shift = dsp48e2(
             attributes={**common, "MREG": 0, "MASK": (1 << P_BITS) - (1 << FINE)},
@@ -125,7 +126,7 @@ class AlignedSum(Primitive):
                 "INMODE": choice,
                 "B": power,
                 "RSTB": far & self.enable,
-                "OPMODE": Const(0b0101, 9),
+                "OPMODE": opmode(xy=XY.M),
                 **enables,
             },
             PCOUT=cascade,
@@ -139,9 +140,9 @@ class AlignedSum(Primitive):
                 "INMODE": choice,
                 "B": Const(ONE, FINE),
                 "PCIN": cascade,
-                "OPMODE": Cat(Const(0b1_0101, 6), second.coarse),
-                # Minus the cascade, less one, and a carry.
-                "ALUMODE": second.subtract,
+                "OPMODE": opmode(xy=XY.M, z=select(Z.PCIN, {Z.PCIN_SHIFTED: second.coarse})),
+                # The carry makes up for the one that NEGATE_Z subtracts.
+                "ALUMODE": select(ALUMODE.ADD, {ALUMODE.NEGATE_Z: second.subtract}),
                 "CARRYIN": second.subtract,
                 **enables,
             },

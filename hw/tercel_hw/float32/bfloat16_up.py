@@ -1,4 +1,4 @@
-"""Float32 to the bfloat16 of cache scales."""
+"""Rounding up of float32 to bfloat16, for cache scales."""
 
 from amaranth.hdl import Module, Signal
 

@@ -1,4 +1,4 @@
-"""A float32's 32 bits: fields, constants, composition."""
+"""The encoding of float32: fields, constants, composition."""
 
 from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
@@ -19,22 +19,22 @@ __all__ = [
 FLOAT32 = data.StructLayout({"mantissa": 23, "exponent": 8, "sign": 1})
 BIAS = 127
 INFINITE = 255
-"""The exponent field of infinity."""
+"""Exponent field of infinity."""
 MANTISSA_BITS = 23
 SIGNIFICAND_BITS = MANTISSA_BITS + 1
-"""Mantissa and hidden bit."""
+"""Bits of a significand: mantissa and hidden bit."""
 EXPONENT_BITS = 8
 WIDE_EXPONENT_BITS = 10
-"""Two's complement; holds the exponent of any sum, product or table result."""
+"""Width of a signed exponent that holds that of any sum, product or table result."""
 
 
 def fields(bits: Value) -> data.View:
-    """The sign, exponent and mantissa of 32 bits."""
+    """View 32 bits as sign, exponent and mantissa."""
     return data.View(FLOAT32, bits)
 
 
 def significand(bits: Value) -> Value:
-    """The 24 bits with the hidden one; 0 for zeros and subnormals."""
+    """Return the 24 bits of a significand with the hidden one; 0 for zeros and subnormals."""
     normal = fields(bits).exponent.any()
     return Cat(fields(bits).mantissa & normal.replicate(SIGNIFICAND_BITS - 1), normal)
 
@@ -47,7 +47,7 @@ def compose(
     zero: Value | int = 0,
     infinite: Value | int = 0,
 ) -> Value:
-    """The 32 bits of a result; flushed at exponents <= 0, infinite from 255 on.
+    """Compose the 32 bits of a result; flushed at exponents <= 0, infinite from 255 on.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def compose(
     mantissa
         23 bits.
     zero, infinite
-        Whatever the exponent says, the result is that; infinity goes first.
+        Force the result to zero or infinity whatever the exponent is; infinity has priority.
     """
     infinite = infinite | (exponent >= INFINITE)
     vanishing = zero | (exponent <= 0)

@@ -1,4 +1,4 @@
-"""2^x."""
+"""The pipeline of 2^x."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 

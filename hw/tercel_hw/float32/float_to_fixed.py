@@ -1,4 +1,4 @@
-"""Float32 to fixed point."""
+"""Conversion of float32 to fixed point."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
@@ -15,20 +15,20 @@ MOST_FRACTION_BITS = 64
 class FloatToFixed(Primitive):
     """``numerics.fixed``: ties to even, saturating; one a cycle, latency 5.
 
-    The stages: four that shift, negate and round; saturate.
+    Stages: four that shift, negate and round; saturate.
 
     Parameters
     ----------
     fraction_bits
-        0 to 64.
+        Fraction bits of the result, 0 to 64.
     width
-        Of the signed result, 2 to 32.
+        Bits of the signed result, 2 to 32.
 
     Members
     -------
     x : In(32)
     o : Out(signed(width))
-        In units of ``2**-fraction_bits``.
+        Integer in units of ``2**-fraction_bits``.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class FloatToFixed(Primitive):
         m = Module()
         stages = Stages(m, self.enable)
         width = self._width
-        # Its highest bit is the highest below the sign.
+        # Exponent whose highest bit is the one below the result's sign.
         largest = BIAS + width - 2 - self._fraction_bits
         x = fields(self.x)
         rounded = attach(
@@ -76,7 +76,7 @@ class FloatToFixed(Primitive):
             "shift",
             RoundedShift(width=width, largest=largest),
             self.enable,
-            # A zero or subnormal operand is far below.
+            # A zero or subnormal operand is far below the smallest result.
             significand=Cat(x.mantissa, Const(1, 1)),
             exponent=x.exponent,
             negative=x.sign,

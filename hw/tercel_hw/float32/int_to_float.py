@@ -1,4 +1,4 @@
-"""Integers to float32."""
+"""Conversion of integers to float32."""
 
 from types import SimpleNamespace
 
@@ -15,19 +15,19 @@ __all__ = ["IntToFloat"]
 
 LARGEST_WIDTH = 40
 ROUNDED_BITS = SIGNIFICAND_BITS + 3
-"""What rounding looks at: a place to make up for, the guard bit and all that is below."""
+"""Bits for rounding: a significand, a place of normalisation, a guard and a sticky bit."""
 
 
 class IntToFloat(Primitive):
     """A signed integer rounded to the nearest float32, ties to even; one a cycle, latency 5.
 
-    The stages: magnitude; normalise by bytes; normalise by pairs; round; compose. With up to 24
-    bits: operand; magnitude; normalise, of two stages; compose.
+    Stages: magnitude; normalise by bytes; normalise by pairs; round; compose. Up to 24 bits:
+    operand; magnitude; normalise, in two stages; compose.
 
     Parameters
     ----------
     width
-        Of the integer, 2 to 40.
+        Bits of the integer, 2 to 40.
 
     Members
     -------
@@ -72,7 +72,7 @@ class IntToFloat(Primitive):
         return stages(value=(flipped + negative)[: len(x)], sign=negative)
 
     def _exact(self, m: Module, stages: Stages) -> Value:
-        """All bits fit: normalising is all there is to do."""
+        """Normalise an integer of up to 24 bits, which needs no rounding."""
         magnitude = self._magnitude(stages, stages(x=self.x).x)
         x = Cat(Const(0, NORMAL_BITS - self._width), magnitude.value)
         normaliser = Normaliser(spacing=1)
@@ -97,12 +97,12 @@ class IntToFloat(Primitive):
         zeros = leading_zeros(value, COARSE, 3)
         shifted = shift_left(value, zeros, COARSE)
         if (beyond := len(value) - 4 * COARSE) > 0:
-            # A lookup table selects one of four.
+            # A 4:1 multiplexer a bit fits a lookup table.
             small = ~value[beyond:].any()
             shifted = Mux(small, Cat(Const(0, 4 * COARSE), value[:beyond]), shifted)
             zeros = Cat(zeros & (~small).replicate(2), small)
         by_bytes = stages(value=shifted, zeros=zeros, sign=magnitude.sign)
-        # By pairs: rounding makes up for a place.
+        # By pairs of bits: rounding normalises by the last place.
         pairs = leading_zeros(by_bytes.value, 2, COARSE // 2 - 1)
         shifted = shift_left(by_bytes.value, pairs, 2)
         below = len(value) - (ROUNDED_BITS - 1)
@@ -116,7 +116,7 @@ class IntToFloat(Primitive):
             zero=~by_bytes.value[-COARSE:].any(),
             infinite=Const(0, 1),
         )
-        # Never too small nor too large.
+        # The exponent of an integer is always in range.
         rounded = round_to_float(stages, exact)
         return pack(
             number=rounded.number[: FLOAT32_BITS - 1],

@@ -1,4 +1,4 @@
-"""Eight sums of every lane around one adder."""
+"""The accumulator of eight partial sums per lane with a single adder."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
@@ -13,29 +13,29 @@ __all__ = ["LaneAccumulator"]
 
 SLOT_BITS = (ACCUMULATORS - 1).bit_length()
 LEVELS = SLOT_BITS
-"""Of the tree over a lane's sums."""
+"""Levels of the tree over a lane's partial sums."""
 PATH = 1 + Adder.LATENCY
 """Cycles from the operands' read to the sum's write."""
 
 
 class LaneAccumulator(wiring.Component):
-    """Deals each lane's terms to 8 sums in turn; at a row's end adds these by a binary tree.
+    """Adds each lane's terms to 8 partial sums in turn, and these by a binary tree at a row's end.
 
     Terms are not negative. They come one lane after the other, the same lane's at least 16 cycles
-    apart. Both jobs are done by one adder and a small memory of sums: from a row's last term until
-    its result is taken no term may come.
+    apart. One adder and a small memory of sums serve both: no term may come from a row's last term
+    until its result is taken.
 
     Parameters
     ----------
     lanes
-        How many.
+        Number of lanes.
 
     Members
     -------
     i : In(lane_term(1))
-        The tag marks the terms that are the row's last.
+        Terms; the tag marks the row's last ones.
     o : Out(stream.Signature(ArrayLayout(32, lanes)))
-        One a row.
+        Sums of all lanes, one for each row.
     """
 
     i: data.View
@@ -58,7 +58,7 @@ class LaneAccumulator(wiring.Component):
         level = Signal(range(LEVELS + 1))
         adding, settling, last_lane, ends = (Signal() for _ in range(4))
         issued = self.i.present | adding
-        # Level 0 is the row, level 1 adds 4 pairs of each lane, then 2, then 1.
+        # Level 0 adds the row's terms; level 1 adds 4 pairs of each lane, then 2, then 1.
         last_pair = (Const(ACCUMULATORS - 1) >> level)[:SLOT_BITS]
         m.d.comb += [
             last_lane.eq(place.lane == self._lanes - 1),
@@ -95,7 +95,7 @@ class LaneAccumulator(wiring.Component):
             with m.If(under_way[-1] & (into.lane == lane)):
                 m.d.sync += self.o.payload[lane].eq(total)
 
-        # The last sum of a level is written in this cycle.
+        # High in the cycle in which the last sum of a level is written.
         with m.If(settling & ~under_way[:-1].any()):
             m.d.sync += settling.eq(0)
             with m.If(level == LEVELS):
@@ -109,7 +109,7 @@ class LaneAccumulator(wiring.Component):
     def _operands(
         self, m: Module, sums: memory.Memory, place: data.View, adding: Signal, level: Signal
     ) -> dict[str, Value]:
-        """A sum and a term, or two sums; sums to which the row gave nothing are zero."""
+        """Return the adder's operands: a sum and a term, or two sums; unused sums are zero."""
         filled = Signal(SLOT_BITS, reset_less=True)
         all_filled = Signal()
         with m.If(self.i.present):

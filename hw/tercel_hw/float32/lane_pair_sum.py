@@ -1,4 +1,4 @@
-"""One level of the binary trees of several lanes, with one adder."""
+"""One level of the binary adder trees of several lanes, with a single adder."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["LanePairSum", "lane_term"]
 
 
 def lane_term(tag_bits: int) -> data.StructLayout:
-    """A lane's value that may be absent; the tag's lowest bit marks the second of a pair."""
+    """Return the layout of a lane's optional value; tag bit 0 marks the second of a pair."""
     return data.StructLayout({"value": FLOAT32_BITS, "present": 1, "tag": tag_bits})
 
 
@@ -27,9 +27,9 @@ class LanePairSum(wiring.Component):
     Parameters
     ----------
     lanes
-        Of each group; the first has as many as the second or more.
+        Number of lanes of each group; the first group is at least as large as the second.
     tag_bits
-        A sum has the tag of its second term, without the lowest bit.
+        Width of a term's tag; a sum has the tag of its second term, without the lowest bit.
 
     Members
     -------
@@ -55,7 +55,7 @@ class LanePairSum(wiring.Component):
         second, tag, complete = self.i[0].value, self.i[0].tag, Const(0, 1)
         for group, lanes in enumerate(self._lanes):
             term = self.i[group]
-            # As many terms ago came the same lane's last one.
+            # The same lane's previous term came ``lanes`` terms ago.
             before = Stages(m, term.present).delay(term.value, lanes, f"before_{group}")
             ends = Signal(name=f"ends_{group}")
             m.d.comb += ends.eq(term.present & term.tag[0])

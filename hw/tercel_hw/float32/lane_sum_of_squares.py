@@ -1,4 +1,4 @@
-"""The sums of squares of several rows in lock step."""
+"""The sums of squares of several rows in lockstep."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -19,24 +19,24 @@ TREE_LEVELS = (TREE - 1).bit_length()
 class LaneSumOfSquares(wiring.Component):
     """``numerics.quantise.sum_of_squares`` of every lane; one element of each a cycle.
 
-    A multiplier for each lane. A lane's pairs are complete every other cycle, its sums of two
-    every fourth, and so on: each lane comes a cycle after the one before it, so that two, four,
-    eight lanes share an adder. Another one serves all accumulators. For 8 lanes it has 8
+    There is a multiplier for each lane. A lane's pairs are complete every other cycle, its sums of
+    two every fourth, and so on; each lane is a cycle later than the previous one, so that two,
+    four, eight lanes share an adder. One more adder serves all accumulators: 8 lanes take 8
     multipliers and 9 adders.
 
-    One row at a time: the next one is taken when the sums have been. A row that is no multiple of
-    16 is filled up with zeros.
+    The next row is taken when the sums have been taken. A row whose length is no multiple of 16 is
+    padded with zeros.
 
     Parameters
     ----------
     lanes
-        Rows in lock step.
+        Rows in lockstep, 1 to 16.
 
     Members
     -------
     i : In(stream.Signature(StructLayout({"values": ArrayLayout(32, lanes), "last": 1})))
     o : Out(stream.Signature(ArrayLayout(32, lanes)))
-        One a row.
+        Sums of squares, one for each row.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class LaneSumOfSquares(wiring.Component):
         return m
 
     def _squares(self, m: Module, filling, present, tag) -> list[data.View]:
-        """The lanes' squares, each lane's a cycle after the one before it."""
+        """Return the lanes' squares, each lane a cycle after the previous one."""
         stages = Stages(m, Const(1))
         marks = stages.delay(present, Multiplier.LATENCY, "present", reset=True)
         tag = stages.delay(tag, Multiplier.LATENCY, "tag")
@@ -120,7 +120,7 @@ class LaneSumOfSquares(wiring.Component):
         return terms
 
     def _pair(self, m: Module, name: str, groups: list) -> tuple[data.View, int]:
-        """A level of one or two groups of lanes; the group that they become."""
+        """Add a tree level of one or two groups of lanes; return its sums and number of lanes."""
         lanes = [count for _, count in groups]
         terms = [term for term, _ in groups]
         tag_bits = len(terms[0].tag)

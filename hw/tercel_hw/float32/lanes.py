@@ -1,4 +1,4 @@
-"""Several copies of a primitive in lock step."""
+"""Copies of a primitive in lockstep, one a lane."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,26 @@ __all__ = ["Lanes"]
 
 
 class Lanes(Primitive):
-    """One primitive for every node of a pass: each operand and the result an array of them.
+    """One primitive for each lane; each operand and the result is an array with an element a lane.
 
     Latency and throughput are the primitive's.
 
     Parameters
     ----------
     primitives
-        At least one, all alike; they become parts of this one.
+        One for each lane, all alike; they become submodules.
 
     Members
     -------
-    as those of the primitive : In(ArrayLayout(shape, lanes))
+    operands of the primitive : In(ArrayLayout(shape, lanes))
     o : Out(ArrayLayout(result, lanes))
 
     Raises
     ------
     TypeError
-        If one of them is no primitive.
+        If an element is no primitive.
     ValueError
-        If there are none, or not all are alike.
+        If there are no primitives, or not all are alike.
     """
 
     def __init__(self, primitives: Sequence[Primitive]):

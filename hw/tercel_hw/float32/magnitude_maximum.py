@@ -15,25 +15,25 @@ MAGNITUDE_BITS = FLOAT32_BITS - 1
 class MagnitudeMaximum(wiring.Component):
     """``abs(x).max()`` of each row; one beat a cycle, latency log2(elements) + 1.
 
-    The magnitudes of floats are in the order of their bits.
+    Magnitudes are compared as integers, which have the same order.
 
     Parameters
     ----------
     elements
-        A beat: 1, 2, 4, 8 or 16. A row's unused last elements are zeros.
+        Elements of a beat: 1, 2, 4, 8 or 16. A row's unused last elements are zeros.
 
     Members
     -------
     i : In(stream.Signature(StructLayout({"x": ArrayLayout(32, elements), "last": 1})))
     o : Out(stream.Signature(32))
-        One a row.
+        The maximum of each row.
 
     Raises
     ------
     TypeError
         If ``elements`` is no integer.
     ValueError
-        If it is none of these.
+        If ``elements`` is none of these numbers.
     """
 
     i: stream.Interface
@@ -55,7 +55,7 @@ class MagnitudeMaximum(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from the last beat's transfer to the maximum's offer, without stalls."""
+        """Cycles from the transfer of the last beat to the offer of the maximum, without stalls."""
         return self._elements.bit_length()
 
     def elaborate(self, platform: object) -> Module:
@@ -73,7 +73,7 @@ class MagnitudeMaximum(wiring.Component):
         last = stages.delay(self.i.payload.last, depth, "last")
         valid = stages.delay(self.i.valid, depth, "valid", reset=True)
 
-        # The maximum of the row so far, which the first one is whatever was before.
+        # The maximum of the row so far; the first beat of a row replaces it.
         largest = Signal(MAGNITUDE_BITS, reset_less=True)
         begins = Signal(init=1)
         complete = Signal()

@@ -16,14 +16,14 @@ __all__ = ["Multiplier"]
 class Multiplier(Primitive):
     """``numerics.multiply``: the product rounded once and flushed; one a cycle, latency 7.
 
-    The stages: four of the significands' product; normalise and round; look at the exponent;
-    compose. Zero times infinity, NaN in IEEE 754, is a zero of the product's sign here.
+    Stages: four for the significands' product; normalise and round; check the exponent; compose.
+    Zero times infinity, NaN in IEEE 754, is a zero of the product's sign here.
 
     Parameters
     ----------
     b_bits
-        Bits of the second operand's significand, the hidden one among them: 2 to 17, or 24. The
-        others must be zero. Up to 17 take one DSP48E2 instead of two.
+        Bits of the second operand's significand with the hidden one: 2 to 17, or 24; the others
+        must be zero. Up to 17 bits take one DSP48E2 instead of two.
 
     Members
     -------
@@ -57,7 +57,7 @@ class Multiplier(Primitive):
         stages = Stages(m, self.enable)
         a, b = fields(self.a), fields(self.b)
 
-        # With a zero or subnormal operand the significands' product does not count.
+        # With a zero or subnormal operand the significands' product is not used.
         product = attach(
             m,
             "product",
@@ -68,7 +68,7 @@ class Multiplier(Primitive):
         )
         early = stages(a=a.exponent, b=b.exponent, sign=a.sign ^ b.sign)
         early = stages(**vars(early))
-        # With both biases and one more it is 128 too high, as rounding wants it.
+        # Both biases and one more make it 128 too high, as ``round_to_float`` expects.
         summed = stages(
             exponent=(Cat(Const(1, 1), early.a) + Cat(Const(1, 1), early.b))[1:],
             zero=~(early.a.any() & early.b.any()),
@@ -77,7 +77,7 @@ class Multiplier(Primitive):
         )
         whole = stages(
             exponent=summed.exponent[: EXPONENT_BITS + 1],
-            # Whether the exponent is 0 after normalisation, without and with a carry.
+            # Set if the exponent is 0 after normalisation, without and with a carry.
             least=Cat(summed.exponent == SHIFTED_BIAS, summed.exponent == SHIFTED_BIAS - 1),
             zero=summed.zero,
             infinite=summed.infinite & ~summed.zero,

@@ -1,4 +1,4 @@
-"""Moving a number's leading one to the highest places."""
+"""The normaliser, which shifts a number's leading one to the highest places."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data
@@ -6,14 +6,15 @@ from amaranth.lib import data
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import XY, opmode
 from tercel_hw.target import Target
 
 __all__ = ["COARSE_BITS", "EXPONENT_BITS", "NORMAL_BITS", "Normaliser"]
 
 NORMAL_BITS = 27
-"""What a DSP48E2 multiplies; with a sign, but of the product no more bits are of interest."""
+"""Bits of the number and of the result: the wide factor of a DSP48E2."""
 COARSE_BITS = 16
-"""Places of the coarse step; the powers of two of the other factor reach to the one below."""
+"""Places of the coarse step; the other factor, a power of two, shifts by up to one less."""
 EXPONENT_BITS = 9
 
 
@@ -26,16 +27,16 @@ class Normaliser(Primitive):
     Parameters
     ----------
     spacing
-        Of the shifts: 1, or 2 if what follows makes up for a place.
+        Granularity of the shifts: 1, or 2 if the next stage normalises by the last place.
 
     Members
     -------
     x : In(27)
     coarse : In(1)
-        Whether the highest 16 bits of ``x`` are zero.
+        Set if the highest 16 bits of ``x`` are zero.
     exponent : In(9)
     o : Out(StructLayout({"x": 27, "exponent": 9}))
-        The exponent less the places; any if ``x`` is zero.
+        The shifted ``x``; the exponent minus the places, undefined if ``x`` is zero.
 
     Raises
     ------
@@ -67,7 +68,7 @@ class Normaliser(Primitive):
         m = Module()
         stages = Stages(m, self.enable)
         low = NORMAL_BITS - COARSE_BITS
-        # What moves up by the coarse step stays below as well, until it is taken out in the end.
+        # The coarse step copies bits upwards; the copies below are cleared at the output.
         moved = self.x[:low] & self.coarse.replicate(low)
         x = Cat(self.x[:COARSE_BITS], self.x[COARSE_BITS:] | moved)
         power = self._power(x)
@@ -86,7 +87,7 @@ class Normaliser(Primitive):
                 inputs={
                     "A": x,
                     "B": power,
-                    "OPMODE": Const(0b0101, 9),
+                    "OPMODE": opmode(xy=XY.M),
                     **dict.fromkeys(enables, self.enable),
                 },
                 P=product,
@@ -102,7 +103,7 @@ class Normaliser(Primitive):
         return m
 
     def _power(self, x: Value) -> Value:
-        """Two to the shift; zero if there is no leading one among the highest 16 bits."""
+        """Return two to the power of the shift; zero without a one in the highest 16 bits."""
         free: Value = Const(1, 1)
         power = []
         for place in range(0, COARSE_BITS, 2):

@@ -1,4 +1,4 @@
-"""What all pipelines without flow control have in common."""
+"""The base class of pipelines without flow control."""
 
 import abc
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from amaranth.lib import wiring
 __all__ = ["FLOAT32_BITS", "Primitive", "attach"]
 
 FLOAT32_BITS = 32
-"""Floats travel as their bits."""
+"""Width of a float, which is passed as its bits."""
 
 
 class Primitive(wiring.Component):
-    """Base of the pipelines: operands in, the result ``LATENCY`` cycles later, one a cycle.
+    """Base class of the pipelines: a result a cycle, ``LATENCY`` cycles after its operands.
 
     Subclasses declare their operands' names and shapes and elaborate to a module whose registers
-    are all behind ``enable``; a cycle in which it is low does not count.
+    all have the clock enable ``enable``; cycles in which it is low do not count.
 
     Members
     -------
     enable : In(1)
     o : Out(result)
-        And one input for each operand.
+        The result; besides there is one input for each operand.
     """
 
     LATENCY: ClassVar[int]
@@ -41,12 +41,12 @@ class Primitive(wiring.Component):
 
     @property
     def operands(self) -> dict[str, ShapeLike]:
-        """Shapes by name."""
+        """Shapes of the operands by name."""
         return dict(self._operands)
 
     @property
     def latency(self) -> int:
-        """Enabled cycles from operands to their result."""
+        """Enabled cycles from the operands to their result."""
         return self.LATENCY
 
     @property

@@ -1,4 +1,4 @@
-"""1/x."""
+"""The pipeline of 1/x."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 
@@ -43,7 +43,7 @@ class Reciprocal(Primitive):
         )
         outer = fields(Cat(Const(0, MANTISSA_BITS), stages.delay(self.x[-9:], 2, "outer")))
         beside = stages(
-            # The table holds 2/m, hence one less.
+            # The table holds 2/m, so the exponent is one less.
             exponent=(2 * BIAS - 1 - outer.exponent)[:EXPONENT_BITS],
             zero=(outer.exponent == 0) | (outer.exponent >= 2 * BIAS - 1),
             sign=outer.sign,

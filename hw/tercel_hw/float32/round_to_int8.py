@@ -1,4 +1,4 @@
-"""Float32 to the int8 of quantised rows."""
+"""Rounding of float32 to int8, for quantised rows."""
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 
@@ -12,9 +12,9 @@ LIMIT = 127
 
 
 class RoundToInt8(Primitive):
-    """To the nearest integer, ties to even, clamped to +-127; one a cycle, latency 6.
+    """Round to the nearest integer, ties to even, clamped to +-127; one a cycle, latency 6.
 
-    What ``numerics.quantise`` does to the product of an element and its row's unit.
+    ``numerics.quantise`` does the same to the product of an element and its row's unit.
 
     Members
     -------

@@ -1,4 +1,4 @@
-"""A significand's shift to an integer."""
+"""The shift of a significand to a rounded integer."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
@@ -7,13 +7,14 @@ from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.shifts import COARSE, FINE_BITS, shift_right
 from tercel_hw.float32.stages import Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import ALUMODE, XY, W, Z, opmode, select
 from tercel_hw.target import Target
 
 __all__ = ["LARGEST_WIDTH", "RoundedShift"]
 
 LARGEST_WIDTH = 32
 NEAR_BITS = (LARGEST_WIDTH - 1).bit_length()
-"""Of an exponent: they tell those that count from one another."""
+"""Low bits of an exponent that distinguish the exponents within range."""
 FACTOR_BITS = 18
 CASCADE = 17
 ENABLES = (
@@ -23,16 +24,16 @@ ENABLES = (
 
 
 class RoundedShift(Primitive):
-    """``+- significand`` with its highest bit at a place, to the nearest integer, ties to even.
+    """``+- significand``, scaled by the exponent and rounded to an integer, ties to even.
 
     One a cycle, latency 4. A shift is a product with a power of two. For UltraScale+ a DSP48E2
     shifts, negates and adds a half; its pattern detector finds the ties. Above 18 bits the shift
-    takes another one, whose cascade shifts by 17 more.
+    takes a second DSP48E2, whose cascade shifts by 17 more.
 
     Parameters
     ----------
     width
-        Of the magnitude's integers, with a sign: 2 to 32.
+        Bits of an integer with its sign: 2 to 32.
     largest
         The exponent whose highest bit is ``2**(width - 2)``, at least ``width``.
 
@@ -73,7 +74,7 @@ class RoundedShift(Primitive):
         return (exponent <= self._largest) & (exponent > self._largest - self._width)
 
     def _at(self, exponent: Value, below: int) -> Value:
-        """Whether an exponent that counts is so far below the largest."""
+        """Return a bit that is set if an exponent in range equals the largest minus ``below``."""
         return exponent[:NEAR_BITS] == (self._largest - below) % (1 << NEAR_BITS)
 
     def _portable(self, stages: Stages) -> Value:
@@ -83,7 +84,7 @@ class RoundedShift(Primitive):
             distance=(self._largest - self.exponent)[:NEAR_BITS],
             negative=self.negative,
         )
-        # width - 1 integer bits, the guard bit, bits that are only sticky.
+        # width - 1 integer bits, the guard bit, sticky bits.
         value = Cat(Const(0, max(width - SIGNIFICAND_BITS, 0)), placed.value)
         shifted, lost = shift_right(value, placed.distance[FINE_BITS:], COARSE)
         coarsely = stages(
@@ -101,7 +102,7 @@ class RoundedShift(Primitive):
             negative=coarsely.negative,
         )
         up = aligned.guard & (aligned.sticky | aligned.integer[0])
-        # Minus the sum, in one addition.
+        # Negate and round in one addition.
         flip = aligned.negative
         flipped = Cat(aligned.integer ^ flip.replicate(width - 1), flip, flip)
         return stages(rounded=(flipped + (up ^ flip))[: width + 1]).rounded
@@ -112,7 +113,7 @@ class RoundedShift(Primitive):
         factor = Cat(self._at(given.exponent, width - 1 - place) for place in range(width))
         whole, tie = Signal(P_BITS), Signal()
         low = SIGNIFICAND_BITS
-        # The highest place of all is the other factor's sign.
+        # The power of the highest place is the signed factor's sign, so the product is negated.
         inverse = factor[FACTOR_BITS - 1] if width == FACTOR_BITS else Const(0, 1)
         subtract = stages(subtract=given.negative ^ inverse).subtract
         m.submodules.cell = dsp48e2(
@@ -122,8 +123,8 @@ class RoundedShift(Primitive):
                 "B": factor,
                 "RSTB": ~self._within(given.exponent) & self.enable,
                 "C": Const(1 << low - 1, P_BITS),
-                "OPMODE": Const(0b011_0101, 9),
-                "ALUMODE": subtract.replicate(2),
+                "OPMODE": opmode(xy=XY.M, z=Z.C),
+                "ALUMODE": select(ALUMODE.ADD, {ALUMODE.SUBTRACT: subtract}),
                 **dict.fromkeys(ENABLES, self.enable),
             },
             P=whole,
@@ -138,7 +139,7 @@ class RoundedShift(Primitive):
         beside = stages(far=Cat(at[CASCADE:]).any(), negative=self.negative)
         beside = stages(**vars(beside))
         late = stages(**vars(beside))
-        # The highest bit is at 39 at most, where it is worth 2**(width - 2).
+        # The highest bit is at place 39 at most, where its value is 2**(width - 2).
         low = SIGNIFICAND_BITS + CASCADE - width
         product, whole = Signal(P_BITS), Signal(P_BITS)
         nothing_lost, tie = Signal(), Signal()
@@ -149,7 +150,7 @@ class RoundedShift(Primitive):
                 "A": self.significand,
                 "B": factor,
                 "RSTB": ~self._within(self.exponent) & self.enable,
-                "OPMODE": Const(0b0101, 9),
+                "OPMODE": opmode(xy=XY.M),
                 **enables,
             },
             PCOUT=product,
@@ -167,9 +168,9 @@ class RoundedShift(Primitive):
             inputs={
                 "PCIN": product,
                 "C": Const(1 << low - 1, P_BITS),
-                "OPMODE": Cat(Const(0b01_0000, 6), beside.far, Const(0b11, 2)),
-                # Minus the cascade, less one, and a carry unless what is lost takes it.
-                "ALUMODE": beside.negative,
+                "OPMODE": opmode(z=select(Z.PCIN, {Z.PCIN_SHIFTED: beside.far}), w=W.C),
+                # The carry makes up for the one that NEGATE_Z subtracts, unless lost bits do.
+                "ALUMODE": select(ALUMODE.ADD, {ALUMODE.NEGATE_Z: beside.negative}),
                 "CARRYIN": late.negative & ~lost,
                 **enables,
             },
@@ -180,7 +181,7 @@ class RoundedShift(Primitive):
 
     @staticmethod
     def _mask(bits: int) -> int:
-        """Of a pattern detector that looks at the lowest bits."""
+        """Return the MASK of a pattern detector that compares the lowest bits only."""
         return (1 << P_BITS) - (1 << bits)
 
     def _even(self, value: Value, tie: Value) -> Value:

@@ -10,32 +10,31 @@ from tercel_hw.float32.stages import Stages
 __all__ = ["SHIFTED_BIAS", "judge", "pack", "round_to_float"]
 
 SHIFTED_BIAS = BIAS + 1
-"""Exponents here are too high by a power of two, so as not to be negative."""
+"""Bias of exponents before rounding, raised by 128 so that none is negative."""
 NUMBER_BITS = MANTISSA_BITS + EXPONENT_BITS + 1
 
 
 def round_to_float(stages: Stages, exact: SimpleNamespace) -> SimpleNamespace:
-    """Normalise by one place and round to nearest even; a stage of one carry chain.
+    """Normalise by one place and round to nearest even, in a stage of one carry chain.
 
     Parameters
     ----------
     exact
         Values of the current stage: ``significand``, 27 bits, of which the highest or the one below
-        is set and the lowest stands for all below; ``exponent`` of a number whose highest bit
-        is not set, biased and 128 more, 9 bits; ``least``, two bits, whether the exponent is 0
-        without and with a carry; ``tie_down``, whether what looks like a tie lies below it;
-        ``sign``, ``zero`` and ``infinite``.
+        is set and the lowest is sticky; ``exponent`` for a clear highest bit, biased and raised by
+        128, 9 bits; ``least``, two bits, set if the exponent is 0 without and with a carry;
+        ``tie_down``, set if an apparent tie lies below one; ``sign``, ``zero`` and ``infinite``.
 
     Returns
     -------
     SimpleNamespace
-        For :func:`judge`.
+        Argument of :func:`judge`.
     """
     carry = exact.significand[-1]
     significand = Mux(carry, exact.significand[3:], exact.significand[2:-1])
     guard = Mux(carry, exact.significand[2], exact.significand[1])
     sticky = exact.significand[0] | (carry & exact.significand[1])
-    # Gradual underflow has one bit less below 2^-126, so 24 ones there round up to 2^-126 whatever
+    # Gradual underflow has a bit less below 2^-126, so 24 ones there round up to 2^-126 whatever
     # the guard bit says; the rest of exponent 0 is flushed, so there rounding up does no harm.
     least = Mux(carry, exact.least[1], exact.least[0])
     up = (guard & (sticky | (significand[0] & ~exact.tie_down))) | least
@@ -50,10 +49,10 @@ def round_to_float(stages: Stages, exact: SimpleNamespace) -> SimpleNamespace:
 
 
 def judge(rounded: SimpleNamespace) -> dict[str, Value]:
-    """Flush at exponents <= 0, infinite from 255 on; a zero is zero, infinity goes first."""
+    """Flush at exponents <= 0, infinite from 255 on; ``infinite`` has priority over ``zero``."""
     exponent = rounded.number[MANTISSA_BITS:]
     return {
-        # The bias of 128 more turns the highest bit over.
+        # The bias that is raised by 128 inverts the highest bit.
         "number": Cat(rounded.number[: NUMBER_BITS - 2], ~rounded.number[NUMBER_BITS - 2]),
         "sign": rounded.sign,
         "zero": rounded.zero | (exponent <= SHIFTED_BIAS),
@@ -62,7 +61,7 @@ def judge(rounded: SimpleNamespace) -> dict[str, Value]:
 
 
 def pack(*, number: Value, sign: Value, zero: Value, infinite: Value | None = None) -> Value:
-    """The 32 bits of what was judged: mantissa and exponent of a number, or zero, or infinity."""
+    """Compose 32 bits of the result of :func:`judge`: a number, zero or infinity."""
     bits = Mux(zero, 0, number)
     if infinite is not None:
         bits = Mux(infinite, Const(INFINITE << MANTISSA_BITS, len(number)), bits)

@@ -1,4 +1,4 @@
-"""Rows of floats as streams."""
+"""Layouts of rows of floats as streams."""
 
 from amaranth.lib import data, stream
 
@@ -7,13 +7,13 @@ from tercel_hw.float32.primitive import FLOAT32_BITS
 __all__ = ["ELEMENTS", "check_elements", "check_lanes", "lane_row_layout", "row_signature"]
 
 ELEMENTS = (1, 2, 4, 8, 16)
-"""Elements a beat may have."""
+"""Possible numbers of elements of a beat."""
 MOST_LANES = 16
-"""Rows in lock step: the neighbours of a tree are as many, and lanes share its adders in turn."""
+"""Most rows in lockstep: the leaves of an adder tree, whose adders the lanes share in turn."""
 
 
 def check_elements(elements: int) -> None:
-    """Raise unless a beat may have so many.
+    """Refuse an impossible number of elements of a beat.
 
     Raises
     ------
@@ -29,13 +29,13 @@ def check_elements(elements: int) -> None:
 
 
 def row_signature(elements: int) -> stream.Signature:
-    """Beats of ``elements`` floats; ``last`` marks a row's end."""
+    """Return the signature of beats of ``elements`` floats; ``last`` marks a row's end."""
     x = data.ArrayLayout(FLOAT32_BITS, elements)
     return stream.Signature(data.StructLayout({"x": x, "last": 1}))
 
 
 def check_lanes(lanes: int) -> None:
-    """Raise unless so many rows may go in lock step.
+    """Refuse an impossible number of rows in lockstep.
 
     Raises
     ------
@@ -48,5 +48,5 @@ def check_lanes(lanes: int) -> None:
 
 
 def lane_row_layout(lanes: int) -> data.StructLayout:
-    """An element of each lane's row; ``last`` marks the rows' end."""
+    """Return the layout of an element of each lane's row; ``last`` marks the rows' end."""
     return data.StructLayout({"values": data.ArrayLayout(FLOAT32_BITS, lanes), "last": 1})

@@ -1,4 +1,4 @@
-"""1/sqrt(x)."""
+"""The pipeline of 1/sqrt(x)."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 
@@ -33,7 +33,7 @@ class Rsqrt(Primitive):
         stages = Stages(m, self.enable)
         table = rsqrt_table()
         x = fields(self.x)
-        # The bias is odd: an even field is an odd exponent.
+        # The bias is odd, so an even exponent field is an odd exponent.
         significand = attach(
             m,
             "interpolator",
@@ -44,8 +44,8 @@ class Rsqrt(Primitive):
         )
         outer = fields(Cat(Const(0, MANTISSA_BITS), stages.delay(self.x[-9:], 2, "outer")))
         beside = stages(
-            # Half of the unbiased one, rounded down, taken from the bias; the table holds
-            # 2/sqrt(m), hence one less.
+            # The bias minus half of the unbiased exponent, rounded down; the table holds
+            # 2/sqrt(m), so the exponent is one less.
             exponent=(3 * BIAS - 1 - outer.exponent)[1 : EXPONENT_BITS + 1],
             zero=outer.exponent == 0,
             sign=outer.sign,

@@ -9,24 +9,25 @@ from tercel_hw.float32.encoding import SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import ALUMODE, XY, Z, opmode
 from tercel_hw.target import Target
 
 __all__ = ["SegmentInterpolator"]
 
 SEGMENT_BITS = SIGNIFICAND_BITS + SLOPE_BITS
-"""36 bits, the value below the slope: one word of a block RAM."""
+"""Width of a segment, 36 bits: the value below the slope, one word of a block RAM."""
 
 
 class SegmentInterpolator(Primitive):
     """``SegmentTable.significand``; one a cycle, latency 4.
 
-    The stages: memory; its output register; product; sum: one half of a block RAM, one DSP48E2
-    that multiplies and adds.
+    Stages: memory; its output register; product; sum. It takes half a block RAM and one DSP48E2,
+    which multiplies and adds.
 
     Parameters
     ----------
     table
-        Whose values fit 24 bits unsigned, as those of ``tercel.numerics.functions`` do.
+        Table of segments whose values fit 24 bits, unsigned.
 
     Members
     -------
@@ -38,7 +39,7 @@ class SegmentInterpolator(Primitive):
     Raises
     ------
     TypeError
-        If ``table`` is none.
+        If ``table`` is no segment table.
     ValueError
         If a value or a slope does not fit its field.
     """
@@ -84,7 +85,7 @@ class SegmentInterpolator(Primitive):
         m.d.comb += [port.addr.eq(self.index), port.en.eq(self.enable)]
         value, slope = port.data[:SIGNIFICAND_BITS], port.data[SIGNIFICAND_BITS:]
         low = stages(low=self.low).low
-        # The step is rounded down before it is taken: ones below a value that falls.
+        # The step is rounded down before it is subtracted: ones below a falling value.
         ones = (1 << table.shift) - 1 if table.falling else 0
         wide = Cat(Const(ones, table.shift), stages(value=value).value)
         if platform is Target.ULTRASCALE_PLUS:
@@ -98,7 +99,7 @@ class SegmentInterpolator(Primitive):
         return m
 
     def _cell(self, m: Module, value: Value, slope: Value, low: Value) -> Value:
-        """A DSP48E2: the value, a cycle after slope and low, and their product."""
+        """Add a DSP48E2 of the value, a cycle after slope and low, plus or minus their product."""
         moved = Signal(P_BITS)
         enables = ("CEA1", "CEA2", "CEB1", "CEB2", "CEC", "CEM", "CEP")
         m.submodules.cell = dsp48e2(
@@ -107,8 +108,8 @@ class SegmentInterpolator(Primitive):
                 "A": low,
                 "B": slope,
                 "C": value,
-                "OPMODE": Const(0b011_0101, 9),
-                "ALUMODE": Const(0b0011 if self._table.falling else 0, 4),
+                "OPMODE": opmode(xy=XY.M, z=Z.C),
+                "ALUMODE": Value.cast(ALUMODE.SUBTRACT if self._table.falling else ALUMODE.ADD),
                 **dict.fromkeys(enables, self.enable),
             },
             P=moved,

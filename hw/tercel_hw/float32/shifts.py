@@ -9,11 +9,11 @@ __all__ = ["COARSE", "FINE_BITS", "leading_zeros", "shift_left", "shift_right"]
 
 FINE_BITS = 3
 COARSE = 1 << FINE_BITS
-"""The unit of the first step."""
+"""Shift unit of the first step, in bits."""
 
 
 def shift_right(value: Value, amount: Value, unit: int) -> tuple[Value, Value]:
-    """``value >> amount * unit``, and whether any bit that was lost is set."""
+    """Return ``value >> amount * unit`` and a bit that is set if any lost bit is."""
     shifted = value >> (amount * unit)
     lost = Cat(
         value[step * unit : (step + 1) * unit].any() & (amount > step)
@@ -23,7 +23,7 @@ def shift_right(value: Value, amount: Value, unit: int) -> tuple[Value, Value]:
 
 
 def leading_zeros(value: Value, unit: int, limit: int) -> Value:
-    """How many units of zeros ``value`` begins with at the top, at most ``limit``."""
+    """Count the units of zeros at the top of ``value``, at most ``limit``."""
     count = limit
     for unit_index in reversed(range(limit)):
         top = len(value) - unit_index * unit
@@ -32,5 +32,5 @@ def leading_zeros(value: Value, unit: int, limit: int) -> Value:
 
 
 def shift_left(value: Value, amount: Value, unit: int) -> Value:
-    """``value << amount * unit`` in the width of ``value``."""
+    """Return ``value << amount * unit`` in the width of ``value``."""
     return (value << (amount * unit))[: len(value)]

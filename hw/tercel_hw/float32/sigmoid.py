@@ -1,4 +1,4 @@
-"""The logistic function."""
+"""The pipeline of the logistic function."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 

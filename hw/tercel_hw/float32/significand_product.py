@@ -1,32 +1,31 @@
 """The product of two significands."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 
 from tercel_hw.float32.encoding import SIGNIFICAND_BITS
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
 from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
+from tercel_hw.primitives.dsp48e2_modes import XY, Z, opmode
 from tercel_hw.target import Target
 
 __all__ = ["SignificandProduct", "check_b_bits"]
 
 LOW_BITS = 17
-"""Of the second factor: they fit a DSP48E2 with the whole first; also the cascade's shift."""
+"""Bits of the second factor that fit a DSP48E2; also the cascade's shift."""
 TOP_BITS = SIGNIFICAND_BITS + 2
-"""A significand of a product that may be below 2, and its guard bit."""
-MULTIPLY = 0b0101
-SHIFTED_CASCADE = 0b101 << 4
+"""Highest bits of a product: a significand, a place of normalisation and the guard bit."""
 
 
 def check_b_bits(b_bits: int) -> None:
-    """Raise unless a second factor may have so many bits.
+    """Refuse an impossible width of the second factor.
 
     Raises
     ------
     TypeError
         If ``b_bits`` is no integer.
     ValueError
-        If it is out of range.
+        If ``b_bits`` is out of range.
     """
     if not isinstance(b_bits, int):
         raise TypeError(f"b_bits must be an integer, not {b_bits!r}")
@@ -37,23 +36,23 @@ def check_b_bits(b_bits: int) -> None:
 
 
 class SignificandProduct(Primitive):
-    """``a * b``: its highest bits, and whether any other is set; one a cycle, latency 4.
+    """``a * b``: its highest bits and a sticky bit of the others; one a cycle, latency 4.
 
-    Operands; the products with both halves of ``b``; their sum; whether its low bits are zero. For
-    UltraScale+ one DSP48E2 with all its registers, or two in a cascade if ``b`` has more than
+    Stages: operands; the products with both halves of ``b``; their sum; the test of its low bits.
+    For UltraScale+ one DSP48E2 with all its registers, or two in a cascade if ``b`` has more than
     17 bits: ``a * b[:17] + (a * b[17:] << 17)``. The pattern detector looks at the low bits.
 
     Parameters
     ----------
     b_bits
-        Of the second factor, 2 to 17, or 24.
+        Bits of the second factor, 2 to 17, or 24.
 
     Members
     -------
     a : In(24)
     b : In(b_bits)
     o : Out(27)
-        The highest 26 of ``24 + b_bits`` bits; the lowest one says whether any below is set.
+        The highest 26 of ``24 + b_bits`` bits above a bit that is set if any lower one is.
 
     Raises
     ------
@@ -112,19 +111,19 @@ class SignificandProduct(Primitive):
         deep: bool = False,
         cascade: Value | None = None,
     ) -> tuple[Value, Value, Value]:
-        """A DSP48E2 for ``a * b``, a cycle later if it is deep.
+        """Add a DSP48E2 for ``a * b``, a cycle later if ``deep``.
 
         Parameters
         ----------
         zeros
-            How many low bits its pattern detector looks at.
+            Number of low bits that its pattern detector compares.
         cascade
-            What is added, shifted down by 17 bits.
+            Value that is shifted right by 17 bits and added.
 
         Returns
         -------
         tuple
-            The sum, the same for the next cell, and whether its lowest bits are zero.
+            The sum, the sum for the next cell, and a bit that is set if its lowest bits are zero.
         """
         product = Signal(P_BITS, name=f"{name}_product")
         onwards = Signal(P_BITS, name=f"{name}_onwards")
@@ -139,7 +138,7 @@ class SignificandProduct(Primitive):
         inputs: dict[str, Value] = {
             "A": self.a,
             "B": b,
-            "OPMODE": Const(MULTIPLY | (0 if cascade is None else SHIFTED_CASCADE), 9),
+            "OPMODE": opmode(xy=XY.M, z=Z.ZERO if cascade is None else Z.PCIN_SHIFTED),
             **dict.fromkeys(enables, self.enable),
         }
         if cascade is not None:

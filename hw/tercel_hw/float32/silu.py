@@ -1,4 +1,4 @@
-"""The sigmoid linear unit."""
+"""The pipeline of the sigmoid linear unit."""
 
 from amaranth.hdl import Module, Signal
 

@@ -1,4 +1,4 @@
-"""The square of the rectified linear unit."""
+"""The pipeline of the squared rectified linear unit."""
 
 from amaranth.hdl import Module, Signal
 

@@ -1,4 +1,4 @@
-"""Registers between the stages of a pipeline."""
+"""The registers between the stages of a pipeline."""
 
 from types import SimpleNamespace
 
@@ -8,9 +8,9 @@ __all__ = ["Stages"]
 
 
 class Stages:
-    """Makes a pipeline's registers, mostly without reset and all behind one clock enable.
+    """Adds a pipeline's registers, mostly without reset and all with one clock enable.
 
-    Calling it with named values ends a stage: the result has a register of the same name for each.
+    A call with named values ends a stage; its result has a register of the same name for each.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Stages:
         return SimpleNamespace(**registers)
 
     def delay(self, value: Value, cycles: int, name: str, *, reset: bool = False) -> Value:
-        """``value`` as it was this many enabled cycles ago: a shift register.
+        """Return ``value`` delayed by this many enabled cycles, by a shift register.
 
-        With ``reset`` it starts from zeros at every reset, as marks of presence must.
+        With ``reset`` its registers are cleared at every reset, as valid bits must be.
         """
         for age in range(1, cycles + 1):
             shape = Value.cast(value).shape()

@@ -1,4 +1,4 @@
-"""A pipeline as a stream block."""
+"""A primitive with streams as input and output."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,7 +10,7 @@ __all__ = ["StreamPipeline"]
 
 
 class StreamPipeline(wiring.Component):
-    """A primitive with valid bits beside it, stalled as a whole while its result waits.
+    """A primitive with valid bits, stalled as a whole while its result waits.
 
     One transfer a cycle; the latency is the primitive's. ``i.ready`` follows ``o.ready``
     combinationally. Gaps between operands stay gaps between results.
@@ -18,9 +18,9 @@ class StreamPipeline(wiring.Component):
     Parameters
     ----------
     primitive
-        Becomes a part of this block.
+        Primitive, which becomes a submodule.
     tag_bits
-        Width of a tag that goes through beside the operands, by default none.
+        Width of a tag that is passed along with the operands; 0 for none.
 
     Members
     -------
@@ -30,7 +30,7 @@ class StreamPipeline(wiring.Component):
     Raises
     ------
     TypeError
-        If ``primitive`` is none, or ``tag_bits`` no integer.
+        If ``primitive`` is not a :class:`Primitive`, or ``tag_bits`` no integer.
     ValueError
         If ``tag_bits`` is negative.
     """
@@ -57,7 +57,7 @@ class StreamPipeline(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles from an operand's transfer to its result's offer, without stalls."""
+        """Cycles from the transfer of operands to the offer of their result, without stalls."""
         return self._primitive.latency
 
     def elaborate(self, platform: object) -> Module:

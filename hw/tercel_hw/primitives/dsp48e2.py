@@ -1,4 +1,4 @@
-"""The multiplier, adder and accumulator of UltraScale+ (UG579), with every pin tied."""
+"""The DSP48E2, multiplier and adder of UltraScale+ (UG579), with every pin tied."""
 
 from collections.abc import Mapping
 
@@ -35,7 +35,13 @@ OUTPUTS = ("P", "PCOUT", "PATTERNDETECT")
 
 
 def sign_extended(value: Value, width: int) -> Value:
-    """All bits of an input: a value, extended as its shape says."""
+    """Extend a value to the width of an input, with its sign if its shape is signed.
+
+    Raises
+    ------
+    ValueError
+        If the value is wider.
+    """
     value = Value.cast(value)
     if len(value) > width:
         raise ValueError(f"a value of {len(value)} bits does not fit an input of {width}")
@@ -46,17 +52,17 @@ def sign_extended(value: Value, width: int) -> Value:
 def dsp48e2(
     *, attributes: Mapping[str, int | str], inputs: Mapping[str, Value], **outputs: Value
 ) -> Instance:
-    """A DSP48E2 in the domain ``sync``.
+    """Return an instance of a DSP48E2 in the domain ``sync``.
 
     Parameters
     ----------
     attributes
-        Those that differ from the vendor's defaults.
+        Attributes that differ from the vendor's defaults.
     inputs
-        Pins by name, shorter values extended as their shapes say. Data that are not given are zero,
-        clock enables one, resets zero.
+        Pins by name; shorter values are extended. By default data are zero, clock enables one,
+        resets zero.
     outputs
-        ``P``, ``PCOUT`` (48 bits) and ``PATTERNDETECT`` (a bit), as far as they are wanted.
+        Any of ``P``, ``PCOUT`` (48 bits) and ``PATTERNDETECT`` (a bit).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The models of a target's primitives as one Verilog text."""
+"""The Verilog text of the models of a target's primitives."""
 
 from pathlib import Path
 
@@ -20,6 +20,6 @@ HEAD = """// Behavioural models of the vendor's primitives,
 
 
 def primitive_models(target: Target) -> str:
-    """Verilog of all primitives that a design for a target may have; empty if it has none."""
+    """Return the models of all primitives that a design for a target may have, or ''."""
     texts = [(FOLDER / name).read_text(encoding="ascii") for name in FILES[target]]
     return HEAD + "\n".join(texts) if texts else ""

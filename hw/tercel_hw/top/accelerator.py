@@ -17,7 +17,7 @@ __all__ = ["Accelerator", "accelerator_signature"]
 
 
 def accelerator_signature(config: AcceleratorConfig) -> wiring.Signature:
-    """The ports of an accelerator."""
+    """Return the signature of an accelerator's ports."""
     axi = Axi4Signature(config.routed.striped.reader.burst.axi)
     width = accelerator_registers(config.control).address_width
     return wiring.Signature(
@@ -30,7 +30,7 @@ def accelerator_signature(config: AcceleratorConfig) -> wiring.Signature:
 
 
 class Accelerator(wiring.Component):
-    """Runs passes of K nodes from programs in memory; ``docs/accelerator.md`` says how.
+    """Runs passes of K nodes from programs in memory, see ``docs/accelerator.md``.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Accelerator(wiring.Component):
     s_axi_control : AXI4-Lite, subordinate
         The registers (`accelerator_registers`).
     m_axi_mem : array of AXI4, manager
-        The memory: each port its part of every word.
+        The memory ports; each has its part of every word.
     irq : Out(1)
         An enabled event has happened.
     """
@@ -99,7 +99,7 @@ class Accelerator(wiring.Component):
             control.events.bytes_read.eq(memory.read_beats * config.port_bytes),
             control.events.bytes_written.eq(memory.write_beats * config.port_bytes),
         ]
-        # Units keep an error until the next start; the register is told once.
+        # Units keep an error until the next start; its register bit is set once.
         levels = {"code": core.corrupt}
         for port in range(config.ports):
             levels[f"tape{port}"] = memory.read_errors[port]

@@ -1,4 +1,4 @@
-"""The parameters of a whole accelerator, from which those of its blocks follow."""
+"""Parameters of a whole accelerator, from which those of its blocks are derived."""
 
 from dataclasses import dataclass, field, fields
 
@@ -27,19 +27,19 @@ from tercel_hw.vector import VectorConfig
 __all__ = ["ACCELERATORS", "CHANNELS", "AcceleratorConfig"]
 
 CHANNELS = ("program", "rows", "vector", "cache", "tape")
-"""What is read, the most urgent first."""
+"""Channels of the memory system, in order of priority."""
 COLUMNS = 8192
 """Widest row of the kv260's accelerators: two banks of UltraRAM."""
 FLOAT32_BYTES = 4
 COUNT_BITS = 24
-"""Of a run of beats, where the tape needs no more."""
+"""Width of a run's number of beats, unless the tape needs more."""
 ULTRA_POSITIONS = 4096
-"""From so many on the memories of scores and weights are UltraRAM."""
+"""Number of positions from which the memories of scores and weights are UltraRAM."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorConfig:
-    """A whole accelerator; the defaults are those of the kv260.
+    """Parameters of a whole accelerator; the defaults are those of the kv260.
 
     Raises
     ------
@@ -48,19 +48,19 @@ class AcceleratorConfig:
     """
 
     tlmm: TlmmConfig = field(default_factory=lambda: TlmmConfig(max_columns=COLUMNS))
-    """The ternary engine; its lanes are the spec's, its widest matrix the widest row."""
+    """The ternary engine, whose lanes and widest matrix are also the accelerator's."""
     ports: int = 4
-    """Memory ports."""
+    """Number of memory ports."""
     port_bytes: int = 16
     """Bytes of a beat of a port."""
     hidden: int = 4096
     """Widest residual stream."""
     head_size: int = 128
-    """Largest head."""
+    """Elements of the largest attention head."""
     heads: int = 32
     """Most query heads."""
     chain: int = 16
-    """Multipliers of the dense engine that add up."""
+    """Multipliers of a chain of the dense engine."""
     positions: int = 4096
     """Most positions of the cache."""
     rows: int = 1 << 17
@@ -70,7 +70,7 @@ class AcceleratorConfig:
     tape_words: int = 4 * 4096
     """Words of the tape buffer."""
     burst_beats: int = 64
-    """Longest burst."""
+    """Beats of the longest burst."""
     address_width: int = 40
     """Bits of a byte address."""
 
@@ -87,7 +87,7 @@ class AcceleratorConfig:
                 f"heads * head_size must not exceed max_columns ({self.tlmm.max_columns}), "
                 f"but is {self.heads * self.head_size}"
             )
-        # The configurations of the blocks check what remains.
+        # The configurations of the blocks check the other rules.
         for name in (
             "spec",
             "vector",
@@ -113,7 +113,7 @@ class AcceleratorConfig:
 
     @property
     def layout(self) -> TapeLayout:
-        """The tape that this accelerator plays."""
+        """Layout of the tape that this accelerator plays."""
         return TapeLayout(
             code=self.tlmm.code,
             tables=self.tlmm.tables,
@@ -124,7 +124,7 @@ class AcceleratorConfig:
 
     @property
     def spec(self) -> AcceleratorSpec:
-        """What the driver must know."""
+        """Parameters that the driver must know."""
         return AcceleratorSpec(
             layout=self.layout,
             nodes=self.nodes,
@@ -193,7 +193,7 @@ class AcceleratorConfig:
         head = (
             padded_rows(self.rows) // ROW_BLOCK * (scales + ROW_BLOCK * layout.words(self.hidden))
         )
-        # Gate and up; queries with as many keys and values; the down projection.
+        # Candidates: gate and up; queries, keys and values of as many heads; the down projection.
         shapes = (
             (2 * columns, self.hidden),
             (3 * self.heads * self.head_size, self.hidden),

@@ -1,4 +1,4 @@
-"""A reset that leaves the memory in peace."""
+"""A reset that keeps the AXI protocol of the memory ports."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,19 +8,19 @@ __all__ = ["Drain"]
 
 
 class Drain(wiring.Component):
-    """Resets the units at once, the memory ports when all that they have asked for has come.
+    """Resets the units at once, and the memory ports when all of their requests are answered.
 
-    A port must neither forget nor withdraw what it has asked for. So where one does not answer, the
-    reset lasts until it does.
+    A port must neither forget nor withdraw a request. So while the memory does not answer one, the
+    reset lasts.
 
     Members
     -------
     reset : In(1)
         A pulse: begin.
     quiet : In(1)
-        Nothing is under way on any port.
+        No request is outstanding on any port.
     flush : Out(1)
-        Hold the units in reset, drop what is read, fill up what is written with nothing.
+        Hold the units in reset, drop words that are read, complete writes without strobes.
     restart : Out(1)
         Reset the ports: the last cycle of ``flush``.
     """

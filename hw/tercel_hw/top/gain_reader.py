@@ -1,4 +1,4 @@
-"""Vector segments: weight scales and norm gains."""
+"""The reader of vector segments: weight scales and norm gains."""
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -11,13 +11,13 @@ from tercel_hw.vector import VectorConfig, command_layout
 __all__ = ["GainReader"]
 
 HEAD = 1
-"""Target of a norm whose segment's weight scales nobody takes."""
+"""Target of a norm for which the segment's weight scales are not used."""
 
 
 class GainReader(wiring.Component):
     """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norm.
 
-    What remains of a segment's last word is dropped.
+    The rest of a segment's last word is dropped.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class GainReader(wiring.Component):
     i : In(stream.Signature(config.word))
         ``words`` of each command.
     o_weights : Out(stream.Signature(ArrayLayout(32, 16)))
-        The weight scales, once a command whose target is the engine.
+        The weight scales, once for each command whose target is the engine.
     o_gain : Out(stream.Signature(32))
-        ``width`` gains a command that is ``normed``.
+        ``width`` gains for each command that is ``normed``.
     """
 
     i_command: stream.Interface
@@ -61,7 +61,7 @@ class GainReader(wiring.Component):
         weights = Signal(SCALARS * FLOAT32_BITS)
         shift, open_, offers = Signal(), Signal(), Signal()
         m.d.comb += [
-            # A new word may come in the cycle in which the last float of the old one goes.
+            # A new word may come in the cycle in which the last float of the old one leaves.
             self.i.ready.eq(open_ & (words != 0) & ((held == 0) | ((held == 1) & shift))),
             self.o_weights.payload.eq(weights),
             self.o_weights.valid.eq(offers),

@@ -1,4 +1,4 @@
-"""All of the accelerator's memory ports."""
+"""The memory system: channels and writers over all memory ports."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ __all__ = ["MemorySystem", "channel_config"]
 DEPTHS = {"program": 32, "rows": 32, "vector": 128, "cache": 512}
 """Words of each channel's FIFO; the tape's is a parameter."""
 STEPS = {"program": 16, "rows": 16}
-"""Words that a channel asks for at a time at most, where a burst would be too many."""
+"""Words of a channel's step where it is less than a burst."""
 BLOCK = 128
-"""From this many words on a FIFO is block RAM."""
+"""Number of words from which a FIFO is block RAM."""
 ULTRA = 4096
 
 
 def channel_config(config: AcceleratorConfig, name: str) -> FetchConfig:
-    """How deep a channel is and how much it asks for at a time."""
+    """Return the configuration of a channel: depth, step and kind of memory."""
     step = min(config.burst_beats, STEPS.get(name, config.burst_beats))
     depth = max(2 * step, DEPTHS.get(name, config.tape_words))
     style = "ultra" if depth >= ULTRA else "block" if depth >= BLOCK else "distributed"
@@ -56,16 +56,16 @@ class MemorySystem(wiring.Component):
     o_word : array of Out streams of words, one a channel
     i_command, i : arrays of 2 In streams of runs and granules (:class:`WriteMerge`)
     writing : Out(1)
-        Something taken is not confirmed by the memory.
+        Some accepted granule is not confirmed by the memory.
     flush, restart : In(1)
-        Those of :class:`Drain`.
+        As in :class:`Drain`.
     quiet : Out(1)
-        Nothing is under way on any port.
+        No request is outstanding on any port.
     read_errors, write_errors : Out(ports)
-        A port has answered with an error; stays until `clear`.
+        A port received an error response; stays until `clear`.
     clear : In(1)
     read_beats, write_beats : Out
-        Beats that passed in this cycle.
+        Number of beats transferred in this cycle.
     """
 
     axi: list[Axi4Interface]
@@ -170,7 +170,7 @@ class MemorySystem(wiring.Component):
             connect(m, flipped(self.i[index]), merge.i[index])
         connect(m, merge.o_command, writer.i_command)
         m.d.comb += [
-            # What a run lacks when it is cut off is made up by granules of no bytes.
+            # A run that is cut off is completed by granules without strobes.
             writer.i.valid.eq(merge.o.valid | self.flush),
             writer.i.payload.data.eq(merge.o.payload.data),
             writer.i.payload.strobe.eq(

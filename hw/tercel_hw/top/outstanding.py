@@ -1,4 +1,4 @@
-"""Work that was issued and has not been done."""
+"""The counter of issued work that is not done."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,21 +8,21 @@ __all__ = ["Outstanding"]
 
 
 class Outstanding(wiring.Component):
-    """Counts what is issued against what is done.
+    """Counts issued items minus done items.
 
     Parameters
     ----------
     most
-        Most that may be outstanding.
+        Most items that may be outstanding.
 
     Members
     -------
     issued : In(2)
-        How many more this cycle.
+        Number of items issued in this cycle.
     done : In(1)
-        One less.
+        An item is done in this cycle.
     any : Out(1)
-        Some are outstanding, from the cycle after they were issued.
+        Some item is outstanding, from the cycle after it was issued.
     """
 
     issued: Signal

@@ -1,4 +1,4 @@
-"""Which words a row loader needs."""
+"""The requests of the words that a row loader needs."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -10,13 +10,13 @@ from tercel_hw.vector import command_layout
 __all__ = ["RowFetch"]
 
 INT8 = 0
-"""Kind of a row that has a scale."""
+"""Kind of an int8 row, which has a scale."""
 
 
 class RowFetch(wiring.Component):
-    """Runs of words for ``rows`` commands; one run a cycle.
+    """Requests the runs of words of ``rows`` commands; one run a cycle.
 
-    Of an int8 row first its scale's word, then its slices, each a run of its own: they lie
+    An int8 row takes a run for its scale's word, then one for each of its slices, which lie
     ``ROW_BLOCK`` words apart.
 
     Members

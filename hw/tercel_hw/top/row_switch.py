@@ -1,4 +1,4 @@
-"""Rows of one of several sources to one of several consumers."""
+"""The switch of rows from one of several sources to one of several consumers."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ __all__ = ["RowSwitch"]
 
 
 class RowSwitch(wiring.Component):
-    """Lets one row pass for every norm command, from its source to its target; no latency.
+    """Passes one row for every norm command, from its source to its target; no latency.
 
-    Between two rows a cycle passes for the command.
+    A cycle between two rows is spent on the command.
 
     Parameters
     ----------
     layout
-        Of an element; ``last`` ends a row.
+        Layout of an element; ``last`` ends a row.
     field
-        The command's field that chooses: ``source`` or ``target``.
+        The command's field that selects: ``source`` or ``target``.
     count
-        Sources or targets.
+        Number of sources or targets.
 
     Members
     -------

@@ -1,4 +1,4 @@
-"""Runs of words to one of several consumers."""
+"""The router of runs of words to one of several consumers."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -10,14 +10,14 @@ __all__ = ["WordRouter"]
 class WordRouter(wiring.Component):
     """Sends the words of each run to the run's target; one word a cycle, no latency.
 
-    Between two runs a cycle passes for the command.
+    A cycle between two runs is spent on the command.
 
     Parameters
     ----------
     width
         Bits of a word.
     targets
-        How many consumers.
+        Number of consumers.
     command
         Layout of a run: it has at least ``target`` and ``words``, not zero.
 
@@ -27,7 +27,7 @@ class WordRouter(wiring.Component):
     i : In(stream.Signature(width))
     o : array of Out(stream.Signature(width))
     active : Out(targets)
-        To whom the words of a run are on their way.
+        One-hot: the target of the current run; zero if there is none.
     """
 
     i_command: stream.Interface
