@@ -1,4 +1,4 @@
-"""All multipliers, and the delays that make chains of them."""
+"""The array of all multiplier chains, with their delays."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
@@ -10,22 +10,22 @@ from tercel_hw.float32.stages import Stages
 __all__ = ["CellArray", "array_latency"]
 
 ENTRY = 2
-"""Cycles from a beat to the first cells."""
+"""Cycles from a beat to the first cell of a chain."""
 
 
 def array_latency(config: DenseConfig) -> int:
-    """Cycles from a beat to the sums of its products: 21 with chains of 16."""
+    """Return the cycles from a beat to the sums of its products: 21 with chains of 16."""
     return ENTRY + config.chain - 1 + Chain.LATENCY
 
 
 class CellArray(wiring.Component):
-    """A beat a cycle against the vectors, or weights times a beat added to what was.
+    """Multiplies a beat a cycle by the vectors (dot), or by weights, accumulating (axpy).
 
-    Dot: the sums of a beat's products are in ``o`` `array_latency` cycles later, for each lane and
-    chain. Axpy: each cell adds up its own products, from those of a beat marked ``first`` on. The
-    beat marked ``last`` ends that: from `array_latency` cycles after it on, ``o`` shows the sums of
-    cell ``chain - 1``, then of the cell before, down to cell 0, one a cycle. The next beat may
-    come ``chain`` cycles after the last.
+    Dot: ``o`` has the sums of a beat's products `array_latency` cycles later, for each lane and
+    chain. Axpy: each cell accumulates its own products, from the beat marked ``first`` to the beat
+    marked ``last``. From `array_latency` cycles after the latter, ``o`` shows the sums of cell
+    ``chain - 1``, then of the previous cell, down to cell 0, one a cycle. The next beat may come
+    ``chain`` cycles after the last.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class CellArray(wiring.Component):
     Members
     -------
     valid, axpy : In(1)
-        A beat comes; it is one of an axpy.
+        A beat is offered; it belongs to an axpy.
     first, last : In(1)
-        Axpy: the first and the last beat that are added up.
+        Axpy: the first and the last beat to accumulate.
     load : In(1)
-        Dot: from this beat on, the vector is another.
+        Dot: a new vector is used from this beat on.
     beat : In(config.beat)
     weights : In(config.weights)
     vector : In(ArrayLayout(ArrayLayout(signed(8), nodes), chains))
@@ -105,23 +105,23 @@ class CellArray(wiring.Component):
         return m
 
     def _weights(self, m: Module, weights) -> list[data.View]:
-        """The weights for each cell, each a cycle after the cell before."""
+        """Return the weights for each cell, each a cycle after the previous cell."""
         found = [data.View(self._config.weights, weights)]
         for cell in range(1, self._config.chain):
-            # Named registers, not a delay: every cell takes its own.
+            # Named registers instead of a delay line: every cell taps one.
             later = Signal(self._config.weights, name=f"weights{cell}", reset_less=True)
             m.d.sync += later.eq(found[-1])
             found.append(later)
         return found
 
     def _controls(self, m: Module) -> tuple[Signal, Signal, data.View]:
-        """What each cell does: a bit a cell of `load` and `axpy`, and its control."""
+        """Return the controls of the cells: a bit a cell of `load` and `axpy`, and its control."""
         config = self._config
         count = config.chain
         width = ENTRY + Chain.CONTROL + count
         ages = {}
         for name in ("valid", "axpy", "first", "load"):
-            # Bit i: i cycles ago.
+            # Bit i is the value of i cycles ago.
             signal = getattr(self, name)
             age = Signal(width, name=f"{name}_ages")
             past = Signal(width - 1, name=f"{name}_past")
@@ -132,7 +132,7 @@ class CellArray(wiring.Component):
         axpys = Signal(unsigned(count))
         m.d.comb += [loads.eq(ages["load"][ENTRY:]), axpys.eq(ages["axpy"][ENTRY:])]
 
-        # Counts the shifts of a drain; cell j shifts j times, and is free then.
+        # Counts the shifts of a drain; cell j shifts j times and is then free.
         begins = Stages(m, Const(1)).delay(
             self.last, array_latency(config) - Chain.CONTROL, "last", reset=True
         )

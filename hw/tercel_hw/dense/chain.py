@@ -1,4 +1,4 @@
-"""Multipliers that add up from one to the next."""
+"""A chain of multipliers, each of which adds its product to the previous one's sum."""
 
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
@@ -24,17 +24,17 @@ ATTRIBUTES = {
 
 
 def cell_control() -> data.StructLayout:
-    """What a cell adds in a cycle: its product, and its own sum or that of the cell before."""
+    """Layout of a cell's addends: its product, and its own sum or the previous cell's."""
     return data.StructLayout({"multiply": 1, "keep": 1, "cascade": 1})
 
 
 class Chain(wiring.Component):
     """A lane's ``chain`` cells, each a DSP48E2 with all of its registers.
 
-    Cell j does in cycle t + j what cell 0 does in cycle t: whoever drives the chain delays all
-    inputs of cell j by j cycles. In cell 0: a byte that comes in cycle t is multiplied with the
-    vector's byte or, if ``axpy`` in cycle t, with the weight of cycle t; the product is in the sum
-    from cycle t + ``LATENCY`` on, as ``control`` says in cycle t + ``CONTROL``.
+    Cell j does in cycle t + j what cell 0 does in cycle t: the driver delays all inputs of cell j
+    by j cycles. In cell 0, the byte of cycle t is multiplied by the vector's byte or, if ``axpy``
+    is high in cycle t, by the weight of cycle t; the product is in the sum from cycle t +
+    ``LATENCY`` on, according to ``control`` in cycle t + ``CONTROL``.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class Chain(wiring.Component):
     Members
     -------
     bytes : In(ArrayLayout(signed(8), chain))
-        Of a row.
+        Bytes of a row.
     vector : In(signed(8))
-        For the cell whose bit of `load` is set: from the byte of the same cycle on.
+        New vector byte of the cell whose bit of `load` is set, used from the same cycle's byte on.
     load : In(chain)
     weights : In(ArrayLayout(unsigned(17), chain))
     axpy : In(chain)

@@ -1,4 +1,4 @@
-"""The dense engine's shape."""
+"""Parameters of the dense engine."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,22 @@ from tercel_hw.checks import check_integer, check_power_of_two
 __all__ = ["TOTAL_BITS", "WEIGHT_BITS", "DenseConfig"]
 
 WEIGHT_BITS = 17
-"""Of an axpy weight, unsigned."""
+"""Width of an axpy weight, unsigned."""
 TOTAL_BITS = 37
-"""Of an axpy sum: (2^17 - 1) * 127 * rows is below 2^36 for up to 4128 rows."""
+"""Width of an axpy sum: (2^17 - 1) * 127 * rows is below 2^36 for up to 4128 rows."""
 PRODUCT = 127 * 127
 HALVES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseConfig:
-    """Shape of a dense engine.
+    """Parameters of a dense engine.
 
-    There is one multiplier, a DSP48E2 on UltraScale+, for each lane and byte of a beat. Those of
-    ``chain`` bytes add up from one to the next.
+    There is one multiplier, a DSP48E2 on UltraScale+, for each lane and byte of a beat. The
+    multipliers of ``chain`` bytes form a chain, in which each adds to the previous one's sum.
 
-    Rows are cut into *slices* of a beat each, vectors likewise. The last slice of a row may be a
-    *half* slice: then a beat holds that of two rows.
+    Rows and vectors are cut into *slices* of a beat each. The last slice of a row may be a *half*
+    slice: then a beat holds the half slices of two rows.
 
     Raises
     ------
@@ -34,17 +34,17 @@ class DenseConfig:
     """
 
     nodes: int = 8
-    """Lanes, K: vectors a beat meets."""
+    """Lanes, K: vectors that a beat is multiplied by."""
     macs: int = 64
     """Bytes of a beat: multiply-accumulates per lane and cycle."""
     chain: int = 16
-    """Multipliers of a chain; at most half a beat. A dot's slice takes as many cycles at least."""
+    """Multipliers of a chain, at most half a beat; the fewest cycles of a dot's slice."""
     slices: int = 64
-    """Capacity of a lane's vectors."""
+    """Capacity of a lane's vectors in slices."""
     tile: int = 64
-    """Most rows of a dot's tile, whose sums are kept from slice to slice."""
+    """Most rows of a dot's tile, whose sums are stored from slice to slice."""
     totals: int = 2
-    """Slices of axpy sums that are kept until they are read; a command has no more."""
+    """Slices of axpy sums that are stored until they are read; the most of a command."""
     rows: int = 1 << 17
     """Most rows of a command."""
 
@@ -59,12 +59,12 @@ class DenseConfig:
 
     @property
     def chains(self) -> int:
-        """Chains of a lane."""
+        """Number of chains of a lane."""
         return self.macs // self.chain
 
     @property
     def sum_bits(self) -> int:
-        """Of a dot product."""
+        """Width of a dot product."""
         return (self.slices * self.macs * PRODUCT).bit_length() + 1
 
     @property
@@ -73,7 +73,7 @@ class DenseConfig:
 
     @property
     def column(self) -> data.StructLayout:
-        """An element of vectors: byte ``index`` of a slice, for those of the lanes in ``lanes``."""
+        """Layout of a vector element: byte ``index`` of a slice, for the lanes set in ``lanes``."""
         return data.StructLayout(
             {
                 "slice": range(self.slices),
@@ -86,7 +86,7 @@ class DenseConfig:
 
     @property
     def command(self) -> data.StructLayout:
-        """A sweep over rows of ``full`` slices and, if ``half``, a half slice."""
+        """Layout of a sweep over rows of ``full`` slices and, if ``half``, a half slice."""
         return data.StructLayout(
             {
                 "axpy": 1,
@@ -100,23 +100,23 @@ class DenseConfig:
 
     @property
     def sums(self) -> data.ArrayLayout:
-        """What a dot yields for a row."""
+        """Layout of a row's dot products, one a lane."""
         return data.ArrayLayout(signed(self.sum_bits), self.nodes)
 
     @property
     def weights(self) -> data.ArrayLayout:
-        """What axpy takes for a beat: weights of the row or rows in its lower and upper half."""
+        """Layout of an axpy beat's weights: those of the rows in its lower and upper half."""
         return data.ArrayLayout(data.ArrayLayout(unsigned(WEIGHT_BITS), self.nodes), HALVES)
 
     @property
     def chain_totals(self) -> data.ArrayLayout:
-        """Axpy sums of the same cell of all chains."""
+        """Layout of the sums of one cell of all chains."""
         lanes = data.ArrayLayout(signed(TOTAL_BITS), self.nodes)
         return data.ArrayLayout(lanes, self.chains)
 
     @property
     def read(self) -> data.StructLayout:
-        """How the totals of an axpy sweep are read: all ``elements``, ``head_slots`` times."""
+        """Layout of a read of an axpy sweep's totals: all ``elements``, ``head_slots`` times."""
         return data.StructLayout(
             {
                 "elements": range(self.totals * self.macs + 1),
@@ -128,7 +128,7 @@ class DenseConfig:
 
     @property
     def totals_read(self) -> data.StructLayout:
-        """What is read: an element of all lanes."""
+        """Layout of the totals of an element of all lanes."""
         return data.StructLayout(
             {
                 "sums": data.ArrayLayout(signed(TOTAL_BITS), self.nodes),

@@ -1,4 +1,4 @@
-"""From products of beats to dot products of rows."""
+"""The sums of the dot products of rows, over the beats of their slices."""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
@@ -9,10 +9,10 @@ __all__ = ["DotSums", "beat_layout"]
 
 
 def beat_layout(config: DenseConfig) -> data.StructLayout:
-    """What a beat of a dot is.
+    """Return the layout of a dot beat's description.
 
-    ``start``: the first slice of its rows; ``final``: the last; ``half``: a half slice, of ``row``
-    and the one after it, which ``pair`` says is wanted; ``row`` counts within the tile.
+    ``start`` marks the first slice of its rows, ``final`` the last, ``half`` a half slice, of
+    ``row`` and, if ``pair``, of the row after it; ``row`` counts within the tile.
     """
     return data.StructLayout(
         {"start": 1, "final": 1, "half": 1, "pair": 1, "row": range(config.tile)}
@@ -20,7 +20,7 @@ def beat_layout(config: DenseConfig) -> data.StructLayout:
 
 
 class DotSums(wiring.Component):
-    """Adds up the slices of rows, a beat a cycle; sums of a tile's rows are kept in the meantime.
+    """Accumulates the slices of rows, a beat a cycle; stores the sums of a tile's rows.
 
     A row's sum leaves ``LATENCY`` cycles after the sums of its final beat have come, and that of a
     half slice's second row a cycle later. A final beat of two rows must not be followed by another
@@ -105,7 +105,7 @@ class DotSums(wiring.Component):
         return m
 
     def _halves(self, m: Module, lane: int) -> tuple[Value, Value]:
-        """A lane's products of the lower and of the upper half of a beat."""
+        """Return a lane's sums of products of the lower and of the upper half of a beat."""
         config = self._config
         bits = config.sum_bits
         sums = []
@@ -121,7 +121,7 @@ class DotSums(wiring.Component):
         return sums[0], sums[1]
 
     def _kept(self, m: Module, read, written, write, whole, other) -> data.View:
-        """Sums of a tile's rows, those with even and odd numbers apart; the read row's."""
+        """Add the memories of even and odd rows' sums; return the sums of the read row."""
         config = self._config
         found = []
         for parity, value in enumerate((whole, Mux(written.half, other, whole))):

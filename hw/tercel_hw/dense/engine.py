@@ -16,25 +16,25 @@ __all__ = ["DenseEngine", "dense_latency", "totals_latency"]
 
 
 def dense_latency(config: DenseConfig) -> int:
-    """Cycles from a row's last beat to its sum: 25 with chains of 16."""
+    """Return the cycles from a row's last beat to its sum: 25 with chains of 16."""
     return array_latency(config) + DotSums.LATENCY + 1
 
 
 def totals_latency(config: DenseConfig) -> int:
-    """Cycles from a slice's last beat to its first total: 39 with chains of 16."""
+    """Return the cycles from a slice's last beat to its first total: 39 with chains of 16."""
     return array_latency(config) + config.chain - 1 + TotalBuffer.LATENCY
 
 
 class DenseEngine(wiring.Component):
     """Streams int8 rows past K int8 vectors (dot) or K weights a row (axpy); all sums are exact.
 
-    Rows come in beats of ``macs`` bytes, in slices. A dot's command is swept tile by tile: of
-    ``tile`` rows, the last of what remains, first the half slice, two rows a beat, then the full
-    slices, each of all rows of the tile. It gives K sums a row. An axpy's command is swept slice
-    by slice, each of all rows, the half slice last; it gives the sum over all rows of
-    ``weight[lane] * row[element]`` for all elements. Bytes beyond a row's elements are ignored by
-    axpy; in dot mode they meet what the vector has there, so one of both must be zero. In an axpy's
-    last half beat the second of two rows may be missing: its weights must be zero.
+    Rows come in beats of ``macs`` bytes, in slices. A dot sweeps tile by tile: for ``tile`` rows
+    (the last tile has the remaining ones), first the half slice, two rows a beat, then the full
+    slices, each of all rows of the tile. It gives K sums a row. An axpy sweeps slice by slice, each
+    of all rows, the half slice last; it gives the sum over all rows of ``weight[lane] *
+    row[element]`` for all elements. Bytes beyond a row's elements are ignored by axpy; a dot
+    multiplies them by the vector's, so one of both must be zero. In an axpy's last half beat the
+    second of two rows may be missing: its weights must be zero.
 
     The cycles are those of :class:`Sequencer`. With a row's last beat taken in cycle 0, its sum is
     offered in cycle `dense_latency`; with a slice's last beat taken in cycle 0, its first total is
@@ -50,18 +50,18 @@ class DenseEngine(wiring.Component):
     i_vector : In(stream.Signature(config.column))
         Writes a byte of the lanes' vectors, always ready; not of a slice that a sweep still reads.
     i_command : In(stream.Signature(config.command))
-        ``rows`` and the number of slices at least 1. Dot: from ``slice`` on lie the full slices of
-        the vectors, then the half one. Axpy: at most ``totals`` slices, and 4128 rows, for which
-        the totals are exact.
+        ``rows`` and the number of slices at least 1. Dot: the full slices of the vectors begin at
+        ``slice``, followed by the half one. Axpy: at most ``totals`` slices, and 4128 rows, for
+        which the totals are exact.
     i_row : In(stream.Signature(config.beat))
     i_weight : In(stream.Signature(config.weights))
         Axpy: one for each beat.
     o_sum : Out(stream.Signature(config.sums))
         Dot: one for each row.
     i_read : In(stream.Signature(config.read))
-        One for each axpy sweep, in order, also long before; at least two elements.
+        One for each axpy sweep, in order, at any time before; at least two elements.
     o_total : Out(stream.Signature(config.totals_read))
-        What it asks for.
+        The totals that ``i_read`` requests.
     """
 
     i_vector: stream.Interface
@@ -144,7 +144,7 @@ class DenseEngine(wiring.Component):
         return m
 
     def _queue(self, m: Module, sequencer: Sequencer, sums: DotSums) -> None:
-        """Sums wait in a queue; a beat whose sums might not fit is not taken."""
+        """Queue the sums; a beat whose sums might not fit is not taken."""
         config = self._config
         depth = 1 << (dense_latency(config) + 2).bit_length()
         m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=depth)

@@ -1,4 +1,4 @@
-"""The order of a dense engine's beats."""
+"""The sequencer of a dense engine's beats."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,14 +10,14 @@ __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Takes a sweep's beats, and says what each of them is.
+    """Accepts a sweep's beats and describes each of them.
 
     Dot: tile by tile, in a tile the half slice first, then the full ones, so that sums of rows
     leave one by one with the last slice. Axpy: slice by slice, the full ones first, over all rows.
 
-    A beat a cycle, but: a dot's slice takes ``chain`` cycles at least, while its vector is read; a
-    dot's beat whose two sums leave is followed by a cycle without; an axpy's slice is followed by
-    ``chain - 1`` cycles without, while its sums are moved out.
+    Throughput: a beat a cycle, with exceptions. A dot's slice takes at least ``chain`` cycles,
+    while its vector is read; a dot's beat that completes two sums is followed by an idle cycle; an
+    axpy's slice is followed by ``chain - 1`` idle cycles, while its sums are moved out.
 
     Parameters
     ----------
@@ -28,21 +28,21 @@ class Sequencer(wiring.Component):
     -------
     i_command : In(stream.Signature(config.command))
     beat_valid, weight_valid : In(1)
-        The next beat is there, and its weights.
+        The next beat is available, and its weights.
     taken, weight_taken : Out(1)
-        It is taken, and with it its weights.
+        The beat is taken, and its weights.
     room : In(1)
-        Two more sums may leave.
+        There is room for two more sums.
     sums : Out(range(3))
-        So many will leave of this beat.
+        Number of sums that this beat completes.
     released : In(1)
         The totals of a slice have been read.
     axpy, first, last, load : Out(1)
-        Of the taken beat, those of a :class:`CellArray`.
+        Controls of a :class:`CellArray` for the taken beat.
     slice : Out(range(slices))
-        The vector's slice, with `load`.
+        The vector's slice, valid with `load`.
     beat : Out(beat_layout(config))
-        Of a dot's beat.
+        Description of a dot's beat.
     """
 
     i_command: stream.Interface
@@ -85,7 +85,7 @@ class Sequencer(wiring.Component):
         command = Signal(config.command)
         offered = self.i_command.payload
         busy = Signal()
-        # Rows of the tile (axpy: all), as many less one, pairs less one; rows behind the tile.
+        # Rows of the tile (axpy: all rows), the same less one, pairs less one; rows after the tile.
         rows, last_row, last_pair, behind = (Signal(range(config.rows + 1)) for _ in range(4))
         half, number = Signal(), Signal.like(command.full)
         word = Signal(range(config.rows))
@@ -108,7 +108,7 @@ class Sequencer(wiring.Component):
         self._tell(m, command, half, number, word, first_word, last_word, last_slice, rows)
 
         def begin(count, axpy) -> None:
-            """A tile of so many rows."""
+            """Begin a tile of ``count`` rows."""
             m.d.sync += [rows.eq(count), last_row.eq(count - 1), last_pair.eq((count - 1) >> 1)]
             m.d.sync += number.eq(0)
 
@@ -141,11 +141,11 @@ class Sequencer(wiring.Component):
 
     @staticmethod
     def _is_last(command, number):
-        """Whether a full slice is the last of its tile."""
+        """Return a bit that is set if a full slice is the last of its tile."""
         return (number + 1 == command.full) & ~(command.axpy & command.half)
 
     def _pauses(self, m: Module, first_word: Signal) -> Signal:
-        """Whether no pause is due before the next beat."""
+        """Return a signal that is high if no pause is due before the next beat."""
         config = self._config
         loading, draining = Signal(range(config.chain)), Signal(range(config.chain))
         paired = Signal()
@@ -164,7 +164,7 @@ class Sequencer(wiring.Component):
     def _tell(
         self, m: Module, command, half, number, word, first_word, last_word, last_slice, rows
     ) -> None:
-        """What the taken beat is."""
+        """Drive the description of the taken beat."""
         beat, dot = self.beat, self.taken & ~command.axpy
         pair = Signal()
         m.d.comb += [
@@ -176,7 +176,7 @@ class Sequencer(wiring.Component):
             beat.start.eq(Mux(command.half, half, number == 0)),
             beat.final.eq(last_slice),
             beat.half.eq(half),
-            # The second row of the last pair may not be there.
+            # The last pair may lack its second row.
             pair.eq(~(last_word & rows[0])),
             beat.pair.eq(pair),
             beat.row.eq(Mux(half, word << 1, word)),

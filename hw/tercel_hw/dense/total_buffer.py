@@ -1,4 +1,4 @@
-"""Axpy sums between the cells and whoever reads them."""
+"""The buffer of axpy sums between the cells and their reader."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -10,11 +10,11 @@ __all__ = ["TotalBuffer"]
 
 
 class TotalBuffer(wiring.Component):
-    """Keeps the sums of slices, and gives them out element by element.
+    """Stores the sums of slices and delivers them element by element.
 
-    A slice comes in ``chain`` cycles, the last cell's sums first. The elements of a half slice
+    A slice is written in ``chain`` cycles, the last cell's sums first. The elements of a half slice
     are the sums of both halves of the beat. An element a cycle; the first of a slice is offered
-    ``LATENCY`` cycles after the cycle in which cell 0's sums came, if the command waits.
+    ``LATENCY`` cycles after the cycle of cell 0's sums if the command waits.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class TotalBuffer(wiring.Component):
     Members
     -------
     i_valid : In(1)
-        Sums come, from here on for ``chain`` cycles.
+        The first of ``chain`` successive cycles with sums.
     i : In(config.chain_totals)
     i_command : In(stream.Signature(config.read))
         One for each axpy sweep, of at least two elements; taken with its last element.
@@ -71,7 +71,7 @@ class TotalBuffer(wiring.Component):
         command = self.i_command.payload
         enable, issued = Signal(), Signal()
         slot, first = Signal(range(config.totals)), Signal(range(config.totals))
-        # The element within its slice, its slice, all elements of the head slot so far.
+        # Index of the element within its slice, of its slice, and of the element in the head slot.
         index, number = Signal(range(config.macs)), Signal(range(config.totals))
         element = Signal.like(command.elements)
         head_slot = Signal(range(config.nodes))
@@ -86,7 +86,7 @@ class TotalBuffer(wiring.Component):
         ]
 
         with m.If(issued):
-            # Known a cycle before, as much hangs on it; a head slot has more than one element.
+            # Computed a cycle ahead for its large fan-out; a head slot has more than one element.
             m.d.sync += last_element.eq(~last_element & (element + 2 == command.elements))
             m.d.sync += [index.eq(index + 1), element.eq(element + 1)]
             with m.If(last_of_slice):
@@ -115,7 +115,7 @@ class TotalBuffer(wiring.Component):
         return m
 
     def _write(self, m: Module, write) -> Signal:
-        """Write what comes; how many slices are there of the sweeps that have not been read."""
+        """Write the sums; return the number of complete slices of the sweeps that are not read."""
         config = self._config
         cell = Signal(range(config.chain), init=config.chain - 1)
         slot = Signal(range(config.totals))
@@ -133,14 +133,14 @@ class TotalBuffer(wiring.Component):
         filled = Signal(range(2 * config.totals + 1))
         command = self.i_command
         done = command.valid & command.ready
-        # Slices that have been read count until the sweep's last element has left.
+        # Read slices count until the sweep's last element has left.
         slices = Signal(range(config.totals + 1))
         m.d.comb += slices.eq(command.payload.full + command.payload.half)
         m.d.sync += filled.eq(filled + complete - Mux(done, slices, 0))
         return filled
 
     def _add(self, m: Module, found, chain, half, enable, issued, head_slot, last) -> None:
-        """Choose the chain; in a half slice add the one of the upper half."""
+        """Select the chain's sums; in a half slice add those of the upper half's chain."""
         config = self._config
         parts = [found[index].as_value() for index in range(config.chains)]
         middle = config.chains // 2

@@ -1,4 +1,4 @@
-"""The vectors that a dense engine holds against rows."""
+"""The memory of the vectors that a dense engine multiplies rows by."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -9,10 +9,10 @@ __all__ = ["VectorStore"]
 
 
 class VectorStore(wiring.Component):
-    """Slices of K vectors in block RAM; a slice is read cell by cell.
+    """Stores slices of K vectors in block RAM; a slice is read cell by cell.
 
-    A word holds the bytes of the same cell of all chains and lanes. The first leaves two cycles
-    after `load`, the others in the cycles that follow, as the cells of a chain want them.
+    A word holds the bytes of one cell of all chains and lanes. The first leaves two cycles after
+    `load`, the others in the cycles that follow, as the cells of a chain need them.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ class VectorStore(wiring.Component):
     Members
     -------
     i : In(stream.Signature(config.column))
-        Always ready; what is not written of a slice's bytes keeps its value. A half slice is
+        Always ready; bytes of a slice that are not written keep their value. A half slice is
         written into both halves of the beat.
     load : In(1)
         Read the slice; not again within ``chain`` cycles.
     slice : In(range(slices))
-        With `load`.
+        Slice to read, valid with `load`.
     o : Out(ArrayLayout(ArrayLayout(signed(8), nodes), chains))
     """
 
@@ -65,7 +65,7 @@ class VectorStore(wiring.Component):
         cell, chain = column.index[:cell_bits], column.index[cell_bits:]
         enables = []
         for index in range(config.chains):
-            # A half slice's chain has its like in the upper half.
+            # A half slice's chain has its copy in the upper half.
             other = index % (config.chains // 2)
             mine = (chain == index) | (column.half & (chain == other))
             enables.append(column.lanes & (self.i.valid & mine).replicate(config.nodes))

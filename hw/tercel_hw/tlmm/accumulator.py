@@ -1,4 +1,4 @@
-"""The partial sums of a block of rows."""
+"""The accumulator of the partial sums of a block of rows."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
@@ -15,8 +15,8 @@ class Accumulator(wiring.Component):
     """Adds the totals of a row's chunks, for every row of a block and every node.
 
     One total a cycle; the sum of a row leaves `LATENCY` cycles after its final total, without flow
-    control. Two totals of one row must be `SAME_ROW` cycles apart or more: read, add and write are
-    one cycle each and nothing is forwarded.
+    control. Two totals of one row must be at least `SAME_ROW` cycles apart: read, add and write
+    take a cycle each and there is no bypass.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ class Accumulator(wiring.Component):
     Members
     -------
     tag : In
-        The row that the total belongs to, and which of its chunks this is.
+        Row of the total, and flags of its first and final chunk.
     total : In
-        One total a node.
+        Total of each node.
     valid : Out
         A row is complete.
     sums : Out
-        Its sums, and whether it is the matrix's last.
+        Sums of the row; ``last`` on the matrix's last row.
     """
 
     LATENCY = 2

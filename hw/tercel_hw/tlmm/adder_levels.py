@@ -1,17 +1,17 @@
-"""The levels of an adder tree, which engines know without building one."""
+"""The latency of an adder tree, computed without building one."""
 
 __all__ = ["COMPLEMENTED", "COUNTED", "SUMMED", "count_latency", "tree_latency"]
 
 COMPLEMENTED = 2
-"""Terms with a sign that an adder takes: a bit's table has the two signs as further inputs."""
+"""Signed terms of an adder: the lookup table of a bit has the two signs as further inputs."""
 SUMMED = 3
-"""Other terms that an adder takes."""
+"""Unsigned terms or sums of an adder."""
 COUNTED = (6, 4)
-"""Bits that the first level counts at a time, and counts that a later level adds up."""
+"""Bits that the first level counts at a time, and counts that each later level adds."""
 
 
 def count_latency(bits: int) -> int:
-    """Cycles to count the ones of so many bits; 0 if there are none."""
+    """Return the cycles to count the ones of ``bits`` bits; 0 for no bits."""
     if not bits:
         return 0
     first, later = COUNTED
@@ -22,9 +22,9 @@ def count_latency(bits: int) -> int:
 
 
 def tree_latency(*, plain: int, with_sign: int) -> int:
-    """Cycles of a tree of so many terms, 1 at least.
+    """Return the cycles of a tree of ``plain`` and ``with_sign`` terms, at least 1.
 
-    The count of the signs is one more term as soon as it is known.
+    The count of the signs is one more term from the level at which it is known.
     """
     counted = count_latency(with_sign)
     terms = -(-plain // SUMMED) + -(-with_sign // COMPLEMENTED)

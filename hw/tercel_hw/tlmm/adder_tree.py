@@ -1,4 +1,4 @@
-"""Many signed terms to one sum."""
+"""A pipelined adder tree of many signed terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["AdderTree"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Term:
-    """A number ``low..high`` of each lane."""
+    """A term: a number in ``low..high`` of each lane."""
 
     low: int
     high: int
@@ -26,10 +26,10 @@ class _Term:
 class AdderTree(wiring.Component):
     """A pipelined tree of adders, K nodes wide.
 
-    A term with a sign has the same one for all nodes. ``-x`` is ``~x + 1``: adders of two such
-    terms take each of them or its complement, and the ones that are missing are counted beside the
-    tree, once for all nodes, and added like a term. All other adders have three operands
-    (`TernaryAdder`). Every sum is just as wide as its terms can make it.
+    A term with a sign has the same sign for all nodes. ``-x`` is ``~x + 1``: adders of two such
+    terms take each of them or its complement; the missing ones are counted beside the tree, once
+    for all nodes, and added as a term. All other adders have three operands (`TernaryAdder`). Every
+    sum is only as wide as its terms require.
 
     One set of terms a cycle; the result ``latency`` cycles later.
 
@@ -38,7 +38,7 @@ class AdderTree(wiring.Component):
     peaks
         Largest magnitude of every term.
     negatable
-        Which terms have a sign.
+        For each term, True if it has a sign.
     nodes
         Lanes K.
 
@@ -47,11 +47,11 @@ class AdderTree(wiring.Component):
     enable : In
         Clock enable of all registers.
     terms : In
-        ``[term][node]``, as wide as the largest needs.
+        ``[term][node]``, each as wide as the largest peak.
     negative : In
-        The signs of the terms; those of terms without one are ignored.
+        Signs of the terms; ignored for terms without one.
     total : Out
-        Their sum, node by node.
+        Sum of the terms for each node.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class AdderTree(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles: the levels of the tree."""
+        """Cycles from terms to total, the levels of the tree."""
         with_sign = sum(self._negatable)
         return tree_latency(plain=len(self._peaks) - with_sign, with_sign=with_sign)
 
@@ -118,14 +118,14 @@ class AdderTree(wiring.Component):
         return _Term(low=-peak, high=peak, values=values)
 
     def _chosen(self, index: int) -> _Term:
-        """A term or its complement."""
+        """Return a term, or its complement if it is negative."""
         term = self._term(index)
         values = [Mux(self.negative[index], ~value, value) for value in term.values]
         return _Term(low=term.low - 1, high=term.high, values=values)
 
 
 def _level(m: Module, name: str, terms: list[_Term], size: int, enable: Value) -> list[_Term]:
-    """The registers behind the sums of so many terms each, or of what remains."""
+    """Add a level of registered sums of ``size`` terms each, the last of the remaining ones."""
     groups = [terms[start : start + size] for start in range(0, len(terms), size)]
     return [_sum(m, f"{name}_{place}", group, enable) for place, group in enumerate(groups)]
 

@@ -1,4 +1,4 @@
-"""Adders with a sign."""
+"""Addition or subtraction by a sign."""
 
 from amaranth.hdl import Mux, Value
 
@@ -6,5 +6,5 @@ __all__ = ["plus_or_minus"]
 
 
 def plus_or_minus(minus: Value, a: Value, b: Value) -> Value:
-    """``a - b`` if ``minus``, else ``a + b``, as one carry chain with ``minus`` as its carry in."""
+    """Return ``a - b`` if ``minus``, else ``a + b``; one carry chain with ``minus`` as carry in."""
     return minus + a + Mux(minus, ~b, b)

@@ -1,4 +1,4 @@
-"""The parameters of the accelerator's blocks, and what follows from them."""
+"""Parameters of the TLMM engine, and its latencies and durations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -10,16 +10,16 @@ from tercel_hw.tlmm.adder_levels import tree_latency
 __all__ = ["TLMM", "TlmmConfig"]
 
 PARTS = {"base3": (3, 2), "index5": (3,)}
-"""How the trits of a code are cut: each part has a table of its own."""
+"""Trits of the parts of each code; every part has its own table."""
 ACTIVATION = 127
 """Largest magnitude of an activation."""
 TABLE_WORDS = 32
-"""Words of distributed RAM behind one address of a lookup table."""
+"""Words of a lookup table used as memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TlmmConfig:
-    """The ternary table-lookup matmul engine; the defaults are those of the kv260.
+    """Parameters of the ternary table-lookup matmul engine; the defaults are the kv260's.
 
     Raises
     ------
@@ -67,11 +67,11 @@ class TlmmConfig:
 
     @property
     def layout(self) -> TapeLayout:
-        """A tape that this engine plays; its ports are nothing to the engine."""
+        """Layout of a tape that this engine plays; the engine does not depend on its ports."""
         return TapeLayout(code=self.code, tables=self.tables, block_rows=self.block_rows)
 
     def chunks(self, columns: int) -> Chunks:
-        """How the rows of a matrix are cut.
+        """Return the cut of a matrix of ``columns`` columns into chunks.
 
         Raises
         ------
@@ -84,21 +84,21 @@ class TlmmConfig:
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """Trits of each part of a code; a part has its own table."""
+        """Trits of each part of a code; every part has its own table."""
         return PARTS[self.code]
 
     @property
     def halved(self) -> tuple[bool, ...]:
-        """Whether a part's table holds only one half of the sums; the others are their negatives.
+        """For each part, True if its table holds half of the sums; the others are their negatives.
 
-        It does where both banks would not fit in the words of a lookup table otherwise. A sum with
-        a sign takes more of the adder tree than one without.
+        A table is halved if both banks would not fit the words of a lookup table otherwise: sums
+        with a sign make the adder tree larger.
         """
         return tuple(2 * 3**trits > TABLE_WORDS for trits in self.parts)
 
     @property
     def sums(self) -> tuple[int, ...]:
-        """Sums in the table of each part, beside entry 0, the sum of no activation."""
+        """Entries in the table of each part without entry 0, which is zero."""
         return tuple(
             3**trits // 2 if half else 3**trits - 1
             for trits, half in zip(self.parts, self.halved, strict=True)
@@ -106,7 +106,7 @@ class TlmmConfig:
 
     @property
     def entries(self) -> int:
-        """Entries written to the largest table of a code, and the cycles that takes."""
+        """Entries of the largest table of a code, and cycles to fill it."""
         return max(self.sums)
 
     @property
@@ -116,20 +116,20 @@ class TlmmConfig:
 
     @property
     def peaks(self) -> tuple[int, ...]:
-        """Largest magnitude of each term of a row-chunk: the parts of code 0, of code 1, ..."""
+        """Largest magnitude of each term of a row-chunk: parts of code 0, of code 1, and so on."""
         return tuple(trits * ACTIVATION for trits in self.parts) * self.tables
 
     @property
     def latency(self) -> int:
-        """Cycles from a row-chunk that completes a row to the transfer of the row's sum.
+        """Cycles from the row-chunk that completes a row to the transfer of the row's sum.
 
-        Decoder and lookup 1 each, a level of the adder tree 1, accumulator 2, output queue 1.
+        Decoder 1, lookup 1, each level of the adder tree 1, accumulator 2, output queue 1.
         """
         with_sign = sum(self.halved) * self.tables
         return 5 + tree_latency(plain=len(self.peaks) - with_sign, with_sign=with_sign)
 
     def fill_cycles(self, codes: int) -> int:
-        """Cycles from the first group of a chunk of ``codes`` codes to the first use of it.
+        """Return the cycles from the first group of a chunk of ``codes`` codes to its first use.
 
         A fill is hidden behind the use of the other bank if this is at most the rows of the block.
         """
@@ -137,16 +137,16 @@ class TlmmConfig:
         return rounds * self.entries + odd + self.entries + 1
 
     def cycles(self, rows: int, columns: int) -> int:
-        """Cycles from the transfer of a matrix's command to that of its last sum.
+        """Return the cycles from the transfer of a matrix's command to that of its last sum.
 
-        Exact where groups, codes and the consumer of the sums never wait and the engine was idle.
+        Exact if groups, codes and sums never stall and the engine was idle.
         """
         return self.finish_cycles([(rows, columns)])[0]
 
     def finish_cycles(self, shapes: Iterable[tuple[int, int]]) -> list[int]:
-        """When the last sum of each of these matrices leaves, one command after the other.
+        """Return the cycle in which the last sum of each matrix leaves, for successive commands.
 
-        Counted from the first command's transfer; exact where no stream keeps the engine waiting.
+        Counted from the first command's transfer; exact if no stream stalls the engine.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Weight codes to table lookups."""
+"""The decoder of weight codes to table lookups."""
 
 from itertools import pairwise
 
@@ -15,11 +15,11 @@ from tercel_hw.tlmm.layouts import lookup_layout
 __all__ = ["CodeDecoder", "balanced_parts"]
 
 LOWER_BITS = 3
-"""Bits of a code on which its upper part depends only by one step; it leaves five others."""
+"""Low bits of a code, which change its upper part by at most one; five others remain."""
 
 
 def balanced_parts(code: WeightCode, parts: tuple[int, ...]) -> np.ndarray:
-    """The golden decoder: ``[codes, parts]`` balanced ternary numbers ``sum(t_i * 3**i)``."""
+    """Golden decoder: balanced ternary numbers ``sum(t_i * 3**i)``, shape ``[codes, parts]``."""
     trits = code.decode(np.arange(code.size, dtype=np.uint8)[:, None]).astype(int)
     ends = np.cumsum((0, *parts))
     return np.stack(
@@ -29,15 +29,15 @@ def balanced_parts(code: WeightCode, parts: tuple[int, ...]) -> np.ndarray:
 
 
 class CodeDecoder(wiring.Component):
-    """One weight code to one lookup a part; without registers.
+    """Decodes a weight code to one lookup a part, combinationally.
 
     The trits of a part are a balanced ternary number. In a halved table, the lower part's, its
-    magnitude is the entry and its sign the sign of the sum. In a full one, the upper part's, the
+    magnitude is the entry and its sign the sign of the sum. In a full table, the upper part's, the
     entry is the number modulo ``3**trits``. So the code of zeros looks up entry 0 of every table,
     which is zero.
 
-    No step has more inputs than a lookup table: the upper part is found first, then its share
-    subtracted.
+    No step has more inputs than a lookup table: the upper part is decoded first, then its value is
+    subtracted from the code.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class CodeDecoder(wiring.Component):
     code : In
         The weight code.
     lookups : Out
-        One lookup a part; of a corrupt code they mean nothing.
+        One lookup a part; undefined for a corrupt code.
     corrupt : Out
-        The code is none of the valid ones.
+        The code is invalid.
     """
 
     code: Signal
@@ -82,11 +82,11 @@ class CodeDecoder(wiring.Component):
         return m
 
     def _upper(self, m: Module, size: int) -> Value:
-        """Look up the upper part, ``code // size``; its share of the code."""
+        """Look up the upper part, ``code // size``; return its value in the code."""
         balanced = _balanced(self._config.parts[1])
-        # A signal of its own: read back from the lookups it would look like a loop to some tools.
+        # A separate signal: read back from the lookups, some tools would report a loop.
         index = Signal.like(self.lookups[1].index, name="upper_index")
-        # Among codes whose upper bits agree, the part has one value or the next.
+        # Codes with equal upper bits have one value of the part or the next.
         codes = np.arange(1 << len(self.code))
         lowest = codes >> LOWER_BITS << LOWER_BITS
         upper, stepped = self.code[LOWER_BITS:], Signal()
@@ -102,12 +102,12 @@ class CodeDecoder(wiring.Component):
 
 
 def _balanced(trits: int) -> np.ndarray:
-    """The balanced number of a part by its digits' number."""
+    """Return the balanced numbers of a part, indexed by the number of its digits."""
     return np.arange(3**trits) - 3**trits // 2
 
 
 def _at(values: np.ndarray, index: Value) -> Value:
-    """The value of an index; past the last one, anything."""
+    """Return the value at an index; undefined past the last one."""
     width = bits_for(int(max(values)))
     number = sum(int(value) << width * place for place, value in enumerate(values))
     return Const(number, width << len(index)).word_select(index, width)

@@ -1,4 +1,4 @@
-"""The whole engine: activations and weight codes in, row sums out."""
+"""The TLMM engine: activations and weight codes in, row sums out."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
@@ -27,9 +27,8 @@ class TlmmEngine(wiring.Component):
     """Ternary matrices by table lookup: ``tercel.numerics.ternary_linear`` on a tape.
 
     One row-chunk a cycle while the tables are full; `TlmmConfig.cycles` is the exact duration of a
-    matrix. Commands may be queued: the first tables of a matrix are filled while the one before is
-    in use. Any stream may wait at any time; nothing is lost, and the order of its items is all
-    that matters.
+    matrix. Commands may be queued: the first tables of a matrix are filled while the previous
+    matrix is in use. Any stream may stall at any time; results depend only on the order of items.
 
     Parameters
     ----------
@@ -39,19 +38,19 @@ class TlmmEngine(wiring.Component):
     Members
     -------
     i_command : In, stream
-        A matrix: ``rows``, and ``chunks`` and ``codes`` as `TlmmConfig.chunks` gives them, none
-        zero.
+        A matrix: ``rows``, and ``chunks`` and ``codes`` from `TlmmConfig.chunks`, none zero.
     i_groups : In, stream
         For every block of rows the same ``chunks * codes`` groups, group g the activations
-        ``[trit][node]`` in -127..127 of columns ``g * group`` to ``(g + 1) * group - 1``. Where
-        the matrix has no such column, any value. They come up to two chunks ahead of the codes.
+        ``[trit][node]`` in -127..127 of columns ``g * group`` to ``(g + 1) * group - 1``; any
+        value where the matrix has no such column. They are taken up to two chunks ahead of the
+        codes.
     i_codes : In, stream
         For every block, for every chunk, for every row: a row-chunk as it lies on the tape. The
         bits above its ``codes`` codes may be anything.
     o_sums : Out, stream
-        For every row of the matrix its ``sums``, a node each; ``last`` with the last row.
+        For every row of the matrix its ``sums``, one a node; ``last`` with the last row.
     error : Out
-        A weight code was corrupt; stays until cleared. It rises before the sum of such a row is
+        A weight code was corrupt; stays until cleared. It rises before the sum of its row is
         offered.
     clear : In
         Clears `error`.
@@ -89,7 +88,7 @@ class TlmmEngine(wiring.Component):
         m.submodules.accumulator = accumulator = Accumulator(config=config)
         m.submodules.queue = queue = fifo.SyncFIFO(width=sums_layout(config).size, depth=depth)
 
-        # A command goes to both at once.
+        # Filler and issuer take a command in the same cycle.
         consumers = (filler.i_command, issuer.i_command)
         m.d.comb += self.i_command.ready.eq(consumers[0].ready & consumers[1].ready)
         for consumer, other in (consumers, consumers[::-1]):
@@ -126,7 +125,7 @@ class TlmmEngine(wiring.Component):
         return m
 
     def _decode(self, m: Module, active: Signal) -> data.View:
-        """The registered lookups ``[table][part]``; unused codes look up zeros."""
+        """Return the registered lookups ``[table][part]``; unused codes look up zeros."""
         config = self._config
         shape = data.ArrayLayout(lookup_layout(config), len(config.parts))
         lookups = Signal(data.ArrayLayout(shape, config.tables))
@@ -143,7 +142,7 @@ class TlmmEngine(wiring.Component):
     def _look_up(
         self, m: Module, filler: TableFiller, tree: AdderTree, lookups: data.View, bank: Signal
     ) -> None:
-        """Tables between the lookups and the terms of the tree, code by code."""
+        """Add the tables between the lookups and the terms of the tree, code by code."""
         config = self._config
         parts = len(config.parts)
         for part in range(parts):

@@ -1,4 +1,4 @@
-"""Activations to filled tables, a chunk ahead of their use."""
+"""The filler of the tables from activations, a chunk ahead of their use."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -13,7 +13,7 @@ __all__ = ["TableFiller"]
 
 
 class TableFiller(wiring.Component):
-    """Deals the groups of activations to the generators, round robin from each chunk's first.
+    """Distributes groups of activations to the generators, round robin from each chunk's first.
 
     A chunk of n codes is full ``config.fill_cycles(n)`` cycles after its first group; the next
     chunk, of the other bank, may follow ``entries * ceil(n / generators)`` cycles after it.
@@ -30,14 +30,14 @@ class TableFiller(wiring.Component):
     i_groups : In, stream
         For every block of the matrix, the groups of all its chunks.
     full : In
-        Which banks are full, so that they must wait.
+        A bit for each bank that is full and must not be written.
     entries : Out
-        Of each part: the entry that each generator writes.
+        For each part, the entry that each generator writes.
     places : Out
-        Where the entries of each generator belong.
+        Code and bank of each generator's entries.
     filled : Out
-        Which bank may be called full from the next cycle: its last entry is written then, a
-        row-chunk decoded.
+        A bit for each bank that is full from the next cycle on, in which its last entry is written
+        and a row-chunk may be decoded.
     """
 
     i_command: stream.Interface

@@ -1,4 +1,4 @@
-"""The sums of one group of activations, entry by entry."""
+"""The generator of the sums of one group of activations, entry by entry."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,11 +14,11 @@ from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
 __all__ = ["RING", "TableGenerator", "half_path"]
 
 RING = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)]
-"""The path of a full table: all patterns of two trits but the zeros, one step of one trit apart."""
+"""Path of a full table: all patterns of two trits but zero; a step changes one trit by one."""
 
 
 def _whole_path(trits: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Every pattern of so many trits, one step of one trit apart, from corner to corner."""
+    """Yield every pattern of the trits from corner to corner; a step changes one trit by one."""
     if not trits:
         yield ()
         return
@@ -31,7 +31,7 @@ def _whole_path(trits: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def half_path(count: int) -> list[tuple[int, ...]]:
-    """The patterns whose highest trit other than 0 is 1, one step of one trit apart.
+    """Return the patterns whose highest trit other than 0 is 1; a step changes one trit by one.
 
     The first is ``(1, 0, ...)``; the last is a corner. Their balanced ternary numbers are 1 to
     ``3**count // 2``.
@@ -43,7 +43,7 @@ def half_path(count: int) -> list[tuple[int, ...]]:
 
 
 class _FillOrder:
-    """The steps of a path as tables over the number of the step."""
+    """The steps of a path, as lists indexed by the step's number."""
 
     def __init__(self, trits: int, *, halved: bool):
         path = half_path(trits) if halved else RING
@@ -58,13 +58,13 @@ class _FillOrder:
 
 
 class TableGenerator(wiring.Component):
-    """All signed sums of one group of activations, one entry of each part a cycle.
+    """Generates all sums of one group of activations, one entry of each part a cycle.
 
-    A part's entries come in an order in which one trit moves by one, so that each sum is the one
-    before plus or minus one activation. A halved table needs no entry of a negative pattern.
+    Successive entries of a part differ by one in one trit, so each sum is the previous one plus or
+    minus one activation. A halved table needs no entry of a negative pattern.
 
-    The first entry leaves two cycles after the transfer of the group, then one a cycle, in all
-    ``config.entries``; so often may a group be transferred.
+    The first of ``config.entries`` entries leaves two cycles after the transfer of the group, then
+    one a cycle. A group can be transferred every ``config.entries`` cycles.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ class TableGenerator(wiring.Component):
     entries : Out
         One entry a part, without flow control.
     place : Out
-        Where the entries belong.
+        Code and bank of the entries.
     filled : Out
-        Of which bank the last entry of a chunk's last group leaves in the next cycle.
+        A bit for the bank whose last entry of a chunk leaves in the next cycle.
     """
 
     i: stream.Interface
@@ -147,7 +147,7 @@ class TableGenerator(wiring.Component):
 
 
 def _at(values: list[int], step: Signal):
-    """The value of a step; past the last one, anything."""
+    """Return the value of a step; undefined past the last one."""
     width = max(values).bit_length() or 1
     number = sum(value << width * place for place, value in enumerate(values))
     return Const(number, width << len(step)).word_select(step, width)

@@ -1,4 +1,4 @@
-"""Row-chunks into the pipeline, in step with tables, accumulator and output."""
+"""The issue of row-chunks, by the state of tables, accumulator and output queue."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -13,37 +13,37 @@ __all__ = ["RowIssuer"]
 class RowIssuer(wiring.Component):
     """Decides in which cycle a row-chunk enters the pipeline, which then never stalls.
 
-    A row-chunk goes if the bank of its tables is full, if the accumulator has done with its row
-    (in blocks of fewer than `SAME_ROW` rows a chunk waits), and if it completes a row only with
-    room for the sum in the output queue. One a cycle, also across chunks, blocks and matrices.
+    A row-chunk is issued if the bank of its tables is full, the accumulator is done with its row
+    (in blocks of fewer than `SAME_ROW` rows a chunk waits) and, if it completes a row, the output
+    queue has room for the sum. One a cycle, also across chunks, blocks and matrices.
 
     Parameters
     ----------
     config
         The engine.
     credits
-        Sums that the output queue holds.
+        Capacity of the output queue, in sums.
 
     Members
     -------
     i_command : In, stream
-        A matrix; taken one ahead.
+        Matrices; the next one is taken while one is in use.
     valid : In
         A row-chunk is offered.
     ready : Out
-        It would go; independent of `valid`.
+        A row-chunk can be issued; independent of `valid`.
     full : In
-        Which banks are full.
+        A bit for each bank that is full.
     released : Out
-        Which bank is looked up for the last time in the next cycle.
+        A bit for the bank whose last lookup is in the next cycle.
     returned : In
         A sum leaves the output queue.
     bank : Out
         The bank of this cycle's row-chunk.
     active : Out
-        Which codes of a row-chunk the matrix uses.
+        A bit for each code of a row-chunk that the matrix uses.
     tag : Out
-        Row and chunk; valid in the cycle of the transfer.
+        Tag of the row-chunk; valid in the cycle of the transfer.
     """
 
     i_command: stream.Interface
@@ -83,7 +83,7 @@ class RowIssuer(wiring.Component):
         waiting, pending = Signal(), Signal(command_layout(config))
         busy = Signal()
         chunk, last_chunk = Signal.like(pending.chunks), Signal.like(pending.chunks)
-        # The matrix's last row, counted from the block's first; the block's last row.
+        # Index of the matrix's last row from the block's first, and of the block's last row.
         rows_beyond, pending_beyond = Signal(ROW_BITS), Signal(ROW_BITS)
         last_row, last_block = Signal.like(tag.row), Signal()
         credit = Signal(range(self._credits + 1), init=self._credits)
@@ -117,7 +117,7 @@ class RowIssuer(wiring.Component):
             with m.If(end_of_chunk):
                 m.d.comb += self.released.bit_select(self.bank, 1).eq(1)
                 m.d.sync += [tag.row.eq(0), chunk.eq(chunk + 1), self.bank.eq(~self.bank)]
-        # Comparing beside subtracting: one carry chain to each register.
+        # Compare in parallel with the subtraction: one carry chain to each register.
         block, begins = config.block_rows, end | ~busy
         beyond = Mux(begins, pending_beyond, rows_beyond - block)
         ends = Mux(begins, pending_beyond < block, rows_beyond < 2 * block)

@@ -1,4 +1,4 @@
-"""What the engine's streams and its blocks hand to each other."""
+"""Layouts of the engine's streams and of the signals between its blocks."""
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
@@ -18,11 +18,11 @@ __all__ = [
 ]
 
 ROW_BITS = 20
-"""Bits of a matrix's number of rows."""
+"""Width of a matrix's number of rows."""
 
 
 def command_layout(config: TlmmConfig) -> data.StructLayout:
-    """A matrix: its rows, its chunks and the codes of a row-chunk (`TlmmConfig.chunks`)."""
+    """Return a matrix's layout: rows, chunks and codes of a row-chunk (`TlmmConfig.chunks`)."""
     return data.StructLayout(
         {
             "rows": unsigned(ROW_BITS),
@@ -33,29 +33,29 @@ def command_layout(config: TlmmConfig) -> data.StructLayout:
 
 
 def group_layout(config: TlmmConfig) -> data.ArrayLayout:
-    """The activations of one weight code: ``[trit][node]``."""
+    """Return the layout of the activations of one weight code: ``[trit][node]``."""
     return data.ArrayLayout(data.ArrayLayout(signed(8), config.nodes), config.weight_code.group)
 
 
 def codes_layout(config: TlmmConfig) -> data.ArrayLayout:
-    """A row-chunk as it lies on the tape, code 0 in the lowest bits."""
+    """Return the layout of a row-chunk on the tape, code 0 in the lowest bits."""
     return data.ArrayLayout(unsigned(config.weight_code.bits), config.tables)
 
 
 def sums_layout(config: TlmmConfig) -> data.StructLayout:
-    """The sums of one row, one a node; ``last`` marks the last row of the matrix."""
+    """Return the layout of a row's sums, one a node; ``last`` marks the matrix's last row."""
     return data.StructLayout(
         {"sums": data.ArrayLayout(signed(config.sum_bits), config.nodes), "last": 1}
     )
 
 
 def lookup_layout(config: TlmmConfig) -> data.StructLayout:
-    """Where a part of a code finds its sum: an entry of its table and, if it is halved, a sign."""
+    """Return the layout of a part's lookup: an entry and, for a halved table, a sign."""
     return data.StructLayout({"index": unsigned(bits_for(config.entries)), "negative": 1})
 
 
 def place_layout(config: TlmmConfig) -> data.StructLayout:
-    """The tables that a generator fills: a code among those of the generator, and a bank.
+    """Return the layout of a generator's place: a code among its own, and a bank.
 
     ``last`` marks the last code of a chunk.
     """
@@ -64,7 +64,7 @@ def place_layout(config: TlmmConfig) -> data.StructLayout:
 
 
 def entry_layout(config: TlmmConfig, part: int) -> data.StructLayout:
-    """One entry of the table of a part, all nodes at once."""
+    """Return the layout of an entry of a part's table, with all nodes."""
     width = bits_for(config.peaks[part]) + 1
     return data.StructLayout(
         {
@@ -76,10 +76,11 @@ def entry_layout(config: TlmmConfig, part: int) -> data.StructLayout:
 
 
 def tag_layout(config: TlmmConfig) -> data.StructLayout:
-    """What travels beside a row-chunk through the pipeline.
+    """Return the layout of the tag that accompanies a row-chunk through the pipeline.
 
-    ``row`` within its block; ``first`` chunk of the row: the accumulator starts at zero; ``final``
-    chunk: the sum is complete; ``last`` row of the matrix.
+    ``row`` counts within the block; ``first`` marks the row's first chunk, at which the accumulator
+    starts from zero; ``final`` its last chunk, which completes the sum; ``last`` the matrix's last
+    row.
     """
     return data.StructLayout(
         {

@@ -22,20 +22,20 @@ class TableBank(wiring.Component):
     config
         The engine.
     part
-        Which part of the code.
+        Index of the part of the code.
 
     Members
     -------
     entries : In
         An entry to write from each generator.
     places : In
-        Where it belongs.
+        Code and bank of each generator's entry.
     indices : In
         The entry that each table looks up.
     bank : In
-        In which of the banks.
+        Bank of the lookups.
     sums : Out
-        ``[table][node]``.
+        Sums ``[table][node]``.
     """
 
     LATENCY = 1

@@ -1,4 +1,4 @@
-"""The sum of three numbers in one carry chain."""
+"""The adder of three numbers with one carry chain."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from tercel_hw.target import Target
 __all__ = ["TernaryAdder"]
 
 CARRY_BITS = 8
-"""Bits of a CARRY8."""
+"""Bits of the primitive CARRY8."""
 
 
 def _truth_table(inputs: int, function: Callable[[int], int]) -> Const:
-    """What a lookup table holds for a function of how many of its inputs are one."""
+    """Return a lookup table's contents for a function of the number of its inputs that are one."""
     ones = (row.bit_count() for row in range(1 << inputs))
     return Const(sum(function(count) << row for row, count in enumerate(ones)), 1 << inputs)
 
@@ -25,7 +25,7 @@ PARITY = _truth_table(4, lambda ones: ones & 1)
 
 
 class TernaryAdder(wiring.Component):
-    """``a + b + c``, without a register.
+    """``a + b + c``, combinational.
 
     On UltraScale+ a bit takes one lookup table of two outputs: three bits add up to a sum and a
     carry, and the chain adds the sum to the carry from one place lower. The vendor's synthesis
@@ -34,7 +34,7 @@ class TernaryAdder(wiring.Component):
     Parameters
     ----------
     width
-        Bits of the operands and of the sum, which is cut to them.
+        Bits of the operands and of the sum, which wraps around.
 
     Members
     -------
@@ -68,7 +68,7 @@ class TernaryAdder(wiring.Component):
         below = Cat(Const(0, 1), carries)[: self._width]
         for bit in range(self._width):
             operands = {"i_I0": self.a[bit], "i_I1": self.b[bit], "i_I2": self.c[bit]}
-            # The same HLUTNM puts both into one lookup table.
+            # An equal HLUTNM places both functions in one lookup table.
             m.submodules[f"carry_{bit}"] = Instance(
                 "LUT3", a_HLUTNM=f"bit{bit}", p_INIT=CARRY, **operands, o_O=carries[bit]
             )
