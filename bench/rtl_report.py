@@ -1,6 +1,7 @@
 """Markdown tables of the results of ``bench/rtl.py``."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tercel_sim.measurement_table import MEMORY, engine_cycles
 
 __all__ = ["GROUPS", "compare", "report"]
 
+WIDTH = 110
+"""Columns of the documents."""
 PUBLISHED = Path(__file__).with_name("rtl_figures.json")
 GROUPS = {
     "whole": "whole passes",
@@ -29,17 +32,17 @@ ENGINE = {
 NOTES = f"""\
 Evidence: cycle-accurate simulation (Verilator) of the `kv260` accelerator at 250 MHz with a
 modelled memory, without the host's time. Weights and the KV cache before the pass are random.
-Every pass was compared with the emulator bit for bit: best rows, residual streams of all nodes,
+Every pass was compared with the emulator bit for bit: argmax, top-k, residual streams of all nodes,
 all of the cache.
 
-With a head the best row, the {TOP_K} best with their logits, the sums of exponentials and the
-residual streams are asked for; passes of one layer give the residual streams alone. The head of
-`2b` was simulated with every memory at context 128, at the others with 15.0 GB/s.
+Passes with a head give the argmax, the top {TOP_K} with their logits, the sums of exponentials
+and the residual streams; passes of one layer the residual streams alone. The head of `2b` was
+simulated with every memory at context 128, at the others with 15.0 GB/s.
 
 *bandwidth*: bytes read and written over what the memory sustains in that time. *error*: of the
 cycle model. *lost*: parts of the cycles in which the memory could have moved more: refresh beyond
-what its sustained rate includes, turns between reads and writes, ports that hold all they may,
-waiting for what was asked for, and nothing asked for; with the bandwidth they make up all cycles.
+its share of the sustained rate, turns of the bus between reads and writes, full ports, the latency
+of requests, and no request; with the bandwidth they make up all cycles.
 The ternary engine's four states make up all cycles, too; attention and head work beside it."""
 
 
@@ -147,7 +150,10 @@ def compare(figures: Mapping[str, Mapping[str, Figure]], published: Mapping) -> 
         )
     columns = [f"{DDR[memory].sustained_gbs:.1f} GB/s" for memory in memories]
     table = _table(["quantity", *columns, "target", "", "published", "evidence"], rows)
-    works = "\n".join(f"- {work}: {text}" for work, text in published["works"].items())
+    works = "\n".join(
+        textwrap.fill(f"- {work}: {text}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        for work, text in published["works"].items()
+    )
     source = f"Targets: {published['targets_source']}. Published:"
     return f"## Whole models\n\n{table}\n\n{source}\n\n{works}"
 

@@ -9,7 +9,7 @@ __all__ = ["latencies"]
 
 
 def latencies(config: AcceleratorConfig) -> dict[str, int]:
-    """Return the latencies by name, as ``docs/accelerator.md`` explains them."""
+    """Return the latencies by name, as ``docs/hardware`` explains them."""
     tlmm = config.tlmm
     return {
         "engine_sum": tlmm.latency,

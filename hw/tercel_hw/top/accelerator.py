@@ -30,7 +30,7 @@ def accelerator_signature(config: AcceleratorConfig) -> wiring.Signature:
 
 
 class Accelerator(wiring.Component):
-    """Runs passes of K nodes from programs in memory, see ``docs/accelerator.md``.
+    """Runs passes of K nodes from programs in memory, see ``docs/hardware``.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def test_phases_of_a_model():
     ],
 )
 def test_the_buffer_of_the_kv260(gigabytes, attention, words):
-    """The figures of docs/accelerator.md. At 16 GB/s the engine never catches up."""
+    """The figures of docs/hardware/memory.md. At 16 GB/s the engine never catches up."""
     layout = LAYOUTS["kv260"]
     idle = {"qkv.vector": 200, "o.vector": attention, "gate_up.vector": 200, "down.vector": 400}
     table = segments(PRESETS["0.7b"], layout)
