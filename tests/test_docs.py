@@ -138,3 +138,15 @@ def test_tables_of_resources_are_fresh(path):
     text = path.read_text()
     remedy = "run python bench/resource_tables.py"
     assert resource_tables.rewrite(text, resource_tables.Report.read()) == text, remedy
+
+
+def test_documents_that_the_code_names_exist():
+    folders = [*SOURCES.values(), ROOT / "tests", ROOT / "bench", ROOT / "boards"]
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in (".py", ".toml", ".tcl", ".h", ".cpp", ".v")
+        for name in re.findall(r"\bdocs/[\w./-]*\w", path.read_text())
+    }
+    assert {(path, name) for path, name in named if not (ROOT / name).exists()} == set()
