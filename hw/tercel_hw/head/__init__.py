@@ -1,4 +1,4 @@
-"""What is read off the logits: best rows, the sum of exponentials."""
+"""The language-model head: logits, top-k, sums of exponentials, results for the host."""
 
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.dump import Dump

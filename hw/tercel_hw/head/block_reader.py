@@ -1,4 +1,4 @@
-"""The head's tape, taken apart."""
+"""The reader of the head's tape, which separates row scales and rows."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -11,14 +11,14 @@ from tercel_hw.head.unit_config import HeadUnitConfig
 __all__ = ["BlockReader"]
 
 BLOCKS = 4
-"""Whose scales are kept: a block may begin while rows of those before are in the engine."""
+"""Row blocks whose scales are queued: a block may begin while earlier rows are in the engine."""
 
 
 class BlockReader(wiring.Component):
-    """Blocks of 16 rows: the words of row scales to a queue, those of rows on to the engine.
+    """Splits blocks of 16 rows: words of row scales to a queue, words of rows to the engine.
 
-    One word a cycle; a row's word passes in the cycle in which it comes. The scales of a block
-    leave their words one a cycle, the first is offered 2 cycles after its word was taken.
+    One word a cycle; a row's word passes combinationally. The scales of a block leave one a cycle;
+    the first is offered 2 cycles after its word was taken.
 
     Parameters
     ----------
@@ -109,6 +109,6 @@ class BlockReader(wiring.Component):
             queue.r_en.eq(self.o_scale.ready),
         ]
         with m.If(moved):
-            # Scales of a word are a power of two.
+            # The number of scales of a word is a power of two.
             m.d.sync += index.eq(index + 1)
         return m

@@ -1,4 +1,4 @@
-"""The shape of the head's result blocks."""
+"""Parameters of the head's result blocks."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ from tercel_hw.float32.primitive import FLOAT32_BITS
 __all__ = ["EXPONENT_BITS", "OCTAVE_BITS", "TOTAL_BITS", "HeadConfig"]
 
 EXPONENT_BITS = 18
-"""Of a base-2 logit, nine of them fraction."""
+"""Width of a base-2 logit with nine fraction bits."""
 OCTAVE_BITS = EXPONENT_BITS - EXP2_FRACTION_BITS
 TOTAL_BITS = 64
 MOST_ROWS = 1 << 20
-"""As many exponentials as a bin of the histogram adds up."""
+"""Most rows: the most exponentials that a bin of the histogram adds up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """Shape of the head's result blocks.
+    """Parameters of the head's result blocks.
 
-    Logits, scales and results go through one pipeline, lane by lane; sums come and lines leave with
-    all lanes at once.
+    Logits, scales and results pass one pipeline lane by lane; sums and lines have all lanes at
+    once.
 
     Raises
     ------
@@ -36,11 +36,11 @@ class HeadConfig:
     nodes: int = 8
     """Lanes, K."""
     rows: int = 1 << 18
-    """Largest vocabulary: most rows of a head that count."""
+    """Largest vocabulary: most rows of a head without padding."""
     top_k: int = 64
-    """Rows that top-k gives, k."""
+    """Largest k of top-k."""
     sum_bits: int = 32
-    """Of a row's sums."""
+    """Width of a row's sums."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
@@ -50,7 +50,7 @@ class HeadConfig:
 
     @property
     def played_rows(self) -> int:
-        """Most rows of a sweep: those that fill the last block come too, but do not count."""
+        """Most rows of a sweep, with the padding of the last block."""
         return padded_rows(self.rows)
 
     @property
@@ -63,37 +63,37 @@ class HeadConfig:
 
     @property
     def place(self) -> data.StructLayout:
-        """A logit's lane and row; ``last`` with the last of a sweep."""
+        """Layout of a logit's lane and row; ``last`` with the last of a sweep."""
         return data.StructLayout({"lane": range(self.nodes), "row": range(self.rows), "last": 1})
 
     @property
     def logit(self) -> data.StructLayout:
-        """An unscaled logit: what orders rows."""
+        """Layout of an unscaled logit, by which rows are ordered."""
         return data.StructLayout({"value": FLOAT32_BITS, **self.place.members})
 
     @property
     def scale(self) -> data.StructLayout:
-        """The scale of a lane's activations."""
+        """Layout of the scale of a lane's activations."""
         return data.StructLayout({"value": FLOAT32_BITS, "lane": range(self.nodes)})
 
     @property
     def exponent(self) -> data.StructLayout:
-        """A base-2 logit, nine fraction bits; ``last`` with the last of a sweep."""
+        """Layout of a base-2 logit with nine fraction bits; ``last`` with the last of a sweep."""
         return data.StructLayout(
             {"value": signed(EXPONENT_BITS), "lane": range(self.nodes), "last": 1}
         )
 
     @property
     def rank(self) -> data.StructLayout:
-        """Names an entry of a lane's list of best rows."""
+        """Layout of the index of an entry in a lane's top-k list."""
         return data.StructLayout({"rank": range(self.top_k), "lane": range(self.nodes)})
 
     @property
     def entry(self) -> data.StructLayout:
-        """A row and its unscaled logit."""
+        """Layout of a top-k entry: a row and its unscaled logit."""
         return data.StructLayout({"value": FLOAT32_BITS, "row": range(self.rows)})
 
     @property
     def word(self) -> data.StructLayout:
-        """A lane's part of a result line; ``last`` with the last that the line needs."""
+        """Layout of a lane's part of a result line; ``last`` with the line's last part."""
         return data.StructLayout({"value": FLOAT32_BITS, "lane": range(self.nodes), "last": 1})

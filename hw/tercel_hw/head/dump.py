@@ -1,4 +1,4 @@
-"""A float row as result lines."""
+"""The dump of a float row as result lines."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -10,25 +10,25 @@ __all__ = ["Dump"]
 
 
 class Dump(wiring.Component):
-    """Sends a row as one run of lines, a line an element; one a cycle, without latency.
+    """Sends a row as one run of lines, a line an element; one a cycle, no latency.
 
     Parameters
     ----------
     config
-        The shape of rows.
+        Parameters of the rows.
 
     Members
     -------
     i_command : In(stream.Signature(command_layout("dump")))
-        Taken when the row before has left and the next is there: a run without lines would hold up
-        whoever else writes.
+        Taken when the previous row has left and the next is available: a run without lines would
+        block the other source of the writer.
     i : In(stream.Signature(config.row))
         ``width`` elements for each command; ``last`` ends a row.
     o_run : Out(stream.Signature(RUN))
-        Taken before the first line passes.
+        The run, taken before the first line passes.
     o_line : Out(stream.Signature(config.floats))
     busy : Out(1)
-        A command is under way.
+        A command is in progress.
     """
 
     i_command: stream.Interface

@@ -1,4 +1,4 @@
-"""Unscaled to base-2 logits."""
+"""The scaling of unscaled logits to base-2 logits."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
@@ -14,8 +14,8 @@ __all__ = ["ExponentScale"]
 class ExponentScale(wiring.Component):
     """``t = fixed(u * (s * log2e))`` with the scales s of the lanes, in one pipeline.
 
-    The multiplier first makes ``s * log2e`` of each scale, then ``t`` of each logit: one a cycle,
-    latency 12. There is no flow control: no logit may come while ``busy``.
+    The multiplier first computes ``s * log2e`` of each scale, then ``t`` of each logit: one a
+    cycle, latency 12. There is no flow control: no logit may come while ``busy``.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class ExponentScale(wiring.Component):
     Members
     -------
     i_scale : In(stream.Signature(config.scale))
-        Always ready; not in a cycle of a logit. Counts until the lane gets another.
+        Always ready; not in a cycle of a logit. A scale is used until the lane gets another.
     i : In(stream.Signature(config.logit))
         Always ready.
     o : Out(stream.Signature(config.exponent))
-        Whoever takes them is ready for them.
+        Base-2 logits; the consumer must always be ready.
     busy : Out(1)
-        A scale is under way.
+        A scale is in the pipeline.
     """
 
     LATENCY = Multiplier.LATENCY + FloatToFixed.LATENCY
@@ -59,7 +59,7 @@ class ExponentScale(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         nodes = self._config.nodes
-        # The word beyond the lanes' is the factor of their scales.
+        # The word after the lanes' holds log2(e), the factor of their scales.
         m.submodules.factors = factors = memory.Memory(
             shape=unsigned(FLOAT32_BITS),
             depth=nodes + 1,
@@ -79,7 +79,7 @@ class ExponentScale(wiring.Component):
             b=read.data,
         )
         converter = FloatToFixed(fraction_bits=EXP2_FRACTION_BITS, width=EXPONENT_BITS)
-        # Whether a scale is in each stage of the multiplier.
+        # A bit for each stage of the multiplier: it holds a scale.
         under_way = Signal(Multiplier.LATENCY)
         lane = stages.delay(Mux(scales, scale.lane, logit.lane), Multiplier.LATENCY, "lane")
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The sum of the logits' exponentials of each lane."""
+"""The sum of the exponentials of each lane's logits."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -14,8 +14,8 @@ class ExponentialSum(wiring.Component):
     """``numerics.exponential_sum`` from base-2 logits: histograms, then a window of 29 octaves.
 
     One logit a cycle. After the last, the lanes' bins are summed and cleared one after the other:
-    the results are there ``1 + LANE_CYCLES * nodes`` cycles after it was taken. After a reset all
-    lanes are cleared likewise.
+    the results are valid ``1 + LANE_CYCLES * nodes`` cycles after it was taken. A reset clears all
+    lanes in the same way.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ class ExponentialSum(wiring.Component):
         Lanes of the sweep.
     i : In(stream.Signature(config.exponent))
     valid : Out(1)
-        Results are there.
+        The results are valid.
     release : In(1)
-        They are no more needed: the next sweep may begin.
+        The results are no longer needed: the next sweep may begin.
     lane : In(range(config.nodes))
     octave : Out(signed(9))
     total : Out(64)
-        Of that lane, while ``valid``: the sum is ``total * 2^(octave - 43)``.
+        Result of the lane, while ``valid``: the sum is ``total * 2^(octave - 43)``.
     """
 
     LANE_CYCLES = BINS + 2
@@ -99,7 +99,7 @@ class ExponentialSum(wiring.Component):
             self.octave.eq(Cat(result.data.octave[:-1], ~result.data.octave[-1])),
             self.total.eq(result.data.total),
         ]
-        # The last bins are only cleared. Below the lowest octave come the highest, all empty.
+        # The last bins are only cleared. Octaves wrap around: below the lowest are empty ones.
         with m.If(step < 2):
             m.d.sync += total.eq(0)
         with m.Elif(step < WINDOW + 3):

@@ -1,4 +1,4 @@
-"""Float32 bits as integers of the same order."""
+"""The mapping of float32 to integers of the same order."""
 
 from amaranth.hdl import Cat, Const, Mux, Value
 
@@ -10,13 +10,13 @@ MAGNITUDE_BITS = FLOAT32_BITS - 1
 
 
 def key_of(bits: Value) -> Value:
-    """32 bits, unsigned, ordered as the finite and infinite floats are; -0.0 as 0.0."""
+    """Return 32 unsigned bits in the order of finite and infinite floats; -0.0 equals 0.0."""
     magnitude, sign = bits[:MAGNITUDE_BITS], bits[MAGNITUDE_BITS]
     negative = sign & magnitude.any()
     return Cat(magnitude ^ negative.replicate(MAGNITUDE_BITS), ~negative)
 
 
 def value_of(key: Value) -> Value:
-    """The float's bits; of both zeros, 0.0."""
+    """Return the bits of the float of a key; 0.0 for both zeros."""
     magnitude, positive = key[:MAGNITUDE_BITS], key[MAGNITUDE_BITS]
     return Mux(positive, Cat(magnitude, Const(0, 1)), Cat(~magnitude, Const(1, 1)))

@@ -1,4 +1,4 @@
-"""Rows of sums to logits, lane by lane."""
+"""The logits of rows of sums, lane by lane."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -12,15 +12,15 @@ from tercel_hw.head.logit_scale import LogitScale
 __all__ = ["QUEUE_ROWS", "LaneLogits"]
 
 QUEUE_ROWS = 32
-"""Rows of sums that wait: two blocks, for those of a block come at once."""
+"""Rows of sums in the queue: two row blocks, because the rows of a block come together."""
 
 
 class LaneLogits(wiring.Component):
     """A queue of rows of sums, then one pipeline for the logits of all lanes.
 
-    The queue takes a row a cycle. A row that counts leaves it in as many cycles as the sweep has
-    lanes; those from the limit on, which must not win, are dropped, one a cycle. A logit is offered
-    ``LATENCY`` cycles after its sum was taken, and one more for each logit before it.
+    The queue takes a row a cycle. A row below the limit leaves it in as many cycles as the sweep
+    has lanes; padding from the limit on is dropped, a row a cycle. A logit is offered ``LATENCY``
+    cycles after its sum was taken, and one more for each logit before it.
 
     Parameters
     ----------
@@ -30,14 +30,15 @@ class LaneLogits(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(StructLayout({"rows": ..., "limit": ..., "nodes": ...})))
-        Rows that come, how many of them count and lanes that do: ``1 <= limit <= rows``,
-        ``1 <= nodes <= config.nodes``. Taken when all rows of the sweep before have left the queue.
+        Number of rows, of rows without padding and of lanes in use: ``1 <= limit <= rows``,
+        ``1 <= nodes <= config.nodes``. Taken when all rows of the previous sweep have left the
+        queue.
     i_sum : In(stream.Signature(config.sums))
-        A row's.
+        Sums of a row.
     i_scale : In(stream.Signature(32))
-        A row's, taken with its last sum.
+        Scale of a row, taken with its last sum.
     o : Out(stream.Signature(config.logit))
-        A row's lanes one after the other.
+        Logits of a row, one lane after the other.
     """
 
     LATENCY = LogitScale.LATENCY + 1

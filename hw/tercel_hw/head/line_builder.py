@@ -1,4 +1,4 @@
-"""Words of lanes to result lines."""
+"""The builder of result lines from the lanes' words."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -9,11 +9,11 @@ __all__ = ["LineBuilder"]
 
 
 class LineBuilder(wiring.Component):
-    """Gathers the words of a line, one a cycle, while the line before waits to be taken.
+    """Gathers the words of a line, one a cycle, while the previous line waits to be taken.
 
     A line is offered 2 cycles after its last word was taken. ``i.ready`` comes from registers, so
     lines of one word may come in two of three cycles, longer ones without a gap. Lanes without a
-    word keep what they had.
+    word keep their previous value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where result lines go."""
+"""The layout of a run of result lines."""
 
 from amaranth.hdl import unsigned
 from amaranth.lib import data
@@ -7,4 +7,4 @@ __all__ = ["LINE_BITS", "RUN"]
 
 LINE_BITS = 20
 RUN = data.StructLayout({"address": unsigned(32), "lines": unsigned(LINE_BITS)})
-"""Lines that follow each other in memory from a word on."""
+"""A run of lines: ``lines`` successive lines from word ``address`` on."""

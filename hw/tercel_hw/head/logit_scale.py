@@ -1,4 +1,4 @@
-"""A head's sums to unscaled logits."""
+"""The scaling of the head's sums to unscaled logits."""
 
 from amaranth.hdl import Module, Signal, signed
 
@@ -9,12 +9,12 @@ __all__ = ["LogitScale"]
 
 
 class LogitScale(Primitive):
-    """``u = float32(sum) * row_scale``, of which ``numerics.head_logits`` is made; latency 12.
+    """``u = float32(sum) * row_scale`` of ``numerics.head_logits``; one a cycle, latency 12.
 
     Parameters
     ----------
     sum_bits
-        Of the sum.
+        Width of the sum.
 
     Members
     -------

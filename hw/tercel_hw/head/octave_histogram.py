@@ -1,4 +1,4 @@
-"""The lanes' histograms of exponentials over octaves."""
+"""The lanes' histograms of exponentials by octave."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, wiring
@@ -9,20 +9,20 @@ from tercel_hw.head.config import EXPONENT_BITS, OCTAVE_BITS, HeadConfig
 __all__ = ["BINS", "OctaveHistogram", "octave_of"]
 
 BIN_BITS = 36
-"""2^20 rows of 16-bit significands."""
+"""Width of a bin: 2^20 rows of 16-bit significands."""
 INDEX_BITS = 5
 BINS = 1 << INDEX_BITS
-"""Of a lane; the window has 29 octaves."""
+"""Bins of a lane, for the window of 29 octaves."""
 SIGNIFICAND_BITS = 16
 
 
 class OctaveHistogram(wiring.Component):
     """Adds the significand of 2^t to the bin of t's octave, one a cycle.
 
-    Only a window below the highest octave matters. So a lane has 32 bins in turn, each with the
-    octave's upper bits as a tag: a higher octave takes the place of a lower one, and a lower one is
-    dropped. A bin is read in the cycle of the logit and written in the next, with a bypass for the
-    same bin twice. Any number of other cycles may lie between.
+    Only a window below the highest octave matters. So a lane has 32 bins, indexed modulo 32, each
+    with the octave's upper bits as a tag: a higher octave replaces a lower one, and a lower one is
+    dropped. A bin is read in the cycle of the logit and written in the next, with a bypass for
+    successive logits of one bin. Idle cycles may lie between logits.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class OctaveHistogram(wiring.Component):
     octave : In(9)
         Unsigned, from the lowest on.
     bin : Out(36)
-        Of the octave that was named a cycle ago; zero if another one had its place.
+        Bin of the ``octave`` of a cycle ago; zero if another octave had its place.
     """
 
     lane: Signal
@@ -85,7 +85,7 @@ class OctaveHistogram(wiring.Component):
         octave = Mux(self.add, octave_of(self.t), self.octave)
         adding, taking, written, again = (Signal() for _ in range(4))
         tag = Signal(word["tag"].shape)
-        # What was written last, for a read in the cycle of the write.
+        # The last write, for a read in the cycle of the write.
         recent, stored = Signal(word, reset_less=True), Signal(word)
         same = stored.tag == tag
         m.d.comb += [
@@ -114,6 +114,6 @@ class OctaveHistogram(wiring.Component):
 
 
 def octave_of(t: Value) -> Value:
-    """The integer part of a base-2 logit, counted from the lowest on."""
+    """Return the integer part of a base-2 logit, counted from the lowest one on."""
     octave = t[EXP2_FRACTION_BITS:]
     return Cat(octave[:-1], ~octave[-1])

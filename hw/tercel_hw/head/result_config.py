@@ -1,4 +1,4 @@
-"""The shape of what is written for the host."""
+"""Parameters of the results that are written for the host."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ __all__ = ["ResultConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class ResultConfig:
-    """Shape of result lines, 32 bits of each lane, and of the memory that they are written to.
+    """Parameters of result lines, 32 bits of each lane, and of the memory they are written to.
 
     Raises
     ------
@@ -25,7 +25,7 @@ class ResultConfig:
     nodes: int = 8
     """Lanes, K."""
     writer: StripedWriterConfig = field(default_factory=StripedWriterConfig)
-    """That of the striped writer behind."""
+    """Configuration of the striped writer that takes the lines."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)

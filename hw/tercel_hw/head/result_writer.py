@@ -1,4 +1,4 @@
-"""Result lines on their way to memory."""
+"""The writer of result lines to memory."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -10,16 +10,16 @@ from tercel_hw.head.result_config import ResultConfig
 __all__ = ["ResultWriter"]
 
 QUEUE_DEPTH = 4
-"""Granules between this block and the writer."""
+"""Granules of the queue before the striped writer."""
 
 
 class ResultWriter(wiring.Component):
     """Cuts lines into granules, each line's last padded with zeros; all bytes are written.
 
-    Line l of a run lies from granule ``address * ports + l * line_granules`` on.
+    Line l of a run begins at granule ``address * ports + l * line_granules``.
 
-    One granule a cycle; from a line to its first granule ``LATENCY`` cycles; the next run is taken
-    ``GAP`` cycle after a run's last line. A line waits until its run has been taken.
+    One granule a cycle; ``LATENCY`` cycles from a line to its first granule; the next run is taken
+    ``GAP`` cycles after a run's last line. A line waits until its run has been taken.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ class ResultWriter(wiring.Component):
     Members
     -------
     i_run : In(stream.Signature(RUN))
-        ``lines`` is at least 1. Taken when the run before has been and its lines have left.
+        ``lines`` is at least 1. Taken when all lines of the previous run have left.
     i_line : In(stream.Signature(config.line))
     o_command : Out(stream.Signature(config.writer.command))
     o : Out(stream.Signature(config.writer.granule))
-        A requester of the striped writer.
+        Runs and granules for the striped writer.
     busy : Out(1)
-        A run or a granule is under way here.
+        A run or a granule is in this block.
     """
 
     LATENCY = 2
@@ -68,7 +68,7 @@ class ResultWriter(wiring.Component):
         config = self._config
         granules, width = config.line_granules, 8 * config.writer.port_bytes
         m.submodules.queue = queue = SyncFIFO(width=width, depth=QUEUE_DEPTH)
-        # Lines of the run that have not been taken, granules of the line that have not left.
+        # Lines of the run not yet taken, granules of the line not yet sent.
         lines, left = Signal.like(self.i_run.payload.lines), Signal(range(granules + 1))
         line = Signal(granules * width, reset_less=True)
         sent, ends = Signal(), Signal()

@@ -1,4 +1,4 @@
-"""What is kept of a head's rows."""
+"""The results of a head sweep."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -16,10 +16,11 @@ __all__ = ["HeadResults"]
 
 
 class HeadResults(wiring.Component):
-    """Shows a sweep's logits to those blocks whose results are asked for; sends lines for the host.
+    """Passes a sweep's logits to the blocks of the requested results; sends lines for the host.
 
-    First, if ``logits``, a run of a line of unscaled logits for each row below ``limit``; then the
-    run of the :class:`Summary`. One logit a cycle unless `TopK` or the lines hold it up.
+    First, if ``logits``, there is a run with a line of unscaled logits for each row below
+    ``limit``; then the run of the :class:`Summary`. One logit a cycle unless `TopK` or the lines
+    stall.
 
     Parameters
     ----------
@@ -29,17 +30,17 @@ class HeadResults(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``1 <= limit <= rows``, ``1 <= nodes <= config.nodes``. Taken when the lines of the one
-        before have been made.
+        ``1 <= limit <= rows``, ``1 <= nodes <= config.nodes``. Taken when the lines of the previous
+        command are built.
     i : In(stream.Signature(config.logit))
-        Those of the rows that count.
+        Logits of the rows below ``limit``.
     i_scales : In(stream.Signature(config.floats))
-        Of the nodes; taken when the lines have been made.
+        Scales of the nodes; taken when the lines are built.
     o_run : Out(stream.Signature(RUN))
-        Each before its lines.
+        Runs, each before its lines.
     o_line : Out(stream.Signature(config.floats))
     busy : Out(1)
-        A command is under way or a line waits.
+        A command is in progress or a line waits.
     """
 
     i_command: stream.Interface
@@ -82,7 +83,7 @@ class HeadResults(wiring.Component):
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
         sweeps, scales, listed = Signal(), Signal(), Signal()
         m.d.comb += [
-            # The best row is the first of a list.
+            # Argmax is the first entry of a top-k list.
             top_k.size.eq(Mux(command.top_k == 0, 1, command.top_k)),
             top_k.i.payload.eq(logit),
             top_k.read.eq(summary.read),
@@ -108,7 +109,7 @@ class HeadResults(wiring.Component):
         with m.If(scales | summary.read):
             scales_lane = Mux(scales, lane, summary.rank.lane)
             m.d.sync += scale.payload.value.eq(self.i_scales.payload[scales_lane])
-        # A logit goes to all that are asked in one cycle.
+        # All blocks of requested results take a logit in the same cycle.
         m.d.sync += [
             listed.eq(command.argmax | command.top_k.any()),
             last_lane.eq(command.nodes - 1),
@@ -130,7 +131,7 @@ class HeadResults(wiring.Component):
                     m.d.sync += [command.eq(self.i_command.payload), lane.eq(0)]
                     m.next = "prepare"
             with m.State("prepare"):
-                # From here on until the last logit the sums are ready.
+                # The sums are always ready from this state on until the last logit.
                 with m.If(~command.sums):
                     m.next = "run"
                 with m.Elif(self.i_scales.valid & sums.i.ready):
@@ -156,7 +157,7 @@ class HeadResults(wiring.Component):
                 with m.If(self.i.valid & self.i.ready & logit.last):
                     m.next = "end"
             with m.State("end"):
-                # The last logit may be on its way into its list.
+                # The last logit may not have entered its list yet.
                 summed = sums.valid | ~command.sums
                 m.d.comb += summary.i_command.valid.eq(top_k.idle & summed & self.i_scales.valid)
                 with m.If(summary.i_command.valid):

@@ -1,4 +1,4 @@
-"""Two sources of results on their way to one writer."""
+"""The arbiter of two sources of results for one writer."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -11,11 +11,11 @@ __all__ = ["RunMerge"]
 
 
 class RunMerge(wiring.Component):
-    """Lets two sources write run by run: the first that asks is served, of both the lower one.
+    """Arbiter of two sources, run by run: first come, first served; the lower one on a tie.
 
-    The lines of a run pass once the run has been taken from its source, in the cycle in which they
-    are offered; those of the other wait. One line a cycle; a run is offered 1 cycle after it was
-    taken; the next is taken when all lines have passed.
+    The lines of a run pass combinationally after the run was taken from its source; the other
+    source waits. One line a cycle; a run is offered 1 cycle after it was taken; the next is taken
+    when all lines have passed.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class RunMerge(wiring.Component):
         ``lines`` is at least 1.
     i_line : array of 2 streams of ``config.floats``
     o_run, o_line
-        To a :class:`ResultWriter`.
+        Runs and lines for a :class:`ResultWriter`.
     busy : Out(1)
-        A run taken has not passed.
+        Some line of an accepted run has not passed.
     """
 
     SOURCES = 2

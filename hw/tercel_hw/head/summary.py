@@ -1,4 +1,4 @@
-"""The summary of a head's sweep."""
+"""The summary of a head sweep."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -12,16 +12,16 @@ __all__ = ["Summary"]
 
 WORD = 32
 SCALES, BEST_ROWS, BEST_VALUES, OCTAVES, LOW, HIGH, ROWS, VALUES = range(8)
-"""Kinds of lines."""
+"""Kinds of lines, in their order."""
 
 
 class Summary(wiring.Component):
-    """A sweep's results as one run of lines, a 32-bit word of each lane.
+    """Sends a sweep's results as one run of lines, a 32-bit word of each lane.
 
     The order: the nodes' scales; if ``argmax``, rows of rank 0 and their unscaled logits; if
-    ``sums``, octaves with their sign, low and high words of totals; rows and unscaled logits of
+    ``sums``, signed octaves, low and high words of totals; rows and unscaled logits of
     ``min(limit, top_k)`` ranks. One word a cycle, and a cycle for each kind of line before the last
-    that is not asked for.
+    that is not requested.
 
     Parameters
     ----------
@@ -31,18 +31,18 @@ class Summary(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``top_k`` is at most ``config.top_k``. Taken when the summary before has left.
+        ``top_k`` is at most ``config.top_k``. Taken when the previous summary has left.
     o_run : Out(stream.Signature(RUN))
-        Leaves before the words.
+        The run, sent before the words.
     o : Out(stream.Signature(config.word))
     read : Out(1)
     rank : Out(config.rank)
     scale : In(32)
     entry : In(config.entry)
-        The lane's scale and entry of its list that were named when ``read`` was high last.
+        The lane's scale and top-k entry that were addressed when ``read`` was last high.
     octave : In(signed(9))
     total : In(64)
-        Of the lane of ``o``.
+        Exponential sum of the lane of ``o``.
     """
 
     i_command: stream.Interface
@@ -81,7 +81,7 @@ class Summary(wiring.Component):
         kind, shown = Signal(range(VALUES + 1)), Signal(range(VALUES + 1))
         ranks, ranks_left = Signal.like(command.top_k), Signal.like(command.top_k)
         rank, lane = self.rank.rank, self.rank.lane
-        # Whether this kind and those after it are asked for.
+        # A bit for this kind and each one after it: it is requested.
         todo = Signal(VALUES + 1)
         asked = todo[0]
         last_lane = Signal.like(lane)

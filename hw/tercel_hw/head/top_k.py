@@ -1,4 +1,4 @@
-"""The k best rows of each lane."""
+"""Top-k of each lane."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -11,15 +11,15 @@ __all__ = ["PLACES", "TopK"]
 
 PLACE_BITS = 2
 PLACES = 1 << PLACE_BITS
-"""Entries of a word."""
+"""Entries of a memory word."""
 
 
 class TopK(wiring.Component):
     """``numerics.top_k`` of every lane; ties go to the lower row, -0.0 equals 0.0.
 
-    One memory holds the lanes' lists, each in falling order, in words of four entries. A logit
-    takes a cycle; one that enters its list two more, and one for each word that it goes up from
-    the last. Of n rows in random order about ``k ln(n / k)`` enter a list of k.
+    One memory holds the lanes' lists, each in descending order, in words of four entries. A logit
+    takes a cycle; one that enters its list takes two more, and one for each word that it moves up
+    from the last. Of n rows in random order about ``k ln(n / k)`` enter a list of k.
 
     Parameters
     ----------
@@ -29,15 +29,15 @@ class TopK(wiring.Component):
     Members
     -------
     size : In(range(config.top_k + 1))
-        Entries that are wanted, at least 1; the same during a sweep.
+        Requested entries, at least 1; constant during a sweep.
     i : In(stream.Signature(config.logit))
-        Every lane's rows in rising order from 0 on: row 0 begins a new list.
+        Every lane's rows in ascending order; row 0 begins a new list.
     idle : Out(1)
-        No logit is under way.
+        No logit is in the block.
     read : In(1)
     rank : In(config.rank)
     entry : Out(config.entry)
-        That ``rank`` named when ``read`` was high last; only while ``idle``.
+        Entry of the ``rank`` when ``read`` was last high; only while ``idle``.
     """
 
     size: Signal
@@ -75,7 +75,7 @@ class TopK(wiring.Component):
             init=[],
             attrs={"ram_style": "block"},
         )
-        # The last keys of full lists.
+        # The last key of each full list.
         m.submodules.bars = bars = memory.Memory(
             shape=unsigned(FLOAT32_BITS),
             depth=config.nodes,
@@ -85,7 +85,7 @@ class TopK(wiring.Component):
         write, read = lists.write_port(), lists.read_port()
         lower, bar = bars.write_port(), bars.read_port(domain="comb")
 
-        # A logit is compared with its lane's bar; one that enters goes on and holds up the rest.
+        # A logit is compared with its lane's last key; one that enters the list stalls the input.
         lane_and_word = {"lane": range(config.nodes), "word": word_bits}
         held = data.StructLayout({"entry": entry, **lane_and_word, "place": PLACE_BITS})
         compared, new = Signal(held, reset_less=True), Signal(held, reset_less=True)
@@ -108,7 +108,7 @@ class TopK(wiring.Component):
             ]
         m.d.sync += [begins.eq(~inserting), first.eq(begins)]
 
-        # A word is written when that above it has been read, of which the last entry may move.
+        # A word is written when the one above it has been read, whose last entry may move down.
         word = Signal(read.data.shape(), reset_less=True)
         moves, moved = Signal(PLACES), Signal(PLACES, reset_less=True)
         above, keys = read.data[PLACES - 1], [read.data[place].key for place in range(PLACES)]
@@ -117,7 +117,7 @@ class TopK(wiring.Component):
             ends.eq(~moves[-1] | (new.word == 0)),
             write.addr.eq(Cat(new.word, new.lane)),
             write.en.eq(inserting & ~begins),
-            # Of a full list, the word that is written first is the last.
+            # In a full list the last word is written first.
             lower.addr.eq(new.lane),
             lower.data.eq(write.data[PLACES - 1].key),
             lower.en.eq(write.en & first),
@@ -134,7 +134,7 @@ class TopK(wiring.Component):
         with m.If(inserting):
             m.d.sync += [word.eq(read.data), moved.eq(moves)]
             with m.If(begins):
-                # What is beyond the list's end gives way.
+                # Entries beyond the list's end are replaced.
                 m.d.sync += moved.eq(moves | ~0 << new.place)
             with m.Elif(ends):
                 m.d.sync += inserting.eq(0)

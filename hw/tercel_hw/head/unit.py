@@ -1,4 +1,4 @@
-"""The language-model head on a borrowed dense engine."""
+"""The head unit: the language-model head on the attention's dense engine."""
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -15,13 +15,13 @@ __all__ = ["HeadUnit"]
 
 
 class HeadUnit(wiring.Component):
-    """``numerics.head_logits`` over a head's tape, and what is read off the logits.
+    """``numerics.head_logits`` over a head's tape, and the results derived from the logits.
 
-    For each command the activations go to the dense engine's vectors, a column a cycle; then the
-    engine is told to sweep and the tape's words pass, one a cycle, each in the cycle in which it
-    comes: blocks of 16 row scales and 16 rows. Lines for the host come in runs: if ``logits``, one
-    of unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is
-    done lane by lane: a row takes ``nodes`` cycles, and what `TopK` needs. A row's line is offered
+    For each command the activations are written to the dense engine's vectors, a column a cycle;
+    then the engine gets its command and the tape's words pass combinationally, one a cycle: blocks
+    of 16 row scales and 16 rows. Lines for the host come in runs: if ``logits``, one with a line of
+    unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is done
+    lane by lane: a row takes ``nodes`` cycles, and those that `TopK` needs. A row's line is offered
     ``LATENCY + nodes - 1`` cycles after its sums have been taken.
 
     Parameters
@@ -34,25 +34,25 @@ class HeadUnit(wiring.Component):
     i_command : In(stream.Signature(command_layout("head")))
         ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``top_k`` at most
         ``config.head.top_k``, ``1 <= nodes <= config.head.nodes``: results of other
-        lanes mean nothing. Taken when the sweep before has ended.
+        lanes are undefined. Taken when the previous sweep has ended.
     i : In(stream.Signature(config.column))
-        Activations; a row of the tape is zero beyond them.
+        Activations; the rows of the tape are zero beyond them.
     i_scales : In(stream.Signature(config.head.floats))
-        Those of the activations; taken when the lines have been made.
+        Scales of the activations; taken when the lines are built.
     i_word : In(stream.Signature(config.word))
-        The tape.
+        Words of the tape.
     o_head_command : Out(stream.Signature(config.sweep))
     o_head_vector : Out(stream.Signature(config.dense.column))
-        All of a sweep before its ``o_head_command``.
+        All columns of a sweep, before its ``o_head_command``.
     o_head_row : Out(stream.Signature(config.dense.beat))
-        Only after it.
+        Rows, after ``o_head_command``.
     i_head_sum : In(stream.Signature(config.dense.sums))
-        The dense engine.
+        Sums from the dense engine.
     o_run : Out(stream.Signature(RUN))
-        Each before its lines.
+        Runs, each before its lines.
     o_line : Out(stream.Signature(config.head.floats))
     busy : Out(1)
-        A command is under way or a line waits.
+        A command is in progress or a line waits.
     """
 
     LATENCY = LaneLogits.LATENCY + LineBuilder.LATENCY
@@ -143,11 +143,11 @@ class HeadUnit(wiring.Component):
                 with m.If(self.o_head_command.ready):
                     m.next = "start"
             with m.State("start"):
-                # All are idle: the sweep before has ended.
+                # All blocks are idle: the previous sweep has ended.
                 m.d.comb += [part.i_command.valid.eq(1) for part in parts]
                 m.next = "sweep"
             with m.State("sweep"):
-                # The rows that do not count are the last to come.
+                # The rows of padding come last.
                 with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"
         return m

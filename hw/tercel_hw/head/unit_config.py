@@ -1,4 +1,4 @@
-"""The shape of the head unit."""
+"""Parameters of the head unit."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["HeadUnitConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class HeadUnitConfig:
-    """Shape of a head unit; a word of the tape is a beat of the dense engine.
+    """Parameters of a head unit; a word of the tape is a beat of the dense engine.
 
     Raises
     ------
@@ -25,7 +25,7 @@ class HeadUnitConfig:
 
     head: HeadConfig
     dense: DenseConfig
-    """The engine that the unit borrows."""
+    """The attention's dense engine, which the unit uses."""
 
     def __post_init__(self):
         for name, kind in ("head", HeadConfig), ("dense", DenseConfig):
@@ -55,22 +55,22 @@ class HeadUnitConfig:
 
     @property
     def word_scales(self) -> int:
-        """Row scales in a word; a block's last are padded."""
+        """Row scales in a word; the last word of a block is padded."""
         return min(self.word // FLOAT32_BITS, ROW_BLOCK)
 
     @property
     def scale_words(self) -> int:
-        """Words before the rows of a block."""
+        """Words of row scales before the rows of a block."""
         return ROW_BLOCK // self.word_scales
 
     @property
     def column(self) -> data.StructLayout:
-        """An element of the activations; ``last`` with the last."""
+        """Layout of an element of the activations; ``last`` with the last."""
         values = data.ArrayLayout(signed(8), self.head.nodes)
         return data.StructLayout({"values": values, "last": 1})
 
     @property
     def sweep(self) -> data.StructLayout:
-        """What the dense engine is told."""
+        """Layout of the dense engine's command for a head sweep."""
         command = self.dense.command.members
         return data.StructLayout({"slices": command["full"], "rows": command["rows"]})
