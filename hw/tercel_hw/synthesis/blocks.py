@@ -1,4 +1,4 @@
-"""A design's RTLIL cut into blocks that are synthesised one by one."""
+"""The cut of a design's RTLIL into blocks that are synthesised one by one."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tercel.errors import TercelError
 __all__ = ["CONTAINERS", "Block", "cut"]
 
 CONTAINERS = ("", "memory", "core")
-"""Modules whose children are blocks; what they hold besides is a block as well."""
+"""Modules whose children are blocks; the rest of each of them is a block as well."""
 MODULE = re.compile(
     r"^(?:attribute [^\n]*\n)*module \\(?P<name>\S+)\n.*?^end\n", re.MULTILINE | re.DOTALL
 )
@@ -22,15 +22,15 @@ class Block:
     """A part of a design."""
 
     name: str
-    """Path in the design, as ``core.engine``; that of a container ends in ``.*``."""
+    """Path in the design, as ``core.engine``; a container's ends in ``.*``."""
     top: str
-    """Its module."""
+    """Name of its module."""
     rtlil: str
-    """All that it is made of; other blocks in it are black boxes."""
+    """RTLIL of its module and all below; other blocks in it are black boxes."""
 
 
 def cut(rtlil: str, *, top: str) -> tuple[Block, ...]:
-    """The blocks of a design, smallest RTLIL first.
+    """Cut a design into blocks, smallest RTLIL first.
 
     Every cell of the design is in exactly one block, so the resources of all blocks add up.
 
@@ -39,7 +39,7 @@ def cut(rtlil: str, *, top: str) -> tuple[Block, ...]:
     rtlil
         The design, as Amaranth writes it: a module's name is its path.
     top
-        Its top module.
+        Top module of the design.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def cut(rtlil: str, *, top: str) -> tuple[Block, ...]:
 
 
 def _children(modules: dict[str, str], name: str) -> list[str]:
-    """Modules of the cells of a module, each once."""
+    """Return the modules of a module's cells, each once."""
     return list(dict.fromkeys(cell for cell in CELL.findall(modules[name]) if cell in modules))
 
 
 def _whole(modules: dict[str, str], name: str) -> str:
-    """A module and all below it."""
+    """Return the RTLIL of a module and all below it."""
     found, waiting = {}, [name]
     while waiting:
         if (module := waiting.pop()) not in found:
@@ -81,6 +81,6 @@ def _whole(modules: dict[str, str], name: str) -> str:
 
 
 def _black_box(module: str) -> str:
-    """A module of the same ports without contents."""
+    """Return a module with the same ports and no contents."""
     head = module[module.index("module ") :].partition("\n")[0]
     return f"{BLACK_BOX}{head}\n{''.join(PORT.findall(module))}end\n"

@@ -1,4 +1,4 @@
-"""Levels of lookup tables between registers."""
+"""Logic depth: levels of lookup tables between registers."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,23 @@ class Depth:
     """The deepest paths of a block; a carry chain or a wide multiplexer adds no level."""
 
     levels: int
-    """From any register or input to any register or output."""
+    """Most levels from any register or input to any register or output."""
     through: int
-    """From an input to an output, with no register between; 0 where there is no such logic."""
+    """Most levels from an input to an output without a register; 0 without such a path."""
     start: str
-    """Where the deepest path starts: a cell or a port."""
+    """Start of the deepest path: a cell or a port."""
     path: tuple[str, ...]
-    """Kinds of the cells between."""
+    """Kinds of the cells on the deepest path."""
     end: str
 
 
 def measure_depth(netlist: Netlist) -> Depth:
-    """The depth of a netlist.
+    """Measure the depth of a netlist.
 
     Raises
     ------
     TercelError
-        If logic feeds itself.
+        If there is a combinational loop.
     """
     starts = {
         bit: f"port {name}"
@@ -61,25 +61,25 @@ def measure_depth(netlist: Netlist) -> Depth:
 
 
 def _described(cell: Cell) -> str:
-    """A register by what it holds."""
+    """Describe a cell by its kind, and a register by the signal that it holds."""
     return f"{cell.kind} {cell.name.partition(KIND)[0] or cell.name}"
 
 
 UNREACHED = -1
-"""Levels where no path leads."""
+"""Levels of a bit that no path leads to."""
 KIND = "\\FD"
-"""What Yosys appends to the name of a register."""
+"""Start of the suffix that Yosys appends to the name of a register."""
 
 
 class _Levels:
-    """Levels before each bit.
+    """Levels of logic before each bit.
 
     Parameters
     ----------
     starts
         Bits with known levels.
     others
-        Levels of bits that come from registers or ports besides.
+        Levels of all other bits that come from registers or ports.
     """
 
     def __init__(self, netlist: Netlist, starts: dict[int, int], others: int):
@@ -89,7 +89,7 @@ class _Levels:
         self._before: dict[int, int | None] = {}
 
     def of(self, bit: int) -> int:
-        """Levels before a bit; -1 if no path leads to it."""
+        """Return the levels before a bit; -1 if no path leads to it."""
         waiting, open_bits = [bit], set()
         while waiting:
             now = waiting[-1]
@@ -111,7 +111,7 @@ class _Levels:
         return self._levels[bit]
 
     def path(self, bit: int) -> tuple[int, list[Cell]]:
-        """The bit where the deepest path to a bit starts, and the cells between."""
+        """Return the first bit of the deepest path to a bit, and the cells on the path."""
         cells = []
         while (before := self._before.get(bit)) is not None:
             cells.append(self._netlist.driver[bit][0])

@@ -1,4 +1,4 @@
-"""A flat netlist of UltraScale+ cells, as Yosys writes it."""
+"""The flat netlist of UltraScale+ cells that Yosys writes."""
 
 import re
 from collections import defaultdict
@@ -29,14 +29,14 @@ LUT_MEMORIES = {
     "SRLC16E": 1,
     "SRLC32E": 1,
 }
-"""Lookup tables that a memory takes."""
+"""Lookup tables of each distributed memory primitive."""
 READ_ADDRESS = re.compile(r"(?:ADDR(?P<letter>[A-H])|DPRA\d?|A\d?)$")
 LUT = re.compile(r"(LUT[1-6]|INV)$")
 CLOCKS = ("C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
 
 
 def is_lut(kind: str) -> bool:
-    """Whether a cell is a lookup table used as logic."""
+    """Return True if a cell is a lookup table used as logic."""
     return LUT.match(kind) is not None
 
 
@@ -47,15 +47,15 @@ class Cell:
     name: str
     kind: str
     pair: str | None
-    """What two functions in one lookup table have in common."""
+    """Name shared by two functions in one lookup table (HLUTNM), or None."""
     inputs: dict[str, tuple[int | str, ...]]
     """Bits of each input; a constant is ``"0"``, ``"1"`` or ``"x"``."""
     outputs: dict[str, tuple[int | str, ...]]
 
     def sources(self, port: str, index: int) -> list[int] | None:
-        """Bits on which an output bit depends within the cycle; None if a register is between.
+        """Return the bits that an output bit depends on combinationally; None for a register.
 
-        Multipliers and block memories count as registers: those around them go inside.
+        Multipliers and block memories count as registers: the tools move registers into them.
         """
         if is_lut(self.kind) or self.kind in MUXES:
             ports = self.inputs.values()
@@ -71,7 +71,7 @@ class Cell:
         return [bit for bits in ports for bit in bits if isinstance(bit, int)]
 
     def _reads(self, name: str, output: str) -> bool:
-        """Whether an input is the address of a read port."""
+        """Return True if an input is the address of an output's read port."""
         match = READ_ADDRESS.match(name)
         if not match:
             return False
@@ -80,7 +80,7 @@ class Cell:
         return name.startswith("DPRA") == output.startswith("DP")
 
     def ends(self) -> list[int]:
-        """Input bits that are not passed on within the cycle, clocks left out."""
+        """Input bits at which combinational paths end, without clocks."""
         passed = {
             bit
             for name, bits in self.outputs.items()
@@ -102,14 +102,14 @@ class Netlist:
     Parameters
     ----------
     contents
-        What ``write_json`` wrote.
+        Object that Yosys' ``write_json`` wrote.
     top
         The block's module.
 
     Raises
     ------
     TercelError
-        If there is no such module.
+        If there is no module ``top``.
     """
 
     def __init__(self, contents: dict[str, Any], *, top: str):
@@ -160,6 +160,6 @@ def _cell(name: str, cell: dict[str, Any]) -> Cell:
 
 
 def _pair(name: str, cell: dict[str, Any]) -> str | None:
-    """The attribute holds within a module, which flattening has made a part of the name."""
+    """Return HLUTNM, qualified by the module's path, which flattening made a part of the name."""
     pair = cell.get("attributes", {}).get("HLUTNM")
     return pair and name.rpartition(".")[0] + "." + pair

@@ -1,4 +1,4 @@
-"""The results of a synthesis: blocks, total, budget."""
+"""The report of a synthesis: blocks, total, budget."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ def _total(blocks: Sequence[Measured]) -> Resources:
 def as_json(
     blocks: Sequence[Measured], *, config: AcceleratorConfig, board: BoardSpec, complete: bool
 ) -> dict[str, Any]:
-    """The report as a JSON object.
+    """Return the report as a JSON object.
 
     Parameters
     ----------
     complete
-        Whether these are all blocks of the accelerator.
+        True if these are all blocks of the accelerator.
     """
     return {
         "format": "tercel synthesis",
@@ -61,7 +61,7 @@ def as_json(
 
 
 def _rows(blocks: Sequence[Measured], board: BoardSpec) -> tuple[list[Row], list[Row]]:
-    """Cells of the blocks, and of total, budget and share."""
+    """Return the table's rows of the blocks, and those of total, budget and share."""
     total = _total(blocks)
     body = [
         (block.name, *_counts(block.resources), f"{block.depth.levels}", f"{block.depth.through}")
@@ -84,7 +84,7 @@ def _counts(resources: Resources) -> Row:
 
 
 def as_table(blocks: Sequence[Measured], board: BoardSpec) -> Table:
-    """The report for a terminal."""
+    """Return the report as a table for a terminal."""
     table = Table(title="Estimate: Yosys, block by block, nothing placed or routed")
     table.add_column("block")
     for head in (*HEADS.values(), "levels", "through"):
@@ -99,7 +99,7 @@ def as_table(blocks: Sequence[Measured], board: BoardSpec) -> Table:
 
 
 def as_markdown(blocks: Sequence[Measured], board: BoardSpec) -> str:
-    """The report as a Markdown table."""
+    """Return the report as a Markdown table."""
     heads = ("block", *HEADS.values(), "levels", "through")
     body, foot = _rows(blocks, board)
     lines = [_line(heads), _line(("---", *["---:"] * (len(heads) - 1)))]

@@ -1,4 +1,4 @@
-"""What a netlist takes of a device."""
+"""The count of the resources that a netlist takes."""
 
 import dataclasses
 from collections import Counter
@@ -16,16 +16,16 @@ SHARED_INPUTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Counts of a block, of a design or of a device."""
+    """Numbers of resources of a block, of a design or of a device."""
 
     lut: int = 0
-    """Lookup tables, those used as memory among them."""
+    """Lookup tables, including those used as memory."""
     lut_memory: int = 0
     """Lookup tables used as memory."""
     ff: int = 0
     dsp: int = 0
     bram36: float = 0
-    """Block RAMs of 36 Kbit; one of 18 is a half."""
+    """Block RAMs of 36 Kbit; one of 18 Kbit counts as a half."""
     uram: int = 0
 
     def __add__(self, other: "Resources") -> "Resources":
@@ -38,7 +38,7 @@ class Resources:
 
 
 def count_resources(netlist: Netlist) -> Resources:
-    """The resources of a netlist.
+    """Count the resources of a netlist.
 
     A carry bit takes two functions, of which the second is an input of the chain. Its table lies in
     the same LUT6 as the table of the first, and is not counted, if the two have 5 inputs together
@@ -59,13 +59,13 @@ def count_resources(netlist: Netlist) -> Resources:
 
 
 def _paired(netlist: Netlist) -> int:
-    """Tables that share a LUT6 because they are told to."""
+    """Count the tables that share a LUT6 by their HLUTNM."""
     pairs = [cell.pair for cell in netlist.cells if cell.pair and is_lut(cell.kind)]
     return len(pairs) - len(set(pairs))
 
 
 def _shared(netlist: Netlist) -> int:
-    """Tables of second inputs of carry bits that share the LUT6 of the first."""
+    """Count the tables of second inputs of carry bits that share the LUT6 of the first."""
     bits = [
         (second, first_table, second_table)
         for carry in netlist.cells

@@ -1,4 +1,4 @@
-"""Running Yosys on blocks, each in a process of its own, once for the same contents."""
+"""The synthesis of blocks with Yosys, a process each, cached by contents."""
 
 import dataclasses
 import hashlib
@@ -27,12 +27,12 @@ __all__ = ["Measured", "measure_blocks"]
 SOURCES = ("script", "worker", "netlist", "depth", "resources")
 """Modules on which a result depends."""
 LOG_LINES = 6
-"""Last lines of a failed synthesis that the error shows."""
+"""Number of last lines of a failed synthesis' log that the error shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What synthesis found out about a block."""
+    """Result of the synthesis of a block."""
 
     name: str
     resources: Resources
@@ -51,12 +51,12 @@ def measure_blocks(
     Parameters
     ----------
     jobs
-        Processes at a time.
+        Number of parallel processes.
     cache
         Folder of earlier results; ``None`` is :func:`tercel.cache_folder.cache_folder` of
         ``synthesis``.
     report
-        Told of each block that is done.
+        Called with each block that is done.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def measure_blocks(
 
     def measure(block: Block) -> Measured:
         key = _key(block)
-        # Blocks of the same contents: the second finds the result of the first.
+        # Of blocks with equal contents, the second takes the result of the first.
         with turns.setdefault(key, Lock()):
             measured = _measure(block, folder / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
@@ -103,7 +103,7 @@ def _stored(block: Block, path: Path) -> Measured | None:
 
 
 def _key(block: Block) -> str:
-    """A hash of all on which a block's result depends."""
+    """Return a hash of everything that a block's result depends on."""
     digest = hashlib.sha256()
     sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in SOURCES]
     for part in (version("pyosys"), block.top, block.rtlil, *sources):
@@ -112,7 +112,7 @@ def _key(block: Block) -> str:
 
 
 def _synthesise(block: Block, log: Path) -> dict[str, Any]:
-    """Resources and depth of a block, as JSON objects."""
+    """Synthesise a block; return its resources and depth as JSON objects."""
     with tempfile.TemporaryDirectory(prefix="tercel-synthesis-") as name:
         folder = Path(name)
         (folder / "block.il").write_text(block.rtlil)

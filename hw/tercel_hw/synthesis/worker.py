@@ -1,6 +1,6 @@
-"""Synthesises one block: ``python -m tercel_hw.synthesis.worker RTLIL TOP NETLIST``.
+"""Synthesis of one block: ``python -m tercel_hw.synthesis.worker RTLIL TOP NETLIST``.
 
-A process of its own, for Yosys is a native library that may end the process with it.
+It is a separate process because Yosys, a native library, may end its process.
 """
 
 import sys
@@ -13,7 +13,7 @@ __all__ = ["synthesise"]
 
 
 def synthesise(rtlil: str, top: str, netlist: str) -> None:
-    """Write the netlist of a block as JSON."""
+    """Synthesise a block and write its netlist as JSON."""
     design = yosys.Design()
     for command in SCRIPT:
         yosys.run_pass(command.format(rtlil=rtlil, top=top, netlist=netlist), design)

@@ -1,4 +1,4 @@
-"""A row of activations in groups, played once for every block of rows."""
+"""The store of a row of activations, replayed for every block of rows."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
@@ -23,13 +23,12 @@ class ActivationStore(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("engine")))
-        One a row: ``groups`` of a round and ``blocks``, the rounds, none zero. Other fields are
-        the engine's.
+        One for each row: ``groups`` of a round and ``blocks``, the rounds, none zero. Other fields
+        are the engine's.
     i : In(stream.Signature(config.column))
         At most ``columns``, and no more than the groups hold.
     o : Out(stream.Signature(ArrayLayout(ArrayLayout(signed(8), nodes), group)))
-        Column ``g * group + t`` of a row is trit t of group g. Columns that the row does not have
-        are zeros.
+        Column ``g * group + t`` of a row is trit t of group g. Columns beyond the row are zeros.
     """
 
     LATENCY = 3
@@ -64,7 +63,7 @@ class ActivationStore(wiring.Component):
         m.submodules.queue = queue = ResultQueue(shape, depth=4)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
-        # ``stored`` groups are in the memory; ``ended``: the row has no more.
+        # ``stored`` groups are in the memory; ``ended`` is set when the row is complete.
         running, ended, finishes = Signal(), Signal(), Signal()
         stored = Signal(range(depth + 1))
         command = self.i_command.payload
@@ -95,7 +94,7 @@ class ActivationStore(wiring.Component):
         return m
 
     def _collect(self, m: Module, write: memory.WritePort, open_, stored, ended) -> None:
-        """Write a group when its last column comes or the row ends."""
+        """Write a group when its last column arrives or the row ends."""
         size = self._config.group
         column = self.i.payload.values
         trit = Signal(range(size))

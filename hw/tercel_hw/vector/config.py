@@ -1,4 +1,4 @@
-"""The shape of the vector unit's blocks, and what they hand to each other."""
+"""Parameters of the vector unit's blocks, and the layouts of their streams."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["VectorConfig", "command_layout"]
 
 
 def command_layout(name: str) -> data.StructLayout:
-    """The fields of a program's command (`tercel.program.COMMANDS`)."""
+    """Return the layout of a program's command (`tercel.program.COMMANDS`)."""
     return data.StructLayout(
         {field: unsigned(width) for field, width in COMMANDS[name].fields.items()}
     )
@@ -21,7 +21,7 @@ def command_layout(name: str) -> data.StructLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class VectorConfig:
-    """Shape of the vector unit: K lanes in lock step, one element a cycle.
+    """Parameters of the vector unit: K lanes in lockstep, one element a cycle.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class VectorConfig:
     hidden: int = 4096
     """Widest residual stream."""
     head_size: int = 128
-    """Largest head."""
+    """Elements of the largest attention head."""
     word_bytes: int = 64
     """Bytes of a memory word."""
     sum_bits: int = 22
@@ -57,17 +57,17 @@ class VectorConfig:
 
     @property
     def floats(self) -> data.ArrayLayout:
-        """A float32 of each lane."""
+        """Layout of a float32 of each lane."""
         return data.ArrayLayout(FLOAT32_BITS, self.nodes)
 
     @property
     def row(self) -> data.StructLayout:
-        """An element of a float32 row of each lane; ``last`` with the row's last element."""
+        """Layout of a float32 row's element of each lane; ``last`` with the row's last."""
         return data.StructLayout({"values": self.floats, "last": 1})
 
     @property
     def column(self) -> data.StructLayout:
-        """An element of an int8 row of each lane; ``last`` with the row's last element."""
+        """Layout of an int8 row's element of each lane; ``last`` with the row's last."""
         return data.StructLayout({"values": data.ArrayLayout(signed(8), self.nodes), "last": 1})
 
     @property

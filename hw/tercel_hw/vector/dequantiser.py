@@ -1,4 +1,4 @@
-"""Row sums of a ternary linear to float32 rows."""
+"""The dequantisation of a ternary linear's row sums to float32."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
@@ -20,11 +20,11 @@ TARGETS = 3
 class Dequantiser(wiring.Component):
     """``float32(y) * (s * s_w)`` for each row of a linear and each lane.
 
-    One row a cycle, latency 13. Before the first row the products of scales, PARTS * K of them,
-    come out of one multiplier: the first row is taken ``PREPARE + PARTS * K`` cycles after the
-    last of command, scales and (a cycle earlier) weights were offered, at the earliest. The
-    weights of the next linear are taken while a linear is under way, as the gains that follow them
-    in memory are needed before it ends.
+    One row a cycle, latency 13. Before the first row, one multiplier computes the PARTS * K
+    products of scales: the first row is taken at least ``PREPARE + PARTS * K`` cycles after the
+    last of command, scales and (a cycle earlier) weights were offered. The weights of the next
+    linear are taken during a linear, because the gains that follow them in memory are needed before
+    it ends.
 
     Parameters
     ----------
@@ -34,17 +34,16 @@ class Dequantiser(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("dequantise")))
-        One a linear. Rows below ``second`` are of part 0, those below ``third`` of part 1, others
-        of part 2; or, ``interleaved``, even rows of part 0 and odd ones of part 1. ``target`` is 0
-        to 2.
+        One for each linear. Rows below ``second`` are part 0, rows below ``third`` part 1, others
+        part 2; if ``interleaved``, even rows are part 0 and odd rows part 1. ``target`` is 0 to 2.
     i_weights : In(stream.Signature(ArrayLayout(32, 16)))
-        The scalars of a vector segment, one a linear.
+        The scalars of a vector segment, one for each linear.
     i_scales : In(stream.Signature(config.floats))
-        The scale of each lane's activations, one a linear.
+        The scale of each lane's activations, one for each linear.
     i : In(stream.Signature(StructLayout({"sums": nodes * signed(sum_bits), "last": 1})))
-        Row sums as the TLMM engine gives them.
+        Row sums from the TLMM engine.
     o : Out(stream.Signature(config.row)).array(3)
-        The one that is the command's target.
+        Rows, to the command's target.
     """
 
     LATENCY = IntToFloat.LATENCY + Multiplier.LATENCY + ResultQueue.LATENCY
@@ -118,11 +117,11 @@ class Dequantiser(wiring.Component):
         return m
 
     def _scales(self, m: Module, command: data.View, prepared: Signal) -> memory.ReadPort:
-        """The products of a part's weight scale and the lanes' scales, asynchronously read.
+        """Add the memory of products of weight scales and lanes' scales; return its read port.
 
-        They are made one after the other while a command, scales and weights wait. The first is
-        written when the rows before are past this memory, as the multiplier takes longer than the
-        conversion.
+        The products are computed one after the other while a command, scales and weights wait.
+        The first is written after the last read for the previous linear, because the multiplier
+        takes longer than the conversion.
         """
         nodes = self._config.nodes
         m.submodules.scales = store = memory.Memory(

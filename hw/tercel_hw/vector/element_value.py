@@ -1,4 +1,4 @@
-"""An element of a stored row as a float."""
+"""The conversion of a stored row's element to float32."""
 
 from amaranth.hdl import Module, Mux, Signal
 
@@ -18,7 +18,7 @@ class ElementValue(Primitive):
     bits : In(32)
         A float, or an integer in the lowest byte.
     integer, scale : In(1), In(32)
-        The same for all operands under way.
+        Constant while operands are in the pipeline.
     o : Out(32)
     """
 

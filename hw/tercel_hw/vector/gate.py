@@ -1,4 +1,4 @@
-"""Gate rows and up rows to the rows of the down linear."""
+"""The gate: products of activated gate and up, the input of the down linear."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -14,8 +14,8 @@ __all__ = ["Gate"]
 class Gate(wiring.Component):
     """``act(gate) * up`` of each pair of neighbours in a row.
 
-    One element in a cycle, so one out every other; latency 46 from an up to its result. As only
-    every other element begins a pair, two lanes share an activation in turn.
+    One element in a cycle, so one out every other cycle; latency 46 from an up to its result. Only
+    every other element begins a pair, so two lanes share an activation in turn.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Gate(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("gate")))
-        One a row, whose end ends the command: ``width`` is not needed.
+        One for each row, whose end ends the command; ``width`` is ignored.
     i : In(stream.Signature(config.row))
         Gate 0, up 0, gate 1, ...; gates are finite.
     o : Out(stream.Signature(config.row))
@@ -76,8 +76,8 @@ class Gate(wiring.Component):
         with m.If(pair & self.i.payload.last):
             m.d.sync += running.eq(0)
 
-        # Even lanes enter with their up, odd lanes a cycle later, before the next gates or the next
-        # command can lie in their place; even lanes' results wait for them.
+        # Even lanes enter with their up, odd lanes a cycle later, before the next gate or the next
+        # command overwrites their operands; even lanes' results wait for theirs.
         stages = Stages(m, FLOWS)
         odd = stages(turn=pair, ups=self.i.payload.values)
         for lane in range(0, config.nodes, 2):
@@ -92,7 +92,7 @@ class Gate(wiring.Component):
     def _share(
         self, m: Module, stages: Stages, gates, odd, squared: Signal, lane: int, results: data.View
     ) -> None:
-        """One activation for this lane and the next."""
+        """Add an activation for this lane and the next; return both results."""
         ups = self.i.payload.values
         alone = lane + 1 == self._config.nodes
         second = lane if alone else lane + 1

@@ -1,4 +1,4 @@
-"""The activation of a gate times its up."""
+"""The pipeline of a gate's activation times its up."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 
@@ -11,12 +11,12 @@ __all__ = ["GatedActivation"]
 class GatedActivation(Primitive):
     """``multiply(silu(gate), up)`` or ``multiply(relu2(gate), up)``; one a cycle, latency 44.
 
-    Both activations are a product and share its multiplier.
+    Both activations are products and share a multiplier.
 
     Members
     -------
     squared : In(1)
-        ``relu2``.
+        Use ``relu2`` instead of ``silu``.
     gate, up : In(32)
     o : Out(32)
     """
@@ -44,7 +44,7 @@ class GatedActivation(Primitive):
             "activation",
             Multiplier(),
             enable,
-            # What is not positive is multiplied by zero.
+            # A gate that is not positive is multiplied by zero.
             a=Cat(gate[:-1], gate[-1] & ~squared),
             b=Mux(squared, positive, sigmoid),
         )

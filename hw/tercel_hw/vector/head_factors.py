@@ -1,4 +1,4 @@
-"""The factors of all lanes of a head out of one pipeline."""
+"""The factors of all lanes of a head, computed in one pipeline."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -12,14 +12,14 @@ from tercel_hw.vector.result_queue import FLOWS
 __all__ = ["HeadFactors"]
 
 HEADS = 4
-"""Heads under way and waiting: at 16 lanes and elements the pipeline itself has three."""
+"""Most heads in the block: with 16 lanes and elements three are in the pipeline."""
 
 
 class HeadFactors(wiring.Component):
-    """Units and scales of heads from their largest magnitudes, a lane a cycle.
+    """Computes units and scales of heads from their largest magnitudes, a lane a cycle.
 
-    Throughput: a head every K cycles; the shortest head has 16 elements. Latency: ``LATENCY`` and a
-    cycle for each lane. Up to 4 heads are inside.
+    Throughput: a head every K cycles; the shortest head has 16 elements. Latency: ``LATENCY`` plus
+    a cycle for each lane.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class HeadFactors(wiring.Component):
     Members
     -------
     i : In(stream.Signature(StructLayout({"maxima": config.floats, "cache": 1})))
-        ``cache`` says of which kind the factors are, see :class:`HeadScale`.
+        ``cache`` selects the kind of the factors, see :class:`HeadScale`.
     o : Out(stream.Signature(StructLayout({"units": floats, "scales": floats, "cache": 1})))
     """
 

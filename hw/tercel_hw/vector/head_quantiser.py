@@ -1,4 +1,4 @@
-"""Heads of floats to int8 queries, keys and values."""
+"""The quantisation of float32 heads to int8 queries, keys and values."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -19,12 +19,13 @@ QUEUE_DEPTH = 16
 class HeadQuantiser(wiring.Component):
     """``numerics.quantise`` of query heads, ``numerics.quantise_cache`` of key and value heads.
 
-    A head's elements wait in a FIFO until its largest magnitudes have become factors, for which
-    all lanes share one pipeline; then they are multiplied and rounded.
+    A head's elements wait in a FIFO until its factors are computed from its largest magnitudes, in
+    one pipeline for all lanes; then they are multiplied and rounded.
 
     Throughput: one element a cycle, heads back to back, one cycle between rows. Latency: a head's
-    scales are offered 14 cycles before its first column at the latest, which is ``latency`` cycles
-    after its last element was taken. The next head waits until they are taken, but not its own.
+    first column is offered ``latency`` cycles after its last element was taken, its scales at least
+    14 cycles earlier. The columns of the next head, but not its own, wait until the scales are
+    taken.
 
     Parameters
     ----------
@@ -34,16 +35,16 @@ class HeadQuantiser(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("heads")))
-        One a row of heads, of which ``query_heads`` and ``kv_heads`` are used.
+        One for each row of heads; ``query_heads`` and ``kv_heads`` are used.
     i : In(stream.Signature(config.row))
-        The heads, at least 16 elements each, for that many cycles its factors take; ``last`` on
-        each head's last.
+        The heads, at least 16 elements each, the cycles of a head's factors; ``last`` on each
+        head's last.
     o_query, o_cache : Out(stream.Signature(config.column))
         Query heads; key and value heads. ``last`` on each head's last.
     o_query_scales : Out(stream.Signature(config.floats))
-        One a query head.
+        One for each query head.
     o_cache_scales : Out(stream.Signature(ArrayLayout(16, config.nodes)))
-        One a key or value head, bfloat16.
+        One for each key or value head, bfloat16.
     """
 
     i_command: stream.Interface
@@ -81,7 +82,7 @@ class HeadQuantiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        # A head and what comes while its factors are made.
+        # A head, and the elements that arrive while its factors are computed.
         held = config.head_size + self.latency
         width = config.nodes * FLOAT32_BITS + 1
         m.submodules.fifo = fifo = StreamFifo(
@@ -143,7 +144,7 @@ class HeadQuantiser(wiring.Component):
         return m
 
     def _take(self, m: Module, fifo: stream.Interface, factors: stream.Interface) -> None:
-        """Elements to the FIFO and to the maxima, as many heads as the command says."""
+        """Send the elements of the command's heads to the FIFO and to the maxima."""
         config, command = self._config, self.i_command.payload
         heads, queries = Signal(range(3 << 8)), Signal(range(1 << 8))
         taken, cache = Signal(), Signal()
@@ -170,7 +171,7 @@ class HeadQuantiser(wiring.Component):
                 maximum.o.ready.eq(factors.ready),
                 factors.payload.maxima[lane].eq(maximum.o.payload),
             ]
-        # The lanes are in lock step.
+        # The lanes are in lockstep.
         m.d.comb += [
             self.i.ready.eq((heads != 0) & lanes[0].i.ready & fifo.ready),
             taken.eq(self.i.valid & self.i.ready),

@@ -13,11 +13,11 @@ from tercel_hw.vector.row_unit import LARGEST
 __all__ = ["HEAD_FACTORS", "HeadScale"]
 
 HEAD_FACTORS = data.StructLayout({"unit": FLOAT32_BITS, "scale": FLOAT32_BITS})
-"""What an element is multiplied by, and what its integer is worth."""
+"""The factor of an element, and the value of one unit of its integer."""
 
 
 class HeadScale(Primitive):
-    """The factors of ``numerics.quantise``, for the cache of ``quantise_cache``; latency 21.
+    """Factors of ``numerics.quantise``, or of ``quantise_cache`` for the cache; latency 21.
 
     One a cycle, of either kind. ``scale = maximum / 127``, for the cache rounded up to a bfloat16.
     ``unit = 127 / maximum``, saturated; for the cache ``1 / scale``, which cannot overflow.

@@ -1,4 +1,4 @@
-"""What the row loader writes into other blocks' memories."""
+"""Layouts of the row loader's writes into other blocks' memories."""
 
 from amaranth.lib import data
 
@@ -9,7 +9,7 @@ __all__ = ["element_layout", "table_layout"]
 
 
 def element_layout(config: VectorConfig) -> data.StructLayout:
-    """A float of a lane's row; with ``zero``, 0.0 to all lanes at that address."""
+    """Return the layout of a lane's float; with ``zero``, 0.0 for all lanes at the address."""
     return data.StructLayout(
         {
             "lane": range(config.nodes),
@@ -21,7 +21,7 @@ def element_layout(config: VectorConfig) -> data.StructLayout:
 
 
 def table_layout(config: VectorConfig) -> data.StructLayout:
-    """The cosine, or with ``sine`` the sine, of a lane's position for a pair of elements."""
+    """Return the layout of a lane's cosine, or with ``sine`` its sine, for a pair of elements."""
     return data.StructLayout(
         {
             "lane": range(config.nodes),

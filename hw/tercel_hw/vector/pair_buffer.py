@@ -1,4 +1,4 @@
-"""Heads, each element beside the one that it is rotated with."""
+"""The buffer that joins each element of a head with its partner in the rotation."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -9,15 +9,15 @@ __all__ = ["PairBuffer"]
 
 
 class PairBuffer(wiring.Component):
-    """Elements of heads in their order; element j comes out with element j + half or j - half.
+    """Delivers elements of heads in order; element j comes with element j + half or j - half.
 
-    Each half of a head is a memory: both give their element of a pair at one address. The lower one
-    holds two heads, because the next head's lower half comes in while the upper half goes out; the
-    upper one is free again in time.
+    Each half of a head has a memory; both are read at one address for a pair. The lower one holds
+    two heads, because the next head's lower half is written while the upper half is read; the upper
+    one is free in time.
 
     Throughput: an element in and an element out a cycle, heads back to back. Element j is offered
-    ``LATENCY`` cycles after element j + half of its head or of the next was taken; the upper half
-    also if no next head comes.
+    ``LATENCY`` cycles after element j + half, counted into the next head, was taken; the upper half
+    also without a next head.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ class PairBuffer(wiring.Component):
     Members
     -------
     half : In(range(config.head_size // 2 + 1))
-        Half a head's size, at least 2; constant while there are elements inside.
+        Half a head's size, at least 2; constant while the buffer holds elements.
     i : In(stream.Signature(config.floats))
     o : Out(stream.Signature(StructLayout({"low": ..., "high": ..., "index": ..., "upper": 1})))
-        Elements ``index`` of both halves; the element is that of the ``upper`` one or of the lower.
+        Elements ``index`` of both halves; the element is that of the upper half if ``upper``.
     """
 
     LATENCY = 2
@@ -61,7 +61,7 @@ class PairBuffer(wiring.Component):
         m = Module()
         config = self._config
         half = config.head_size // 2
-        # A power of two for the second head's place.
+        # A power of two, so that the second head's place is one address bit.
         place = 1 << (half - 1).bit_length()
         m.submodules.low = low = memory.Memory(shape=config.floats, depth=2 * place, init=[])
         m.submodules.high = high = memory.Memory(shape=config.floats, depth=half, init=[])
@@ -71,7 +71,7 @@ class PairBuffer(wiring.Component):
         taken, issued, enable = Signal(), Signal(), Signal()
         into, upper_in, head_in = self._counters(m, "in", taken, half)
         index, upper, head = self._counters(m, "out", issued, half)
-        # Elements taken and not yet issued; beyond a head the upper half would be overwritten.
+        # Elements taken and not yet issued; more than a head would overwrite the upper half.
         ahead = Signal(range(config.head_size + 1))
         m.d.comb += [
             self.i.ready.eq(ahead < (self.half << 1)),
@@ -103,7 +103,7 @@ class PairBuffer(wiring.Component):
     def _counters(
         self, m: Module, name: str, step: Signal, half: int
     ) -> tuple[Signal, Signal, Signal]:
-        """The place of an element: index in its half, which half, and parity of its head."""
+        """Return an element's place: index in its half, half (1: upper) and parity of its head."""
         index = Signal(range(half), name=f"index_{name}")
         upper, head = Signal(name=f"upper_{name}"), Signal(name=f"head_{name}")
         with m.If(step):

@@ -1,4 +1,4 @@
-"""The residual stream, and who adds to it."""
+"""The residual stream and the addition of linears' outputs to it."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
@@ -13,17 +13,17 @@ from tercel_hw.vector.targets import send_to_target, targeted_row
 __all__ = ["Residual"]
 
 STORED_BITS = 36
-"""A float in memory: two share the 72 bits of an UltraRAM word, a lane enables its half."""
+"""Bits of a stored float: two share an UltraRAM word of 72 bits with an enable each."""
 NEGATIVE_ZERO = 1 << (FLOAT32_BITS - 1)
-"""Added to any float, it leaves it as it is."""
+"""-0.0, which added to any float leaves it unchanged."""
 TARGETS = 2
 
 
 class Residual(wiring.Component):
-    """A row of floats in memory that linears add to and norms read.
+    """Stores a row of floats that linears add to and norms read.
 
-    One element a cycle, latency 11, of ``add`` and ``replay`` alike. A command follows a command
-    when the writes of that are done, ``WRITES`` cycles after its last element.
+    One element a cycle, latency 11, for ``add`` and ``replay``. The next command begins when the
+    writes of the previous one are done, ``WRITES`` cycles after its last element.
 
     Parameters
     ----------
@@ -34,20 +34,21 @@ class Residual(wiring.Component):
     -------
     i_command : In(stream.Signature(command_layout("residual")))
         ``operation`` 0, add: each of the first ``width`` elements becomes the sum of itself and
-        one of ``i``, and is sent to the target. 1, replay: they are sent as they are. ``width`` is
-        1 to ``hidden``. A replay writes what it read.
+        one of ``i``, and is sent to the target. 1, replay: they are sent unchanged, and written
+        back. ``width`` is 1 to ``hidden``.
     i : In(stream.Signature(config.row))
-        The elements to add; ``width`` says how many, so ``last`` is not needed.
+        The elements to add, ``width`` of them; ``last`` is ignored.
     i_element : In(stream.Signature(element_layout(config)))
-        An element of one lane; with ``zero`` of all lanes, and 0. Taken while no command runs.
+        An element of one lane to store; with ``zero``, 0.0 of all lanes. Taken while no command
+        runs.
     i_loaded : In(1)
-        No more elements come before the commands: these begin only while it is high.
+        All elements are loaded; commands begin only while it is high.
     o : Out(stream.Signature(config.row)).array(2)
-        The one that is the command's target: 0 norm, 1 dump.
+        Rows, to the command's target: 0 norm, 1 dump.
     """
 
     WRITES = 2 + Adder.LATENCY
-    """Cycles from taking an element to writing it: the memory and its output register, the sum."""
+    """Cycles from an element's read to its write: memory, output register and adder."""
     LATENCY = WRITES + ResultQueue.LATENCY
 
     i_command: stream.Interface
@@ -117,7 +118,7 @@ class Residual(wiring.Component):
         return m
 
     def _store(self, m: Module, stages: Stages, address, written, totals) -> list:
-        """The memory: each lane's element two cycles later; totals go where they came from."""
+        """Add the memory, to which totals are written back; return the lanes' elements."""
         config = self._config
         m.submodules.store = store = memory.Memory(
             shape=unsigned(STORED_BITS * config.nodes),

@@ -1,4 +1,4 @@
-"""Where the results of a pipeline wait, so that the pipeline never does."""
+"""The output queue of a pipeline that cannot stall."""
 
 from amaranth.hdl import Const, Module, Shape, Signal
 from amaranth.lib import data, fifo, stream, wiring
@@ -6,31 +6,32 @@ from amaranth.lib import data, fifo, stream, wiring
 __all__ = ["FLOWS", "ResultQueue"]
 
 FLOWS = Const(1, 1)
-"""Enable of a pipeline that never stops."""
+"""Enable of a pipeline that never stalls."""
 
 
 class ResultQueue(wiring.Component):
-    """Results of a pipeline that nothing can stop, as a stream; at most one a cycle.
+    """Delivers the results of a pipeline without stalls as a stream; at most one a cycle.
 
-    What enters the pipeline is counted until its result has left the queue: it may enter only
-    while there is ``room``. So ``o.ready`` reaches a counter, but no register of the pipeline. At
-    one result a cycle the depth must be at least the pipeline's latency and 2 more.
+    Operands are counted from their entry into the pipeline until their result leaves the queue;
+    they may enter only while there is ``room``. So ``o.ready`` reaches a counter, but no register
+    of the pipeline. For one result a cycle the depth must be at least the pipeline's latency plus
+    2.
 
     Parameters
     ----------
     shape
-        Of a result.
+        Shape of a result.
     depth
-        Results under way and waiting: at least 1. The queue is made of lookup tables.
+        Most results in the pipeline and in the queue, at least 1. The queue is in lookup tables.
 
     Members
     -------
     room : Out(1)
     enters : In(1)
-        Only while there is room.
+        Operands enter the pipeline; only while there is room.
     arrives : In(1)
     result : In(shape)
-        With ``arrives``; offered from the next cycle on.
+        Valid with ``arrives``; offered from the next cycle on.
     o : Out(stream.Signature(shape))
     """
 

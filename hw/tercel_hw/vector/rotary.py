@@ -21,11 +21,11 @@ QUEUE_DEPTH = 32
 class Rotary(wiring.Component):
     """``numerics.rotate`` of query and key heads; value heads pass unchanged.
 
-    An element is ``x*cosine + y*sine`` of itself and the other of its pair, in the lower half with
-    y negated; in a value head it is ``x*1 + -0*0``.
+    An element becomes ``x*cosine + y*sine``, where y is its partner, negated in the lower half; in
+    a value head it becomes ``x*1 + -0*0``.
 
-    Throughput: one element a cycle, heads back to back; between rows no element is taken for half a
-    head's and ``GAP`` cycles. Latency: ``LATENCY`` cycles from element j + half to element j.
+    Throughput: one element a cycle, heads back to back; between rows no element is taken for
+    ``head_size / 2 + GAP`` cycles. Latency: ``LATENCY`` cycles from element j + half to element j.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class Rotary(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("heads")))
-        One a row of heads; ``head_size`` a multiple of 16 up to ``config.head_size``.
+        One for each row of heads; ``head_size`` a multiple of 16 up to ``config.head_size``.
     i_loaded : In(1)
-        A command starts only while it is high.
+        The table is loaded; commands begin only while it is high.
     i_table : In(stream.Signature(table_layout(config)))
-        Writes cosines and sines; taken unless a command is under way.
+        Cosines and sines to store; taken while no command runs.
     i : In(stream.Signature(config.row))
         ``last`` on the row's last element.
     o : Out(stream.Signature(config.row))
@@ -77,7 +77,7 @@ class Rotary(wiring.Component):
         m.submodules.pairs = pairs = PairBuffer(config)
         m.submodules.queue = queue = ResultQueue(config.row, depth=QUEUE_DEPTH)
         command = self.i_command.payload
-        # Under way; elements of its row are still to come; heads left, of which to be rotated.
+        # A command runs; its row is incomplete; heads left, and those left to be rotated.
         active, taking = Signal(), Signal()
         heads, rotated = Signal(range(3 << 8)), Signal(range(2 << 8))
         half = Signal(range(config.head_size // 2 + 1))
@@ -123,7 +123,7 @@ class Rotary(wiring.Component):
         return m
 
     def _rotate(self, m: Module, pair, rotates: Signal, table: data.View, queue) -> None:
-        """The lanes' pipelines; the table is read while the pair is put in order."""
+        """Add the lanes' pipelines; the table is read while the pair is ordered."""
         nodes = self._config.nodes
         turned = Signal(reset_less=True)
         m.d.sync += turned.eq(rotates)
@@ -149,7 +149,7 @@ class Rotary(wiring.Component):
             m.d.comb += queue.result["values"][lane].eq(value)
 
     def _table(self, m: Module, active: Signal, index: Signal) -> data.View:
-        """The memory of cosines, then sines of each lane; what it has a cycle after ``index``."""
+        """Add the memory of each lane's cosines and sines; return both, a cycle after ``index``."""
         config = self._config
         nodes = config.nodes
         m.submodules.table = table = memory.Memory(

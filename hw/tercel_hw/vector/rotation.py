@@ -1,4 +1,4 @@
-"""An element of a rotated pair."""
+"""The pipeline of an element of a rotated pair."""
 
 from amaranth.hdl import Module, Signal
 

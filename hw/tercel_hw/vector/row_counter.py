@@ -1,4 +1,4 @@
-"""All lanes through one pipeline, one after the other."""
+"""The use of one pipeline for all lanes, one after the other."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -9,27 +9,27 @@ __all__ = ["RowCounter"]
 
 
 class RowCounter(wiring.Component):
-    """Puts each lane's operands through a primitive, a lane a cycle, and keeps the results.
+    """Passes each lane's operands through a primitive, a lane a cycle, and stores the results.
 
     Parameters
     ----------
     primitive
-        Becomes a part of this block.
+        Primitive, which becomes a submodule.
     lanes
-        How many.
+        Number of lanes.
     shared
         Operands that are the same for all lanes; the others are arrays.
 
     Members
     -------
     start : In(1)
-        For one cycle; from then until ``done`` the operands stay as they are.
+        A pulse: begin; the operands must be constant until ``done``.
     i : In(StructLayout)
         The primitive's operands, each an array unless it is shared.
     done : Out(1)
-        For one cycle, ``latency`` cycles later, the first in which all results are there.
+        A pulse, ``latency`` cycles after ``start``: all results are valid from this cycle on.
     o : Out(ArrayLayout(primitive.result, lanes))
-        Stays until the next row.
+        Results, kept until the next row.
     """
 
     start: Signal

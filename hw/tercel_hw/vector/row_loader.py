@@ -1,4 +1,4 @@
-"""Rows of memory words into other blocks' memories."""
+"""The loader of rows from memory words into other blocks' memories."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -16,10 +16,10 @@ INTEGERS, FLOATS, TABLE, ZEROS = range(4)
 
 
 class RowLoader(wiring.Component):
-    """Writes embedding rows to the residual stream, and rows of cosines and sines to the rotary.
+    """Writes embedding rows to the residual stream, and cosines and sines to the rotary unit.
 
     Throughput: one element a cycle, from word to word without a gap; the first word of an int8 row
-    follows that of its scale after ``scale_index + 1`` cycles. Latency from a word to its first
+    is taken ``scale_index + 1`` cycles after its scale's word. Latency from a word to its first
     element: ``LATENCY``. The next command is taken two cycles after the last element has left.
 
     Parameters
@@ -32,14 +32,14 @@ class RowLoader(wiring.Component):
     i_command : In(stream.Signature(command_layout("rows")))
         ``kind`` 0: int8 elements times their row's scale, float number ``scale_index`` of a word
         of its own. 1: floats. 2: cosines, then as many sines. 3: zeros for all lanes, no words.
-        There are at most as many ``elements`` as the ``words`` hold; what the words have beyond is
-        dropped. The addresses are for whoever fetches the words.
+        The ``words`` hold at least the ``elements``; the rest of them is dropped. The addresses are
+        used by :class:`~tercel_hw.top.row_fetch.RowFetch`.
     i : In(stream.Signature(config.word))
         The words of all commands, the scale's before the row's; byte 0 lowest.
     o_element : Out(stream.Signature(element_layout(config)))
     o_table : Out(stream.Signature(table_layout(config)))
     o_idle : Out(1)
-        No command is under way or offered.
+        No command is in progress or offered.
     """
 
     LATENCY = 1 + ElementValue.LATENCY
@@ -72,7 +72,7 @@ class RowLoader(wiring.Component):
         command = Signal(command_layout("rows"), reset_less=True)
         busy, finished = Signal(), Signal()
         integers, zeros = Signal(), Signal()
-        # Words and elements still to be taken; elements of the word that is held.
+        # Words and elements not yet taken; elements left of the current word.
         words, left = Signal(len(command.words) + 1), Signal.like(command.elements)
         held = Signal(range(config.word_bytes + 1))
         scale, scaling = Signal(FLOAT32_BITS, reset_less=True), Signal()
@@ -88,7 +88,7 @@ class RowLoader(wiring.Component):
             zeros.eq(command.kind == ZEROS),
         ]
 
-        # A word goes down an element a cycle; while it is the scale's, floats up to that.
+        # A word shifts right by an element a cycle; the scale's word by floats, up to the scale.
         word = Signal(config.word, reset_less=True)
         taken, entered, moved = Signal(), Signal(), Signal()
         playing, last_held = Signal(), Signal()
@@ -136,7 +136,7 @@ class RowLoader(wiring.Component):
         return m
 
     def _send(self, m: Module, command, started, values: stream.Interface, finished) -> None:
-        """Number the values and send them where they belong; whether all have been sent."""
+        """Number the values and send them to their target; return a signal of the end."""
         element, table = self.o_element.payload, self.o_table.payload
         sent, index = Signal.like(command.elements), Signal.like(command.elements)
         sines, for_table, leaves = Signal(), Signal(), Signal()

@@ -1,4 +1,4 @@
-"""Rows of floats to rows of int8, with the norm before them."""
+"""The quantisation of float32 rows to int8, with an optional norm."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -23,19 +23,19 @@ from tercel_hw.vector.row_unit import RowUnit
 __all__ = ["RowQuantiser"]
 
 QUEUE_DEPTH = 32
-"""Columns under way: more than a column's cycles from its read to the queue's end."""
+"""Most columns in the block: more than a column's cycles from its read to the queue's end."""
 
 
 class RowQuantiser(wiring.Component):
     """``numerics.norm_quantise`` or ``quantise`` of a row of K lanes, an element a cycle.
 
-    The row, times its gains, goes into a memory while its largest magnitudes and its sums of
-    squares are gathered. Then one pipeline makes the lanes' factors, and the row leaves the memory
-    through the multipliers that it came by. The scales are worked out beside that.
+    The row, times its gains, is stored while its largest magnitudes and its sums of squares are
+    computed. Then one pipeline computes the lanes' factors, and the row is read and multiplied by
+    them in the same multipliers. The scales are computed in parallel.
 
     A row's first column is offered ``gap`` cycles after its last element was taken, one more each
     cycle; its scales ``scales_latency`` cycles after that element. The next command is taken when
-    the columns have left the memory and the scales are known. These wait in registers: the next
+    the columns have left the memory and the scales are computed. These wait in registers: the next
     row's scales, but not its columns, wait until they are taken.
 
     Parameters
@@ -46,14 +46,14 @@ class RowQuantiser(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("norm")))
-        One a row, of which ``normed``, ``inverse_width`` and ``epsilon`` are used.
+        One for each row; ``normed``, ``inverse_width`` and ``epsilon`` are used.
     i : In(stream.Signature(config.row))
         ``last`` ends the row.
     i_gain : In(stream.Signature(32))
-        One an element of normed rows, none of others.
+        One for each element of normed rows, none for others.
     o : Out(stream.Signature(config.column))
     o_scales : Out(stream.Signature(config.floats))
-        One a row.
+        Scales, one for each row.
     """
 
     i_command: stream.Interface
@@ -85,9 +85,9 @@ class RowQuantiser(wiring.Component):
         return factors + Multiplier.LATENCY + RoundToInt8.LATENCY + 1
 
     def scales_latency(self, *, normed: bool) -> int:
-        """Cycles from a row's last element to its scales, if the last ones have been taken.
+        """Return the cycles from a row's last element to its scales if the last ones were taken.
 
-        A normed row that is no multiple of 16 takes as many more as it lacks.
+        A normed row whose width is no multiple of 16 takes a cycle more for each missing element.
         """
         squares = LaneSumOfSquares.latency(self._config.nodes)
         start = squares if normed else Multiplier.LATENCY + 1
@@ -113,7 +113,7 @@ class RowQuantiser(wiring.Component):
         units, begins = self._units(m, gathered, scaled, maxima)
         taken = self._take(m, gathering, command.normed, squares)
 
-        # Elements times their gains on the way in, times the lanes' factors on the way out.
+        # Elements times their gains when written, times the lanes' factors when read.
         gain = Mux(command.normed, self.i_gain.payload, ONE)
         a, b = Signal(config.floats), Signal(config.floats)
         m.d.comb += a.eq(Mux(replays, store.o, self.i.payload.values))
@@ -143,7 +143,7 @@ class RowQuantiser(wiring.Component):
         return m
 
     def _take(self, m: Module, gathering: Signal, normed: Value, squares) -> Value:
-        """Join elements and gains; whether an element is taken."""
+        """Join elements and gains; return a signal that is high if an element is taken."""
         taken = Signal()
         ready = ~normed | (self.i_gain.valid & squares.i.ready)
         m.d.comb += [
@@ -160,7 +160,7 @@ class RowQuantiser(wiring.Component):
     def _units(
         self, m: Module, gathered: Signal, scaled: Signal, maxima: data.View
     ) -> tuple[data.View, Value]:
-        """The lanes' factors; a cycle before reads for them may begin."""
+        """Return the lanes' factors, and a signal that is high a cycle before reads may begin."""
         m.submodules.units = units = RowCounter(RowUnit(), lanes=self._config.nodes)
         begun = Signal()
         m.d.comb += [units.start.eq(gathered & ~begun), units.i.maximum.eq(maxima)]
@@ -172,7 +172,7 @@ class RowQuantiser(wiring.Component):
     def _play(
         self, m: Module, begins: Value, store: RowStore, replays: Signal, product: Signal
     ) -> Value:
-        """Read the row, round the products, queue them; whether the row has left the memory."""
+        """Read the row, round and queue the products; return a signal for the end of the reads."""
         stages = Stages(m, FLOWS)
         config = self._config
         m.submodules.queue = queue = ResultQueue(config.column, depth=QUEUE_DEPTH)
@@ -199,7 +199,7 @@ class RowQuantiser(wiring.Component):
     def _scale(
         self, m: Module, command: data.View, gathered: Signal, maxima: data.View, squares, scaled
     ) -> None:
-        """Work out the scales when the last ones have been taken."""
+        """Compute the scales when the last ones have been taken."""
         shared = ("inverse_width", "epsilon", "normed")
         m.submodules.scales = scales = RowCounter(
             RowScale(), lanes=self._config.nodes, shared=shared

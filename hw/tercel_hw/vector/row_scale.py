@@ -1,4 +1,4 @@
-"""What a quantised row's integers are worth."""
+"""The scale of a quantised row."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 
@@ -14,7 +14,7 @@ ONE = BIAS << (SIGNIFICAND_BITS - 1)
 
 
 class RowScale(Primitive):
-    """``maximum / 127``, if normed over the root mean square; one a cycle, latency 27.
+    """``maximum / 127``, divided by the root mean square if normed; one a cycle, latency 27.
 
     ``multiply(multiply(maximum, float32(1 / 127)), rsqrt(add(multiply(squares, inverse_width),
     epsilon)))``; the second factor is 1 if not normed.
@@ -28,7 +28,8 @@ class RowScale(Primitive):
     inverse_width, epsilon : In(32)
         Not negative.
     normed : In(1)
-        It and the two before are the same for all operands under way.
+        Divide by the root mean square. Like ``inverse_width`` and ``epsilon``, constant while
+        operands are in the pipeline.
     o : Out(32)
     """
 

@@ -1,4 +1,4 @@
-"""A row on its way through a memory."""
+"""The memory of a row between its two passes."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
@@ -9,28 +9,28 @@ __all__ = ["RowStore"]
 
 
 class RowStore(wiring.Component):
-    """A row is written, then read in order; an element of all lanes a cycle.
+    """Stores a row, which is read in order afterwards; an element of all lanes a cycle.
 
     Reads take ``READ_LATENCY`` cycles, an output register included, and never stall.
 
     Parameters
     ----------
     lanes
-        Floats of an element.
+        Number of lanes, floats of an element.
     elements
-        Of the longest row.
+        Elements of the longest row.
 
     Members
     -------
     write : In(1)
-        Takes ``i``; not while a row is read.
+        Write ``i``; not while a row is read.
     i : In(ArrayLayout(32, lanes))
     last : In(1)
-        With a row's last element.
+        High with a row's last element.
     read : In(1)
-        Asks for the next element; only after the row's last was written.
+        Read the next element; only after the row's last was written.
     ends : Out(1)
-        What is read now is the last element.
+        The element that is read in this cycle is the last.
     o : Out(ArrayLayout(32, lanes))
     """
 
@@ -59,7 +59,7 @@ class RowStore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # The lanes side by side fill words of 72 bits, as two of 36 bits each would.
+        # Packed lanes fill no more words of 72 bits than two lanes of 36 bits each would.
         m.submodules.rows = rows = memory.Memory(
             shape=self._floats, depth=self._elements, init=[], attrs={"ram_style": "ultra"}
         )

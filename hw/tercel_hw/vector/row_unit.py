@@ -1,4 +1,4 @@
-"""The factor that makes integers of a row."""
+"""The factor that quantises a row's elements."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 
@@ -12,7 +12,7 @@ __all__ = ["RowUnit"]
 LARGEST = (INFINITE << (SIGNIFICAND_BITS - 1)) - 1
 """The largest finite float."""
 LIMIT_BITS = 8
-"""A significand that holds 127."""
+"""Bits of a significand that holds 127."""
 
 
 class RowUnit(Primitive):

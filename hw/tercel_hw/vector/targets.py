@@ -1,4 +1,4 @@
-"""Rows that go to one of several consumers."""
+"""The distribution of rows to one of several consumers."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ __all__ = ["send_to_target", "targeted_row"]
 
 
 def targeted_row(config: VectorConfig, targets: int) -> data.StructLayout:
-    """An element of a row and the number of its consumer."""
+    """Return the layout of a row's element with the number of its consumer."""
     return data.StructLayout({"row": config.row, "target": range(targets)})
 
 
