@@ -1,4 +1,4 @@
-"""The accelerator in a cocotb bench: its registers driven, its memory modelled."""
+"""The accelerator in a cocotb bench, with a driver of its registers and a memory model."""
 
 import itertools
 import logging
@@ -20,13 +20,13 @@ __all__ = ["AcceleratorModel"]
 
 FIRST_BASE, PAGE = 0x1000_0000, 4096
 POLL_CYCLES = 16
-"""Cycles between two looks at the status register."""
+"""Cycles between two reads of the status register."""
 WIDEST = 62
-"""Bits of an address space whose size Python's ``len`` can say."""
+"""Widest address space, in bits, whose size Python's ``len`` can return."""
 
 
 class PortMemory:
-    """The bytes of a port as an AxiRam's memory: outside them it answers with an error."""
+    """The bytes of a port as an AxiRam's memory, which raises an error outside its region."""
 
     def __init__(self, content: np.ndarray, *, base: int, address_width: int):
         self._content = content
@@ -50,7 +50,7 @@ class PortMemory:
 
 
 class AcceleratorModel:
-    """Plays a driver on the accelerator's registers and the memory behind its ports.
+    """Model of driver and memory: drives the accelerator's registers, serves its ports.
 
     A memory port that breaks a rule of AXI (:mod:`tercel_sim.axi_rules`) fails the test. The
     bench drives ``clk`` and ``rst``, ``rst`` from before the model is made; then
@@ -62,9 +62,9 @@ class AcceleratorModel:
         Handle of the accelerator, with the ports ``clk``, ``rst``, ``s_axi_control_*`` and
         ``m_axi_mem{p}_*``.
     words
-        Size of the memory, which begins as zeros.
+        Size of the memory in words, initially zeros.
     bases
-        Byte address of word 0 on each port; ``None`` is a region of its own for each.
+        Byte address of word 0 on each port; ``None`` gives each port a region of its own.
 
     Raises
     ------
@@ -95,11 +95,11 @@ class AcceleratorModel:
         self._control: Any = AxiLiteMaster(bus, dut.clk, dut.rst)
         for part in (*self._rams, self._control):
             for half in (part.read_if, part.write_if):
-                half.log.setLevel(logging.WARNING)  # Else a line a burst.
+                half.log.setLevel(logging.WARNING)  # Else it logs a line a burst.
 
     @property
     def memory(self) -> StripedMemory:
-        """What lies in the memory by words, read and written past the ports."""
+        """Access to the memory by words, without the ports."""
         return self._memory
 
     @property
@@ -109,16 +109,16 @@ class AcceleratorModel:
 
     @property
     def rams(self) -> tuple[AxiRam, ...]:
-        """The models behind the memory ports, for pauses of a bench's own."""
+        """The models of the memory ports, so that a bench can pause them."""
         return tuple(self._rams)
 
     @property
     def control(self) -> AxiLiteMaster:
-        """The model in front of the registers."""
+        """The model that drives the register bus."""
         return self._control
 
     def pause(self, probability: float, *, seed: int) -> None:
-        """Let every channel of every port wait in a cycle with a probability."""
+        """Make every channel of every port pause in a cycle with a probability."""
         number = 0
         for part in (*self._rams, self._control):
             read, write = part.read_if, part.write_if
@@ -130,7 +130,7 @@ class AcceleratorModel:
                 number += 1
 
     async def read_register(self, offset: int) -> int:
-        """32 bits of the register at a byte offset."""
+        """Return 32 bits of the register at a byte offset."""
         return await self._control.read_dword(offset)
 
     async def write_register(self, offset: int, value: int) -> None:
@@ -138,12 +138,12 @@ class AcceleratorModel:
         await self._control.write_dword(offset, value)
 
     async def prepare(self) -> None:
-        """Tell the accelerator where its memory is."""
+        """Write the ports' base addresses to the accelerator."""
         for port, base in enumerate(self._bases):
             await self._control.write_qword(REGISTERS["TAPE_BASE0"] + 8 * port, base)
 
     async def start(self, word: int, commands: int) -> None:
-        """Start the program of so many commands that lies in memory from a word on."""
+        """Start the program of ``commands`` commands at a word of the memory."""
         await self._control.write_qword(REGISTERS["PROGRAM_ADDRESS"], word)
         await self.write_register(REGISTERS["PROGRAM_LENGTH"], commands)
         await self.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
@@ -154,8 +154,7 @@ class AcceleratorModel:
         Raises
         ------
         TercelError
-            If neither has come after ``limit`` cycles; those in which the status is read are
-            not counted.
+            If neither happened after ``limit`` cycles, not counting reads of the status.
         """
         for _ in range(0, limit, POLL_CYCLES):
             status = await self.read_register(REGISTERS["STATUS"])
@@ -166,7 +165,7 @@ class AcceleratorModel:
         raise TercelError(f"the pass did not end within {limit} cycles")
 
     async def errors(self) -> tuple[str, ...]:
-        """Names of the errors that are reported."""
+        """Return the names of the reported errors."""
         reported = await self.read_register(REGISTERS["ERROR"])
         names = error_names(len(self._rams))
         return tuple(name for bit, name in enumerate(names) if reported >> bit & 1)
@@ -177,7 +176,7 @@ class AcceleratorModel:
         Raises
         ------
         TercelError
-            If the accelerator reports errors, or is not at the end after ``limit`` cycles.
+            If the accelerator reports errors, or has not ended after ``limit`` cycles.
         """
         await self.start(word, commands)
         await self.wait(limit)

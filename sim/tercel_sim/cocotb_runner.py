@@ -1,4 +1,4 @@
-"""Cocotb benches on Icarus and Verilator."""
+"""The runner of cocotb benches on Icarus and Verilator."""
 
 import importlib.util
 import json
@@ -19,15 +19,15 @@ __all__ = ["SIMULATORS", "check_simulator", "run_bench"]
 SIMULATORS = ("icarus", "verilator")
 PACKAGES = ("cocotb", "cocotbext.axi")
 PUBLIC = '`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
-"""A bench sees the signals of the top alone: Verilator keeps what is seen, and is twice as slow."""
+"""Only the signals of the top are public: every public signal slows Verilator down."""
 OPTIMISE = "-O1"
-"""The C++ compiler's level: higher ones take twice as long and gain nothing."""
+"""Optimisation level of the C++ compiler: higher ones compile twice as long for no gain."""
 LOG_LINES = 40
-"""Last lines of a failed run's log that the error shows."""
+"""Number of last lines of a failed run's log that the error shows."""
 
 
 def check_simulator(simulator: str) -> None:
-    """Raise a :class:`TercelError` unless benches can be run on a simulator.
+    """Refuse a simulator on which benches cannot run.
 
     Raises
     ------
@@ -67,16 +67,16 @@ def run_bench(
     bench
         The module with the tests; it may import its neighbours.
     folder
-        Where the design, the build, the log and the results go.
+        Folder for the design, the build, the log and the results.
     arguments
-        What the bench finds, as text, in ``cocotb.plusargs``.
+        Arguments of the bench, which finds them as text in ``cocotb.plusargs``.
     limit_s
-        Seconds after which the run counts as stuck.
+        Limit of the run in seconds.
 
     Raises
     ------
     TercelError
-        If a tool is missing, the build or a test fails or there is none, or the run is stuck.
+        If a tool is missing, the build or a test fails, there is no test, or the limit is reached.
     """
     check_simulator(simulator)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def _installed(package: str) -> bool:
 def _run(
     command: list[str], folder: Path, environment: dict[str, str], output: IO[str], limit_s: float
 ) -> int | None:
-    """The exit code of a command, or none if it took too long."""
+    """Run a command; return its exit code, or None if it took too long."""
     options = {"cwd": folder, "env": environment, "stdout": output, "stderr": subprocess.STDOUT}
     # The worker ends with its standard input.
     with child_process(command, stdin=subprocess.PIPE, **options) as process:
@@ -130,7 +130,7 @@ def _environment(simulator: str, benches: Path) -> dict[str, str]:
         environment["PATH"] = f"{program.parent}{os.pathsep}{environment['PATH']}"
         flags = (environment.get("MAKEFLAGS"), f"OPT_FAST={OPTIMISE}")
         environment["MAKEFLAGS"] = " ".join(filter(None, flags))
-    # Under pytest the runner would judge the results itself.
+    # Under pytest the runner would check the results itself.
     environment.pop("PYTEST_CURRENT_TEST", None)
     environment["PYTHONPATH"] = os.pathsep.join([str(benches), *filter(None, sys.path)])
     return environment

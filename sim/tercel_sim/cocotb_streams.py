@@ -1,4 +1,4 @@
-"""Streams of a design in a cocotb bench."""
+"""Drivers and monitors of a design's streams in a cocotb bench."""
 
 import itertools
 import random
@@ -12,13 +12,13 @@ __all__ = ["flowing", "get", "idle", "pauses", "put"]
 
 
 def pauses(probability: float, *, seed: int) -> Iterator[bool]:
-    """For each cycle whether to wait in it; bus models take it as their pause generator."""
+    """Yield for each cycle True to pause in it; a pause generator of bus models."""
     generator = random.Random(seed)
     return (generator.random() < probability for _ in itertools.count())
 
 
 def flowing() -> Iterator[bool]:
-    """Never wait."""
+    """Yield False: never pause."""
     return itertools.repeat(False)
 
 
@@ -33,7 +33,7 @@ def idle(dut: Any, *, inputs: Iterable[str] = (), outputs: Iterable[str] = ()) -
 async def put(
     dut: Any, name: str, payloads: Iterable[int], waiting: Iterator[bool] | None = None
 ) -> None:
-    """Send payloads over an input stream, waiting before each as long as ``waiting`` says."""
+    """Send payloads over an input stream, each after the cycles in which ``waiting`` is true."""
     payload, valid, ready = (
         getattr(dut, f"{name}_{part}") for part in ("payload", "valid", "ready")
     )
@@ -52,9 +52,9 @@ async def put(
 async def get(
     dut: Any, name: str, count: int, waiting: Iterator[bool] | None = None
 ) -> list[LogicArray | None]:
-    """Take so many payloads from an output stream, none in cycles in which ``waiting`` is true.
+    """Take ``count`` payloads from an output stream, none in cycles in which ``waiting`` is true.
 
-    A payload of no bits is no port and counts as ``None``.
+    A payload of no bits has no port and is returned as ``None``.
     """
     valid, ready = getattr(dut, f"{name}_valid"), getattr(dut, f"{name}_ready")
     payload = getattr(dut, f"{name}_payload", None)

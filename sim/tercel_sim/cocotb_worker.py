@@ -1,7 +1,7 @@
-"""Builds and runs a bench: ``python -m tercel_sim.cocotb_worker JOB``, in the job's folder.
+"""Build and run of a bench: ``python -m tercel_sim.cocotb_worker JOB``, in the job's folder.
 
-A process of its own, for the runner takes its settings from the environment. It leads a group that
-ends when its standard input does, so with the process that started it.
+It is a separate process because the runner takes its settings from the environment. It leads a
+process group that ends with its standard input, hence with the process that started it.
 """
 
 import json
@@ -26,7 +26,7 @@ BUILD_ARGUMENTS = {
 
 
 def run(job: dict) -> bool:
-    """Whether there are tests and all of them pass."""
+    """Run a job; return True if there are tests and all of them pass."""
     folder, top = Path.cwd(), job["top"]
     runner = get_runner(job["simulator"])
     runner.build(
@@ -48,7 +48,7 @@ def run(job: dict) -> bool:
 
 
 def _follow() -> None:
-    os.read(0, 1)  # Nothing is ever written: this returns at the end.
+    os.read(0, 1)  # Nothing is ever written, so this returns at the end of the input.
     os.killpg(0, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Where the cycles of a pass went, as its memory saw them."""
+"""The account of a pass's cycles by the activity of its memory."""
 
 from dataclasses import dataclass, fields
 
@@ -10,23 +10,23 @@ __all__ = ["CycleAccount", "account_cycles"]
 
 @dataclass(frozen=True, kw_only=True)
 class CycleAccount:
-    """What the memory did in the cycles of a pass: the fields add up to them.
+    """Cycles of a pass by the activity of the memory; the fields add up to the cycles.
 
-    All but ``moving`` is lost: the memory could have moved more.
+    All fields but ``moving`` are losses: the memory could have moved more bytes.
     """
 
     moving: float
-    """What was moved, at the sustained rate."""
+    """Transfer of the bytes, at the sustained rate."""
     refreshing: float
-    """Refresh, without its part in the sustained rate; below 0 if it was luckily rare."""
+    """Refresh beyond its part in the sustained rate; negative if it happened less often."""
     turning: float
-    """From reads to writes and back."""
+    """Bus turnaround from reads to writes and back."""
     full: float
-    """Ports held as many beats as they may: they bring fewer a cycle, or are not emptied."""
+    """Ports held as many beats as they may: their rate is lower, or the accelerator stalls them."""
     latency: float
-    """All that was asked for was still on its way."""
+    """All requested beats were still within their latency."""
     unasked: float
-    """Nothing was asked for: the accelerator's buffers were full, or it did not know what."""
+    """There was no request: the accelerator's buffers were full, or its next run was unknown."""
 
     @property
     def cycles(self) -> float:
@@ -48,9 +48,9 @@ def account_cycles(
     ddr
         The memory.
     statistics
-        What it counted from before the pass to after it; beside the pass nothing was asked for.
+        The memory's counts over the pass, without requests before or after it.
     start, cycles
-        Of the pass, by the memory's clock.
+        First cycle of the pass by the memory's clock, and its number of cycles.
     """
     refreshed = _refreshes(ddr, start + cycles) - _refreshes(ddr, start)
     moved = statistics.bytes_read + statistics.bytes_written
@@ -62,12 +62,12 @@ def account_cycles(
         "full": statistics.full,
         "latency": statistics.latency,
     }
-    # What the statistics say of it has the cycles beside the pass in it.
+    # The refreshes of the statistics include cycles outside the pass.
     return CycleAccount(**known, unasked=cycles - sum(known.values()))
 
 
 def _refreshes(ddr: DdrConfig, cycles: int) -> int:
-    """Cycles of refresh among the first so many."""
+    """Return the cycles of refresh among the first ``cycles`` of the memory."""
     if not ddr.refresh_interval:
         return 0
     intervals, rest = divmod(cycles, ddr.refresh_interval)

@@ -1,4 +1,4 @@
-"""The simulated memory: what it can do, and presets fitted to measurements of a KV260."""
+"""Parameters of the simulated memory, and presets fitted to measurements of a KV260."""
 
 from dataclasses import dataclass
 
@@ -28,9 +28,9 @@ class DdrConfig:
     """
 
     clock_mhz: float = 250.0
-    """Clock of the ports, in which cycles are counted."""
+    """Clock of the ports in MHz; its cycles are the unit of all times."""
     sustained_gbs: float = 13.33
-    """GB/s of all ports together over a long time, refresh included."""
+    """Sustained GB/s of all ports together, with refresh."""
     port_rate: float = 1.0
     """Beats a cycle of a port's read channel, and of its write channel."""
     read_latency: int = 50
@@ -44,20 +44,20 @@ class DdrConfig:
     turnaround: int = 8
     """Cycles lost from reads to writes and from writes to reads."""
     batch: int = 32
-    """Beats waiting at a port that make writes urgent, and beats written before reads go on."""
+    """Waiting beats of a port that make writes urgent; beats written before reads continue."""
     patience: int = 64
-    """Cycles that fewer writes wait while there are reads."""
+    """Most cycles that fewer writes wait while there are reads."""
     read_ahead: int = 68
-    """Beats that a port holds: they hide that much of a refresh."""
+    """Beats that a port fetches ahead, which hide a part of a refresh."""
     write_buffer: int = 64
-    """Beats that a port takes before they are in memory."""
+    """Beats that a port accepts before they are in memory."""
     outstanding_reads: int = 16
-    """Bursts that a port has taken and not wholly answered."""
+    """Most bursts that a port has accepted and not wholly answered."""
     outstanding_writes: int = 16
     pause: float = 0.0
     """Probability that a channel of a port does nothing new in a cycle."""
     seed: int = 0
-    """Of the pauses."""
+    """Seed of the pauses."""
 
     def __post_init__(self):
         _check_number("clock_mhz", self.clock_mhz, 0, 2000)
@@ -84,17 +84,17 @@ class DdrConfig:
 
     @property
     def refresh_part(self) -> float:
-        """Part of the time in which the memory refreshes."""
+        """Fraction of the time in which the memory refreshes."""
         return self.refresh_cycles / self.refresh_interval if self.refresh_interval else 0.0
 
     @property
     def sustained_bytes_per_cycle(self) -> float:
-        """Of all ports together over a long time."""
+        """Sustained bytes a cycle of all ports together."""
         return self.sustained_gbs * 1e3 / self.clock_mhz
 
     @property
     def bytes_per_cycle(self) -> float:
-        """Of all ports together while the memory does not refresh."""
+        """Bytes a cycle of all ports together between refreshes."""
         return self.sustained_bytes_per_cycle / (1 - self.refresh_part)
 
 
@@ -111,5 +111,5 @@ DDR = {
         turnaround=0,
     ),
 }
-"""``kv260``: four ports of 128 bits at 250 MHz, as measured while weights stream (13.3), with
-luck (15.0), and on a long stream that does nothing else (16.0). ``ideal`` never waits."""
+"""Presets by name. ``kv260``: four ports of 128 bits at 250 MHz, as measured for streamed weights
+(13.3), at best (15.0), and for one long stream (16.0). ``ideal`` never waits."""

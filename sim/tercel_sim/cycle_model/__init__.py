@@ -1,4 +1,4 @@
-"""How many cycles a pass takes, without running it."""
+"""The cycle model: cycles of a pass, computed from its program without RTL."""
 
 from tercel_sim.cycle_model.prediction import (
     PassPrediction,

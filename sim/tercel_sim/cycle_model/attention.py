@@ -1,4 +1,4 @@
-"""New keys and values to the cache, and attention over all of it."""
+"""The cycles of writing new keys and values to the cache, and of attention over it."""
 
 from collections.abc import Mapping
 
@@ -18,30 +18,30 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["AttentionSweeps", "Caching"]
 
 QUANTISED = 16
-"""Cycles of the head quantiser besides those of its factors."""
+"""Cycles of the head quantiser without those of its factors."""
 ANNOUNCED = 5
-"""Cycles from a run's last granule to the first beat that may be stored."""
+"""Cycles from a run's last granule to the first beat that can be stored."""
 CONFIRMED = 2
-"""Cycles from the memory's answer to telling the attention."""
+"""Cycles from the memory's answer to ``i_written`` of the attention unit."""
 FIRST_RUN = 3
-"""Cycles from there to the first run."""
-NEXT_WALK = 2
-"""Cycles between the runs of keys and values, besides one a run."""
+"""Cycles from ``i_written`` to the first run."""
+NEXT_SWEEP = 2
+"""Extra cycles between the runs of keys and values."""
 TOLD = 2
 """Cycles from the last beat of a dot to the first of the next command."""
 QUEUED = 1
-"""Cycles from an output to its row."""
+"""Cycles of the output queue."""
 
 
 class Caching:
-    """The heads of a pass's nodes on their way to memory.
+    """Model of the cache writer, with rotation and quantisation of heads.
 
     Parameters
     ----------
     config
         The accelerator.
     memory
-        Takes them.
+        The memory that is written.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
@@ -49,14 +49,14 @@ class Caching:
         self._memory = memory
 
     def write(self, fields: Mapping[str, int], rows: Rows, delay: int) -> float:
-        """Write the keys and values among the rows; when all is confirmed.
+        """Write the keys and values among the rows; return the time at which all are confirmed.
 
         Parameters
         ----------
         fields
-            Of the ``heads`` command.
+            Fields of the ``heads`` command.
         rows
-            Of the linear.
+            Rows of the linear.
         delay
             Cycles from a row to the rotary unit.
         """
@@ -78,14 +78,16 @@ class Caching:
 
 
 class AttentionSweeps:
-    """Attention, one sweep after the other; the keys of a sweep before the values of the last.
+    """Model of attention, one KV sweep after the other.
+
+    The keys of a sweep come before the values of the previous one.
 
     Parameters
     ----------
     config
         The accelerator.
     memory
-        Brings the cache.
+        The memory that the cache is read from.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
@@ -93,12 +95,12 @@ class AttentionSweeps:
         self._memory = memory
         self._chain = config.dense.chain
         self._words = 0
-        self._taken = 0.0  # When the last word was.
-        self._free = 0.0  # From when on the engine takes a beat.
-        self._loaded = 0.0  # From when on it may begin a slice of keys.
+        self._taken = 0.0  # Time of the last word taken.
+        self._free = 0.0  # Time from which the engine takes a beat.
+        self._loaded = 0.0  # Time from which it may begin a slice of keys.
 
     def attend(self, fields: Mapping[str, int], written: float) -> float:
-        """When the very last output leaves."""
+        """Run a layer's sweeps; return the time at which the last output leaves."""
         positions, sweeps = fields["base"] + fields["nodes"], fields["sweeps"]
         self._ask(fields, written + FIRST_RUN, positions)
         self._free = self._loaded = 0.0
@@ -111,7 +113,7 @@ class AttentionSweeps:
         return outputs.last + OutputScale.LATENCY + QUEUED
 
     def _ask(self, fields: Mapping[str, int], time: float, positions: int) -> None:
-        """Tell the channel the runs of all sweeps."""
+        """Add the runs of all sweeps to the channel."""
         config, channel = self._config, self._memory.channels["cache"]
         width, tile = config.word_bytes, config.attention_unit.tile
         full, half, apart = fields["full"], fields["half"], fields["slice_words"]
@@ -137,10 +139,10 @@ class AttentionSweeps:
             for address, words in runs:
                 channel.add_run(block + address, words, time)
                 time += 1
-            time += NEXT_WALK
+            time += NEXT_SWEEP
 
     def _keys(self, fields: Mapping[str, int], positions: int) -> float:
-        """Take a sweep's scales and keys; when the last beat goes."""
+        """Take a sweep's scales and keys; return the time of the last beat."""
         width, tile = self._config.word_bytes, self._config.attention_unit.tile
         alone = fields["half"] and not fields["full"]
         end = self._free
@@ -149,7 +151,7 @@ class AttentionSweeps:
             self._take(-(-count * SCALES_BYTES // width), 0.0)
             slices = [-(-count // 2)] * fields["half"] + [count] * fields["full"]
             for words in slices:
-                # Both sums of a beat of two rows leave, if there is nothing to add to them.
+                # A beat of two rows completes two sums if there is no other slice.
                 pace = 2 if alone else 1
                 begin, end = self._take(words, max(self._free, self._loaded), pace)
                 self._free = end + 1
@@ -160,12 +162,12 @@ class AttentionSweeps:
     def _values(
         self, fields: Mapping[str, int], positions: int, scored: float, outputs: "_Outputs"
     ) -> None:
-        """Take a sweep's values, once its weights are there and its totals have room."""
+        """Take a sweep's values once its weights are computed and there is room for its totals."""
         dense = self._config.dense
         known = scored + dense_latency(dense) + ScoreScale.LATENCY
         weighed = known + SoftmaxWeights.LATENCY
         slices = [positions] * fields["full"] + [-(-positions // 2)] * fields["half"]
-        # With pairs alone a beat needs two weights, which come one a cycle.
+        # With half slices only, a beat needs two weights, which come one a cycle.
         pace = 2 if fields["half"] and not fields["full"] else 1
         outputs.begin(known + positions + SoftmaxWeights.LATENCY - 2)
         for words in slices:
@@ -174,7 +176,7 @@ class AttentionSweeps:
             outputs.fill(end + totals_latency(dense))
 
     def _take(self, words: int, time: float, pace: float = 1) -> tuple[float, float]:
-        """Take words from a time on, so many cycles apart; when the first and the last go."""
+        """Take words from a time on, ``pace`` cycles apart; return first and last time."""
         channel = self._memory.channels["cache"]
         begun, left = None, words
         time = max(time, self._taken + 1)
@@ -194,32 +196,32 @@ class AttentionSweeps:
 
 
 class _Outputs:
-    """Reads the totals of one sweep after the other, an element a cycle, for each head slot."""
+    """Model of reading the sweeps' totals, an element a cycle for each head slot."""
 
     def __init__(self, config: AcceleratorConfig, fields: Mapping[str, int]):
         self._config = config
         self._size = fields["head_size"]
         self._head_slots, self._heads = fields["head_slots"], fields["heads"]
         self._left = fields["heads"]
-        self._released = [0.0] * config.dense.totals  # When each slice of totals can be refilled.
+        self._released = [0.0] * config.dense.totals  # Times of free slices.
         self._slices: list[float] = []
         self._moved = self._prepared = 0.0
         self.last = 0.0
-        """When the last element so far was read."""
+        """Time of the last element read."""
 
     def begin(self, denominators: float) -> None:
-        """A sweep's denominators are offered then."""
+        """Begin a sweep whose denominators are offered at a time."""
         complete = max(denominators, self._moved + 1) + self._config.nodes + Inverse.LATENCY
         self._moved = max(complete, self.last)
         self._prepared = self._moved + 1
         self._slices = []
 
     def room(self) -> float:
-        """When the next slice has room."""
+        """Return the time at which there is room for the next slice."""
         return self._released[0] + 2
 
     def fill(self, first: float) -> None:
-        """A slice's first element can be read then."""
+        """Read a slice whose first element is available at a time."""
         self._released.pop(0)
         self._slices.append(first)
         width, size = self._config.word_bytes, self._size
@@ -233,5 +235,5 @@ class _Outputs:
             end += (head_slots - 1) * size
             self._left = self._left - head_slots or self._heads
         self.last = end
-        # All but the last head slot must have passed before a slice is free.
+        # A slice is free when it is read for the last head slot.
         self._released.append(end if whole else end + (head_slots - 1) * size)

@@ -1,4 +1,4 @@
-"""A channel of words: what it asks for, when it comes, when it is taken."""
+"""The model of a channel of words: times of requests, arrivals and reads."""
 
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -11,44 +11,44 @@ __all__ = ["Channel", "Step"]
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Words asked for at once."""
+    """A step: words requested at once."""
 
     first: int
-    """How many words of the channel come before."""
+    """Index of its first word in the channel."""
     words: int
     begins: float
-    """When the first of them is offered to the consumer."""
+    """Time at which the first word is offered to the consumer."""
     ends: float
-    """When the last is."""
+    """Time at which the last word is offered."""
 
 
 class Channel:
-    """A :class:`FetchChannel`: runs in, steps out as far as there is room.
+    """Model of a :class:`FetchChannel`: takes runs, issues steps as far as there is room.
 
     Parameters
     ----------
     config
-        Its FIFO and steps.
+        Parameters of its FIFO and steps.
     """
 
     def __init__(self, config: FetchConfig):
         self._config = config
-        self._runs: deque[tuple[int, int, float]] = deque()  # Address, words, from when on.
+        self._runs: deque[tuple[int, int, float]] = deque()  # Address, words, earliest time.
         self._begun = False
-        self._free = 0.0  # From when on the next step may be offered.
+        self._free = 0.0  # Time from which the next step may be offered.
         self.asked = 0
-        """Words of all steps that were asked for."""
+        """Words of all requested steps."""
         self._steps: list[Step] = []
         self._starts: list[int] = []
         self._left, self._left_at = [0], [0.0]
 
     def add_run(self, address: int, words: int, time: float) -> None:
-        """Ask for words, from a time on."""
+        """Add a run of words that is known from a time on."""
         if words:
             self._runs.append((address, words, time))
 
     def next_step(self) -> tuple[int, float] | None:
-        """Words of the next step, and when it can be asked for; none if that is not known."""
+        """Return the next step's words and earliest time; None if that is not known."""
         if not self._runs:
             return None
         address, words, time = self._runs[0]
@@ -61,7 +61,7 @@ class Channel:
         return count, max(self._free, time + latency, room + 1)
 
     def ask(self, count: int, time: float) -> None:
-        """The next step has been asked for."""
+        """Record that the next step was requested."""
         address, words, begun = self._runs.popleft()
         self._begun = words > count
         self._free = time + 1
@@ -70,7 +70,7 @@ class Channel:
         self.asked += count
 
     def arrive(self, first: float, last: float, count: int) -> None:
-        """Words of the step asked for last enter the FIFO."""
+        """Record that words of the last step enter the FIFO."""
         start, latency = self.asked - count, self._config.latency
         self._steps.append(
             Step(first=start, words=count, begins=first + latency, ends=last + latency)
@@ -79,15 +79,15 @@ class Channel:
 
     @property
     def arrived(self) -> int:
-        """Words that have a known time."""
+        """Number of words whose time is known."""
         return self._steps[-1].first + self._steps[-1].words if self._steps else 0
 
     def step(self, word: int) -> Step:
-        """The step of a word, which must have arrived."""
+        """Return the step of a word, which must have arrived."""
         return self._steps[bisect_right(self._starts, word) - 1]
 
     def take(self, count: int, time: float) -> None:
-        """``count`` words in all have left at that time; those between, evenly before."""
+        """Record that ``count`` words in all have left at a time, evenly since the last record."""
         if count > self._left[-1]:
             self._left.append(count)
             self._left_at.append(max(time, self._left_at[-1]))
@@ -97,7 +97,7 @@ class Channel:
         return self._left[-1]
 
     def left(self, count: int) -> float | None:
-        """When that many words had left; none if that is not known."""
+        """Return the time at which ``count`` words had left; None if that is not known."""
         if count <= 0:
             return 0.0
         if count > self._left[-1]:

@@ -1,4 +1,4 @@
-"""When the commands of a program reach the queues of their units."""
+"""The model of the dispatcher: times at which commands reach the queues of their units."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,20 +12,20 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["Command", "Dispatch", "decode"]
 
 INT8 = 0
-"""Kind of a row that has a scale."""
+"""Kind of an int8 row, which has a scale."""
 NAMES = {command.number: name for name, command in COMMANDS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command."""
+    """A command of a program."""
 
     name: str
     fields: Mapping[str, int]
 
 
 def decode(program: Iterable[bytes]) -> list[Command]:
-    """The commands of an encoded program."""
+    """Return the commands of an encoded program."""
     commands = []
     for data in program:
         name = NAMES[int.from_bytes(data[: HEADER_BITS // 8], "little")]
@@ -34,16 +34,16 @@ def decode(program: Iterable[bytes]) -> list[Command]:
 
 
 class Dispatch:
-    """Reads the program and hands its commands out, in order, while there is room in the queues.
+    """Model of reading a program and issuing its commands in order, as far as queues have room.
 
     Parameters
     ----------
     program
     memory
-        What the commands call for is added to its channels.
+        The memory; the runs that commands imply are added to its channels.
     word_bytes
     address
-        The program's first word.
+        Address of the program's first word.
     """
 
     def __init__(self, program: list[Command], memory: Memory, *, word_bytes: int, address: int):
@@ -52,20 +52,20 @@ class Dispatch:
         self._words = COMMAND_BYTES // word_bytes
         memory.channels["program"].add_run(address, len(program) * self._words, 1.0)
         memory.before_step = self._advance
-        self._free = 2.0  # From when on words are read.
+        self._free = 2.0  # Time from which words are read.
         self._handed: list[float] = []
         self._issued: dict[str, int] = defaultdict(int)
         self._done: dict[str, list[float]] = defaultdict(list)
 
     def handed(self, index: int) -> float:
-        """When a command is offered to its units."""
+        """Return the time at which a command is offered to its units."""
         while len(self._handed) <= index:
             if not self._hand(float("inf")):
                 self._memory.serve()
         return self._handed[index] + 1
 
     def done(self, name: str, time: float) -> None:
-        """The last unit has taken the oldest of the waiting commands of that name."""
+        """Record that the last unit took the oldest waiting command of a name."""
         self._done[name].append(time)
 
     def _advance(self, limit: float) -> bool:
@@ -75,7 +75,7 @@ class Dispatch:
         return len(self._handed) > handed
 
     def _hand(self, limit: float) -> bool:
-        """Hand out the next command if its words and its queue's room are known in time."""
+        """Issue the next command if the times of its words and of its queue's room are known."""
         index = len(self._handed)
         if index == len(self._program):
             return False
@@ -94,7 +94,7 @@ class Dispatch:
             time = max(time, step.begins + (word - step.first) * pace)
             taken.append(time)
             time += 1
-        # A cycle to check it; `begin` and `end` are handed to nobody.
+        # A cycle for the check; `begin` and `end` go to no unit.
         time += 1
         if room >= 0:
             time = max(time, self._done[command.name][room] + 1)
@@ -109,7 +109,7 @@ class Dispatch:
         return True
 
     def _call(self, command: Command, time: float) -> None:
-        """What a command makes the units fetch."""
+        """Add the runs that the units request for a command."""
         fields, channels = command.fields, self._memory.channels
         if command.name == "tape":
             channels["tape"].add_run(fields["address"], fields["words"], time)

@@ -1,4 +1,4 @@
-"""The simulated DRAM as a fluid: when the words of a request come."""
+"""The fluid model of the simulated DRAM: times at which requested words arrive."""
 
 from bisect import bisect_left, bisect_right
 
@@ -8,17 +8,17 @@ __all__ = ["DramQueue"]
 
 
 class DramQueue:
-    """Words of all ports together, in the order of the requests; times are cycles, also parts.
+    """Serves words of all ports together, in order of the requests; times are fractional cycles.
 
     Parameters
     ----------
     ddr
-        The memory.
+        Parameters of the memory.
     word_bytes
         Bytes that all ports move together.
     ports
     start
-        Cycle of the memory in which the pass begins: where in the refresh interval.
+        Cycle of the memory in which the pass begins; it sets the phase of refreshes.
     """
 
     def __init__(self, ddr: DdrConfig, *, word_bytes: int, ports: int, start: int = 0):
@@ -27,15 +27,15 @@ class DramQueue:
         self._word_cycles = word_bytes / ddr.bytes_per_cycle
         self._beat_cycles = self._word_cycles / ports
         self._port_cycles = 1 / (ddr.port_rate * (1 - ddr.pause))
-        self._free = 0.0  # The DRAM, from then on.
+        self._free = 0.0  # Time from which the DRAM is free.
         self._port_free = 0.0
-        self._counts, self._times = [0], [0.0]  # Words that have passed the ports, and when.
-        self._begun, self._ended = [-1.0], [-1.0]  # When the DRAM read for each request.
-        self._written = 0.0  # When it wrote last; a pass ends with writes.
-        self._writes = 0.0  # When it began to.
+        self._counts, self._times = [0], [0.0]  # Words that passed the ports, and times.
+        self._begun, self._ended = [-1.0], [-1.0]  # Times at which the DRAM read for each request.
+        self._written = 0.0  # Time of its last write; a pass ends with writes.
+        self._writes = 0.0  # Time of the first pending write.
 
     def read(self, words: int, request: float) -> tuple[float, float]:
-        """When the first and the last of the words pass the ports."""
+        """Read words; return the times at which the first and the last pass the ports."""
         start = max(self._free, request + self._ddr.read_latency)
         if self._begun[-1] < self._written <= start:
             start += self._ddr.turnaround
@@ -54,10 +54,10 @@ class DramQueue:
         return first, end
 
     def write(self, beats: int, ready: float) -> float:
-        """When beats that are at the ports then are confirmed."""
+        """Write beats that reach the ports at a time; return the time of their confirmation."""
         ddr, cycles = self._ddr, beats * self._beat_cycles
         if ready <= self._writes:
-            # They wait with others, and go with them.
+            # Writes are collected and stored together.
             self._written = self._work(self._written, cycles)
             self._free += cycles
             return self._written - self._beat_cycles + ddr.write_latency
@@ -75,14 +75,14 @@ class DramQueue:
         self._writes = start
         self._written = self._work(start, cycles)
         if more:
-            # These reads have been counted already; what they lose is lost now.
+            # These reads are already counted; their delay is added now.
             self._free += max(0.0, cycles + 2 * ddr.turnaround - max(0.0, free))
         else:
             self._free = max(self._free, self._written)
         return self._written - self._beat_cycles + ddr.write_latency
 
     def _passed(self, count: int) -> float:
-        """When that many words had passed the ports."""
+        """Return the time at which ``count`` words had passed the ports."""
         if count <= 0:
             return 0.0
         index = min(bisect_left(self._counts, count), len(self._counts) - 1)
@@ -90,7 +90,7 @@ class DramQueue:
         return self._times[index] - behind * self._port_cycles
 
     def _work(self, start: float, cycles: float) -> float:
-        """When work of that many cycles that begins then ends; none is done while refreshing."""
+        """Return the end of ``cycles`` of work from a time on, with refreshes in between."""
         interval, lost = self._ddr.refresh_interval, self._ddr.refresh_cycles
         if not lost:
             return start + cycles

@@ -1,4 +1,4 @@
-"""The ternary engine on its tape, chunk by chunk."""
+"""The model of the ternary engine on its tape, chunk by chunk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["Engine", "Rows"]
 
 WINDOW = 3
-"""Words that wait in the gearbox."""
+"""Words that the gearbox holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """When the rows of a linear leave, one a cycle at the end of each block."""
+    """Times at which the rows of a linear leave, in order at the end of each block."""
 
     ends: tuple[float, ...]
-    """The last row of each block."""
+    """Time of the last row of each block."""
     block_rows: int
     rows: int
     pace: float
@@ -30,21 +30,21 @@ class Rows:
         return self.ends[-1]
 
     def row(self, index: int) -> float:
-        """When a row leaves."""
+        """Return the time at which a row leaves."""
         block, place = divmod(index, self.block_rows)
         rows = min(self.block_rows, self.rows - block * self.block_rows)
         return self.ends[block] - (rows - 1 - place) * self.pace
 
 
 class Engine:
-    """Follows ``TlmmConfig.finish_cycles``, with groups and words that come when they come.
+    """Model of the engine: ``TlmmConfig.finish_cycles`` with arrival times of groups and words.
 
     Parameters
     ----------
     config
         The accelerator.
     memory
-        Brings the tape.
+        The memory that the tape is read from.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
@@ -53,19 +53,19 @@ class Engine:
         self._word_bytes = config.word_bytes
         self._wait = config.gearbox.latency
         self._queue = 1 << self._tlmm.latency.bit_length()
-        self._words = 0  # Of the tape, before the segment.
+        self._words = 0  # Words of the tape before the segment.
         self._generators = [0.0] * config.tlmm.generators
-        self._free = [0.0, 0.0]  # From when on each bank may be filled.
-        self._group = 0.0  # When the last group was taken.
+        self._free = [0.0, 0.0]  # Time from which each bank may be filled.
+        self._group = 0.0  # Time at which the last group was taken.
         self._first = self._last = -float(SAME_ROW)
 
     @property
     def words(self) -> int:
-        """Words of the tape that have been played or skipped."""
+        """Words of the tape that were played or skipped."""
         return self._words
 
     def skip(self, words: int) -> None:
-        """Words that go to another consumer."""
+        """Skip words that go to another consumer."""
         self._words += words
 
     def play(
@@ -77,20 +77,20 @@ class Engine:
         prepared: float,
         taken: int = 1,
     ) -> Rows:
-        """Multiply a matrix.
+        """Multiply a matrix; return the times of its rows.
 
         Parameters
         ----------
         fields
-            Of the ``engine`` command.
+            Fields of the ``engine`` command.
         columns
-            Of the row that is multiplied, one a cycle.
+            Number of columns of the row that is multiplied, one a cycle.
         begins
-            When the first is offered to the activation store.
+            Time at which the first column is offered to the activation store.
         prepared
-            When the first sum can be taken.
+            Time from which the first sum can be taken.
         taken
-            Cycles from one to the next.
+            Cycles from one sum to the next.
         """
         rows, most = fields["rows"], self._tlmm.block_rows
         channel = self._memory.channels["tape"]
@@ -106,7 +106,7 @@ class Engine:
                 self._first, self._last = self._issue(first, played, count, fields["bytes"], pace)
                 played += count
                 if chunk == fields["chunks"] - 1:
-                    # The sums wait in the queue until they are taken; when it is full, so do rows.
+                    # Sums wait in the queue until they are taken; when it is full, rows wait.
                     leaves = max(leaves, self._first + self._tlmm.latency) + taken * (count - 1)
                     leaves = max(leaves, self._last + self._tlmm.latency)
                     before = start + count - self._queue - 1
@@ -122,10 +122,10 @@ class Engine:
         return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=max(pace, taken))
 
     def _fill(self, codes: int, groups: tuple[int, float, int] | None) -> float:
-        """Fill the tables of a chunk; when they are full.
+        """Fill the tables of a chunk; return the time at which they are full.
 
-        ``groups`` is given in the first block, whose groups come as their columns do: the number
-        of columns, when the first comes, and the chunk's first group.
+        ``groups`` is given in the first block, whose groups arrive with their columns: the number
+        of columns, the time of the first, and the chunk's first group.
         """
         entries, count = self._tlmm.entries, self._tlmm.generators
         size = self._tlmm.weight_code.group
@@ -143,7 +143,7 @@ class Engine:
     def _issue(
         self, first: float, played: int, rows: int, size: int, pace: float
     ) -> tuple[float, float]:
-        """When the first and the last row-chunk of a chunk go."""
+        """Play a chunk; return the times of its first and last row-chunk."""
         channel, width = self._memory.channels["tape"], self._word_bytes
         time, begun, end = first, None, first
         done, last = played, played + rows

@@ -1,4 +1,4 @@
-"""The model's head and the lines for the host."""
+"""The cycles of a head sweep and of the lines for the host."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["Head", "Lines"]
 
 ASKED = 2
-"""Cycles from the vector's last element to the sweep, and from there to the first word."""
+"""Cycles from the vector's last element to the sweep, and from the sweep to the first word."""
 ALIGNED = 1
 ROOM = QUEUE_ROWS // ROW_BLOCK + 1
-"""Blocks of sums that wait: in the head's queue and in the dense engine's."""
+"""Row blocks whose sums can wait, in the head's queue and the dense engine's."""
 SHOWN = 4
-"""Cycles from the last logit to the first word of the summary, besides the lines' latency."""
+"""Cycles from the last logit to the summary's first word, without the lines' latency."""
 DROPPED = 4
-"""Cycles from the last row's sums to the end of the sweep, if the row does not count."""
+"""Cycles from the last row's sums to the end of the sweep if the row is padding."""
 WRITTEN = 3
 """Cycles from a line to its first granule."""
 STORED = 5
@@ -29,7 +29,7 @@ STORED = 5
 
 
 class Lines:
-    """Result lines to memory.
+    """Model of the writer of result lines.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Lines:
         self._memory = memory
 
     def write(self, lines: int, first: float, last: float) -> float:
-        """When lines are confirmed that come between these times."""
+        """Write lines that arrive from ``first`` to ``last``; return the time of confirmation."""
         count = lines * self._granules
         pace = max(1.0, (last - first) / max(1, lines - 1) / self._granules)
         confirmed = first
@@ -56,14 +56,14 @@ class Lines:
 
 
 class Head:
-    """A sweep over the rows of the vocabulary.
+    """Model of a sweep over the rows of the vocabulary.
 
     Parameters
     ----------
     config
         The accelerator.
     memory
-        Brings the tape.
+        The memory that the tape is read from.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
@@ -80,16 +80,16 @@ class Head:
         before: int,
         words: int,
     ) -> float:
-        """When the summary is confirmed and all rows have come.
+        """Run a sweep; return the time at which the summary is confirmed and all rows are read.
 
         Parameters
         ----------
         fields
-            Of the ``head`` command.
+            Fields of the ``head`` command.
         columns
-            Of the row that comes.
+            Number of columns of the row.
         begins
-            When the first column is offered.
+            Time at which the first column is offered.
         before, words
             Words of the tape before the head, and of the head.
         """
@@ -97,9 +97,9 @@ class Head:
         size = words // blocks
         latency = ALIGNED + dense_latency(self._config.dense)
         time = begins + columns + ASKED
-        left = [0.0] * ROOM  # When the sums of the last blocks had left the queue.
+        left = [0.0] * ROOM  # Times at which the sums of the last blocks left the queue.
         for block in range(blocks):
-            # Its last rows find room when those of a block before have left.
+            # There is room for its last rows when an earlier block's have left.
             begun = max(time, left[0] - latency - size)
             time = self._take(begun, before + block * size, size)
             rows = range(block * ROW_BLOCK, min((block + 1) * ROW_BLOCK, fields["limit"]))
@@ -115,11 +115,11 @@ class Head:
         lines = 1 + 2 * fields["argmax"] + 3 * fields["sums"] + 2 * ranks
         first = logits + 2 * nodes
         confirmed = self._lines.write(lines, first, first + (lines - 1) * nodes)
-        # Rows that do not count are dropped, which may end later.
+        # Dropping the rows of padding may end later.
         return max(confirmed, time + latency + DROPPED)
 
     def _take(self, time: float, word: int, count: int) -> float:
-        """When words of the tape have been taken, one a cycle as they come."""
+        """Take words of the tape, at most one a cycle; return the time after the last."""
         channel, end = self._memory.channels["tape"], word + count
         while word < end:
             step = self._memory.word("tape", word)
@@ -133,9 +133,9 @@ class Head:
 
 
 def row_cycles(row: int, fields: Mapping[str, int]) -> float:
-    """Cycles that a row takes in the head, on average over all orders of rows.
+    """Return the cycles that a row takes in the head, on average over all orders of rows.
 
-    A logit that enters its list of the best takes two more, and one for each word that it goes up.
+    A logit that enters its top-k list takes two more, and one for each word that it moves up.
     """
     top_k = -(-max(fields["top_k"], fields["argmax"]) // PLACES) * PLACES
     enters = min(1.0, top_k / (row + 1))

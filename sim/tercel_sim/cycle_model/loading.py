@@ -1,4 +1,4 @@
-"""The rows that a pass begins with."""
+"""The model of the row loader, for the rows at the start of a pass."""
 
 from collections.abc import Mapping
 
@@ -12,14 +12,14 @@ INTEGERS, ZEROS = 0, 3
 
 
 class Loading:
-    """The row loader, an element a cycle.
+    """Model of the row loader, an element a cycle.
 
     Parameters
     ----------
     config
         The accelerator.
     memory
-        Brings the words.
+        The memory that the words are read from.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):
@@ -27,10 +27,10 @@ class Loading:
         self._memory = memory
         self._words = 0
         self.ends = 0.0
-        """From when on the next row is taken, and other units see the last."""
+        """Time from which the next row is taken, and the last one is visible to other units."""
 
     def load(self, fields: Mapping[str, int], issued: float) -> float:
-        """Load a row whose command is offered then; when the command is taken."""
+        """Load a row whose command is issued at a time; return the time at which it is taken."""
         taken = max(issued, self.ends)
         time = taken + 1
         elements, kind = fields["elements"], fields["kind"]
@@ -47,7 +47,7 @@ class Loading:
         return taken
 
     def _word(self, time: float) -> float:
-        """When the next word is taken."""
+        """Take the next word; return its time."""
         step = self._memory.word("rows", self._words)
         spread = (step.ends - step.begins) / max(1, step.words - 1)
         time = max(time, step.begins + (self._words - step.first) * spread)

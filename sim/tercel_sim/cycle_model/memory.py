@@ -1,4 +1,4 @@
-"""The way from the memory to the channels."""
+"""The model of the memory system: channels, merge and striped reader."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,45 +13,45 @@ from tercel_sim.cycle_model.dram_queue import DramQueue
 __all__ = ["Memory"]
 
 TAKE_CYCLES = 2
-"""Between two runs that the striped reader takes."""
+"""Cycles between two runs that the striped reader takes."""
 
 
 class Memory:
-    """Serves the steps of all channels as the merge and the reader take them.
+    """Serves the steps of all channels in the order of merge and reader.
 
     Parameters
     ----------
     config
         The accelerator.
     server
-        Its memory.
+        Model of its DRAM.
     """
 
     def __init__(self, config: AcceleratorConfig, server: DramQueue):
         self._server = server
         self.channels = {name: Channel(channel_config(config, name)) for name in CHANNELS}
         self._ports = config.ports
-        self._taken = 0.0  # When the reader took the last step.
+        self._taken = 0.0  # Time at which the reader took the last step.
         self._under_way: deque[float] = deque([0.0] * config.routed.runs)
         self.words_read = 0
         self.beats_written = 0
         self.before_step: Callable[[float], bool] = lambda time: False
-        """Told when the next step is asked for; true if it asked for words itself."""
+        """Called with the time of the next step; returns True if it added runs."""
 
     def word(self, name: str, word: int) -> Step:
-        """The step that brings a word of a channel, of which all runs before are known."""
+        """Return the step of a channel's word; all runs before it must be known."""
         channel = self.channels[name]
         while channel.arrived <= word:
             self.serve()
         return channel.step(word)
 
     def serve(self, until: float = float("inf")) -> bool:
-        """Serve the step that is asked for first, of several the most urgent; whether there is one.
+        """Serve the earliest step, on a tie the most urgent; return False if there is none in time.
 
         Raises
         ------
         RuntimeError
-            If none is ever asked for.
+            If no step is ever requested.
         """
         while True:
             best = None
@@ -73,7 +73,7 @@ class Memory:
             return False
 
     def write(self, granules: int, ready: float) -> float:
-        """When a run of granules is confirmed that reaches the ports then."""
+        """Write granules that reach the ports at a time; return the time of confirmation."""
         while self.serve(ready - StripedReader.LATENCY):
             pass
         self.beats_written += granules

@@ -1,4 +1,4 @@
-"""A pass, command by command."""
+"""The timing of a pass, command by command."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -25,23 +25,23 @@ SCALARS = 16
 DUMP = 1
 PARTS = 3
 GATHERED = 16
-"""Rows that are no multiple of it are filled up for their sums of squares."""
+"""Rows are padded to a multiple of it for their sums of squares."""
 ENDED = 2
 """Cycles from the memory's last answer to the end of the pass."""
 
 
 class PassTiming:
-    """Follows a program through the units: each command waits for its unit and for its streams.
+    """Times a program's commands, each of which waits for its unit and for its streams.
 
     Parameters
     ----------
     config
         The accelerator.
     program
-        Its commands.
+        The encoded commands.
     memory
     address
-        The program's first word.
+        Address of the program's first word.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class PassTiming:
         self._head = Head(config, memory)
         self._lines = Lines(config, memory)
         self.parts: dict[str, float] = defaultdict(float)
-        """Cycles of each kind of work."""
+        """Cycles by part of the pass."""
         self._marked = 0.0
-        self._row = 0.0  # When the last element of the row under way is taken.
-        self._columns = 0.0  # When its first column is offered.
+        self._row = 0.0  # Time of the current row's last element.
+        self._columns = 0.0  # Time of its first column.
         self._width = 0
         self._source = 0
         self._prepared = 0.0
@@ -70,13 +70,13 @@ class PassTiming:
         self._rows = Rows(ends=(0.0,), block_rows=1, rows=1, pace=1.0)
         self._written = 0.0
         self._tape_command = 0.0
-        self._taken = 1  # Cycles that a row of the next linear is taken in.
+        self._taken = 1  # Cycles in which a row of the next linear is taken.
         self._head_words = 0
         self._free: dict[str, float] = defaultdict(float)
         self._ends = 0.0
 
     def run(self) -> float:
-        """The pass's cycles."""
+        """Time the pass; return its cycles."""
         units = {
             "rows": self._load,
             "residual": self._residual,
@@ -101,7 +101,7 @@ class PassTiming:
         return end
 
     def _pace(self, index: int) -> int:
-        """Cycles in which a row of a linear is taken: one that is written takes its granules'."""
+        """Return the cycles a row of a linear takes; one that is written takes its granules'."""
         following = (
             command
             for command in self._program[index:]
@@ -116,7 +116,7 @@ class PassTiming:
         self._marked = max(self._marked, time)
 
     def _take(self, name: str, handed: float, ends: float) -> None:
-        """A unit takes a command when it has done the one before; it has done this one then."""
+        """Record that a unit takes a command after its previous one, and ends it at a time."""
         self._dispatch.done(name, max(handed, self._free[name]))
         self._free[name] = ends
 
@@ -134,7 +134,7 @@ class PassTiming:
         self._take("residual", begins, self._row)
 
     def _norm(self, fields: Mapping[str, int], handed: float) -> None:
-        """Quantise a row: its columns go to the engine or to the head."""
+        """Time a row's quantisation; its columns go to the engine or to the head."""
         nodes, width = self._config.nodes, fields["width"]
         normed = bool(fields["normed"])
         self._vector(fields, normed)
@@ -149,7 +149,7 @@ class PassTiming:
         self._take("norm", handed, max(scaled + prepare, self._columns + width) + 1)
 
     def _vector(self, fields: Mapping[str, int], normed: bool) -> None:
-        """Scales and gains: the row waits for the gains."""
+        """Time a vector segment: the row waits for its gains."""
         channel, floats = self._memory.channels["vector"], self._config.word_bytes // 4
         begun = channel.left(self._vector_words) or 0.0
         end, word = self._vector_words + fields["words"], self._vector_words
@@ -163,7 +163,7 @@ class PassTiming:
                 last = min(last, scalars)
                 channel.take(last, self._weighed)
             else:
-                # Not before the elements that they meet, which come evenly at last.
+                # Gains are not taken before their elements, which come evenly.
                 early = row - (end - last) * floats
                 time = max(time + (last - word) * floats, step.ends + floats, early)
                 channel.take(last, time)
@@ -173,7 +173,7 @@ class PassTiming:
         self._vector_words = end
 
     def _tape(self, fields: Mapping[str, int], handed: float) -> None:
-        """Only the queue matters: the words have been asked for."""
+        """Record a ``tape`` command, which only occupies its queue: its runs are already added."""
         if fields["target"] == ENGINE:
             self._tape_command = handed
         else:

@@ -1,4 +1,4 @@
-"""How long passes take: cycles, bytes and tokens a second."""
+"""Predictions of passes: cycles, bytes and tokens a second."""
 
 import math
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ __all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefi
 
 @dataclass(frozen=True, kw_only=True)
 class PassPrediction:
-    """Of one pass."""
+    """Prediction of one pass."""
 
     cycles: int
-    """What the register ``cycles`` will show."""
+    """Value of the register ``cycles`` after the pass."""
     bytes_read: int
     bytes_written: int
     """Beats of all ports, strobed or not."""
     parts: Mapping[str, float]
-    """Cycles by what the pass waits for: ``load``, ``qkv``, ``attention``, ``o``, ``gate_up``,
-    ``down``, each until the last sum of the linear leaves, then ``head``."""
+    """Cycles by part of the pass: ``load``, ``qkv``, ``attention``, ``o``, ``gate_up``, ``down``,
+    each until the last sum of the linear leaves, then ``head``."""
     clock_hz: float
 
     @property
@@ -38,13 +38,13 @@ class PassPrediction:
 
     @property
     def passes_per_second(self) -> float:
-        """With one token a pass, the tokens a second."""
+        """Passes a second: tokens a second with one token a pass."""
         return self.clock_hz / self.cycles
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrefillPrediction:
-    """Of a prompt."""
+    """Prediction of a prompt."""
 
     cycles: int
     passes: int
@@ -70,9 +70,9 @@ def predict_pass(
 ) -> PassPrediction:
     """Predict a pass of a chain of nodes.
 
-    The driver's own program is followed through a model of each unit; memory is a fluid with
-    latency. Rows of the head are in random order, of which `TopK` takes the average time. Not in
-    the model: pauses of the host between passes.
+    The driver's program is timed with a model of each unit; memory is a fluid with latency. `TopK`
+    takes its average time over random orders of rows. Pauses of the host between passes are not in
+    the model.
 
     Parameters
     ----------
@@ -81,20 +81,20 @@ def predict_pass(
     base
         Positions in the cache.
     head_rows
-        Rows of the head, of which the best is found; ``None``: no head, as in prefill.
+        Rows of the head, for argmax; ``None``: no head, as in prefill.
     top_k
-        Ranks asked for beside, with the sums of exponentials.
+        Requested k of top-k, with the sums of exponentials; 0 for none.
     context
-        Positions for which the cache is laid out; ``None`` is as many as there can be.
+        Positions for which the cache is laid out; ``None`` is the most possible.
     start
-        Cycle of the memory's clock in which the pass begins: it decides when refreshes fall.
+        Cycle of the memory's clock in which the pass begins; it sets the phase of refreshes.
 
     Raises
     ------
     TercelError
         If the accelerator cannot run the model.
     ValueError
-        If nodes or positions are more than it has.
+        If nodes or positions exceed the accelerator's.
     """
     spec = accelerator.spec
     spec.check(model, accelerator.layout)
@@ -134,7 +134,7 @@ def predict_prefill(
 ) -> PrefillPrediction:
     """Predict a prompt in passes of ``nodes`` (``None``: all lanes) without a head.
 
-    Passes that differ in their base alone are predicted at a few pasts and interpolated between.
+    Passes that differ only in their base are predicted for a few bases and interpolated between.
     """
     size = accelerator.nodes if nodes is None else nodes
     starts = list(range(base, base + tokens, size))
@@ -162,4 +162,4 @@ def predict_prefill(
 
 
 KNOTS = 5
-"""Pasts at which passes of a long prompt are predicted."""
+"""Number of bases for which passes of a long prompt are predicted."""

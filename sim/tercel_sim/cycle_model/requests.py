@@ -1,4 +1,4 @@
-"""Passes that are predicted and measured: chains of nodes."""
+"""Requests of the passes that are predicted and measured: chains of nodes."""
 
 from tercel.config import ModelConfig
 from tercel.program import Request
@@ -9,7 +9,7 @@ __all__ = ["chain_request"]
 def chain_request(
     model: ModelConfig, *, nodes: int, base: int, head_rows: int | None, top_k: int
 ) -> Request:
-    """A pass of a chain through all layers; with a head the best row is asked for.
+    """Return the request of a chain through all layers; with a head it asks for argmax.
 
     Parameters
     ----------
@@ -18,9 +18,9 @@ def chain_request(
     base
         Positions in the cache.
     head_rows
-        Rows of the head that count; ``None``: no head.
+        Rows of the head without padding; ``None``: no head.
     top_k
-        Ranks asked for beside, with the sums of exponentials; none without a head.
+        Requested k of top-k, with the sums of exponentials; ignored without a head.
     """
     return Request(
         tokens=(0,) * nodes,
