@@ -1,4 +1,4 @@
-"""AXI4 memories for benches of single blocks; they check the protocol as they serve."""
+"""AXI4 memories for benches of single blocks, which also check the protocol."""
 
 import itertools
 from collections import deque
@@ -18,23 +18,23 @@ class ReadMemory:
     axi
         The manager's read channels.
     beats
-        The content, by beat address.
+        Contents by beat address.
     latency
         Cycles from a request to its first beat.
     ask, answer
-        When it takes a request and offers a beat.
+        Patterns of the cycles in which it takes a request and offers a beat.
     errors
-        Codes of bad beats, by beat address.
+        Response codes of bad beats, by beat address.
 
     Attributes
     ----------
     requests : list of (cycle, address in bytes, beats)
     arrivals : list of cycles
-        When beats passed.
+        Cycles in which beats passed.
     most_open : int
-        Most requests not wholly answered.
+        Most requests that were open at a time.
     running : bool
-        To be set False when the bench ends.
+        The bench sets it to False to end the memory.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class WriteMemory(ReadMemory):
     Parameters
     ----------
     take
-        When it takes a beat.
+        Pattern of the cycles in which it takes a beat.
     strobes
-        Whether beats may be written in part.
+        True if strobes may exclude bytes of a beat.
 
     Attributes
     ----------
     written : dict
-        Content by beat address; what is not there reads 0.
+        Contents by beat address; other beats read as 0.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rules of AXI4 in a cocotb bench."""
+"""The check of the rules of AXI4 in a cocotb bench."""
 
 from typing import Any, NoReturn
 
@@ -10,7 +10,7 @@ __all__ = ["monitor_manager"]
 
 
 async def monitor_manager(dut: Any, prefix: str) -> NoReturn:
-    """Hold the manager of a port to the rules, outside resets, for as long as it keeps them.
+    """Check the manager of a port against the rules, outside resets, until it breaks one.
 
     A bench starts it as a task, which fails the test when a rule is broken.
 

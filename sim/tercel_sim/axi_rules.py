@@ -1,4 +1,4 @@
-"""Rules of AXI4 that the models of memories hold the manager of a port to.
+"""Rules of AXI4 that memory models check of a port's manager.
 
 The same rules with the same messages are in ``cpp/protocol.h``.
 """
@@ -19,7 +19,7 @@ class AxiRuleError(AssertionError):
 
 
 class AxiBurst(NamedTuple):
-    """The payload of a request: a burst of ``length + 1`` beats of ``2**size`` bytes."""
+    """Payload of a request: a burst of ``length + 1`` beats of ``2**size`` bytes."""
 
     address: int
     length: int
@@ -29,7 +29,7 @@ class AxiBurst(NamedTuple):
 
 
 class AxiBeat(NamedTuple):
-    """The payload of a beat to write."""
+    """Payload of a beat to write."""
 
     data: int
     strobes: int
@@ -39,13 +39,13 @@ class AxiBeat(NamedTuple):
 class AxiRules:
     """Checks the channels of one port that its manager drives, cycle by cycle.
 
-    Every method takes the state of a channel at a clock edge: what the manager offers, ``None``
-    while it is not valid, and whether the memory is ready. Beats may be taken before their request.
+    Every method takes the state of a channel at a clock edge: the payload that the manager offers,
+    ``None`` while it is not valid, and the memory's ready. Beats may be taken before their request.
 
     Parameters
     ----------
     beat_bytes
-        Width of the port; every burst must be as wide.
+        Bytes of a beat, required of every burst.
 
     Raises
     ------
@@ -58,12 +58,12 @@ class AxiRules:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what is under way."""
+        """Forget all transfers in progress."""
         self._waiting: dict[str, AxiBurst | AxiBeat] = {}
         self._announced: deque[int] = deque()
-        """Beats of the write bursts that were asked for, and whose last beat has not passed."""
+        """Beats of the requested write bursts whose last beat has not passed."""
         self._ended: deque[int] = deque()
-        """Beats of those whose last has passed, and that were not asked for."""
+        """Beats of the write bursts whose last beat has passed before their request."""
         self._passed = 0
         """Beats since the last ``wlast``."""
 
@@ -93,7 +93,7 @@ class AxiRules:
         self._match()
 
     def _match(self) -> None:
-        """Compare the bursts that ended with those asked for."""
+        """Compare the bursts that ended with the requested ones."""
         matched = True
         while self._announced and self._ended:
             matched &= self._announced.popleft() == self._ended.popleft()
@@ -105,7 +105,7 @@ class AxiRules:
     def _hold(
         self, channel: str, offered: AxiBurst | AxiBeat | None, ready: bool, rule: str
     ) -> None:
-        """What is offered stays until it is taken."""
+        """Check that an offered payload stays until it is taken."""
         waiting = self._waiting.pop(channel, None)
         if waiting and offered != waiting:
             raise AxiRuleError(rule)

@@ -1,4 +1,4 @@
-"""A folder of built files, each with a manifest by which a broken one is known and built again."""
+"""The cache of built files, each with a manifest that reveals a broken file."""
 
 import dataclasses
 import errno
@@ -23,44 +23,44 @@ from tercel_sim.progress import Progress, quiet
 __all__ = ["BuildCache", "Entry", "Manifest"]
 
 WAIT_S = 4 * 3600
-"""How long another process may take to build what this one wants."""
+"""Limit in seconds of waiting for another process that builds the same entry."""
 POLL_S = 0.1
 NAME = re.compile(r"[0-9a-f]{32}[\w-]*(\.so|\.v)?")
-"""Of an entry; the names of what the cache keeps beside it begin with it."""
+"""Name of an entry, the prefix of the names of its manifest, lock and log."""
 MANIFEST, LOCK, SCRATCH, LOG = ".json", ".lock", ".build", ".log"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Of an entry, in JSON beside it."""
+    """Manifest of an entry, a JSON file beside it."""
 
     title: str
-    """The entry for people."""
+    """Title of the entry for people."""
     bytes: int
     sha256: str
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What it was built from, for machines."""
+    """Description of the sources of the entry, for programs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A file of the cache; its content was not compared with the manifest."""
+    """A file of the cache, listed without a check of its contents."""
 
     path: Path
     manifest: Manifest
     written: float
-    """Seconds since the epoch."""
+    """Time of the build, in seconds since the epoch."""
 
 
 class BuildCache:
-    """Built files by name, made once for all processes.
+    """Built files by name, built once for all processes.
 
     Parameters
     ----------
     folder
-        Where they lie, made when the first is; ``None`` is :func:`tercel.cache_folder.cache_folder`
-        of ``simulation``.
+        Folder of the files, made with the first one; ``None`` is
+        :func:`tercel.cache_folder.cache_folder` of ``simulation``.
     """
 
     def __init__(self, folder: Path | None = None):
@@ -71,7 +71,7 @@ class BuildCache:
         return self._folder
 
     def find(self, name: str) -> Path | None:
-        """The file of an entry if it is there and as its manifest says."""
+        """Return the file of an entry if it exists and matches its manifest, else None."""
         path = self._folder / name
         try:
             manifest = _read_manifest(path)
@@ -90,23 +90,23 @@ class BuildCache:
         about: dict[str, Any] | None = None,
         progress: Progress = quiet,
     ) -> Path:
-        """The file of an entry, built if it is not there or broken.
+        """Return the file of an entry, built if it is missing or broken.
 
         Parameters
         ----------
         name
-            32 hexadecimal digits, from what the entry depends on, and a suffix.
+            32 hexadecimal digits, a hash of the entry's inputs, and a suffix.
         build
-            Gets an empty folder and returns the file that it made there.
+            Function that gets an empty folder and returns the file that it built there.
         title, about
-            Those of the manifest.
+            Fields of the manifest.
         progress
-            Told if another process builds the entry, for which this one waits.
+            Shows the wait if another process builds the entry.
 
         Raises
         ------
         TercelError
-            If the cache cannot be written, or the other process takes for ever.
+            If the cache cannot be written, or the wait exceeds :data:`WAIT_S`.
         """
         if found := self.find(name):
             return found
@@ -116,7 +116,7 @@ class BuildCache:
                 return self.find(name) or self._build(name, build, title, about or {})
 
     def log(self, name: str, text: str) -> Path | None:
-        """Keep the log of a build that failed; ``None`` if there is no place for it."""
+        """Write the log of a failed build; return its path, or None if it cannot be written."""
         path = self._folder / f"{name}{LOG}"
         try:
             write_whole(path, text)
@@ -125,7 +125,7 @@ class BuildCache:
         return path
 
     def entries(self) -> list[Entry]:
-        """All that have a manifest, the oldest first.
+        """Return all entries with a manifest, the oldest first.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class BuildCache:
         return sorted(found, key=lambda entry: entry.written)
 
     def clear(self) -> int:
-        """Remove all entries but those that a process is building, and what builds left.
+        """Remove the remains of builds and all entries, except those that a process is building.
 
         Other files in the folder stay.
 
@@ -153,7 +153,7 @@ class BuildCache:
         Raises
         ------
         TercelError
-            If something cannot be removed.
+            If a file cannot be removed.
         """
         freed = 0
         with self._explained():
@@ -176,7 +176,7 @@ class BuildCache:
         self, name: str, build: Callable[[Path], Path], title: str, about: dict[str, Any]
     ) -> Path:
         path = self._folder / name
-        for old in self._belongings(name):  # Broken, or left by a process that was killed.
+        for old in self._belongings(name):  # A broken entry, or remains of a killed process.
             _remove(old)
         scratch = self._folder / f"{name}{SCRATCH}"
         scratch.mkdir()
@@ -211,14 +211,14 @@ class BuildCache:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn errors of the system into one of the cache."""
+        """Turn errors of the system into errors of the cache."""
         try:
             yield
         except OSError as error:
             raise self.refusal(error.strerror or str(error), error.errno) from error
 
     def refusal(self, reason: str, number: int | None = errno.ENOSPC) -> TercelError:
-        """The error of a cache that cannot be used."""
+        """Return the error of a cache that cannot be used."""
         remedy = "free some space, or choose" if number in FULL else "choose"
         return TercelError(
             f"the cache of compiled accelerators, {self._folder}, cannot be used: {reason}; "
@@ -227,10 +227,10 @@ class BuildCache:
 
 
 def _take(path: Path) -> IO[str] | None:
-    """A lock, or ``None`` if a process holds it; the system gives it back with the process.
+    """Take a lock; return ``None`` if another process holds it.
 
-    Its holder removes the file: who opened it before must look whether it is still the one that
-    others find.
+    The system releases a lock when its process ends. The holder removes the file, so a process that
+    opened it before checks that the path still leads to the file that it locked.
     """
     file = path.open("w")
     try:
@@ -259,7 +259,7 @@ def _checksum(path: Path) -> str:
 
 
 def _remove(path: Path) -> int:
-    """Remove a file or a folder; the bytes that it had."""
+    """Remove a file or a folder; return its size in bytes."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
         return 0

@@ -1,4 +1,4 @@
-"""Programs that leave nothing behind."""
+"""Child processes that end with all of their own children."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ __all__ = ["child_process"]
 def child_process(command: Sequence[str], **options) -> Iterator[subprocess.Popen]:
     """Start a program, with the options of :class:`subprocess.Popen`.
 
-    It has a session of its own: Ctrl-C in the terminal reaches this process alone, which ends the
-    program and all that it started when it leaves the block.
+    It has a session of its own: Ctrl-C in the terminal reaches only this process. On leaving the
+    block, the program and all processes that it started are ended.
     """
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         try:

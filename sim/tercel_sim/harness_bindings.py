@@ -1,4 +1,4 @@
-"""The functions and structures of ``cpp/harness.cpp`` and ``cpp/config.h``."""
+"""Bindings of the functions and structures of ``cpp/harness.cpp`` and ``cpp/config.h``."""
 
 import ctypes
 from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint8, c_uint32, c_uint64, c_void_p
@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 ENDED, LIMIT, VIOLATION, NO_ANSWER, UNWRITTEN, UNFINISHED = range(6)
-"""How a call that runs the clock came back."""
+"""Results of a call that runs the clock."""
 NEVER = (1 << 64) - 1
-"""A cycle that does not come."""
+"""Number of a cycle that is never reached."""
 RATE_BITS = 24
 
 
@@ -69,12 +69,12 @@ class NativeMemoryStatistics(ctypes.Structure):
 
 
 def plain(structure: ctypes.Structure) -> dict[str, int]:
-    """The fields of a structure by name."""
+    """Return the fields of a structure by name."""
     return {field[0]: getattr(structure, field[0]) for field in structure._fields_}
 
 
 def native_ddr(config: DdrConfig, *, port_bytes: int, beat_bytes: int) -> NativeDdr:
-    """A configuration for port memories of ``port_bytes`` and beats of ``beat_bytes``."""
+    """Return the configuration for port memories of ``port_bytes``, beats of ``beat_bytes``."""
     fields = {
         field[0]: getattr(config, field[0])
         for field in NativeDdr._fields_
@@ -92,12 +92,12 @@ def native_ddr(config: DdrConfig, *, port_bytes: int, beat_bytes: int) -> Native
 
 
 def load_library(path: Path) -> ctypes.CDLL:
-    """A library of :func:`tercel_sim.verilator.build_library` with the types of its functions.
+    """Load a library of :func:`tercel_sim.verilator.build_library`; declare its functions.
 
     Raises
     ------
     TercelError
-        If this machine cannot load it: one of another system may have built it.
+        If this machine cannot load it, for example because another system built it.
     """
     try:
         library = ctypes.CDLL(str(path))

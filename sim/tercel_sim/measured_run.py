@@ -1,4 +1,4 @@
-"""A model's run on a simulated accelerator: a prompt and what follows, pass by pass."""
+"""The measured run of a model on a simulated accelerator: a prompt and its continuation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ __all__ = ["Interruption", "MeasuredRun"]
 
 @dataclass(frozen=True, kw_only=True)
 class Interruption:
-    """Where Ctrl-C came."""
+    """State of a run that Ctrl-C interrupted."""
 
     passes: int
-    """Passes that had ended."""
+    """Number of complete passes."""
     of: int
-    """Passes that were wanted."""
+    """Number of requested passes."""
     cycles: int
-    """Cycles that the one under way had taken."""
+    """Cycles of the interrupted pass."""
 
 
 class MeasuredRun:
-    """Prefill all tokens but the last in passes of K, then generate one by one, each the best.
+    """A run that prefills all tokens but the last in passes of K, then generates greedily.
 
     Parameters
     ----------
     device
-        At the start of a sequence, with room for all tokens.
+        Device at position 0 with room for all tokens.
     sequence
         Token ids, at least one.
     count
-        Passes of one token.
+        Number of passes of one token.
     """
 
     def __init__(self, device: RtlDevice, sequence: Sequence[int], count: int):

@@ -1,4 +1,4 @@
-"""What passes of a simulated accelerator took: its own counters and the memory's."""
+"""Measurements of passes on a simulated accelerator: its counters and the memory's."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ __all__ = ["PassMeasurement", "Summary", "measure_pass", "summarise"]
 
 @dataclass(frozen=True, kw_only=True)
 class PassMeasurement:
-    """One pass."""
+    """Measurement of one pass."""
 
     nodes: int
     base: int
-    """Committed positions before it."""
+    """Committed positions before the pass."""
     start: int
-    """Cycle of the memory in which it began."""
+    """Cycle of the memory in which the pass began."""
     counted: dict[str, int]
-    """The counter registers."""
+    """Values of the counter registers."""
     ports: tuple[PortStatistics, ...]
     account: CycleAccount
-    """Where its cycles went."""
+    """Account of the pass's cycles."""
 
     @property
     def cycles(self) -> int:
@@ -38,32 +38,32 @@ class PassMeasurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Passes of a kind, together."""
+    """Sums of the measurements of several passes."""
 
     passes: int
     tokens: int
-    """Nodes of all passes."""
+    """Number of nodes of all passes."""
     counted: dict[str, int]
     """Sums of the counter registers."""
     ports: tuple[dict[str, int], ...]
     """Sums of :class:`PortStatistics`."""
     account: CycleAccount
-    """Where their cycles went."""
+    """Account of the cycles of all passes."""
     bandwidth: float
-    """Part of the bytes that the memory could have moved."""
+    """Moved bytes as a fraction of those that the memory could have moved."""
     tokens_per_second: float
-    """At the clock of the memory's ports, without the host's time."""
+    """Tokens a second at the clock of the memory's ports, without the host's time."""
 
 
 def measure_pass(
     device: RtlDevice | Lockstep, tokens: Sequence[int], ask: Ask
 ) -> tuple[PassMeasurement, PassResult]:
-    """Run a chain of tokens, which may be committed then.
+    """Run a pass of a chain of tokens, optionally with its commit, and measure it.
 
     Parameters
     ----------
     device
-        The simulation; a pair of devices compares the pass, too.
+        The simulation; a :class:`Lockstep` pair also compares the pass.
     """
     rtl = device.rtl if isinstance(device, Lockstep) else device
     board, base = rtl.board, rtl.length
@@ -88,7 +88,7 @@ def measure_pass(
 
 
 def summarise(passes: Iterable[PassMeasurement], ddr: DdrConfig) -> Summary:
-    """Add passes up; there must be one."""
+    """Add up the measurements of at least one pass."""
     passes = list(passes)
     counted = {name: sum(each.counted[name] for each in passes) for name in COUNTERS}
     columns = zip(*(each.ports for each in passes), strict=True)

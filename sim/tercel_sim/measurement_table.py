@@ -1,4 +1,4 @@
-"""What passes took, for people."""
+"""The table of measured passes for the terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +15,9 @@ ENGINE = {
     "table_stall": "waits for rows or tables",
     "free": "has no matrix",
 }
-"""What the ternary engine does: every cycle counts in one."""
+"""Activities of the ternary engine; every cycle counts in one of them."""
 UNITS = {"attention": "attention", "head": "head"}
-"""Counters of other units, which work beside it."""
+"""Counters of other units, which work in parallel with the engine."""
 MEMORY = {
     "moving": "moves",
     "refreshing": "refreshes beyond its rate",
@@ -26,17 +26,17 @@ MEMORY = {
     "latency": "is on its way",
     "unasked": "is not asked",
 }
-"""What the memory does, by the fields of ``CycleAccount``: they add up to the cycles."""
+"""Activities of the memory, by the fields of ``CycleAccount``; they add up to the cycles."""
 
 
 def engine_cycles(counted: Mapping[str, int]) -> dict[str, int]:
-    """The cycles of :data:`ENGINE` by the counter registers."""
+    """Return the cycles of :data:`ENGINE` from the counter registers."""
     known = {name: counted[name] for name in ("compute", "tape_stall", "table_stall")}
     return known | {"free": counted["cycles"] - sum(known.values())}
 
 
 def measurement_table(phases: Mapping[str, Summary]) -> Table:
-    """A column for each phase."""
+    """Return a table with a column for each phase."""
     table = Table(box=None)
     table.add_column("")
     for name in phases:

@@ -1,4 +1,4 @@
-"""What the simulated memory counted."""
+"""Statistics of the simulated memory."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ __all__ = ["MemoryStatistics", "PortStatistics"]
 
 @dataclass(frozen=True, kw_only=True)
 class PortStatistics:
-    """Of one port; a cycle counts in ``read_beats``, ``blocked``, ``starved`` or ``idle``."""
+    """Counts of a port; a cycle counts in ``read_beats``, ``blocked``, ``starved`` or ``idle``."""
 
     read_bursts: int
     write_bursts: int
@@ -16,29 +16,29 @@ class PortStatistics:
     blocked: int
     """Cycles in which a beat was offered and not taken."""
     starved: int
-    """Cycles in which beats were asked for and none was offered."""
+    """Cycles in which beats were requested and none was offered."""
     idle: int
-    """Cycles in which nothing was asked for."""
+    """Cycles without a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryStatistics:
-    """Of all ports, since they were cleared."""
+    """Statistics of all ports since the last clear."""
 
     cycles: int
     refresh: int
-    """Cycles spent refreshing."""
+    """Cycles of refresh."""
     turnarounds: int
     """Changes between reads and writes."""
     turning: int
-    """Cycles lost by them."""
+    """Cycles lost by turnarounds."""
     full: float
-    """What the memory's rate lost while a port held as many beats as it may, in cycles of that
-    rate; of several reasons the first of this and the next two counts."""
+    """Loss while a port held as many beats as it may, in cycles of the memory's rate; of several
+    reasons the first of this and the next two counts."""
     latency: float
-    """What it lost while all that was asked for was not due yet."""
+    """Loss while all requested beats were within their latency."""
     unasked: float
-    """What it lost while nothing was asked for."""
+    """Loss while there was no request."""
     ports: tuple[PortStatistics, ...]
     beat_bytes: int
 
@@ -48,5 +48,5 @@ class MemoryStatistics:
 
     @property
     def bytes_written(self) -> int:
-        """Whole beats, whatever their strobes."""
+        """Bytes of all beats, whatever their strobes."""
         return self.beat_bytes * sum(port.write_beats for port in self.ports)

@@ -1,4 +1,4 @@
-"""Work that takes long, with the time that it has taken."""
+"""Progress of long work: its steps and their duration."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +11,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 __all__ = ["Progress", "quiet", "terminal"]
 
 Progress = Callable[[str], AbstractContextManager[Any]]
-"""Gets the name of a step of work, which lasts as long as the context that it returns."""
+"""Function of a step's name that returns a context, which lasts as long as the step."""
 
 
 def quiet(step: str) -> AbstractContextManager[Any]:

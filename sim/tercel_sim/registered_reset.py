@@ -1,4 +1,4 @@
-"""A reset that a register holds, for simulations that are compiled."""
+"""A registered reset, which makes compiled simulations faster."""
 
 from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
@@ -7,20 +7,19 @@ __all__ = ["RegisteredReset"]
 
 
 class RegisteredReset(wiring.Component):
-    """A component that is reset a cycle later.
+    """Wraps a component and delays its reset by a cycle.
 
-    What depends on a pin Verilator evaluates whenever it is asked to, and on the pin of the reset
-    depends what every register becomes. On a register it depends no more than on any other: so a
-    compiled accelerator is twice as fast.
+    Verilator evaluates all logic that depends on a pin at every evaluation, and every register
+    depends on the reset. With the reset in a register, a compiled accelerator is twice as fast.
 
     Parameters
     ----------
     component
-        With the members that this one has, too.
+        The wrapped component, whose members this one has.
     """
 
     DELAY = 1
-    """Cycles from the end of the reset to that of the component's."""
+    """Cycles from the end of the reset to the end of the component's."""
 
     def __init__(self, component: wiring.Component):
         self._component = component

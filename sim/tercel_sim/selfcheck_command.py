@@ -1,7 +1,7 @@
 """The command ``tercel selfcheck``.
 
-What needs the extra is imported when the command runs: ``tercel --help`` stays quick, and works
-without it.
+Modules that need the extra are imported when the command runs, so ``tercel --help`` stays quick and
+works without it.
 """
 
 import json
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["selfcheck"]
 
 DIFFERENT = 1
-"""Exit status if a pass is not as it should be; what cannot be run exits as any command's error."""
+"""Exit status if a pass differs; other errors have the status of any command's."""
 PASS_CYCLES = 200_000
 WIDTH = 160
-"""Columns: a row for each model stays a line for what reads them."""
+"""Columns of the output, so that programs read a line for each model."""
 
 
 def selfcheck(
@@ -72,7 +72,7 @@ def selfcheck(
 
 
 def _failed(check: "ModelCheck", config: Path, pass_cycles: int) -> str:
-    """Which pass, what of it, and how to see it again."""
+    """Describe a failed pass, its difference and the command that repeats it."""
     failure = check.failure
     assert failure is not None
     again = f"tercel selfcheck --config {config} --models 1 --seed {check.seed}"

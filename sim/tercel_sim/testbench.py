@@ -10,22 +10,22 @@ from amaranth.sim import Simulator
 __all__ = ["HangError", "every_cycle", "get_all", "put_all", "random_gaps", "run"]
 
 PERIOD = 1e-6
-"""Seconds; any value serves."""
+"""Clock period in seconds; the value does not matter."""
 STEP = 32
-"""Cycles between two looks at whether all have ended."""
+"""Cycles between two checks for the end of all testbenches."""
 
 
 class HangError(AssertionError):
-    """A bench did not end within its cycle limit."""
+    """A testbench did not end within its cycle limit."""
 
 
 def every_cycle() -> bool:
-    """A pattern of no gaps."""
+    """Pattern without gaps."""
     return True
 
 
 def random_gaps(seed: int, probability: float = 0.5) -> Callable[[], bool]:
-    """A pattern that is ready or valid with this probability, the same for the same seed."""
+    """Return a pattern that is true with a probability, reproducible by its seed."""
     generator = random.Random(seed)
     return lambda: generator.random() < probability
 
@@ -69,7 +69,7 @@ def run(
     Raises
     ------
     HangError
-        At the cycle limit; names the testbenches that are still waiting.
+        At the cycle limit; the message names the testbenches that still wait.
     """
     simulator = Simulator(dut)
     simulator.add_clock(PERIOD)

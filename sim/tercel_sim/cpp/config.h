@@ -1,4 +1,4 @@
-// What Python hands over and gets back; the fields of tercel_sim.harness_bindings, in the same order.
+// Structures shared with Python; the fields of tercel_sim.harness_bindings, in the same order.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ struct DdrConfig {
     uint64_t write_latency;       // Cycles from a burst's last beat in memory to its answer.
     uint64_t refresh_interval;    // Cycles; 0 is no refresh.
     uint64_t refresh_cycles;
-    uint64_t turnaround;          // Cycles lost where reads follow writes or writes reads.
-    uint64_t batch;               // Beats waiting that make writes urgent; beats written in a row.
-    uint64_t patience;            // Cycles that fewer writes wait while there are reads.
-    uint64_t read_ahead;          // Beats a port fetches before they are taken.
-    uint64_t write_buffer;        // Beats a port takes before they are in memory.
-    uint64_t outstanding_reads;   // Bursts a port accepts and has not wholly answered.
+    uint64_t turnaround;          // Cycles lost between reads and writes.
+    uint64_t batch;               // Waiting beats that make writes urgent; beats written in a row.
+    uint64_t patience;            // Most cycles that fewer writes wait while there are reads.
+    uint64_t read_ahead;          // Most beats that a port fetches before they are taken.
+    uint64_t write_buffer;        // Most beats that a port accepts before they are in memory.
+    uint64_t outstanding_reads;   // Most bursts that a port has accepted and not wholly answered.
     uint64_t outstanding_writes;
     uint64_t pause;               // Probability, in 2^-32, that a channel pauses in a cycle.
     uint64_t seed;
@@ -34,19 +34,20 @@ struct PortStatistics {
     uint64_t read_beats;
     uint64_t write_beats;
     uint64_t blocked;  // A beat was offered and not taken.
-    uint64_t starved;  // Beats were asked for and none offered.
-    uint64_t idle;     // Nothing was asked for.
+    uint64_t starved;  // Beats were requested and none was offered.
+    uint64_t idle;     // There was no request.
 };
 
-// Bytes that could have moved and did not, in 2^-24 (RATE_BITS), count in full, latency or unasked.
+// Bytes that could have moved and did not, in units of 2^-24 (RATE_BITS), count in full, latency or
+// unasked.
 struct MemoryStatistics {
     uint64_t cycles;
-    uint64_t refresh;      // Cycles spent refreshing.
+    uint64_t refresh;      // Cycles of refresh.
     uint64_t turnarounds;  // Changes between reads and writes.
-    uint64_t turning;      // Cycles lost by them; the first of each keeps what it could move.
-    uint64_t full;         // A port held all the beats that it may.
-    uint64_t latency;      // What was asked for was not due.
-    uint64_t unasked;      // Nothing was asked for.
+    uint64_t turning;      // Cycles lost by them, except the rate of the first of each.
+    uint64_t full;         // A port held as many beats as it may.
+    uint64_t latency;      // All requested beats were within their latency.
+    uint64_t unasked;      // There was no request.
 };
 
 }  // namespace tercel

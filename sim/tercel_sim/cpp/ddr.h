@@ -11,7 +11,7 @@
 
 namespace tercel {
 
-// A cycle is drive() with the pins of every port, the design's settling, then sample().
+// A cycle is drive() with the pins of every port, evaluation of the design, then sample().
 template <unsigned PORTS, unsigned BEAT_BYTES>
 class Ddr {
 public:
@@ -25,7 +25,7 @@ public:
         reset();
     }
 
-    // Forget what is under way; memory, faults and statistics stay.
+    // Forget all transfers in progress; memory, faults and statistics stay.
     void reset() {
         for (Port& port : ports_) {
             port.read.reset();
@@ -76,7 +76,7 @@ public:
         statistics_ = {};
     }
 
-    // What rule of AXI the design broke first, or null.
+    // The first rule of AXI that the design broke, or null.
     const char* violation() const { return violation_; }
     unsigned violating_port() const { return violating_port_; }
 
@@ -89,7 +89,7 @@ private:
         uint64_t stop = NEVER;
     };
 
-    // The memory's own cycle: refresh, else turn, else move what the rate allows.
+    // A cycle of the DRAM: refresh, else turnaround, else transfer at the rate.
     void step(uint64_t cycle) {
         if (config_.refresh_interval
             && cycle % config_.refresh_interval
@@ -115,13 +115,13 @@ private:
             waited_ = written_ = 0;
             ++statistics_.turnarounds;
             busy_until_ = cycle + config_.turnaround;
-            if (config_.turnaround) return;  // The rate of this cycle is kept.
+            if (config_.turnaround) return;  // The rate of this cycle is not lost.
         }
         move(cycle);
         lost_ = reason(cycle);
     }
 
-    // Why the memory does not do more.
+    // The reason why the memory does not move more.
     uint64_t MemoryStatistics::* reason(uint64_t cycle) {
         bool asked = false;
         for (Port& port : ports_) {
@@ -150,10 +150,10 @@ private:
     MemoryStatistics statistics_{};
     bool reading_ = true;
     uint64_t busy_until_ = 0;
-    uint64_t waited_ = 0;   // Cycles that writes have waited.
-    uint64_t written_ = 0;  // Beats written since the last turn.
-    unsigned next_ = 0;     // The port whose turn it is.
-    uint64_t MemoryStatistics::* lost_ = &MemoryStatistics::unasked;  // Where a loss counts.
+    uint64_t waited_ = 0;   // Cycles for which writes have waited.
+    uint64_t written_ = 0;  // Beats written since the last turnaround.
+    unsigned next_ = 0;     // Index of the port that is served next.
+    uint64_t MemoryStatistics::* lost_ = &MemoryStatistics::unasked;  // Field of losses.
     const char* violation_ = nullptr;
     unsigned violating_port_ = 0;
 };

@@ -1,4 +1,4 @@
-// A Verilated design with its memory and its driver's bus, for ctypes.
+// Test bench of a Verilated design: its memory and register bus, with functions for ctypes.
 #include <algorithm>
 #include <cstdint>
 #include <new>
@@ -16,12 +16,12 @@ enum Outcome {
     LIMIT = 1,
     VIOLATION = 2,
     NO_ANSWER = 3,
-    UNWRITTEN = 4,   // Waves could not be written.
-    UNFINISHED = 5,  // The slice is over; to be called again.
+    UNWRITTEN = 4,   // Waves cannot be written.
+    UNFINISHED = 5,  // The slice has ended; call again.
 };
 
 constexpr uint64_t RESET_CYCLES = 4;
-constexpr uint64_t BUS_LIMIT = 10000;  // Cycles that a register access may take.
+constexpr uint64_t BUS_LIMIT = 10000;  // Most cycles of a register access.
 
 #define FOR_EACH_PIN(DO, port)                                                                    \
     DO(port, arid) DO(port, araddr) DO(port, arlen) DO(port, arsize) DO(port, arburst)             \
@@ -61,11 +61,11 @@ public:
         top_.rst = 1;
         for (uint64_t cycle = 0; cycle < RESET_CYCLES; ++cycle) tick();
         top_.rst = 0;
-        tick();  // A design may be reset a cycle later.
+        tick();  // The design may register its reset.
     }
 
-    // The functions that run the clock to a cycle `end` come back after `slice` cycles: what called
-    // them can then attend to signals.
+    // The functions that run the clock to a cycle `end` return after `slice` cycles, so that the
+    // caller can handle signals.
     int run(uint64_t end, uint64_t slice) {
         const uint64_t stop = std::min(end, cycle_ + slice);
         while (cycle_ < stop) {
@@ -160,7 +160,7 @@ private:
         edge();
     }
 
-    // Inputs of a new cycle; what the design answers to them in the same cycle.
+    // Drive the inputs of a new cycle and evaluate the design.
     void settle() {
         ddr_.drive(pins_, cycle_);
         top_.clk = 0;
@@ -198,7 +198,7 @@ extern "C" {
 unsigned tercel_ports() { return tercel::PORTS; }
 unsigned tercel_beat_bytes() { return tercel::BEAT_BYTES; }
 
-// Null if the memory cannot be had.
+// Returns null if memory cannot be allocated.
 Simulation* tercel_create(const tercel::DdrConfig* config, const uint64_t* bases) try {
     return new Simulation(*config, bases);
 } catch (const std::bad_alloc&) {
@@ -254,7 +254,7 @@ unsigned tercel_violating_port(Simulation* simulation) {
     return simulation->ddr().violating_port();
 }
 
-// Both return 0 or an errno; ENOTSUP is that of a build that writes no waves.
+// Both return 0 or an errno: ENOTSUP in a build without waves.
 int tercel_waves(Simulation* simulation, const char* path, uint64_t first, uint64_t end,
                  uint64_t period) {
     return simulation->open_waves(path, first, end, period);

@@ -1,4 +1,4 @@
-// A rate: what may be spent grows every cycle and does not grow without bound.
+// A rate limiter: the credit grows every cycle up to a bound.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,10 @@ public:
     void set(uint64_t rate, uint64_t beat_bytes, uint64_t beats) {
         rate_ = rate;
         cost_ = beat_bytes << RATE_BITS;
-        most_ = rate + beats * cost_;  // Less would lose what a cycle leaves over.
+        most_ = rate + beats * cost_;  // A lower bound would lose the rest of a cycle.
         credit_ = 0;
     }
-    // Returns what there was no room for.
+    // Add a cycle's credit; return the credit beyond the bound.
     uint64_t refill() {
         const uint64_t credit = credit_ + rate_;
         credit_ = std::min(credit, most_);

@@ -8,7 +8,7 @@ namespace tercel {
 class Pause {
 public:
     void seed(uint64_t value, uint64_t probability) {
-        // xorshift must not start at zero; the multiplication spreads neighbouring seeds.
+        // The state of xorshift must not be zero; the multiplication separates neighbouring seeds.
         state_ = (value + 1) * 0x9E3779B97F4A7C15u | 1;
         probability_ = probability;
     }

@@ -15,7 +15,7 @@ public:
     PortMemory& operator=(const PortMemory&) = delete;
     ~PortMemory() { std::free(bytes_); }
 
-    // All zeros; pages that nobody touches take no memory.
+    // Initially zeros; untouched pages take no memory.
     void allocate(uint64_t base, uint64_t size) {
         base_ = base;
         size_ = size;
@@ -25,7 +25,7 @@ public:
 
     uint8_t* bytes() { return bytes_; }
 
-    // The bytes of an address range, or null if some of them lie outside.
+    // The bytes of an address range, or null if the range is not wholly inside.
     uint8_t* find(uint64_t address, uint64_t count) {
         const uint64_t offset = address - base_;
         if (address < base_ || offset > size_ || count > size_ - offset) return nullptr;

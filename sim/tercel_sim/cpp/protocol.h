@@ -1,4 +1,4 @@
-// What both halves of an AXI4 port need: constants, checks of the manager, wide pins as bytes.
+// Shared by both halves of an AXI4 port: constants, checks of the manager, wide pins as bytes.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@ constexpr unsigned DECODE_ERROR = 3;
 constexpr unsigned MAX_BURST = 256;
 constexpr unsigned INCR = 1;
 constexpr uint64_t PAGE = 4096;
-constexpr int NOTHING_THERE = 0xDE;  // What a read outside the memory shows.
+constexpr int NOTHING_THERE = 0xDE;  // Byte that a read outside the memory returns.
 
 constexpr unsigned log2(unsigned value) { return value > 1 ? 1 + log2(value / 2) : 0; }
 
-// Pins of any width lie in memory as little-endian bytes.
+// Pins of any width are stored as little-endian bytes.
 template <unsigned BYTES, class Pin>
 void set_bytes(Pin& pin, const uint8_t* bytes) {
     static_assert(BYTES <= sizeof(Pin), "the pin is narrower than its data");
@@ -41,7 +41,7 @@ struct Request {
     }
 };
 
-// Note the rule that a taken request breaks, unless one was broken before.
+// Record the rule that an accepted request breaks, unless one is already recorded.
 template <unsigned BEAT_BYTES>
 void check_burst(const Request& request, const char*& violation) {
     const uint64_t end = request.address + (request.length + 1u) * BEAT_BYTES - 1;
@@ -56,7 +56,7 @@ void check_burst(const Request& request, const char*& violation) {
         violation = "a burst crosses a 4 KiB page";
 }
 
-// What a channel offers must stay until it is taken.
+// A channel's payload must stay until it is taken.
 template <class Payload>
 class HeldCheck {
 public:

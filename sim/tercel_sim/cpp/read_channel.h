@@ -1,4 +1,4 @@
-// The read half of an AXI4 port, seen from the memory.
+// The read half of an AXI4 port, on the memory's side.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace tercel {
 
-// A burst shows the memory as it was when the burst was asked for.
+// A burst returns the contents of the memory at the time of its request.
 template <unsigned BEAT_BYTES>
 class ReadChannel {
 public:
@@ -34,7 +34,7 @@ public:
         check_.reset();
     }
 
-    // The memory has a beat's time for this port: is there a beat to fetch?
+    // Fetch a beat in this cycle of the DRAM; return false if there is none.
     bool fetch(uint64_t cycle) {
         if (!wanting(cycle)) return false;
         ++ahead_;
@@ -48,9 +48,9 @@ public:
         return asked() && bursts_[fetching_].due <= cycle && ahead_ < config_.read_ahead;
     }
 
-    // There is a beat to fetch, now or later.
+    // A beat is to be fetched, now or later.
     bool asked() const { return fetching_ < bursts_.size(); }
-    // There would be, were there room.
+    // A beat would be fetched if there were room.
     bool full(uint64_t cycle) {
         return asked() && bursts_[fetching_].due <= cycle && ahead_ >= config_.read_ahead;
     }
@@ -89,7 +89,7 @@ public:
         }
     }
 
-    // Answer the beat that many beats from now with an error.
+    // Answer a beat with an error; beats are counted from the next one, 0.
     void fail(uint64_t beats, unsigned response) {
         fault_beat_ = offers_ + beats;
         fault_response_ = response;
@@ -131,11 +131,11 @@ private:
 
     DdrConfig config_{};
     Ring<Burst> bursts_;
-    std::vector<uint8_t> data_;  // Of each place in the ring.
+    std::vector<uint8_t> data_;  // Data of each place in the ring.
     Meter meter_;
     Pause pause_;
     HeldCheck<Request> check_;
-    uint64_t fetching_ = 0;  // The burst, counted from the front, that is being fetched.
+    uint64_t fetching_ = 0;  // Index, from the front, of the burst that is being fetched.
     uint64_t fetched_of_burst_ = 0;
     uint64_t ahead_ = 0;  // Beats fetched and not taken.
     uint64_t sent_ = 0;   // Beats of the front burst taken.

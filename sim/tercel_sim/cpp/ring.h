@@ -17,10 +17,10 @@ public:
     bool empty() const { return count_ == 0; }
     bool full() const { return count_ == items_.size(); }
 
-    // The item `index` places behind the front.
+    // The item at `index`, counted from the front.
     T& operator[](size_t index) { return items_[slot(index)]; }
     T& front() { return items_[first_]; }
-    // Where that item lies, for storage beside the ring.
+    // The place of that item, for storage parallel to the ring.
     size_t slot(size_t index) const {
         const size_t place = first_ + index;
         return place < items_.size() ? place : place - items_.size();

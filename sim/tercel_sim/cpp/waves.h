@@ -19,9 +19,9 @@
 namespace tercel {
 
 #if VM_TRACE
-// Verilator's own file has a failed write end the process, for which it waits in vain: what ends it
-// flushes the file first, under a lock that the write holds. This one keeps the failure and drops
-// what follows.
+// A failed write in Verilator's own file class ends the process, but deadlocks: the exit handler
+// flushes the file under the lock that the write holds. This class records the failure and drops
+// all further output.
 class WavesFile : public VerilatedVcdFile {
 public:
     int failure() const { return failure_; }
@@ -54,11 +54,11 @@ private:
 
 class Waves {
 public:
-    // The first failure to write them as an errno, or 0.
+    // The errno of the first failed write, or 0.
     int failure() const { return file_.failure(); }
 
-    // End the file that is written, and begin one of what happens from cycle `first` to before
-    // cycle `end`, where a cycle takes `period` femtoseconds.
+    // End the current file, and begin one of the cycles from `first` to before
+    // `end`, where a cycle takes `period` femtoseconds.
     int open(Vdesign& top, const char* path, uint64_t first, uint64_t end, uint64_t period) {
         if (close()) return failure();
         vcd_ = std::make_unique<VerilatedVcdC>(&file_);
@@ -70,7 +70,7 @@ public:
         return failure();
     }
 
-    // A cycle's first half (0), in which the clock is low, or its second (1).
+    // Dump the first half of a cycle (0), in which the clock is low, or the second (1).
     void dump(uint64_t cycle, unsigned half) {
         if (!vcd_ || cycle < first_) return;
         if (cycle < end_ && !failure())
@@ -86,7 +86,7 @@ public:
     }
 
 private:
-    static constexpr uint64_t FEMTOSECONDS = 1000;  // Of a picosecond, Verilator's unit of time.
+    static constexpr uint64_t FEMTOSECONDS = 1000;  // In a picosecond, Verilator's unit.
 
     WavesFile file_;
     std::unique_ptr<VerilatedVcdC> vcd_;

@@ -1,4 +1,4 @@
-// The write half of an AXI4 port, seen from the memory.
+// The write half of an AXI4 port, on the memory's side.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace tercel {
 
-// Beats wait in a buffer and reach the memory when it has time for them; until a burst is
-// answered, a read may find either the old bytes or the new.
+// Beats wait in a buffer until the DRAM stores them; until a burst is answered, a read may return
+// either the old bytes or the new.
 template <unsigned BEAT_BYTES>
 class WriteChannel {
 public:
@@ -40,7 +40,7 @@ public:
     bool wanting() const { return !beats_.empty(); }
     uint64_t waiting() const { return beats_.size(); }
 
-    // The memory has a beat's time for this port: is there a beat to store?
+    // Store a beat in this cycle of the DRAM; return false if there is none.
     bool store(uint64_t cycle, PortMemory& memory) {
         if (beats_.empty()) return false;
         Burst& burst = bursts_[storing_];
@@ -100,7 +100,7 @@ public:
         }
     }
 
-    // Answer the burst of the beat that many beats from now with an error.
+    // Answer the burst of a beat with an error; beats are counted from the next one, 0.
     void fail(uint64_t beats, unsigned response) {
         fault_beat_ = taken_ + beats;
         fault_response_ = response;
@@ -159,9 +159,9 @@ private:
     Pause pause_;
     HeldCheck<Request> request_check_;
     HeldCheck<Beat> data_check_;
-    uint64_t receiving_ = 0;  // The burst, counted from the front, whose beats come next.
+    uint64_t receiving_ = 0;  // Index, from the front, of the burst whose beats come next.
     uint64_t received_of_burst_ = 0;
-    uint64_t storing_ = 0;  // The burst, counted from the front, whose beats are stored next.
+    uint64_t storing_ = 0;  // Index, from the front, of the burst whose beats are stored next.
     uint64_t stored_of_burst_ = 0;
     bool offered_ = false;
     bool request_ready_ = false;

@@ -1,4 +1,4 @@
-"""A random model on the simulated accelerator and on the emulator, pass by pass."""
+"""The check of a random model on the simulated accelerator against the emulator."""
 
 import random
 import tempfile
@@ -20,31 +20,31 @@ from tercel_sim.selfcheck.random_pass import random_cache, random_pass
 __all__ = ["Failure", "ModelCheck", "check_model"]
 
 SLOWEST = 100
-"""Times the cycles that a pass should take, after which it counts as stuck."""
+"""Factor on the expected cycles of a pass, after which it counts as stuck."""
 WATCHDOG = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """The first pass that is not as it should be."""
+    """The first pass that failed."""
 
     number: int
-    """Passes before it."""
+    """Number of passes before it."""
     described: str
     message: str
-    """What differs and where, or what the accelerator reported."""
+    """First difference and its place, or the errors that the accelerator reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCheck:
-    """What was run of a model."""
+    """Result of the check of a model."""
 
     seed: int
     model: ModelConfig
     passes: int
-    """That were the same."""
+    """Number of equal passes."""
     cycles: int
-    """Of the simulation, resets included."""
+    """Cycles of the simulation, with resets."""
     seconds: float
     failure: Failure | None
 
@@ -52,19 +52,19 @@ class ModelCheck:
 def check_model(
     accelerator: AcceleratorConfig, *, seed: int, passes: int, most_cycles: int
 ) -> ModelCheck:
-    """Compare random passes of a random model; both follow from the seed alone.
+    """Compare random passes of a random model; both depend on the seed alone.
 
-    The memory is drawn too: one that never waits, one of the kv260 with pauses, or a slow one.
+    The memory is random too: one that never waits, one of the kv260 with pauses, or a slow one.
 
     Parameters
     ----------
     most_cycles
-        About how long a pass may take (:func:`random_model`).
+        Approximate limit of a pass (:func:`random_model`).
 
     Raises
     ------
     TercelError
-        If there is no such model, or the simulation cannot be built.
+        If no model is small enough, or the simulation cannot be built.
     """
     draw = random.Random(seed)
     spec = accelerator.spec
@@ -101,7 +101,7 @@ def check_model(
 
 
 def _run(draw: random.Random, pair: Lockstep, passes: int) -> Failure | None:
-    """Run passes until one fails."""
+    """Run passes until one fails; return the failure, or None."""
     model, limits = pair.rtl.config, pair.rtl.limits
     for number in range(passes):
         chosen = random_pass(draw, model, limits, length=pair.rtl.length)

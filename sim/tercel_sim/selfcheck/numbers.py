@@ -1,15 +1,15 @@
-"""Whole numbers at the ends of their range and about powers of two."""
+"""Random integers at the ends of their range and near powers of two."""
 
 import random
 
 __all__ = ["at_a_limit"]
 
 NEAR = 16
-"""Rows of a block: numbers that are padded alike."""
+"""Rows of a row block, the granularity of padding."""
 
 
 def at_a_limit(draw: random.Random, low: int, high: int) -> int:
-    """A number in ``low..high``: often at the end, often about a power of two, else of any size."""
+    """Draw a number in ``low..high``: often an end, often near a power of two, else any."""
     kind = draw.random()
     if kind < 0.4:
         return draw.choice((high, high, draw.randint(max(low, high - NEAR), high)))

@@ -16,12 +16,12 @@ TRIES = 1000
 
 
 def random_model(draw: random.Random, spec: AcceleratorSpec, *, most_cycles: int) -> ModelConfig:
-    """A model that the accelerator runs, with some of its sizes at their limits.
+    """Draw a model that the accelerator runs, with some of its sizes at their limits.
 
     Parameters
     ----------
     most_cycles
-        About how long a pass may take; larger models are drawn again.
+        Approximate limit of a pass; larger models are drawn again.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def random_model(draw: random.Random, spec: AcceleratorSpec, *, most_cycles: int
         try:
             spec.check(model, spec.layout)
         except TercelError:
-            continue  # heads whose queries have more slices than are held
+            continue  # The queries of a head have more slices than the dense engine.
         if pass_cycles(model, spec) <= most_cycles:
             return model
     raise TercelError(
@@ -42,7 +42,7 @@ def random_model(draw: random.Random, spec: AcceleratorSpec, *, most_cycles: int
 
 
 def pass_cycles(model: ModelConfig, spec: AcceleratorSpec) -> int:
-    """About the cycles of a pass of all nodes at a full context, units one after the other."""
+    """Estimate the cycles of a pass of all nodes at a full context, without overlap of units."""
     layout = spec.layout
     cycles = padded_rows(model.vocab_size) * spec.nodes
     for segment in segments(model, layout):

@@ -1,4 +1,4 @@
-"""Random passes: trees, what they are asked, and the positions that they come after."""
+"""Random passes: trees, asks, and the positions before them."""
 
 import random
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from tercel_sim.selfcheck.numbers import at_a_limit
 __all__ = ["RandomPass", "random_cache", "random_pass"]
 
 EXPONENTS = (107, 137)
-"""Of cached scales: 2^-20 to 2^10."""
+"""Range of the biased exponents of cached scales: 2^-20 to 2^10."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomPass:
-    """A pass and what of it is committed."""
+    """A pass and its commit."""
 
     restored: int | None
-    """Positions of a random cache that it comes after; ``None``: those that are there."""
+    """Positions of a random cache to restore before the pass; ``None``: the cache is kept."""
     tokens: list[int] | None
     rows: Float32 | None
     """Embedding rows instead of tokens."""
     parents: list[int]
     ask: Ask
     path: list[int] | None
-    """What is committed, if anything."""
+    """Path to commit, or None."""
 
     def describe(self, length: int) -> str:
-        """What the pass is, in one line."""
+        """Describe the pass in one line."""
         asked = [name for name in ("argmax", "hidden", "logits") if getattr(self.ask, name)]
         asked += [f"top-{self.ask.top_k}"] * (self.ask.top_k > 0)
         asked += [f"{self.ask.head_rows} rows of the head"] * (self.ask.head_rows is not None)
@@ -49,9 +49,9 @@ class RandomPass:
 def random_pass(
     draw: random.Random, model: ModelConfig, limits: Limits, *, length: int
 ) -> RandomPass:
-    """A pass after ``length`` positions, or after a cache that is to be restored.
+    """Draw a pass after ``length`` positions, or after a cache to restore.
 
-    Every other pass of as many nodes as it can have ends with the context full.
+    Every other pass with the most nodes ends at a full context.
     """
     restored = None
     if length == limits.context or draw.random() < 0.3:
@@ -79,7 +79,7 @@ def random_pass(
 
 
 def random_cache(draw: random.Random, model: ModelConfig, positions: int) -> KVCache:
-    """Keys, values and scales of many sizes."""
+    """Draw a cache of keys, values and scales of many magnitudes."""
     generator = np.random.default_rng(draw.getrandbits(32))
     cache = KVCache(config=model, positions=max(positions, 1))
     shape = (model.kv_heads, positions)
@@ -127,7 +127,7 @@ def _random_ask(draw: random.Random, model: ModelConfig, limits: Limits, nodes: 
 
 
 def _path(draw: random.Random, parents: list[int]) -> list[int]:
-    """From node 0 on down, not always to a leaf."""
+    """Draw a path from node 0 downwards, not always to a leaf."""
     path = [0]
     while draw.random() < 0.8:
         children = [node for node, parent in enumerate(parents) if parent == path[-1]]

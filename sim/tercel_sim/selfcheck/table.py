@@ -1,4 +1,4 @@
-"""What was compared, for people."""
+"""The tables of compared models for the terminal."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ MODEL = ("seed", "layers", "hidden", "ffn", "heads", "vocabulary", "context", "k
 
 
 def models_table(checks: Sequence[ModelCheck]) -> Table:
-    """A row for each model."""
+    """Return a table with a row for each model."""
     table = Table(box=None)
     for title in (*MODEL, "passes", "cycles", "seconds"):
         table.add_column(title, justify="right")
@@ -32,7 +32,7 @@ def models_table(checks: Sequence[ModelCheck]) -> Table:
 
 
 def limits_table(spec: AcceleratorSpec, checks: Sequence[ModelCheck]) -> Table:
-    """How near to each limit of the accelerator the models came."""
+    """Return a table of the models' sizes against the accelerator's limits."""
     models = [check.model for check in checks]
     rows = {
         "hidden": (spec.hidden, [model.hidden_size for model in models]),
@@ -55,7 +55,7 @@ def _widest(model: ModelConfig) -> int:
 
 
 def _shape(model: ModelConfig) -> list[str]:
-    """The columns of a model."""
+    """Return the columns of a model."""
     kinds = [model.activation]
     kinds += ["sub norms"] * model.sub_norms
     kinds += ["untied"] * (not model.tied_head)
