@@ -158,7 +158,7 @@ def convert(
             requantised if requantize else None,
             rounds=checkpoint.declared_ternary or method is not None,
         )
-    for tensor_name, tensor in chain(tensors, [("norm", checkpoint.gain("norm"))]):
+    for tensor_name, tensor in chain(tensors, [("norm", checkpoint.floats("norm"))]):
         values = tensor.trits if isinstance(tensor, Ternary) else tensor
         if not values.any():
             zero.append(tensor_name)
@@ -235,7 +235,7 @@ def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -
     """
     values = scales = np.zeros(0)
     for name in ("embedding",) if checkpoint.config.tied_head else ("head", "embedding"):
-        values, scales = quantise_rows(checkpoint.rows(name).numpy())
+        values, scales = quantise_rows(checkpoint.floats(name).numpy())
         builder.rows(name, values, scales)
         if not values.any():
             zero.append(name)
@@ -270,7 +270,7 @@ def _layers(
             yield name, weight
         for part in config.norms():
             name = f"layers.{index}.{part}"
-            yield name, checkpoint.gain(name)
+            yield name, checkpoint.floats(name)
         report(f"layer {index + 1} of {config.layers}")
 
 

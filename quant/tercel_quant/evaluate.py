@@ -9,8 +9,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from tercel.device import Ask, Device
 from tercel.device.emulator import EmulatorDevice
-from tercel.device.interface import Ask, Device
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import TextTokenizer

@@ -74,7 +74,7 @@ class CheckpointWeights(Weights):
         return self._checkpoint.config
 
     def embed(self, tokens: Tensor) -> Tensor:
-        return self._checkpoint.rows("embedding")[tokens]
+        return self._checkpoint.floats("embedding")[tokens]
 
     def layer(self, index: int) -> Layer:
         linears = {}
@@ -88,15 +88,15 @@ class CheckpointWeights(Weights):
                 weight = weight.dequantise()
             linears[name] = Linear(weight=weight, scale=None)
         gains = {
-            name: self._checkpoint.gain(f"layers.{index}.{name}") for name in self.config.norms()
+            name: self._checkpoint.floats(f"layers.{index}.{name}") for name in self.config.norms()
         }
         return Layer(linears=linears, gains=gains)
 
     def norm(self) -> Tensor:
-        return self._checkpoint.gain("norm")
+        return self._checkpoint.floats("norm")
 
     def head(self) -> Tensor:
-        return self._checkpoint.rows("embedding" if self.config.tied_head else "head")
+        return self._checkpoint.floats("embedding" if self.config.tied_head else "head")
 
 
 def _dequantised(values: np.ndarray, scales: np.ndarray) -> Tensor:

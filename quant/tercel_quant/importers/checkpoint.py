@@ -66,18 +66,11 @@ class Checkpoint(abc.ABC):
         """
 
     @abc.abstractmethod
-    def gain(self, name: str) -> Tensor:
-        """The gain of a norm such as ``layers.0.attention_norm``, float32, shape (width,).
+    def floats(self, name: str) -> Tensor:
+        """A tensor that is no ternary matrix, float32.
 
-        Raises
-        ------
-        TercelError
-            If a value is not finite.
-        """
-
-    @abc.abstractmethod
-    def rows(self, name: str) -> Tensor:
-        """``embedding`` or ``head``, float32, shape (vocab_size, hidden_size).
+        A norm's gain, for instance ``layers.0.attention_norm``, has the shape (width,);
+        ``embedding`` and ``head`` have (vocab_size, hidden_size).
 
         Raises
         ------

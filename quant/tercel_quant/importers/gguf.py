@@ -104,10 +104,7 @@ class GgufCheckpoint(Checkpoint):
             weight = _rotate_half_order(weight, self.config.head_size)
         return recognise(weight) or weight
 
-    def gain(self, name: str) -> Tensor:
-        return self._read(self._source(name))
-
-    def rows(self, name: str) -> Tensor:
+    def floats(self, name: str) -> Tensor:
         return self._read(self._source(name))
 
     def tokenizer(self) -> bytes | None:

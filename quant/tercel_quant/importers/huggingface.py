@@ -96,12 +96,9 @@ class HuggingFaceCheckpoint(Checkpoint):
             scale = 1 / scale
         return Ternary(trits=unpack(weight, source), scale=scale)
 
-    def gain(self, name: str) -> Tensor:
+    def floats(self, name: str) -> Tensor:
         source = self._source(name)
         return self._float(self._store.read(source), source)
-
-    def rows(self, name: str) -> Tensor:
-        return self.gain(name)
 
     def tokenizer(self) -> bytes | None:
         path = self._folder / "tokenizer.json"

@@ -69,19 +69,13 @@ class TrainedCheckpoint(Checkpoint):
         return self._precision == "ternary"
 
     def matrix(self, name: str) -> Tensor:
-        return self._read(name)
-
-    def gain(self, name: str) -> Tensor:
-        return self._read(name)
-
-    def rows(self, name: str) -> Tensor:
-        return self._read(name)
+        return self.floats(name)
 
     def tokenizer(self) -> bytes | None:
         path = self._path.parent / "tokenizer.json"
         return read_bytes(path) if path.exists() else None
 
-    def _read(self, name: str) -> Tensor:
+    def floats(self, name: str) -> Tensor:
         source = f"{name}.weight"
         with safe_open(self._path, framework="pt") as file:
             return check_finite(file.get_tensor(source).float(), source)

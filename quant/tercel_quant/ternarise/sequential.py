@@ -107,7 +107,7 @@ def calibrated_layers(
     """
     model = checkpoint.config
     table = rope(model, tokens.shape[1])
-    stream = _Pair(embedding[tokens], checkpoint.rows("embedding")[tokens])
+    stream = _Pair(embedding[tokens], checkpoint.floats("embedding")[tokens])
     for index in range(model.layers):
         layer = _Layer(checkpoint, index, config, requantize)
         layer.run(stream, table)
@@ -138,7 +138,7 @@ class _Layer:
             name: weight.dequantise() if isinstance(weight, Ternary) else weight
             for name, weight in stored.items()
         }
-        gains = {name: checkpoint.gain(f"layers.{index}.{name}") for name in self._model.norms()}
+        gains = {name: checkpoint.floats(f"layers.{index}.{name}") for name in self._model.norms()}
         self._weights, self._gains = weights, gains
         self.tensors: dict[str, Ternary | Tensor] = dict(gains)
         if not any(isinstance(weight, Ternary) for weight in stored.values()):

@@ -114,8 +114,8 @@ def test_matrices_equal_those_of_the_folder(pair, tmp_path, kind, step):
     for name in canonical(file.config):
         ours, theirs = file.matrix(name), folder.matrix(name)
         assert (ours - theirs).abs().max() <= step * theirs.abs().max()
-    assert torch.equal(file.gain("layers.1.mlp_norm"), folder.gain("layers.1.mlp_norm"))
-    assert (file.rows("embedding") - folder.rows("embedding")).abs().max() <= step
+    assert torch.equal(file.floats("layers.1.mlp_norm"), folder.floats("layers.1.mlp_norm"))
+    assert (file.floats("embedding") - folder.floats("embedding")).abs().max() <= step
 
 
 def test_description_counts_the_types(pair, tmp_path):
@@ -127,7 +127,7 @@ def test_untied_head_is_read(pair, tmp_path):
     head = np.random.default_rng(0).normal(size=(320, 64)).astype(np.float32)
     file = open_checkpoint(write(tmp_path / "m.gguf", pair[1] | {"output.weight": head}))
     assert not file.config.tied_head
-    assert np.array_equal(file.rows("head").numpy(), head)
+    assert np.array_equal(file.floats("head").numpy(), head)
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def test_integers_in_place_of_floats_refused(llama):
     folder, _ = llama()
     edit_tensors(folder, lambda t: t.update({"model.norm.weight": torch.ones(64).int()}))
     with refusal(folder, "model.norm.weight must hold floats, not torch.int32"):
-        open_checkpoint(folder).gain("norm")
+        open_checkpoint(folder).floats("norm")
 
 
 def test_packed_trits_and_both_scale_conventions(bitnet):

@@ -33,11 +33,10 @@ class RandomCheckpoint(Checkpoint):
             return torch.zeros_like(weight)
         return absmean(weight) if name in self._ternary else weight
 
-    def gain(self, name: str) -> Tensor:
+    def floats(self, name: str) -> Tensor:
+        if name in ("embedding", "head"):
+            return self._random(name, CONFIG.vocab_size, CONFIG.hidden_size)
         return self._random(name, CONFIG.hidden_size).abs() + 0.5
-
-    def rows(self, name: str) -> Tensor:
-        return self._random(name, CONFIG.vocab_size, CONFIG.hidden_size)
 
     def tokenizer(self) -> bytes | None:
         return None
@@ -49,7 +48,7 @@ TOKENS = torch.randint(CONFIG.vocab_size, (24, 40), generator=torch.Generator().
 def ternarise(checkpoint, tokens=TOKENS, **fields):
     lines: list[str] = []
     config = CalibrationConfig(**fields)
-    embedding = checkpoint.rows("embedding")
+    embedding = checkpoint.floats("embedding")
     tensors = dict(calibrated_layers(checkpoint, embedding, tokens, config, lines.append))
     return tensors, lines
 
@@ -85,7 +84,7 @@ def test_reported_error_is_that_of_the_tensors():
     """The pipeline's own streams are those of the reference model with the tensors it hands out."""
     checkpoint = RandomCheckpoint()
     tensors, lines = ternarise(checkpoint)
-    streams = [checkpoint.rows("embedding")[TOKENS]] * 2
+    streams = [checkpoint.floats("embedding")[TOKENS]] * 2
     for index in range(CONFIG.layers):
         parts = {
             part: (tensors[f"layers.{index}.{part}"], checkpoint.matrix(f"layers.{index}.{part}"))
@@ -104,7 +103,7 @@ def test_reported_error_is_that_of_the_tensors():
                 linears={
                     part: Linear(weight=weight, scale=None) for part, (_, weight) in parts.items()
                 },
-                gains={part: checkpoint.gain(name) for part, name in norms.items()},
+                gains={part: checkpoint.floats(name) for part, name in norms.items()},
             ),
         )
         streams = [
