@@ -1,8 +1,9 @@
 """All units of the accelerator and the streams between them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -16,6 +17,7 @@ from tercel_hw.top.dispatcher import UNITS, Dispatcher
 from tercel_hw.top.fork import CommandFork
 from tercel_hw.top.gain_reader import GainReader
 from tercel_hw.top.outstanding import Outstanding
+from tercel_hw.top.pass_end import PassEnd
 from tercel_hw.top.row_fetch import RowFetch
 from tercel_hw.top.row_switch import RowSwitch
 from tercel_hw.top.word_router import WordRouter
@@ -33,10 +35,20 @@ from tercel_hw.vector import (
 
 __all__ = ["Core"]
 
-CONSUMERS = {"norm": 6, "tape": 2, "engine": 3, "heads": 3, "rows": 2}
-"""Who is commands of a command, where it is more than one."""
+CONSUMERS = {
+    "rows": ("fetch", "loader"),
+    "norm": ("gain_words", "quantiser", "gains", "sources", "columns", "scales"),
+    "tape": ("words", "router"),
+    "engine": ("segment", "matrix", "store"),
+    "heads": ("rotary", "quantiser", "cache"),
+}
+"""Consumers of a command, where it has more than one."""
+UNIT = ("unit",)
+"""The one consumer of any other command."""
 NORM, DUMP = 0, 1
 """Targets of the residual stream."""
+CACHE, RESULTS = 0, 1
+"""Writers of the memory system."""
 
 
 class Core(wiring.Component):
@@ -117,35 +129,32 @@ class Core(wiring.Component):
         m.submodules.dispatcher = dispatcher = Dispatcher(
             word=8 * config.word_bytes, caps=config.spec.caps, shape=config.spec.shape
         )
-        forks = self._forks(m, dispatcher)
-        commands = {name: fork.o for name, fork in forks.items()}
+        commands = self._commands(m, dispatcher)
         m.submodules.loader = loader = RowLoader(config.vector)
         m.submodules.residual = residual = Residual(config.vector)
         m.submodules.rotary = rotary = Rotary(config.vector)
         m.submodules.attention = attention = AttentionUnit(config.attention_unit)
         m.submodules.head = head = HeadUnit(config.head_unit)
         m.submodules.gate = gate = Gate(config.vector)
+        m.submodules.cache = cache = CacheWriter(config.cache)
 
-        self._load_rows(m, commands["rows"], loader, residual, rotary, forks["rows"].empty)
-        columns, scales, weights = self._quantise(
-            m, commands["norm"], [residual.o[NORM], gate.o, attention.o]
-        )
-        outputs = self._multiply(m, commands, columns[0], scales[0], weights, head)
+        self._load_rows(m, commands["rows"], loader, residual, rotary)
+        quantised = self._quantise(m, commands["norm"], [residual.o[NORM], gate.o, attention.o])
+        outputs = self._multiply(m, commands, quantised, head)
         self._post_process(m, commands, outputs, rotary, residual, gate)
-        written = self._attend(m, commands, rotary, attention)
-        connect(m, columns[1], head.i)
-        self._scales(m, scales[1], head.i_scales)
-        self._head(m, commands, attention, head, residual.o[DUMP])
-        self._end(m, dispatcher, forks, residual, written, head.busy)
+        self._attend(m, commands, rotary, attention, cache)
+        self._head(m, commands, quantised, attention, head, residual.o[DUMP])
+        self._end(m, dispatcher, commands, residual, cache)
         return m
 
-    def _forks(self, m: Module, dispatcher: Dispatcher) -> dict[str, CommandFork]:
+    def _commands(self, m: Module, dispatcher: Dispatcher) -> dict[str, CommandFork]:
         """A queue for each consumer of each command."""
         forks = {}
         for name in UNITS:
-            fork = CommandFork(layout=command_layout(name), consumers=CONSUMERS.get(name, 1))
+            consumers = CONSUMERS.get(name, UNIT)
+            fork = CommandFork(layout=command_layout(name), consumers=consumers)
             m.submodules[f"commands_{name}"] = forks[name] = fork
-            connect(m, getattr(dispatcher, name), fork.i)
+            connect(m, dispatcher.to(name), fork.i)
         m.d.comb += [
             dispatcher.start.eq(self.start),
             dispatcher.address.eq(self.address),
@@ -156,7 +165,9 @@ class Core(wiring.Component):
         self._fetch(m, "program", dispatcher.o_run, dispatcher.i)
         return forks
 
-    def _fetch(self, m: Module, channel: str, run: stream.Interface, consumer: stream.Interface):
+    def _fetch(
+        self, m: Module, channel: str, run: stream.Interface, consumer: stream.Interface
+    ) -> None:
         """Ask a channel for runs; give its words to the consumer."""
         index = CHANNELS.index(channel)
         target = self.o_run[index]
@@ -168,37 +179,45 @@ class Core(wiring.Component):
         ]
         connect(m, flipped(self.i_word[index]), consumer)
 
-    def _load_rows(self, m: Module, commands, loader, residual, rotary, empty) -> None:
+    def _load_rows(
+        self, m: Module, rows: CommandFork, loader: RowLoader, residual: Residual, rotary: Rotary
+    ) -> None:
         """Embeddings into the residual stream, rotations into the rotary unit's table."""
         m.submodules.row_fetch = fetch = RowFetch()
-        connect(m, commands[0], fetch.i_command)
-        connect(m, commands[1], loader.i_command)
+        connect(m, rows.to("fetch"), fetch.i_command)
+        connect(m, rows.to("loader"), loader.i_command)
         self._fetch(m, "rows", fetch.o, loader.i)
         connect(m, loader.o_element, residual.i_element)
         connect(m, loader.o_table, rotary.i_table)
-        loaded = empty & loader.o_idle
+        loaded = rows.empty & loader.o_idle
         m.d.comb += [residual.i_loaded.eq(loaded), rotary.i_loaded.eq(loaded)]
 
     def _quantise(
-        self, m: Module, commands, sources
-    ) -> tuple[Sequence, Sequence, stream.Interface]:
+        self, m: Module, norm: CommandFork, sources: Sequence[stream.Interface]
+    ) -> "_Quantised":
         """Rows of the sources to columns and scales of the engine and of the head."""
         vector = self._config.vector
         m.submodules.gains = gains = GainReader(vector)
         m.submodules.quantiser = quantiser = RowQuantiser(vector)
-        sources_switch = RowSwitch(layout=vector.row, field="source", count=len(sources))
-        columns = RowSwitch(layout=vector.column, field="target", count=2)
-        scales = RowSwitch(layout=vector.row, field="target", count=2)
-        m.submodules.row_sources = sources_switch
-        m.submodules.column_targets = columns
-        m.submodules.scale_targets = scales
-        consumers = [quantiser, gains, sources_switch, columns, scales]
-        for command, consumer in zip(commands[1:], consumers, strict=True):
-            connect(m, command, consumer.i_command)
-        self._fetch(m, "vector", commands[0], gains.i)
-        for source, entry in zip(sources, sources_switch.i, strict=True):
+        m.submodules.row_sources = rows = RowSwitch(
+            layout=vector.row, field="source", count=len(sources)
+        )
+        m.submodules.column_targets = columns = RowSwitch(
+            layout=vector.column, field="target", count=2
+        )
+        m.submodules.scale_targets = scales = RowSwitch(layout=vector.row, field="target", count=2)
+        for name, consumer in (
+            ("quantiser", quantiser),
+            ("gains", gains),
+            ("sources", rows),
+            ("columns", columns),
+            ("scales", scales),
+        ):
+            connect(m, norm.to(name), consumer.i_command)
+        self._fetch(m, "vector", norm.to("gain_words"), gains.i)
+        for source, entry in zip(sources, rows.i, strict=True):
             connect(m, source, entry)
-        connect(m, sources_switch.o[0], quantiser.i)
+        connect(m, rows.o[0], quantiser.i)
         connect(m, gains.o_gain, quantiser.i_gain)
         connect(m, quantiser.o, columns.i[0])
         m.d.comb += [
@@ -207,7 +226,15 @@ class Core(wiring.Component):
             scales.i[0].payload.last.eq(1),
             quantiser.o_scales.ready.eq(scales.i[0].ready),
         ]
-        return columns.o, scales.o, gains.o_weights
+        engine_columns, head_columns = columns.o
+        engine_scales, head_scales = scales.o
+        return _Quantised(
+            engine_columns=engine_columns,
+            engine_scales=engine_scales,
+            head_columns=head_columns,
+            head_scales=head_scales,
+            weight_scales=gains.o_weights,
+        )
 
     @staticmethod
     def _scales(m: Module, row: stream.Interface, consumer: stream.Interface) -> None:
@@ -218,7 +245,9 @@ class Core(wiring.Component):
             row.ready.eq(consumer.ready),
         ]
 
-    def _multiply(self, m: Module, commands, columns, scales, weights, head) -> list:
+    def _multiply(
+        self, m: Module, commands: dict[str, CommandFork], rows: "_Quantised", head: HeadUnit
+    ) -> Sequence[stream.Interface]:
         """The ternary engine on its tape; float32 rows to three targets."""
         config = self._config
         m.submodules.router = router = WordRouter(
@@ -228,20 +257,20 @@ class Core(wiring.Component):
         m.submodules.store = store = ActivationStore(config.vector)
         m.submodules.engine = engine = TlmmEngine(config=config.tlmm)
         m.submodules.dequantiser = dequantiser = Dequantiser(config.vector)
-        self._fetch(m, "tape", commands["tape"][0], router.i)
-        connect(m, commands["tape"][1], router.i_command)
+        self._fetch(m, "tape", commands["tape"].to("words"), router.i)
+        connect(m, commands["tape"].to("router"), router.i_command)
         connect(m, router.o[0], gearbox.i)
         connect(m, router.o[1], head.i_word)
 
-        segment, matrix, rounds = commands["engine"]
+        segment, matrix = commands["engine"].to("segment"), commands["engine"].to("matrix")
         for command, consumer, names in (
             (segment, gearbox.i_segment, {"bytes": "bytes", "chunks": "row_chunks"}),
             (matrix, engine.i_command, {name: name for name in ("rows", "chunks", "codes")}),
         ):
             m.d.comb += [consumer.valid.eq(command.valid), command.ready.eq(consumer.ready)]
             m.d.comb += [consumer.payload[to].eq(command.payload[of]) for to, of in names.items()]
-        connect(m, rounds, store.i_command)
-        connect(m, columns, store.i)
+        connect(m, commands["engine"].to("store"), store.i_command)
+        connect(m, rows.engine_columns, store.i)
         connect(m, store.o, engine.i_groups)
         m.d.comb += [
             engine.i_codes.valid.eq(gearbox.o.valid),
@@ -250,9 +279,9 @@ class Core(wiring.Component):
             self.corrupt.eq(engine.error),
             engine.clear.eq(self.clear),
         ]
-        connect(m, commands["dequantise"][0], dequantiser.i_command)
-        connect(m, weights, dequantiser.i_weights)
-        self._scales(m, scales, dequantiser.i_scales)
+        connect(m, commands["dequantise"].to("unit"), dequantiser.i_command)
+        connect(m, rows.weight_scales, dequantiser.i_weights)
+        self._scales(m, rows.engine_scales, dequantiser.i_scales)
         connect(m, engine.o_sums, dequantiser.i)
 
         codes, sums = engine.i_codes, engine.o_sums
@@ -268,30 +297,45 @@ class Core(wiring.Component):
         ]
         return dequantiser.o
 
-    def _post_process(self, m: Module, commands, outputs, rotary, residual, gate) -> None:
-        """What becomes of a linear's output."""
+    @staticmethod
+    def _post_process(
+        m: Module,
+        commands: dict[str, CommandFork],
+        outputs: Sequence[stream.Interface],
+        rotary: Rotary,
+        residual: Residual,
+        gate: Gate,
+    ) -> None:
+        """The outputs of linears to their targets."""
         for output, consumer in zip(outputs, (rotary.i, residual.i, gate.i), strict=True):
             connect(m, output, consumer)
-        connect(m, commands["residual"][0], residual.i_command)
-        connect(m, commands["gate"][0], gate.i_command)
+        connect(m, commands["residual"].to("unit"), residual.i_command)
+        connect(m, commands["gate"].to("unit"), gate.i_command)
 
-    def _attend(self, m: Module, commands, rotary, attention) -> stream.Interface:
-        """Queries, keys and values to the attention and to the cache; what tells of the latter."""
-        config = self._config
-        m.submodules.head_quantiser = quantiser = HeadQuantiser(config.vector)
-        m.submodules.cache = cache = CacheWriter(config.cache)
-        for command, consumer in zip(commands["heads"], (rotary, quantiser, cache), strict=True):
-            connect(m, command, consumer.i_command)
+    def _attend(
+        self,
+        m: Module,
+        commands: dict[str, CommandFork],
+        rotary: Rotary,
+        attention: AttentionUnit,
+        cache: CacheWriter,
+    ) -> None:
+        """Queries, keys and values to the attention and to the cache."""
+        m.submodules.head_quantiser = quantiser = HeadQuantiser(self._config.vector)
+        heads = commands["heads"]
+        connect(m, heads.to("rotary"), rotary.i_command)
+        connect(m, heads.to("quantiser"), quantiser.i_command)
+        connect(m, heads.to("cache"), cache.i_command)
         connect(m, rotary.o, quantiser.i)
         connect(m, quantiser.o_query, attention.i_query)
         connect(m, quantiser.o_query_scales, attention.i_query_scales)
         connect(m, quantiser.o_cache, cache.i)
         connect(m, quantiser.o_cache_scales, cache.i_scales)
-        connect(m, cache.o_command, flipped(self.o_command[0]))
-        connect(m, cache.o, flipped(self.o[0]))
+        connect(m, cache.o_command, flipped(self.o_command[CACHE]))
+        connect(m, cache.o, flipped(self.o[CACHE]))
         m.d.comb += cache.written.eq(~self.writing)
         connect(m, cache.o_done, attention.i_written)
-        connect(m, commands["attention"][0], attention.i_command)
+        connect(m, commands["attention"].to("unit"), attention.i_command)
         self._fetch(m, "cache", attention.o_run, attention.i_word)
         attending = Signal()
         with m.If(cache.o_done.valid & cache.o_done.ready):
@@ -299,16 +343,25 @@ class Core(wiring.Component):
         with m.Elif(attention.o.valid & attention.o.ready & attention.o.payload.last):
             m.d.sync += attending.eq(0)
         m.d.comb += self.events.attention.eq(attending)
-        return cache.o_done
 
-    def _head(self, m: Module, commands, attention, head, residual) -> None:
+    def _head(
+        self,
+        m: Module,
+        commands: dict[str, CommandFork],
+        rows: "_Quantised",
+        attention: AttentionUnit,
+        head: HeadUnit,
+        residual: stream.Interface,
+    ) -> None:
         """The model's head and everything else that is written for the host."""
         config = self._config
         m.submodules.dump = dump = Dump(config.vector)
         m.submodules.result_merge = merge = RunMerge(config.head)
         m.submodules.results = results = ResultWriter(config.results)
-        connect(m, commands["head"][0], head.i_command)
-        connect(m, commands["dump"][0], dump.i_command)
+        connect(m, rows.head_columns, head.i)
+        self._scales(m, rows.head_scales, head.i_scales)
+        connect(m, commands["head"].to("unit"), head.i_command)
+        connect(m, commands["dump"].to("unit"), dump.i_command)
         connect(m, residual, dump.i)
         connect(m, head.o_head_vector, attention.i_head_vector)
         connect(m, head.o_head_command, attention.i_head_command)
@@ -319,33 +372,47 @@ class Core(wiring.Component):
             connect(m, unit.o_line, merge.i_line[index])
         connect(m, merge.o_run, results.i_run)
         connect(m, merge.o_line, results.i_line)
-        connect(m, results.o_command, flipped(self.o_command[1]))
-        connect(m, results.o, flipped(self.o[1]))
+        connect(m, results.o_command, flipped(self.o_command[RESULTS]))
+        connect(m, results.o, flipped(self.o[RESULTS]))
 
-    def _end(self, m: Module, dispatcher, forks, residual, cache_done, sweeping) -> None:
-        """When all is done, and whether anything moves."""
-        m.submodules.rows_left = rows = Outstanding()
-        m.submodules.caches_left = caches = Outstanding()
-        m.submodules.results_left = results = Outstanding()
-        issued = {
-            name: getattr(dispatcher, name).valid & getattr(dispatcher, name).ready
-            for name in ("residual", "heads", "head", "dump")
-        }
-        runs = 1 + dispatcher.head.payload.logits
+    def _end(
+        self,
+        m: Module,
+        dispatcher: Dispatcher,
+        commands: dict[str, CommandFork],
+        residual: Residual,
+        cache: CacheWriter,
+    ) -> None:
+        """The end of the pass, and the signs of progress for the watchdog."""
+        m.submodules.pass_end = end = PassEnd()
+        head = dispatcher.to("head")
+        runs = 1 + head.payload.logits
         m.d.comb += [
-            rows.issued.eq(issued["residual"]),
-            rows.done.eq(Cat(row.valid & row.ready & row.payload.last for row in residual.o).any()),
-            caches.issued.eq(issued["heads"]),
-            caches.done.eq(cache_done.valid & cache_done.ready),
-            results.issued.eq(Mux(issued["head"], runs, issued["dump"])),
-            results.done.eq(self.o_command[1].valid & self.o_command[1].ready),
+            end.row_issued.eq(_moves(dispatcher.to("residual"))),
+            end.row_done.eq(Cat(_moves(row) & row.payload.last for row in residual.o).any()),
+            end.cache_issued.eq(_moves(dispatcher.to("heads"))),
+            end.cache_done.eq(_moves(cache.o_done)),
+            end.results_issued.eq(Mux(_moves(head), runs, _moves(dispatcher.to("dump")))),
+            end.results_done.eq(_moves(self.o_command[RESULTS])),
+            end.waiting.eq(Cat(~fork.empty for fork in commands.values()).any()),
+            end.writing.eq(self.writing),
+            dispatcher.idle.eq(end.idle),
         ]
-        left = Cat(counter.any for counter in (rows, caches, results))
-        waiting = Cat(~fork.empty for fork in forks.values())
-        # The head's results may be written before the last of its rows, which do not count.
-        busy = left.any() | waiting.any() | self.writing | sweeping
-        m.d.sync += dispatcher.idle.eq(~busy)
         moving = [*self.i_word, *self.o_command, *self.o, *residual.o]
-        m.d.sync += self.progress.eq(
-            Cat(port.valid & port.ready for port in moving).any() | self.events.compute
-        )
+        m.d.sync += self.progress.eq(Cat(map(_moves, moving)).any() | self.events.compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantised:
+    """Streams of quantised rows, for the engine and for the head."""
+
+    engine_columns: stream.Interface
+    engine_scales: stream.Interface
+    head_columns: stream.Interface
+    head_scales: stream.Interface
+    weight_scales: stream.Interface
+
+
+def _moves(port: stream.Interface) -> Value:
+    """A payload passes in this cycle."""
+    return port.valid & port.ready

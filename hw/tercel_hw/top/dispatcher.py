@@ -73,6 +73,10 @@ class Dispatcher(wiring.Component):
             }
         )
 
+    def to(self, name: str) -> stream.Interface:
+        """The commands of one name."""
+        return getattr(self, name)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits = 8 * COMMAND_BYTES
@@ -130,7 +134,7 @@ class Dispatcher(wiring.Component):
                 with m.Switch(number):
                     for name in UNITS:
                         with m.Case(COMMANDS[name].number):
-                            unit = getattr(self, name)
+                            unit = self.to(name)
                             m.d.comb += unit.valid.eq(1)
                             with m.If(unit.ready):
                                 m.next = "read"
@@ -142,5 +146,5 @@ class Dispatcher(wiring.Component):
                 m.next = "rest"
         for name in UNITS:
             width = COMMANDS[name].bits
-            m.d.comb += getattr(self, name).payload.eq(body[:width])
+            m.d.comb += self.to(name).payload.eq(body[:width])
         return m

@@ -1,5 +1,7 @@
 """One stream of commands to several consumers."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -20,40 +22,43 @@ class CommandFork(wiring.Component):
     layout
         Of the command.
     consumers
-        How many.
+        Their names.
 
     Members
     -------
     i : In(stream.Signature(layout))
-    o : array of Out(stream.Signature(layout))
+    o_{consumer} : Out(stream.Signature(layout))
+        One for each consumer; :meth:`to` finds it by the name.
     empty : Out(1)
         No command waits in any queue.
     """
 
     i: stream.Interface
-    o: list[stream.Interface]
     empty: Signal
 
-    def __init__(self, *, layout: data.StructLayout, consumers: int = 1):
+    def __init__(self, *, layout: data.StructLayout, consumers: Sequence[str]):
         self._layout = layout
         self._consumers = consumers
         signature = stream.Signature(layout)
-        super().__init__(
-            {"i": In(signature), "o": Out(signature).array(consumers), "empty": Out(1)}
-        )
+        outputs = {f"o_{name}": Out(signature) for name in consumers}
+        super().__init__({"i": In(signature), "empty": Out(1), **outputs})
+
+    def to(self, consumer: str) -> stream.Interface:
+        """The stream of one consumer."""
+        return getattr(self, f"o_{consumer}")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        ready, waits = Signal(self._consumers), Signal(self._consumers)
+        ready, waits = Signal(len(self._consumers)), Signal(len(self._consumers))
         taken = Signal()
         m.d.comb += [
             self.i.ready.eq(ready.all()),
             taken.eq(self.i.valid & self.i.ready),
             self.empty.eq(~waits.any()),
         ]
-        for index, output in enumerate(self.o):
-            queue = fifo.SyncFIFO(width=self._layout.size, depth=QUEUE)
-            m.submodules[f"queue{index}"] = queue
+        for index, name in enumerate(self._consumers):
+            output, queue = self.to(name), fifo.SyncFIFO(width=self._layout.size, depth=QUEUE)
+            m.submodules[f"queue_{name}"] = queue
             m.d.comb += [
                 ready[index].eq(queue.w_rdy),
                 waits[index].eq(queue.r_rdy),

@@ -7,8 +7,8 @@ from tercel_sim.testbench import get_all, put_all, random_gaps, run
 LAYOUT = data.StructLayout({"number": unsigned(9)})
 
 
-def test_every_taker_gets_every_command(idle):
-    fork = CommandFork(layout=LAYOUT, consumers=3)
+def test_every_consumer_gets_every_command(idle):
+    fork = CommandFork(layout=LAYOUT, consumers=("a", "b", "c"))
     commands = [{"number": number} for number in range(40)]
 
     async def give(ctx):
@@ -16,7 +16,7 @@ def test_every_taker_gets_every_command(idle):
 
     def consumer(index):
         async def take(ctx):
-            return await get_all(ctx, fork.o[index], len(commands), random_gaps(index, 0.5))
+            return await get_all(ctx, fork.to("abc"[index]), len(commands), random_gaps(index, 0.5))
 
         return take
 
@@ -25,8 +25,8 @@ def test_every_taker_gets_every_command(idle):
         assert [item.number for item in taken] == list(range(40))
 
 
-def test_a_slow_taker_holds_up_the_others_after_its_queue_is_full():
-    fork = CommandFork(layout=LAYOUT, consumers=2)
+def test_a_slow_consumer_holds_up_the_others_after_its_queue_is_full():
+    fork = CommandFork(layout=LAYOUT, consumers=("a", "b"))
 
     async def give(ctx):
         await put_all(ctx, fork.i, [{"number": number} for number in range(QUEUE)])
@@ -34,11 +34,11 @@ def test_a_slow_taker_holds_up_the_others_after_its_queue_is_full():
         assert not ctx.get(fork.empty)
 
     async def take(ctx):
-        return len(await get_all(ctx, fork.o[0], QUEUE))
+        return len(await get_all(ctx, fork.to("a"), QUEUE))
 
     async def late(ctx):
         await ctx.tick().repeat(50)
-        taken = await get_all(ctx, fork.o[1], QUEUE)
+        taken = await get_all(ctx, fork.to("b"), QUEUE)
         await ctx.tick()
         assert ctx.get(fork.empty)
         return len(taken)

@@ -1,0 +1,71 @@
+"""The end of a pass: no command, row or write is outstanding."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from tercel_hw.top.outstanding import Outstanding
+
+__all__ = ["PassEnd"]
+
+
+class PassEnd(wiring.Component):
+    """Counts the work that commands start and reports when none is left.
+
+    Work counts from the command that starts it, as long as its unit is still to begin: a row of the
+    residual stream, the cache rows of a layer, a run of result lines. Whatever else is under way
+    shows in its own signal.
+
+    Members
+    -------
+    row_issued, row_done : In(1)
+        A row of the residual stream was commanded; the last element of one has left.
+    cache_issued, cache_done : In(1)
+        The cache rows of a layer were commanded; those of one are in memory.
+    results_issued : In(2)
+        Runs of result lines that were commanded.
+    results_done : In(1)
+        A run of result lines went to memory.
+    waiting : In(1)
+        A command waits in a queue.
+    writing : In(1)
+        Writes are on their way to memory.
+    idle : Out(1)
+        None of these was so in the cycle before; ``LATENCY`` cycles after the last of them.
+    """
+
+    LATENCY = 1
+
+    row_issued: Signal
+    row_done: Signal
+    cache_issued: Signal
+    cache_done: Signal
+    results_issued: Signal
+    results_done: Signal
+    waiting: Signal
+    writing: Signal
+    idle: Signal
+
+    def __init__(self):
+        names = ("row_issued", "row_done", "cache_issued", "cache_done", "results_done")
+        super().__init__(
+            {
+                **{name: In(1) for name in (*names, "waiting", "writing")},
+                "results_issued": In(2),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        left = []
+        for name, issued, done in (
+            ("rows", self.row_issued, self.row_done),
+            ("caches", self.cache_issued, self.cache_done),
+            ("results", self.results_issued, self.results_done),
+        ):
+            m.submodules[name] = counter = Outstanding()
+            m.d.comb += [counter.issued.eq(issued), counter.done.eq(done)]
+            left.append(counter.any)
+        m.d.sync += self.idle.eq(~(Cat(left).any() | self.waiting | self.writing))
+        return m
