@@ -53,7 +53,7 @@ REST = "rest"
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What `tercel synth` found."""
+    """Figures of `tercel synth`."""
 
     part: str
     """The device."""

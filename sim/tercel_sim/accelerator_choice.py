@@ -8,10 +8,7 @@ from tercel.image import Image
 from tercel_hw.export.configuration import read_configuration
 from tercel_hw.top import ACCELERATORS, AcceleratorConfig
 
-__all__ = ["NODES", "accelerator_for", "choose_accelerator", "with_nodes"]
-
-NODES = 8
-"""K of a preset where none is asked for."""
+__all__ = ["accelerator_for", "choose_accelerator", "with_nodes"]
 
 
 def choose_accelerator(
@@ -32,7 +29,7 @@ def choose_accelerator(
     file
         Parameters as JSON, or an accelerator's sidecar.
     nodes
-        K; ``None`` is the file's own, or :data:`NODES` for a preset.
+        K; ``None`` is that of the preset or of the file.
 
     Raises
     ------
@@ -43,20 +40,19 @@ def choose_accelerator(
     if name is not None and file is not None:
         raise TercelError("give the accelerator by its preset or by a file, not both")
     if file is not None:
-        config = read_configuration(file)
-        config = config if nodes is None else with_nodes(config, nodes)
+        config = with_nodes(read_configuration(file), nodes)
     elif name is not None:
         if name not in ACCELERATORS:
             raise TercelError(f"accelerator must be one of {', '.join(ACCELERATORS)}, not {name!r}")
-        config = with_nodes(ACCELERATORS[name], NODES if nodes is None else nodes)
+        config = with_nodes(ACCELERATORS[name], nodes)
     else:
-        config = accelerator_for(image, nodes=NODES if nodes is None else nodes)
+        config = accelerator_for(image, nodes=nodes)
     config.spec.check(image.config, image.layout)
     return config
 
 
-def accelerator_for(image: Image, *, nodes: int) -> AcceleratorConfig:
-    """The preset that plays the image's tape, with K = ``nodes``.
+def accelerator_for(image: Image, *, nodes: int | None = None) -> AcceleratorConfig:
+    """The preset that plays the image's tape, with K = ``nodes``, by default its own.
 
     Raises
     ------
@@ -73,14 +69,16 @@ def accelerator_for(image: Image, *, nodes: int) -> AcceleratorConfig:
     )
 
 
-def with_nodes(config: AcceleratorConfig, nodes: int) -> AcceleratorConfig:
-    """An accelerator with another K.
+def with_nodes(config: AcceleratorConfig, nodes: int | None) -> AcceleratorConfig:
+    """An accelerator with another K; ``None`` leaves it as it is.
 
     Raises
     ------
     TercelError
         If none has so many.
     """
+    if nodes is None:
+        return config
     if not 1 <= nodes <= 16:
         raise TercelError(f"an accelerator has 1 to 16 nodes a pass, not {nodes}")
     return replace(config, tlmm=replace(config.tlmm, nodes=nodes))

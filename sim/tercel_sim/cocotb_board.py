@@ -1,5 +1,7 @@
 """The driver's board in a cocotb bench."""
 
+import math
+
 from cocotb.task import resume
 
 from tercel.device.board import Board
@@ -22,10 +24,17 @@ class CocotbBoard(Board):
     ----------
     model
         The model.
+    clock_hz
+        The frequency of the bench's clock.
     """
 
-    def __init__(self, model: AcceleratorModel):
+    def __init__(self, model: AcceleratorModel, *, clock_hz: float = 250e6):
         self._model = model
+        self._clock_hz = clock_hz
+
+    @property
+    def clock_hz(self) -> float:
+        return self._clock_hz
 
     @property
     def words(self) -> int:
@@ -41,11 +50,14 @@ class CocotbBoard(Board):
     def write(self, word: int, content: Bytes) -> None:
         self._model.memory.write(word, content)
 
+    def write_port(self, port: int, word: int, content: Bytes) -> None:
+        self._model.memory.write_port(port, word, content)
+
     def read_register(self, offset: int) -> int:
         return resume(self._model.read_register)(offset)
 
     def write_register(self, offset: int, value: int) -> None:
         resume(self._model.write_register)(offset, value)
 
-    def wait(self, limit: int) -> None:
-        resume(self._model.wait)(limit)
+    def wait(self, timeout: float) -> None:
+        resume(self._model.wait)(math.ceil(timeout * self._clock_hz))

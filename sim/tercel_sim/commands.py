@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from tercel.cli.group import INTERRUPTED
-from tercel.cli.options import ContextOption, ModelArgument
+from tercel.cli.options import ContextOption, ModelArgument, NodesOption
 from tercel.cli.units import format_bytes
 from tercel.device.interface import check_token_ids, context_remedy
 from tercel.errors import TercelError
@@ -55,10 +55,7 @@ def simulate(
     generated_tokens: Annotated[
         int, typer.Option("--generated-tokens", "-n", min=1, help="Passes of one token.")
     ] = 1,
-    nodes: Annotated[
-        int | None,
-        typer.Option(help="Most tokens of a pass; by default 8, or that of --config.", metavar="K"),
-    ] = None,
+    nodes: NodesOption = None,
     context: ContextOption = None,
     ddr: Annotated[
         str, typer.Option(help="The memory, see `tercel_sim.ddr`.", metavar="NAME")
@@ -99,9 +96,9 @@ def simulate(
     from tercel_sim.build_cache import BuildCache
     from tercel_sim.measured_run import MeasuredRun
     from tercel_sim.progress import terminal
-    from tercel_sim.rtl_device import RtlDevice
+    from tercel_sim.rtl_device import RtlDevice, RtlOptions
 
-    memory = _memory(ddr)
+    memory = RtlOptions(ddr=ddr).memory
     chosen = choose_accelerator(image, name=accelerator, file=config, nodes=nodes)
     _check_length(image, chosen.spec.positions, context, len(sequence), generated_tokens)
     with ExitStack() as stack:
@@ -250,11 +247,3 @@ def _check_length(
             f"{tokens} tokens and {passes} passes exceed the context of {room}; "
             f"shorten the prompt {context_remedy(tokens + passes - 1, image.config)}"
         )
-
-
-def _memory(name: str) -> "DdrConfig":
-    from tercel_sim.ddr import DDR
-
-    if name not in DDR:
-        raise TercelError(f"ddr must be one of {', '.join(DDR)}, not {name!r}")
-    return DDR[name]

@@ -89,7 +89,7 @@ class Lockstep:
             if played and not played[layer]:
                 continue
             mine = self.rtl.read_cache(layer, positions)
-            golden = self.emulator.cache.view(layer, positions)
+            golden = self.emulator.read_cache(layer, positions)
             for field in fields(golden):
                 where = _first_difference(getattr(mine, field.name), getattr(golden, field.name))
                 if where:

@@ -1,19 +1,47 @@
 """The Verilated accelerator behind the device interface."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.device.accelerator import CYCLE_LIMIT, WATCHDOG, AcceleratorDevice
+from tercel.device import DeviceOptions, option
+from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.program import memory_map
 from tercel_hw.top import AcceleratorConfig
-from tercel_sim.accelerator_choice import NODES, accelerator_for, choose_accelerator
+from tercel_sim.accelerator_choice import accelerator_for, choose_accelerator
 from tercel_sim.build_cache import BuildCache
 from tercel_sim.ddr import DDR, DdrConfig
 from tercel_sim.progress import Progress, quiet, terminal
 from tercel_sim.rtl_library import rtl_library
 from tercel_sim.verilator_board import VerilatorBoard
 
-__all__ = ["RtlDevice", "open_rtl_device"]
+__all__ = ["RtlDevice", "RtlOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlOptions(DeviceOptions):
+    """Options of the simulated accelerator."""
+
+    preset: str | None = option(None, "accelerator; by default the preset that plays the image")
+    config: Path | None = option(None, "JSON file of parameters, or sidecar, instead of a preset")
+    ddr: str = option("kv260-15.0", f"memory, one of {', '.join(DDR)}")
+    cache: Path | None = option(None, "folder of compiled accelerators")
+    timeout: float = option(TIMEOUT, "seconds of simulated time after which a pass is stuck")
+    watchdog: float = option(WATCHDOG, "seconds of simulated time without progress; 0 is no limit")
+
+    @property
+    def memory(self) -> DdrConfig:
+        """The memory named ``ddr``.
+
+        Raises
+        ------
+        TercelError
+            If there is none.
+        """
+        if self.ddr not in DDR:
+            raise TercelError(f"ddr must be one of {', '.join(DDR)}, not {self.ddr!r}")
+        return DDR[self.ddr]
 
 
 class RtlDevice(AcceleratorDevice):
@@ -27,7 +55,7 @@ class RtlDevice(AcceleratorDevice):
     image
         The model.
     nodes
-        K, the lanes of the accelerator.
+        K, the lanes of the accelerator; ``None`` is the preset's own.
     context
         KV positions to hold; ``None`` is as many as the model and the accelerator have.
     accelerator
@@ -37,11 +65,11 @@ class RtlDevice(AcceleratorDevice):
     waves
         Whether :attr:`board` can write waves.
     cache
-        Of compiled simulations; ``None`` is the user's.
+        Cache of compiled simulations; ``None`` is the user's.
     progress
-        Told of the steps of a build.
-    cycle_limit, watchdog
-        Those of :class:`AcceleratorDevice`.
+        Shows the steps of a build.
+    timeout, watchdog
+        Those of :class:`AcceleratorDevice`, in seconds of simulated time.
 
     Raises
     ------
@@ -50,19 +78,21 @@ class RtlDevice(AcceleratorDevice):
         built.
     """
 
+    OPTIONS = RtlOptions
+
     def __init__(
         self,
         image: Image,
         *,
-        nodes: int = NODES,
+        nodes: int | None = None,
         context: int | None = None,
         accelerator: AcceleratorConfig | None = None,
         ddr: DdrConfig = DDR["kv260-15.0"],
         waves: bool = False,
         cache: BuildCache | None = None,
         progress: Progress = quiet,
-        cycle_limit: int = CYCLE_LIMIT,
-        watchdog: int = WATCHDOG,
+        timeout: float = TIMEOUT,
+        watchdog: float = WATCHDOG,
     ):
         if accelerator is None:
             accelerator = accelerator_for(image, nodes=nodes)
@@ -78,8 +108,25 @@ class RtlDevice(AcceleratorDevice):
             self._simulation,
             spec=spec,
             context=positions,
-            cycle_limit=cycle_limit,
+            timeout=timeout,
             watchdog=watchdog,
+        )
+
+    @classmethod
+    def open(cls, image: Image, options: RtlOptions) -> "RtlDevice":
+        memory = options.memory
+        accelerator = choose_accelerator(
+            image, name=options.preset, file=options.config, nodes=options.nodes
+        )
+        return cls(
+            image,
+            context=options.context,
+            accelerator=accelerator,
+            ddr=memory,
+            cache=BuildCache(options.cache),
+            progress=terminal,
+            timeout=options.timeout,
+            watchdog=options.watchdog,
         )
 
     @property
@@ -96,38 +143,3 @@ class RtlDevice(AcceleratorDevice):
     def ddr(self) -> DdrConfig:
         """Its memory."""
         return self._ddr
-
-
-def open_rtl_device(
-    image: Image,
-    *,
-    nodes: int | None = None,
-    context: int | None = None,
-    preset: str | None = None,
-    config: Path | None = None,
-    cache: Path | None = None,
-) -> RtlDevice:
-    """The device ``rtl`` of the command line; steps of a build are shown on the terminal.
-
-    Parameters
-    ----------
-    image, nodes, preset, config
-        Those of :func:`tercel_sim.accelerator_choice.choose_accelerator`.
-    context
-        That of :class:`RtlDevice`.
-    cache
-        Folder of compiled simulations; ``None`` is the user's.
-
-    Raises
-    ------
-    TercelError
-        As both do.
-    """
-    accelerator = choose_accelerator(image, name=preset, file=config, nodes=nodes)
-    return RtlDevice(
-        image,
-        context=context,
-        accelerator=accelerator,
-        cache=BuildCache(cache),
-        progress=terminal,
-    )

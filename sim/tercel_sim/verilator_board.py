@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from tercel.device.board import Board
 from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
+from tercel.program import StripedMemory
 from tercel_hw.checks import check_integer
 from tercel_sim import harness_bindings
 from tercel_sim.ddr import DDR, DdrConfig
@@ -60,6 +62,7 @@ class VerilatorBoard(Board):
         self._port_bytes = self._library.tercel_beat_bytes()
         check_integer("words", words, 1, 1 << 31)
         self._words = words
+        self._clock_hz = ddr.clock_mhz * 1e6
         size = words * self._port_bytes
         stride = (-(-size // PAGE) + 1) * PAGE  # A page between regions belongs to none.
         self._bases = tuple(FIRST_BASE + port * stride for port in range(self._ports))
@@ -76,12 +79,12 @@ class VerilatorBoard(Board):
         if not self._simulation:
             raise TercelError(f"{words} words of memory are more than this machine has")
         self._close = weakref.finalize(self, self._library.tercel_destroy, self._simulation)
-        self._memories = [
-            np.ctypeslib.as_array(
-                self._library.tercel_memory(self._simulation, port), (words, self._port_bytes)
-            )
+        size = (words * self._port_bytes,)
+        memories = [
+            np.ctypeslib.as_array(self._library.tercel_memory(self._simulation, port), size)
             for port in range(self._ports)
         ]
+        self._memory = StripedMemory(memories, port_bytes=self._port_bytes)
 
     @property
     def ports(self) -> int:
@@ -100,6 +103,10 @@ class VerilatorBoard(Board):
     def words(self) -> int:
         """Size of the memory."""
         return self._words
+
+    @property
+    def clock_hz(self) -> float:
+        return self._clock_hz
 
     @property
     def bases(self) -> tuple[int, ...]:
@@ -135,44 +142,30 @@ class VerilatorBoard(Board):
             self._started = self.cycles
 
     def read(self, word: int, count: int) -> npt.NDArray[np.uint8]:
-        """``count`` words from ``word`` on, ``[count, word_bytes]``.
-
-        Raises
-        ------
-        TercelError
-            If some of them lie outside the memory.
-        """
-        self._check_range(word, count)
-        return np.concatenate([memory[word : word + count] for memory in self._memories], axis=1)
+        return self._memory.read(word, count)
 
     def write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
-        """Write words ``[count, word_bytes]`` from ``word`` on.
+        self._memory.write(word, content)
 
-        Raises
-        ------
-        TercelError
-            If some of them lie outside the memory.
-        """
-        if content.dtype != np.uint8 or content.shape[1:] != (self.word_bytes,):
-            raise ValueError(
-                f"content must be uint8 [count, {self.word_bytes}], "
-                f"not {content.dtype} {list(content.shape)}"
-            )
-        self._check_range(word, len(content))
-        parts = np.split(content, self._ports, axis=1)
-        for memory, part in zip(self._memories, parts, strict=True):
-            memory[word : word + len(content)] = part
+    def write_port(self, port: int, word: int, content: npt.NDArray[np.uint8]) -> None:
+        self._memory.write_port(port, word, content)
 
-    def wait(self, limit: int) -> None:
+    def wait(self, timeout: float) -> None:
         """Run the clock while ``status`` shows busy and no error.
 
+        Parameters
+        ----------
+        timeout
+            Seconds of simulated time.
+
         Raises
         ------
         TercelError
-            If it still does after ``limit`` cycles.
+            If it still does then.
         """
         busy = REGISTERS["STATUS_BUSY_MASK"]
         looked_at = busy | REGISTERS["STATUS_ERROR_MASK"]
+        limit = self._cycles_of(timeout)
         outcome = self._run(
             self._library.tercel_run_while_register,
             *(REGISTERS["STATUS"], looked_at, busy, POLL_CYCLES),
@@ -183,14 +176,15 @@ class VerilatorBoard(Board):
     def end_wait(self) -> None:
         self._wait_ended = True
 
-    def wait_interrupt(self, limit: int) -> None:
+    def wait_interrupt(self, timeout: float) -> None:
         """Run the clock until the interrupt is raised.
 
         Raises
         ------
         TercelError
-            If it is not after ``limit`` cycles.
+            If it is not after ``timeout`` seconds of simulated time.
         """
+        limit = self._cycles_of(timeout)
         outcome = self._run(self._library.tercel_run_until_interrupt, cycles=limit)
         self._check(outcome, f"no interrupt within {limit} cycles")
 
@@ -274,7 +268,7 @@ class VerilatorBoard(Board):
         if not self._close.alive:
             return
         failure = self._library.tercel_close_waves(self._simulation)
-        self._memories.clear()
+        del self._memory
         self._close()
         if not self._waves_failed:
             self._check_waves(failure)
@@ -295,6 +289,9 @@ class VerilatorBoard(Board):
             self._waves_failed = True
             raise OSError(failure, os.strerror(failure), str(self._waves))
 
+    def _cycles_of(self, seconds: float) -> int:
+        return math.ceil(round(seconds * self._clock_hz, 3))
+
     def _check(self, outcome: int, doing: str) -> None:
         if outcome == harness_bindings.UNWRITTEN:
             self._check_waves(self._library.tercel_close_waves(self._simulation))
@@ -306,12 +303,6 @@ class VerilatorBoard(Board):
             broken = self._library.tercel_violation(self._simulation).decode()
             port = self._library.tercel_violating_port(self._simulation)
             raise TercelError(f"port {port} before cycle {self.cycles}: {broken}")
-
-    def _check_range(self, word: int, count: int) -> None:
-        if word < 0 or count < 0 or word + count > self._words:
-            raise TercelError(
-                f"words {word}..{word + count - 1} are not in the memory of {self._words} words"
-            )
 
     def _check_fault(self, port: int, response: int) -> None:
         check_integer("port", port, 0, self._ports - 1)

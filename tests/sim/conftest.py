@@ -30,6 +30,9 @@ from tercel_sim.rtl_library import rtl_library
 from tercel_sim.verilator import LibraryConfig, build_library
 from tercel_sim.verilator_board import VerilatorBoard
 
+CYCLE = 1 / 250e6
+"""Seconds, at the clock of the memory presets."""
+
 PORTS = 4
 """Ports that have a base register and a bit in ``ports``, whether or not they exist."""
 BITS = {
@@ -211,7 +214,7 @@ class Driver:
 
     def run(self, what, beats, *, limit=100_000, **places):
         self.start(what, beats, **places)
-        self.board.wait(limit)
+        self.board.wait(limit * CYCLE)
 
 
 @pytest.fixture
@@ -292,8 +295,8 @@ def rtl_device(random_images):
             accelerator=accelerator,
             context=context,
             ddr=ddr,
-            cycle_limit=CYCLES,
-            watchdog=watchdog,
+            timeout=CYCLES * CYCLE,
+            watchdog=watchdog * CYCLE,
         )
         made.append(device)
         return device

@@ -16,7 +16,7 @@ from tercel_sim import rtl_device, rtl_library
 from tercel_sim.accelerator_choice import with_nodes
 from tercel_sim.build_cache import BuildCache
 from tercel_sim.measured_run import MeasuredRun
-from tercel_sim.rtl_device import open_rtl_device
+from tercel_sim.rtl_device import RtlDevice, RtlOptions
 
 SMALL = ("--nodes", "4", "--accelerator", "tiny")
 
@@ -166,7 +166,7 @@ def test_a_compiled_accelerator_needs_nothing_more(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with read_only(tmp_path):
         result = simulate(little_path, *SMALL, "--cache", str(tmp_path))
-        device = open_rtl_device(Image.open(little_path), nodes=4, cache=tmp_path)
+        device = RtlDevice.open(Image.open(little_path), RtlOptions(nodes=4, cache=tmp_path))
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     assert device.accelerator == four_lanes

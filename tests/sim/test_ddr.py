@@ -4,6 +4,9 @@ import pytest
 
 from tercel_sim.ddr import DDR, DdrConfig
 
+CYCLE = 1 / 250e6
+"""Seconds, at the clock of the memory presets."""
+
 MEASURED = {0b0001: 3.96, 0b0011: 7.89, 0b0111: 11.63, 0b1111: 13.33}
 """GB/s of 1 to 4 streaming ports of a KV260 at 250 MHz."""
 
@@ -62,7 +65,7 @@ def test_the_latency_of_a_write_is_exact(copier):
         driver = copier(write_latency=latency)
         driver.start("write", 3)
         before = driver.board.cycles
-        driver.board.wait_interrupt(1000)
+        driver.board.wait_interrupt(1000 * CYCLE)
         return driver.board.cycles - before
 
     assert cycles(31) == cycles(1) + 30
@@ -83,7 +86,7 @@ def test_turns_cost_what_they_should(copier):
         driver = copier(sustained_gbs=4.0, turnaround=turnaround)
         driver.start("copy", 2000, target=2000)
         driver.board.clear_statistics()
-        driver.board.wait_interrupt(50_000)
+        driver.board.wait_interrupt(50_000 * CYCLE)
         return driver.board.statistics()
 
     free, costly = copying(0), copying(20)
@@ -185,7 +188,7 @@ def test_pauses_follow_their_seed(copier):
     def cycles(seed):
         driver = copier(pause=0.3, seed=seed)
         driver.start("copy", 500, target=1000)
-        driver.board.wait_interrupt(5000)
+        driver.board.wait_interrupt(5000 * CYCLE)
         return driver.board.cycles
 
     assert cycles(1) == cycles(1)

@@ -3,6 +3,9 @@ import pytest
 
 from tercel.errors import TercelError
 
+CYCLE = 1 / 250e6
+"""Seconds, at the clock of the memory presets."""
+
 
 def errors(driver):
     """Codes that (reader, writer) of ports 0 and 1 have kept."""
@@ -51,7 +54,7 @@ def test_a_port_stops_answering(copier):
     driver.board.run(100)
     before = driver.board.statistics()
     with pytest.raises(TercelError, match="did not end within 5000 cycles"):
-        driver.board.wait(5000)
+        driver.board.wait(5000 * CYCLE)
     after = driver.board.statistics()
     moved = [
         (new.read_beats - old.read_beats, new.write_beats - old.write_beats)
@@ -71,7 +74,7 @@ def test_a_port_goes_on_where_it_was(copier):
     driver.board.run(1000)
     assert not np.array_equal(driver.board.read(1000, 500), words)
     driver.board.resume(0)
-    driver.board.wait(5000)
+    driver.board.wait(5000 * CYCLE)
     assert np.array_equal(driver.board.read(1000, 500), words)
 
 

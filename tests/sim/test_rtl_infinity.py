@@ -92,7 +92,7 @@ def extreme_pair(four_lanes, tmp_path):
         fill_random(builder, 1)
         builder.write(tmp_path / "extreme.tercel")
         image = Image.open(tmp_path / "extreme.tercel")
-        rtl = RtlDevice(image, accelerator=four_lanes, cycle_limit=200_000, watchdog=5000)
+        rtl = RtlDevice(image, accelerator=four_lanes, timeout=1e-3, watchdog=20e-6)
         made.append(rtl)
         limits = rtl.limits
         return Lockstep(rtl, EmulatorDevice(image, nodes=limits.nodes, context=limits.context))

@@ -7,6 +7,7 @@ from typing import Any
 
 import tercel
 from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
+from tercel.program.accelerator_spec import SIDECAR_FORMAT, SIDECAR_VERSION
 from tercel_hw.export.latencies import latencies
 from tercel_hw.registers import RegisterMap
 from tercel_hw.target import Target
@@ -56,8 +57,8 @@ def sidecar(
         A report of `tercel synth`, if there is one.
     """
     return {
-        "format": "tercel accelerator",
-        "version": 1,
+        "format": SIDECAR_FORMAT,
+        "version": SIDECAR_VERSION,
         "module": module,
         "target": target.value,
         "sha256": hashlib.sha256(verilog.encode()).hexdigest(),

@@ -1,7 +1,7 @@
 """Requests of the passes that are predicted and measured: chains of nodes."""
 
 from tercel.config import ModelConfig
-from tercel.program import Request
+from tercel.program import Ask, Request
 
 __all__ = ["chain_request"]
 
@@ -22,12 +22,11 @@ def chain_request(
     top_k
         Requested k of top-k, with the sums of exponentials; ignored without a head.
     """
+    headed = head_rows is not None
     return Request(
+        config=model,
         tokens=(0,) * nodes,
         parents=tuple(range(-1, nodes - 1)),
         base=base,
-        layer_mask=((True, True),) * model.layers,
-        head_rows=head_rows or 0,
-        argmax=head_rows is not None,
-        top_k=top_k if head_rows is not None else 0,
+        ask=Ask(argmax=headed, top_k=top_k if headed else 0, head_rows=head_rows),
     )

@@ -22,6 +22,7 @@ __all__ = ["Failure", "ModelCheck", "check_model"]
 SLOWEST = 100
 """Factor on the expected cycles of a pass, after which it counts as stuck."""
 WATCHDOG = 20_000
+"""Cycles without progress after which a pass counts as stuck."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +82,8 @@ def check_model(
             accelerator=accelerator,
             context=context,
             ddr=ddr,
-            cycle_limit=SLOWEST * (pass_cycles(model, spec) + 1000),
-            watchdog=WATCHDOG,
+            timeout=SLOWEST * (pass_cycles(model, spec) + 1000) / (ddr.clock_mhz * 1e6),
+            watchdog=WATCHDOG / (ddr.clock_mhz * 1e6),
         )
         try:
             pair = Lockstep(rtl, EmulatorDevice(image, nodes=spec.nodes, context=context))

@@ -8,6 +8,7 @@ import typer
 
 import tercel
 from tercel.cli.bench import bench
+from tercel.cli.devices import devices
 from tercel.cli.group import CommandGroup
 from tercel.cli.inspect import inspect
 from tercel.cli.run import run
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(inspect)
 app.command()(bench)
+app.command()(devices)
 
 
 def _print_version(wanted: bool) -> None:

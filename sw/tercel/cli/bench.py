@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.options import ContextOption, DeviceOption, ModelArgument, NodesOption
+from tercel.cli.options import (
+    ContextOption,
+    DeviceOption,
+    ModelArgument,
+    NodesOption,
+    SettingsOption,
+    open_with_settings,
+)
 from tercel.cli.units import format_bytes, format_count
 from tercel.image import Image
 from tercel.runtime import (
@@ -18,7 +25,6 @@ from tercel.runtime import (
     BenchmarkConfig,
     Measurement,
     find_model,
-    open_device,
     run_benchmark,
 )
 
@@ -49,8 +55,9 @@ def bench(
         int, typer.Option("--repetitions", "-r", help="Of every test, after a warm-up.")
     ] = 5,
     device: DeviceOption = DEFAULT_DEVICE,
-    nodes: NodesOption = 8,
+    nodes: NodesOption = None,
     context: ContextOption = None,
+    settings: SettingsOption = None,
     output: Annotated[
         OutputFormat, typer.Option("--output", "-o", help="Form of the result.")
     ] = OutputFormat.MD,
@@ -69,7 +76,7 @@ def bench(
         repetitions=repetitions,
     )
     image = Image.open(find_model(model))
-    opened = open_device(device, image, nodes=nodes, context=context)
+    opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
     rows = (_row(image, device, measured) for measured in run_benchmark(opened, config))
     if output is OutputFormat.MD:
         _print_markdown(rows)

@@ -4,9 +4,20 @@ from typing import Annotated
 
 import typer
 
-from tercel.runtime import device_names
+from tercel.device import Device
+from tercel.device.options import parse_options
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.runtime import device_class, device_names, open_device
 
-__all__ = ["ContextOption", "DeviceOption", "ModelArgument", "NodesOption"]
+__all__ = [
+    "ContextOption",
+    "DeviceOption",
+    "ModelArgument",
+    "NodesOption",
+    "SettingsOption",
+    "open_with_settings",
+]
 
 ModelArgument = Annotated[
     str, typer.Argument(help="An image file, or the name of a shipped model.", show_default=True)
@@ -21,4 +32,44 @@ ContextOption = Annotated[
     int | None,
     typer.Option(help="Positions of the KV cache; by default the model's own.", metavar="N"),
 ]
-NodesOption = Annotated[int, typer.Option(help="Most tokens of one pass.", metavar="K")]
+NodesOption = Annotated[
+    int | None,
+    typer.Option(help="Most tokens of one pass; by default the device's own.", metavar="K"),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="An option of the device, see `tercel devices`; may be given several times.",
+        metavar="NAME=VALUE",
+    ),
+]
+
+
+def open_with_settings(
+    device: str,
+    image: Image,
+    *,
+    nodes: int | None,
+    context: int | None,
+    settings: list[str] | None,
+) -> Device:
+    """Open a device with the options of the command line.
+
+    Raises
+    ------
+    TercelError
+        If a setting is no ``NAME=VALUE`` or is given twice, the device has no such option, or it
+        refuses.
+    """
+    parsed: dict[str, str] = {}
+    for setting in settings or ():
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise TercelError(f"--set takes NAME=VALUE, not {setting!r}; see `tercel devices`")
+        if name in parsed:
+            raise TercelError(f"--set {name} is given twice; leave one of them out")
+        parsed[name] = value
+    kind = device_class(device).OPTIONS
+    options = parse_options(kind, parsed, nodes=nodes, context=context)
+    return open_device(device, image, options)

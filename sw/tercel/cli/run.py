@@ -8,7 +8,14 @@ import typer
 
 from tercel.cli.group import INTERRUPTED
 from tercel.cli.interrupt import on_interrupt
-from tercel.cli.options import ContextOption, DeviceOption, ModelArgument, NodesOption
+from tercel.cli.options import (
+    ContextOption,
+    DeviceOption,
+    ModelArgument,
+    NodesOption,
+    SettingsOption,
+    open_with_settings,
+)
 from tercel.cli.output import JsonOutput, TextOutput, print_statistics
 from tercel.cli.prompts import interactive_prompts, piped_prompt
 from tercel.errors import TercelError
@@ -22,7 +29,6 @@ from tercel.runtime import (
     SamplingConfig,
     TextTokenizer,
     find_model,
-    open_device,
 )
 
 __all__ = ["run"]
@@ -60,8 +66,9 @@ def run(
     ] = False,
     echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
     device: DeviceOption = DEFAULT_DEVICE,
-    nodes: NodesOption = 8,
+    nodes: NodesOption = None,
     context: ContextOption = None,
+    settings: SettingsOption = None,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
     ] = False,
@@ -86,7 +93,7 @@ def run(
     )
     image = Image.open(find_model(model))
     tokenizer = TextTokenizer.of_image(image)
-    opened = open_device(device, image, nodes=nodes, context=context)
+    opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
     generator = Generator(opened, tokenizer)
     interactive = prompt is None and sys.stdin.isatty()
     if interactive and as_json:

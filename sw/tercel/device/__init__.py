@@ -1,6 +1,19 @@
-"""Devices: what runs a pass of token nodes over a model."""
+"""Devices: implementations of a pass of token nodes over a model."""
 
 from tercel.device.cache import KVCache
-from tercel.device.interface import Ask, Counters, Device, Limits, PassInterruptedError, PassResult
+from tercel.device.interface import Device, PassInterruptedError
+from tercel.device.options import DeviceOptions, option
+from tercel.device.pass_result import Counters, Limits, PassResult
+from tercel.program import Ask
 
-__all__ = ["Ask", "Counters", "Device", "KVCache", "Limits", "PassInterruptedError", "PassResult"]
+__all__ = [
+    "Ask",
+    "Counters",
+    "Device",
+    "DeviceOptions",
+    "KVCache",
+    "Limits",
+    "PassInterruptedError",
+    "PassResult",
+    "option",
+]

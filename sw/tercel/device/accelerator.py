@@ -1,20 +1,16 @@
 """The driver of the accelerator."""
 
-from collections.abc import Sequence
+import math
 from typing import NoReturn
 
-import numpy as np
-import numpy.typing as npt
-
-from tercel import numerics
-from tercel.config import ModelConfig
 from tercel.device.board import Board
-from tercel.device.cache import KVCache
-from tercel.device.interface import Ask, Counters, Device, Limits, PassResult
+from tercel.device.interface import Device
+from tercel.device.pass_result import Limits, PassResult
 from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics import CacheView
+from tercel.numerics.float32 import Float32
 from tercel.program import (
     AcceleratorSpec,
     DeviceMemory,
@@ -28,13 +24,13 @@ from tercel.program import (
     summary_lines,
 )
 
-__all__ = ["CYCLE_LIMIT", "WATCHDOG", "AcceleratorDevice"]
+__all__ = ["TIMEOUT", "WATCHDOG", "AcceleratorDevice"]
 
 WORD_MASK = 0xFFFFFFFF
-CYCLE_LIMIT = 1 << 30
-"""Four seconds at 250 MHz: far beyond any pass."""
-WATCHDOG = 1 << 20
-"""Four milliseconds at 250 MHz: far beyond any time that the memory may take."""
+TIMEOUT = 4.0
+"""Seconds, far beyond any pass."""
+WATCHDOG = 0.004
+"""Seconds, far beyond any time that the memory may take."""
 
 
 class AcceleratorDevice(Device):
@@ -50,13 +46,14 @@ class AcceleratorDevice(Device):
     board
         The accelerator and its memory.
     spec
-        What it was built with.
+        The parameters with which it was built.
     context
         KV positions to hold; ``None`` is as many as the model and the accelerator have.
-    cycle_limit
-        Cycles after which a pass counts as stuck.
+    timeout
+        Seconds after which a pass counts as stuck.
     watchdog
-        Cycles in which nothing moves after which it does; 0 is never.
+        Seconds without any progress after which the accelerator itself reports an error; 0 is
+        never.
 
     Raises
     ------
@@ -71,124 +68,55 @@ class AcceleratorDevice(Device):
         *,
         spec: AcceleratorSpec,
         context: int | None = None,
-        cycle_limit: int = CYCLE_LIMIT,
-        watchdog: int = WATCHDOG,
+        timeout: float = TIMEOUT,
+        watchdog: float = WATCHDOG,
     ):
         config = image.config
-        if not 0 <= watchdog <= WORD_MASK:
-            raise TercelError(f"watchdog must be in 0..{WORD_MASK} cycles, not {watchdog}")
         spec.check(config, image.layout)
         if context is None:
             context = min(config.context, spec.positions)
+        super().__init__(
+            image,
+            Limits(nodes=spec.nodes, context=context, top_k=min(spec.top_k, config.vocab_size)),
+        )
+        if not 0 < timeout < math.inf:
+            raise TercelError(f"timeout must be above 0 seconds and finite, not {timeout}")
+        self._watchdog_cycles = _watchdog_cycles(watchdog, board.clock_hz)
         self._map = memory_map(config=config, spec=spec, context=context)
-        self._image = image
         self._board = board
         self._spec = spec
-        self._cycle_limit = cycle_limit
-        self._watchdog = watchdog
+        self._timeout = timeout
         self._ready = False
-        """Whether the accelerator may be started: not after a pass that did not end well."""
-        self._limits = Limits(
-            nodes=spec.nodes, context=context, top_k=min(spec.top_k, config.vocab_size)
-        )
+        """The accelerator may be started: not after a pass that did not end well."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
-        self._length = 0
-        self._counters = Counters()
-        self._pending: tuple[int, ...] | None = None
-        """Parents of the pass that may be committed."""
         self._check_bases()
         self._identify()
         self._prepare()
         self._memory.load(image)
 
     @property
-    def config(self) -> ModelConfig:
-        return self._image.config
-
-    @property
-    def limits(self) -> Limits:
-        return self._limits
-
-    @property
-    def length(self) -> int:
-        return self._length
-
-    @property
-    def counters(self) -> Counters:
-        return self._counters
-
-    @property
     def memory_map(self) -> MemoryMap:
-        """What lies where in the accelerator's memory."""
+        """The areas of the accelerator's memory."""
         return self._map
 
     def interrupt(self) -> None:
         self._board.end_wait()
 
-    def reset(self) -> None:
-        self._length = 0
-        self._pending = None
-
-    def run_pass(
-        self,
-        tokens: Sequence[int] | None = None,
-        *,
-        embedding_rows: npt.NDArray[np.float32] | None = None,
-        parents: Sequence[int] | None = None,
-        base: int | None = None,
-        ask: Ask = Ask(),
-    ) -> PassResult:
-        parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
-        request = self._request(tokens, parents, ask)
-        self._pending = None  # an interrupted pass leaves nothing to commit
-        if embedding_rows is not None:
-            rows = numerics.flush(np.asarray(embedding_rows, np.float32))
-            self._memory.write_rows(rows)
-        self._run(self._builder.build(request))
-        result = self._answer(request, ask)
-        self._counters += result.counters
-        if all(attention for attention, _ in request.layer_mask):
-            self._pending = request.parents
-        return result
-
-    def commit(self, path: Sequence[int]) -> None:
-        path = self.check_path(path, self._pending)
-        if path != list(range(len(path))):
-            self._memory.move(self._length, path)
-        self._length += len(path)
-        self._pending = None
-
-    def save(self) -> KVCache:
-        cache = KVCache(config=self.config, positions=self._length)
-        for layer in range(self.config.layers):
-            cache.store(layer, self.read_cache(layer, self._length))
-        return cache
-
-    def restore(self, cache: KVCache, length: int) -> None:
-        self.check_cache(cache, length)
-        self.reset()  # a restoring that is interrupted leaves nothing to continue after
-        for layer in range(self.config.layers):
-            self._memory.write_cache(layer, cache.view(layer, length))
-        self._length = length
-
     def read_cache(self, layer: int, positions: int) -> CacheView:
-        """The first positions of a layer in the accelerator's memory, committed or not."""
         return self._memory.read_cache(layer, positions)
 
-    def _request(self, tokens: Sequence[int] | None, parents: list[int], ask: Ask) -> Request:
-        rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows
-        return Request(
-            tokens=None if tokens is None else tuple(int(token) for token in tokens),
-            parents=tuple(parents),
-            base=self._length,
-            layer_mask=ask.layer_mask or ((True, True),) * self.config.layers,
-            head_rows=rows if ask.needs_head else 0,
-            argmax=ask.argmax,
-            top_k=ask.top_k,
-            logits=bool(ask.logits),
-            hidden=bool(ask.hidden),
-        )
+    def _write_cache(self, layer: int, view: CacheView) -> None:
+        self._memory.write_cache(layer, view)
+
+    def _move(self, path: list[int]) -> None:
+        self._memory.move(self._length, path)
+
+    def _run(self, request: Request, rows: Float32 | None) -> PassResult:
+        if rows is not None:
+            self._memory.write_rows(rows)
+        self._play(self._builder.build(request))
+        return self._answer(request)
 
     def _check_bases(self) -> None:
         """Compare the end of what each port reads and writes with what it addresses."""
@@ -226,12 +154,12 @@ class AcceleratorDevice(Device):
 
     def _prepare(self) -> None:
         self._board.reset()
-        self._board.write_register(REGISTERS["WATCHDOG"], self._watchdog)
+        self._board.write_register(REGISTERS["WATCHDOG"], self._watchdog_cycles)
         for port, base in enumerate(self._board.bases):
             self._write_long(REGISTERS["TAPE_BASE0"] + 8 * port, base)
         self._ready = True
 
-    def _run(self, program: list[bytes]) -> None:
+    def _play(self, program: list[bytes]) -> None:
         """Run a program to its end.
 
         Raises
@@ -248,7 +176,7 @@ class AcceleratorDevice(Device):
         self._board.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
         failure = None
         try:
-            self._board.wait(self._cycle_limit)
+            self._board.wait(self._timeout)
         except TercelError as error:
             failure = error
         if reported := self._read("ERROR"):
@@ -269,14 +197,13 @@ class AcceleratorDevice(Device):
             f"{failure} and was reset; the cache is as before the pass, so it may be run again"
         )
 
-    def _answer(self, request: Request, ask: Ask) -> PassResult:
-        counters = self._count(request)
-        hidden = {}
+    def _answer(self, request: Request) -> PassResult:
+        ask, hidden = request.ask, {}
         if ask.hidden:
             lines = self._memory.read_lines(self._map.hidden, self.config.hidden_size)
             hidden = read_hidden(lines, ask.hidden)
         if not request.head_rows:
-            return PassResult(hidden=hidden, counters=counters)
+            return PassResult(hidden=hidden)
         lines = self._memory.read_lines(self._map.summary, summary_lines(request))
         summary = read_summary(lines, request)
         logits = {}
@@ -290,21 +217,6 @@ class AcceleratorDevice(Device):
             logsumexp=summary.logsumexp,
             logits=logits,
             hidden=hidden,
-            counters=counters,
-        )
-
-    def _count(self, request: Request) -> Counters:
-        """What the model asks of the memory: played segments, the cache, the rows it fetches."""
-        attentions = sum(attention for attention, _ in request.layer_mask)
-        row = attentions * KVCache.position_bytes(self.config)
-        return Counters(
-            passes=1,
-            nodes=request.nodes,
-            tape_bytes_read=self._image.bytes_per_pass(
-                nodes=request.nodes, layer_mask=request.layer_mask, head_rows=request.head_rows
-            ),
-            kv_bytes_read=request.base * row,
-            kv_bytes_written=request.nodes * row,
         )
 
     def _read(self, name: str) -> int:
@@ -313,3 +225,11 @@ class AcceleratorDevice(Device):
     def _write_long(self, offset: int, value: int) -> None:
         self._board.write_register(offset, value & WORD_MASK)
         self._board.write_register(offset + 4, value >> 32)
+
+
+def _watchdog_cycles(watchdog: float, clock_hz: float) -> int:
+    """The register's value for a watchdog in seconds, at least one cycle unless it is off."""
+    most = WORD_MASK / clock_hz
+    if not 0 <= watchdog <= most:
+        raise TercelError(f"watchdog must be in 0..{most:.3g} seconds, not {watchdog:g}")
+    return min(WORD_MASK, math.ceil(watchdog * clock_hz))

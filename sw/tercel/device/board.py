@@ -1,4 +1,4 @@
-"""What an accelerator must offer to be driven."""
+"""The interface between the driver and an accelerator."""
 
 import abc
 
@@ -9,7 +9,7 @@ from tercel.program import Memory
 __all__ = ["Board"]
 
 ALL = 0xFFFFFFFF
-RESET_CYCLES = 1 << 16
+RESET_SECONDS = 250e-6
 """More than memory that answers takes for all that it can be asked at a time."""
 RESET_ERRORS = 16
 """Errors that may come up while what was asked for comes in."""
@@ -17,6 +17,11 @@ RESET_ERRORS = 16
 
 class Board(Memory):
     """An accelerator's registers and its memory, simulated or real."""
+
+    @property
+    @abc.abstractmethod
+    def clock_hz(self) -> float:
+        """The accelerator's clock."""
 
     @property
     @abc.abstractmethod
@@ -32,13 +37,18 @@ class Board(Memory):
         """Set the 32-bit register at a byte offset."""
 
     @abc.abstractmethod
-    def wait(self, limit: int) -> None:
+    def wait(self, timeout: float) -> None:
         """Let the accelerator run until its pass has ended or it reports an error.
+
+        Parameters
+        ----------
+        timeout
+            Seconds, of simulated time on a board whose clock is simulated.
 
         Raises
         ------
         TercelError
-            If neither has come after ``limit`` cycles.
+            If neither has come by then.
         """
 
     def end_wait(self) -> None:
@@ -62,7 +72,7 @@ class Board(Memory):
         for _ in range(RESET_ERRORS):
             self.write_register(REGISTERS["ERROR"], ALL)
             try:
-                self.wait(RESET_CYCLES)
+                self.wait(RESET_SECONDS)
             except TercelError as error:
                 stuck = error
                 break

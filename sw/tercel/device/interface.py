@@ -2,104 +2,24 @@
 
 import abc
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device.cache import KVCache
+from tercel.device.options import DeviceOptions
+from tercel.device.pass_result import Counters, Limits, PassResult
 from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.numerics import CacheView
+from tercel.numerics.float32 import Float32
+from tercel.program import Ask, Request
 
-__all__ = [
-    "Ask",
-    "Counters",
-    "Device",
-    "Limits",
-    "PassInterruptedError",
-    "PassResult",
-    "check_token_ids",
-    "context_remedy",
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a device can do in one pass."""
-
-    nodes: int
-    """K, the most token nodes of a pass."""
-    context: int
-    """The most KV positions, committed and of the pass together."""
-    top_k: int
-    """The largest top-k."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ask:
-    """What a pass is asked to return. An ask of nothing skips the head."""
-
-    argmax: bool = True
-    """The best row of every node."""
-    top_k: int = 0
-    """The best rows of every node with their logits, and the log of the sum of all exponentials."""
-    logits: tuple[int, ...] = ()
-    """Nodes whose whole logits are wanted."""
-    hidden: tuple[int, ...] = ()
-    """Nodes whose residual stream before the final norm is wanted."""
-    layer_mask: tuple[tuple[bool, bool], ...] | None = None
-    """Per layer, whether its attention and its MLP take part; ``None`` is all of them."""
-    head_rows: int | None = None
-    """Only the first so many rows of the head; ``None`` is the whole vocabulary."""
-
-    @property
-    def needs_head(self) -> bool:
-        return self.argmax or self.top_k > 0 or bool(self.logits)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counters:
-    """What the device has done since it was made; bytes are those that cross its memory ports."""
-
-    passes: int = 0
-    nodes: int = 0
-    tape_bytes_read: int = 0
-    kv_bytes_read: int = 0
-    kv_bytes_written: int = 0
-
-    @property
-    def bytes_read(self) -> int:
-        return self.tape_bytes_read + self.kv_bytes_read
-
-    def __sub__(self, other: "Counters") -> "Counters":
-        return Counters(
-            **{name: value - getattr(other, name) for name, value in vars(self).items()}
-        )
-
-    def __add__(self, other: "Counters") -> "Counters":
-        return Counters(
-            **{name: value + getattr(other, name) for name, value in vars(self).items()}
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassResult:
-    """The answer to an :class:`Ask`; what was not asked for is ``None`` or empty."""
-
-    argmax: npt.NDArray[np.int32] | None = None
-    """``[N]``."""
-    top_ids: npt.NDArray[np.int32] | None = None
-    """``[N, top_k]``, best first; ties go to the lower row."""
-    top_logits: npt.NDArray[np.float32] | None = None
-    """``[N, top_k]``."""
-    logsumexp: npt.NDArray[np.float64] | None = None
-    """``[N]``, natural logarithm, over the rows that took part."""
-    logits: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Node to ``[rows]``."""
-    hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Node to ``[hidden_size]``."""
-    counters: Counters = Counters()
-    """Of this pass alone."""
+__all__ = ["Device", "PassInterruptedError", "check_token_ids", "context_remedy"]
 
 
 class PassInterruptedError(Exception):
@@ -127,29 +47,64 @@ def context_remedy(positions: int, config: ModelConfig) -> str:
 class Device(abc.ABC):
     """A model on a device, with one sequence's KV cache.
 
-    Implementations check their input through :meth:`check_pass`, so that every device refuses the
-    same things in the same words.
+    The checks, the committed length and the counters are here, so that every device refuses the
+    same things in the same words; an implementation computes passes and keeps the cache.
+
+    Parameters
+    ----------
+    image
+        The model.
+    limits
+        The largest pass.
     """
 
-    @property
-    @abc.abstractmethod
-    def config(self) -> ModelConfig: ...
+    OPTIONS: ClassVar[type[DeviceOptions]] = DeviceOptions
+    """The options that :meth:`open` takes."""
+
+    def __init__(self, image: Image, limits: Limits):
+        self._image = image
+        self._limits = limits
+        self._length = 0
+        self._counters = Counters()
+        self._pending: tuple[int, ...] | None = None
+        """Parents of the pass that may be committed."""
+
+    @classmethod
+    def open(cls, image: Image, options: DeviceOptions) -> "Device":
+        """Open the device on a model.
+
+        Parameters
+        ----------
+        image
+            The model.
+        options
+            An instance of :attr:`OPTIONS`.
+
+        Raises
+        ------
+        TercelError
+            If the device refuses the model or an option.
+        """
+        raise NotImplementedError(f"{cls.__name__} is opened by its constructor alone")
 
     @property
-    @abc.abstractmethod
-    def limits(self) -> Limits: ...
+    def config(self) -> ModelConfig:
+        return self._image.config
 
     @property
-    @abc.abstractmethod
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
     def length(self) -> int:
         """Number of committed positions."""
+        return self._length
 
     @property
-    @abc.abstractmethod
     def counters(self) -> Counters:
         """Sums over all passes."""
+        return self._counters
 
-    @abc.abstractmethod
     def run_pass(
         self,
         tokens: Sequence[int] | None = None,
@@ -180,8 +135,24 @@ class Device(abc.ABC):
         PassInterruptedError
             If :meth:`interrupt` was called meanwhile.
         """
+        parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
+        request = Request(
+            config=self.config,
+            tokens=None if tokens is None else tuple(int(token) for token in tokens),
+            parents=tuple(parents),
+            base=self._length,
+            ask=ask,
+        )
+        rows = None
+        if embedding_rows is not None:
+            rows = numerics.flush(np.asarray(embedding_rows, np.float32))
+        self._pending = None  # an interrupted pass leaves nothing to commit
+        result = replace(self._run(request, rows), counters=self._count(request))
+        self._counters += result.counters
+        if request.commits:
+            self._pending = request.parents
+        return result
 
-    @abc.abstractmethod
     def commit(self, path: Sequence[int]) -> None:
         """Keep the KV of the nodes of ``path`` and advance.
 
@@ -193,23 +164,31 @@ class Device(abc.ABC):
             If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no
             such chain.
         """
+        path = self.check_path(path, self._pending)
+        if path != list(range(len(path))):
+            self._move(path)
+        self._length += len(path)
+        self._pending = None
 
-    def interrupt(self) -> None:  # noqa: B027 (to be overridden where passes last)
+    def interrupt(self) -> None:
         """Let the pass under way, if there is one and it may last, end soon.
 
         :meth:`run_pass` then raises :class:`PassInterruptedError`. May be called from a signal
         handler or another thread. A device whose passes are short need do nothing.
         """
 
-    @abc.abstractmethod
     def reset(self) -> None:
         """Forget the cache: the next pass starts a new sequence at position 0."""
+        self._length = 0
+        self._pending = None
 
-    @abc.abstractmethod
     def save(self) -> KVCache:
         """A copy of the committed positions, to be restored when they are wanted again."""
+        cache = KVCache(config=self.config, positions=self._length)
+        for layer in range(self.config.layers):
+            cache.store(layer, self.read_cache(layer, self._length))
+        return cache
 
-    @abc.abstractmethod
     def restore(self, cache: KVCache, length: int) -> None:
         """Continue after the first ``length`` positions of a cache instead of those committed.
 
@@ -220,6 +199,47 @@ class Device(abc.ABC):
         TercelError
             If the cache is another model's, or has fewer positions, or they exceed the context.
         """
+        self.check_cache(cache, length)
+        self.reset()  # a restoring that is interrupted leaves nothing to continue after
+        for layer in range(self.config.layers):
+            self._write_cache(layer, cache.view(layer, length))
+        self._length = length
+
+    @abc.abstractmethod
+    def read_cache(self, layer: int, positions: int) -> CacheView:
+        """The first positions of a layer's cache, committed or not."""
+
+    @abc.abstractmethod
+    def _write_cache(self, layer: int, view: CacheView) -> None:
+        """Write the first positions of a layer's cache."""
+
+    @abc.abstractmethod
+    def _run(self, request: Request, rows: Float32 | None) -> PassResult:
+        """Compute a checked pass; its counters are left to the caller.
+
+        Parameters
+        ----------
+        rows
+            ``[N, hidden_size]``, flushed, where the request has no tokens.
+        """
+
+    @abc.abstractmethod
+    def _move(self, path: list[int]) -> None:
+        """Move the KV of a path's nodes to the slots behind the committed positions."""
+
+    def _count(self, request: Request) -> Counters:
+        """Bytes that a pass moves: played segments, the cache, the rows it fetches."""
+        attentions = sum(attention for attention, _ in request.layer_mask)
+        row = attentions * KVCache.position_bytes(self.config)
+        return Counters(
+            passes=1,
+            nodes=request.nodes,
+            tape_bytes_read=self._image.bytes_per_pass(
+                nodes=request.nodes, layer_mask=request.layer_mask, head_rows=request.head_rows
+            ),
+            kv_bytes_read=request.base * row,
+            kv_bytes_written=request.nodes * row,
+        )
 
     def prefill(self, tokens: Sequence[int]) -> None:
         """Commit ``tokens`` in passes of K nodes without running the head."""

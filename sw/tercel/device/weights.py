@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel import numerics
-from tercel.device.interface import Ask
 from tercel.image import Image
 from tercel.numerics import Quantised
 from tercel.numerics.float32 import Float32
@@ -22,7 +21,6 @@ class ModelWeights:
 
     def __init__(self, image: Image):
         config = image.config
-        self._image = image
         dtype = np.float32 if config.ternary_weights <= FLOAT_WEIGHTS else np.int8
         self._matrices: dict[str, npt.NDArray] = {}
         self._row_scales: dict[str, Float32] = {}
@@ -58,24 +56,18 @@ class ModelWeights:
         scale = numerics.multiply(x.scale[:, None], self._row_scales[segment])
         return numerics.dequantise(sums, scale)
 
-    def embed(self, tokens: npt.NDArray[np.int64]) -> Float32:
+    def embed(self, tokens: Sequence[int]) -> Float32:
         """The tokens' residual streams, float32 ``[N, hidden_size]``."""
         rows, scales = self._embedding
-        return numerics.dequantise(rows[tokens].astype(np.int32), scales[tokens, None])
+        ids = np.asarray(tokens, np.int64)
+        return numerics.dequantise(rows[ids].astype(np.int32), scales[ids, None])
 
-    def rope(self, positions: npt.NDArray[np.int64]) -> tuple[Float32, Float32]:
+    def rope(self, positions: Sequence[int]) -> tuple[Float32, Float32]:
         """Cosines and sines, float32 ``[N, head_size/2]`` each."""
         cosine, sine = self._rope
-        return cosine[positions], sine[positions]
+        where = np.asarray(positions, np.int64)
+        return cosine[where], sine[where]
 
-    def head(self, x: Quantised, rows: int | None) -> Float32:
+    def head(self, x: Quantised, rows: int) -> Float32:
         """Unscaled logits of the first ``rows`` rows, float32 ``[N, rows]``."""
         return numerics.head_logits(self._head_rows[:rows], self._head_scales[:rows], x)
-
-    def bytes_read(self, nodes: int, mask: Sequence[tuple[bool, bool]], ask: Ask) -> int:
-        """Bytes of the tape that a pass plays or fetches."""
-        return self._image.bytes_per_pass(
-            nodes=nodes,
-            layer_mask=mask,
-            head_rows=ask.head_rows if ask.needs_head else 0,
-        )

@@ -17,6 +17,7 @@ from tercel.image.layout import TapeLayout
 from tercel.image.matrix import place_matrix
 from tercel.image.rows import place_rows
 from tercel.image.segment import Part, Segment, segments, segments_json
+from tercel.image.striping import deinterleave
 from tercel.numerics import flush, rope_table
 
 __all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
@@ -232,8 +233,8 @@ class ImageBuilder:
         """The tape's bytes, port after port, one block per segment."""
         for port in range(self._layout.ports):
             for content in self._content.values():
-                words = content.reshape(-1, self._layout.ports, self._layout.port_bytes)
-                yield np.ascontiguousarray(words[:, port])
+                words = content.reshape(-1, self._layout.word_bytes)
+                yield np.ascontiguousarray(deinterleave(words, self._layout.ports)[port])
 
     def _claim(self, name: str, method: str) -> dict[str, tuple[Segment, Part]]:
         """Places of a tensor by segment kind.

@@ -16,6 +16,7 @@ from tercel.image.layout import TapeLayout
 from tercel.image.matrix import take_matrix
 from tercel.image.rows import fetch_rows, take_rows
 from tercel.image.segment import Part, Segment, segments, segments_json
+from tercel.image.striping import interleave, split_words
 
 __all__ = ["Image"]
 
@@ -172,10 +173,10 @@ class Image:
 
     def content(self, name: str) -> npt.NDArray[np.uint8]:
         """The bytes of a segment in word order, ``[words * word bytes]``."""
-        segment, width = self.segment(name), self._layout.port_bytes
-        ports = self._tape[:, segment.first_word * width : segment.end_word * width]
-        words = np.asarray(ports).reshape(len(ports), segment.words, width).transpose(1, 0, 2)
-        return words.reshape(-1)
+        segment = self.segment(name)
+        ports = split_words(self._tape, self._layout.port_bytes)
+        words = slice(segment.first_word, segment.end_word)
+        return interleave([port[words] for port in ports]).reshape(-1)
 
     def ternary(self, name: str) -> npt.NDArray[np.int8]:
         """Trits of a ternary segment or of one of its tensors, int8 ``[rows, columns]``.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tercel.image.layout import ROW_BLOCK, TapeLayout
 from tercel.image.segment import Segment
+from tercel.image.striping import interleave, split_words
 
 __all__ = ["fetch_rows", "place_rows", "take_rows"]
 
@@ -64,11 +65,11 @@ def fetch_rows(
 
     The tape is uint8 ``[ports, bytes per port]``.
     """
-    ports = tape.reshape(layout.ports, -1, layout.port_bytes)
+    ports = split_words(tape, layout.port_bytes)
 
     def gather(words: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Bytes ``[n, count * word bytes]`` of the words with indices ``[n, count]``."""
-        return np.asarray(ports[:, words]).transpose(1, 2, 0, 3).reshape(len(words), -1)
+        return interleave([port[words] for port in ports]).reshape(len(words), -1)
 
     block, row = np.divmod(ids, ROW_BLOCK)
     scale_words, row_words = layout.words(4 * ROW_BLOCK), layout.words(segment.columns)

@@ -7,7 +7,7 @@ from tercel.program.device_memory import DeviceMemory
 from tercel.program.lanes import LanePlan, lanes_per_head_choices
 from tercel.program.memory import Memory, StripedMemory
 from tercel.program.memory_map import Area, MemoryMap, memory_map, most_commands
-from tercel.program.request import Request
+from tercel.program.request import Ask, Request
 from tercel.program.results import (
     Summary,
     read_hidden,
@@ -24,6 +24,7 @@ __all__ = [
     "HEADER_BITS",
     "AcceleratorSpec",
     "Area",
+    "Ask",
     "Command",
     "DeviceMemory",
     "LanePlan",

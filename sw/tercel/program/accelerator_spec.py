@@ -1,8 +1,9 @@
-"""What an accelerator was built with, as the driver must know it."""
+"""The parameters of an accelerator that its driver must know."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import ClassVar
 
 from tercel.config import ModelConfig
@@ -16,6 +17,9 @@ from tercel.program.slices import Slices
 __all__ = ["AcceleratorSpec"]
 
 ENGINE, HEADS, HEAD = COMMANDS["engine"], COMMANDS["heads"], COMMANDS["head"]
+SIDECAR_FORMAT = "tercel accelerator"
+SIDECAR_VERSION = 2
+"""Changes when a reader would misunderstand: 2 names the driver's part ``spec``."""
 LIMITS = {
     "nodes": (1, 16),
     "positions": (1, HEADS.most("base")),
@@ -106,6 +110,35 @@ class AcceleratorSpec(JsonDataclass):
                 f"a head of head_size must be at most {most} whole words, but {self.head_size} "
                 f"bytes are {slices.full} of {layout.word_bytes}; take wider words or smaller heads"
             )
+
+    @classmethod
+    def load(cls, path: Path) -> "AcceleratorSpec":
+        """The spec in a sidecar, as ``tercel hdl`` writes it beside the Verilog.
+
+        Raises
+        ------
+        TercelError
+            If the file cannot be read or is no sidecar that this version knows.
+        """
+        try:
+            sidecar = json.loads(path.read_text())
+        except OSError as error:
+            raise TercelError(
+                f"the sidecar {path} cannot be read: {error.strerror}; "
+                "it is the JSON file beside the accelerator's Verilog or bitstream"
+            ) from None
+        except ValueError as error:
+            raise TercelError(f"the sidecar {path} is not valid JSON: {error}") from None
+        if not isinstance(sidecar, dict) or sidecar.get("format") != SIDECAR_FORMAT:
+            raise TercelError(
+                f"{path} is no sidecar of an accelerator: its format must be {SIDECAR_FORMAT!r}"
+            )
+        if sidecar.get("version") != SIDECAR_VERSION:
+            raise TercelError(
+                f"the sidecar {path} has the version {sidecar.get('version')!r}, but this tercel "
+                f"reads {SIDECAR_VERSION}; write it again with this tercel's `tercel hdl`"
+            )
+        return cls.from_json(json.dumps(sidecar.get("spec")))
 
     @property
     def caps(self) -> int:

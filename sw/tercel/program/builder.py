@@ -156,9 +156,9 @@ class PassBuilder:
             yield self._residual(ADD, TO_NORM if index < consumers else TO_DUMP)
         if head:
             yield self._norm("head", FROM_RESIDUAL, HEAD)
-        if request.hidden and (head or not parts):
+        if request.ask.hidden and (head or not parts):
             yield self._residual(REPLAY, TO_DUMP)
-        if request.hidden or (parts and not head):
+        if request.ask.hidden or (parts and not head):
             # Without a consumer the last sums are dumped, even if nobody reads them.
             width = self._config.hidden_size
             yield _encode("dump", address=self._map.hidden.first_word, width=width)
@@ -262,10 +262,10 @@ class PassBuilder:
             limit=request.head_rows,
             slices=self._layout.words(segment.columns),
             nodes=request.nodes,
-            top_k=request.top_k,
-            argmax=request.argmax,
-            sums=request.top_k > 0,
-            logits=request.logits,
+            top_k=request.ask.top_k,
+            argmax=request.ask.argmax,
+            sums=request.ask.top_k > 0,
+            logits=bool(request.ask.logits),
             logits_address=self._map.logits.first_word,
             summary_address=self._map.summary.first_word,
         )

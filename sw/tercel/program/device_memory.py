@@ -15,8 +15,6 @@ from tercel.program.memory_map import Area, MemoryMap
 
 __all__ = ["DeviceMemory"]
 
-CHUNK_WORDS = 1 << 18
-"""Words of the tape that are copied at a time."""
 SCALES_BYTES = 4
 """Of a position: those of its key and of its value."""
 
@@ -55,13 +53,9 @@ class DeviceMemory:
         self._map = memory_map
 
     def load(self, image: Image) -> None:
-        """Write the tape."""
-        ports, width = self._map.layout.ports, self._map.layout.port_bytes
-        tape = image.tape.reshape(ports, -1, width)
-        for first in range(0, tape.shape[1], CHUNK_WORDS):
-            words = np.asarray(tape[:, first : first + CHUNK_WORDS]).transpose(1, 0, 2)
-            content = np.ascontiguousarray(words).reshape(len(words), -1)
-            self._memory.write(self._map.tape.first_word + first, content)
+        """Write the tape, each port's region as it lies in the image."""
+        for port, content in enumerate(image.tape):
+            self._memory.write_port(port, self._map.tape.first_word, content)
 
     def write_program(self, commands: Sequence[bytes]) -> None:
         """Write a program's commands."""

@@ -1,11 +1,13 @@
 """The accelerator's memory as the host sees it."""
 
 import abc
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tercel.errors import TercelError
+from tercel.image.striping import deinterleave, interleave, split_words
 
 __all__ = ["Memory", "StripedMemory"]
 
@@ -28,38 +30,48 @@ class Memory(abc.ABC):
     def write(self, word: int, content: Bytes) -> None:
         """Write uint8 ``[count, word bytes]`` from ``word`` on."""
 
+    @abc.abstractmethod
+    def write_port(self, port: int, word: int, content: Bytes) -> None:
+        """Write one port's part, uint8 ``[count * port bytes]``, of the words from ``word`` on."""
+
 
 class StripedMemory(Memory):
-    """Words over the plain bytes of ports.
-
-    Port p holds bytes ``[p * port_bytes, (p + 1) * port_bytes)`` of every word.
+    """Words over the plain bytes of ports (:mod:`tercel.image.striping`).
 
     Parameters
     ----------
     ports
-        uint8 ``[ports, bytes per port]``, not copied.
+        uint8 ``[bytes]`` of each port, all as many, not copied.
     port_bytes
         Bytes of a word on one port.
     """
 
-    def __init__(self, ports: Bytes, *, port_bytes: int):
-        self._ports = ports.reshape(len(ports), -1, port_bytes)
+    def __init__(self, ports: Bytes | Sequence[Bytes], *, port_bytes: int):
+        self._ports = split_words(ports, port_bytes)
 
     @property
     def words(self) -> int:
-        return self._ports.shape[1]
+        return len(self._ports[0])
 
     def read(self, word: int, count: int) -> Bytes:
         self._check(word, count)
-        run = self._ports[:, word : word + count]
-        ports, _, port_bytes = run.shape
-        return run.transpose(1, 0, 2).reshape(count, ports * port_bytes).copy()
+        return interleave([port[word : word + count] for port in self._ports])
 
     def write(self, word: int, content: Bytes) -> None:
+        word_bytes = len(self._ports) * self._ports[0].shape[1]
+        if content.dtype != np.uint8 or content.shape[1:] != (word_bytes,):
+            raise ValueError(
+                f"content must be uint8 [count, {word_bytes}], "
+                f"not {content.dtype} {list(content.shape)}"
+            )
         self._check(word, len(content))
-        ports, _, port_bytes = self._ports.shape
-        run = content.reshape(-1, ports, port_bytes)
-        self._ports[:, word : word + len(run)] = run.transpose(1, 0, 2)
+        for port, part in zip(self._ports, deinterleave(content, len(self._ports)), strict=True):
+            port[word : word + len(part)] = part
+
+    def write_port(self, port: int, word: int, content: Bytes) -> None:
+        part = content.reshape(-1, self._ports[port].shape[1])
+        self._check(word, len(part))
+        self._ports[port][word : word + len(part)] = part
 
     def _check(self, word: int, count: int) -> None:
         if word < 0 or count < 0 or word + count > self.words:

@@ -30,12 +30,12 @@ class Summary:
 
 
 def _ranks(request: Request) -> int:
-    return min(request.top_k, request.head_rows)
+    return min(request.ask.top_k, request.head_rows)
 
 
 def summary_lines(request: Request) -> int:
     """Lines of the summary of a pass with a head."""
-    return 1 + 2 * request.argmax + (3 if request.top_k else 0) + 2 * _ranks(request)
+    return 1 + 2 * request.ask.argmax + (3 if request.ask.top_k else 0) + 2 * _ranks(request)
 
 
 def read_summary(lines: Lines, request: Request) -> Summary:
@@ -43,9 +43,9 @@ def read_summary(lines: Lines, request: Request) -> Summary:
     lines = np.ascontiguousarray(lines[:, : request.nodes])
     scale, rest = lines[0].view(np.float32), lines[1:]
     argmax = top_ids = top_logits = logsumexp = None
-    if request.argmax:
+    if request.ask.argmax:
         argmax, rest = rest[0].view(np.int32), rest[2:]
-    if request.top_k:
+    if request.ask.top_k:
         octave, low, high = rest[:3]
         total = high.astype(np.uint64) << np.uint64(32) | low
         logsumexp = ExponentialSum(octave=octave.view(np.int32), total=total).log()

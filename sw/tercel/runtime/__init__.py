@@ -1,7 +1,7 @@
 """Generation of text on any device: sampling, streaming, statistics."""
 
 from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
-from tercel.runtime.devices import DEFAULT_DEVICE, device_names, open_device
+from tercel.runtime.devices import DEFAULT_DEVICE, device_class, device_names, open_device
 from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.generator import (
     FinishReason,
@@ -31,6 +31,7 @@ __all__ = [
     "SamplingConfig",
     "TextStream",
     "TextTokenizer",
+    "device_class",
     "device_names",
     "find_model",
     "gumbel",

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from tercel.device.interface import Counters, Device
+from tercel.device import Counters, Device
 from tercel.errors import TercelError
 
 __all__ = ["BenchmarkConfig", "Measurement", "run_benchmark"]

@@ -1,12 +1,12 @@
-"""Devices by name: whatever is installed under the entry points ``tercel.devices``."""
+"""Devices by name, found under the entry points ``tercel.devices``."""
 
 from importlib.metadata import EntryPoint, entry_points
 
-from tercel.device.interface import Device
+from tercel.device import Device, DeviceOptions
 from tercel.errors import TercelError
 from tercel.image import Image
 
-__all__ = ["DEFAULT_DEVICE", "device_names", "open_device"]
+__all__ = ["DEFAULT_DEVICE", "device_class", "device_names", "open_device"]
 
 DEFAULT_DEVICE = "emulator"
 GROUP = "tercel.devices"
@@ -21,35 +21,48 @@ def device_names() -> tuple[str, ...]:
     return tuple(sorted(_entries()))
 
 
-def open_device(name: str, image: Image, *, nodes: int = 8, context: int | None = None) -> Device:
-    """Open a device on an image.
-
-    Parameters
-    ----------
-    name
-        One of :func:`device_names`; its entry point is a callable
-        ``(image, *, nodes, context) -> Device``.
-    image
-    nodes
-        K, the most token nodes of a pass.
-    context
-        KV positions to hold; ``None`` is the model's own.
+def device_class(name: str) -> type[Device]:
+    """The class behind a name; its ``OPTIONS`` are the options of the device.
 
     Raises
     ------
     TercelError
-        If there is no such device, it needs a package that is not installed, or it refuses.
+        If there is no such device, or it needs a package that is not installed.
     """
     entries = _entries()
     if name not in entries:
         known = ", ".join(sorted(entries)) or "none is installed"
         raise TercelError(f"there is no device {name!r}; the known ones are: {known}")
     try:
-        make = entries[name].load()
+        return entries[name].load()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tercel"):
             raise
         raise TercelError(
             f"the device {name!r} needs {error.name}, which is not installed"
         ) from None
-    return make(image, nodes=nodes, context=context)
+
+
+def open_device(name: str, image: Image, options: DeviceOptions | None = None) -> Device:
+    """Open a device on an image.
+
+    Parameters
+    ----------
+    name
+        One of :func:`device_names`; its entry point is a :class:`Device`.
+    image
+        The model.
+    options
+        An instance of the device's ``OPTIONS``; ``None`` is their defaults.
+
+    Raises
+    ------
+    TercelError
+        If there is no such device, it needs a package that is not installed, or it refuses.
+    """
+    kind = device_class(name)
+    if options is None:
+        options = kind.OPTIONS()
+    if not isinstance(options, kind.OPTIONS):
+        raise TypeError(f"the device {name!r} takes {kind.OPTIONS.__name__}, not {options!r}")
+    return kind.open(image, options)

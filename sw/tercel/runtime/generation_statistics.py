@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tercel.device.interface import Counters
+from tercel.device import Counters
 
 __all__ = ["GenerationStatistics"]
 

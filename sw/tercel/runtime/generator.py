@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
-from tercel.device.interface import Counters, Device, PassInterruptedError
+from tercel.device import Counters, Device, PassInterruptedError
 from tercel.errors import TercelError
 from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.sampler import Sampler, SamplingConfig

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tercel.device.interface import Ask, Limits, PassResult
+from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
 from tercel.runtime.noise import SEED_LIMIT, gumbel
 

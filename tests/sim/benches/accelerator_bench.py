@@ -38,10 +38,10 @@ def assert_same(mine, golden):
         assert all(np.array_equal(a[node], b[node]) for node in b), name
 
 
-def assert_same_cache(device_memory, cache, layers, positions):
+def assert_same_cache(device_memory, device, layers, positions):
     """Compare all bytes of the committed positions."""
     for layer in range(layers):
-        mine, golden = device_memory.read_cache(layer, positions), cache.view(layer, positions)
+        mine, golden = (each.read_cache(layer, positions) for each in (device_memory, device))
         for field in dataclasses.fields(golden):
             assert np.array_equal(getattr(mine, field.name), getattr(golden, field.name)), field
 
@@ -67,7 +67,7 @@ async def the_driver_runs_passes(dut):
     places = memory_map(config=image.config, spec=SPEC, context=context)
     model = await begin(dut, words=places.words, pause=pause)
     device = await bridge(AcceleratorDevice)(
-        image, CocotbBoard(model), spec=SPEC, context=context, cycle_limit=100_000
+        image, CocotbBoard(model), spec=SPEC, context=context, timeout=100_000 / 250e6
     )
     golden = EmulatorDevice(image, nodes=SPEC.nodes, context=context)
     for tokens, parents, path in PASSES[:passes]:
@@ -79,7 +79,7 @@ async def the_driver_runs_passes(dut):
         await bridge(device.commit)(path)
         golden.commit(path)
         device_memory = DeviceMemory(model.memory, places)
-        assert_same_cache(device_memory, golden.cache, image.config.layers, golden.length)
+        assert_same_cache(device_memory, golden, image.config.layers, golden.length)
 
 
 @cocotb.test(timeout_time=50, timeout_unit="us")

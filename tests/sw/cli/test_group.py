@@ -75,6 +75,7 @@ def test_installed_commands_stand_after_our_own(tercel, install):
         "run",
         "inspect",
         "bench",
+        "devices",
         "alpha",
         "zeta",
     ]

@@ -35,7 +35,7 @@ def test_a_piped_prompt_loses_one_newline(typed, content, prompt):
 
 def test_a_piped_prompt_is_utf_8(typed):
     typed(b"a\xff")
-    with pytest.raises(TercelError, match="the prompt on standard input must be UTF-8"):
+    with pytest.raises(TercelError, match="the prompt must be UTF-8"):
         piped_prompt()
 
 

@@ -46,6 +46,10 @@ class IdleBoard(Board):
         return self.memory.words
 
     @property
+    def clock_hz(self):
+        return 250e6
+
+    @property
     def bases(self):
         return tuple(BASE + 0x1000 * port for port in range(4))
 
@@ -55,14 +59,17 @@ class IdleBoard(Board):
     def write(self, word, content):
         self.memory.write(word, content)
 
+    def write_port(self, port, word, content):
+        self.memory.write_port(port, word, content)
+
     def read_register(self, offset):
         return self.reported if offset == ERROR else self.fixed.get(offset, 0)
 
     def write_register(self, offset, value):
         self.written.append((offset, value))
 
-    def wait(self, limit):
-        self.limit = limit
+    def wait(self, timeout):
+        self.timeout = timeout
         if self.stuck:
             raise TercelError("the pass takes too long")
 
@@ -73,7 +80,7 @@ class IdleBoard(Board):
         self.written.append("reset")
 
 
-WATCHDOG = (0x24, 1 << 20)
+WATCHDOG = (0x24, 1_000_000)
 BASES = [
     write for port in range(4) for write in ((0x80 + 8 * port, 0x1000 * port), (0x84 + 8 * port, 7))
 ]
@@ -103,14 +110,14 @@ def test_opening_resets_the_accelerator_and_writes_the_tape(tiny, open_device):
 
 def test_a_pass_is_a_program_and_a_start(open_device):
     board = IdleBoard()
-    device = open_device(board, cycle_limit=1234)
+    device = open_device(board, timeout=1.5)
     board.written.clear()
     device.run_pass([1, 2])
     (low, low_value), (high, high_value), (length, commands), start = board.written
     assert (low, high, length) == (0x28, 0x2C, 0x30)
     assert high_value == 0
     assert start == (0x10, 1)
-    assert board.limit == 1234
+    assert board.timeout == 1.5
     program = board.read(low_value, commands)
     assert program.shape[1] == COMMAND_BYTES
     assert program[0, 0] == COMMANDS["begin"].number
@@ -223,13 +230,19 @@ def test_a_pass_that_was_interrupted_is_reset_before_the_next(open_device, monke
 @pytest.mark.parametrize("cycles", [0, 77])
 def test_the_watchdog_may_be_set(open_device, cycles):
     board = IdleBoard()
-    open_device(board, watchdog=cycles)
+    open_device(board, watchdog=cycles / board.clock_hz)
     assert board.written[1] == (0x24, cycles)
 
 
 def test_a_watchdog_beyond_its_register_is_refused(open_device):
-    with pytest.raises(TercelError, match=r"watchdog must be in 0\.\.4294967295 cycles, not -1"):
+    with pytest.raises(TercelError, match=r"watchdog must be in 0\.\.17.2 seconds, not -1"):
         open_device(IdleBoard(), watchdog=-1)
+
+
+def test_a_timeout_that_never_ends_is_refused(open_device):
+    for timeout in (0, float("inf")):
+        with pytest.raises(TercelError, match=f"timeout must be above 0 seconds.*not {timeout}"):
+            open_device(IdleBoard(), timeout=timeout)
 
 
 def test_a_masked_pass_is_not_committed(open_device):

@@ -24,8 +24,8 @@ class Registers(Board):
         self.coming, self.reported, self.resets = list(errors), reported, 0
         self.seen = []
 
-    words = bases = property(lambda self: self.fail())
-    read = write = lambda self, *_: self.fail()
+    words = bases = clock_hz = property(lambda self: self.fail())
+    read = write = write_port = lambda self, *_: self.fail()
 
     def fail(self):
         raise AssertionError("a reset is a matter of registers")
@@ -44,8 +44,8 @@ class Registers(Board):
             assert offset == ERROR
             self.reported &= ~value
 
-    def wait(self, limit):
-        assert limit >= 1 << 16
+    def wait(self, timeout):
+        assert timeout >= 250e-6
         self.seen.append(self.reported)
         self.reported |= self.coming.pop(0)
 
@@ -66,7 +66,7 @@ def test_errors_without_end_are_named():
 
 def test_memory_that_does_not_answer_is_named():
     class Silent(Registers):
-        def wait(self, limit):
+        def wait(self, timeout):
             raise TercelError("no end")
 
     with pytest.raises(TercelError, match=MESSAGE) as caught:

@@ -33,6 +33,10 @@ class InterpretedBoard(Board):
         return self.memory.words
 
     @property
+    def clock_hz(self):
+        return 250e6
+
+    @property
     def bases(self):
         return tuple(0x1_2000_0000 + 0x100000 * port for port in range(self.spec.layout.ports))
 
@@ -42,6 +46,9 @@ class InterpretedBoard(Board):
     def write(self, word, content):
         self.memory.write(word, content)
 
+    def write_port(self, port, word, content):
+        self.memory.write_port(port, word, content)
+
     def read_register(self, offset):
         fixed = {"ID": 0x5452434C, "CAPS": self.spec.caps, "SHAPE": self.spec.shape}
         fixed = {REGISTERS[name]: value for name, value in fixed.items()}
@@ -50,7 +57,7 @@ class InterpretedBoard(Board):
     def write_register(self, offset, value):
         self.registers[offset] = value
 
-    def wait(self, limit):
+    def wait(self, timeout):
         assert self.registers.pop(REGISTERS["CONTROL"]) == CONTROL_START
         for port, base in enumerate(self.bases):
             low, high = (self.registers[REGISTERS["TAPE_BASE0"] + 8 * port + i] for i in (0, 4))

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -120,3 +121,37 @@ def test_a_tape_of_another_layout_is_refused():
     message = "with code 'base3', but the image's is 'index5'; build the image with"
     with pytest.raises(TercelError, match=message):
         KV260.check(PRESETS["0.7b"], LAYOUTS["kv260-index5"])
+
+
+def sidecar(**changes):
+    content = {"format": "tercel accelerator", "version": 2, "spec": json.loads(KV260.to_json())}
+    return json.dumps(content | changes)
+
+
+def test_a_sidecar_is_read(tmp_path):
+    path = tmp_path / "tercel.json"
+    path.write_text(sidecar())
+    assert AcceleratorSpec.load(path) == KV260
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "is no sidecar of an accelerator: its format must be 'tercel accelerator'"),
+        (sidecar(format="other"), "is no sidecar of an accelerator"),
+        (sidecar(version=1), r"has the version 1, but this tercel reads 2; write it again"),
+        (sidecar(spec=None), "the spec must be a JSON object, not NoneType"),
+        (sidecar(spec={"nodes": 8}), "the spec lacks the fields"),
+    ],
+)
+def test_a_file_that_is_no_sidecar_is_refused(tmp_path, text, message):
+    path = tmp_path / "tercel.json"
+    path.write_text(text)
+    with pytest.raises(TercelError, match=message):
+        AcceleratorSpec.load(path)
+
+
+def test_a_missing_sidecar_is_named(tmp_path):
+    with pytest.raises(TercelError, match=r"sidecar .*none.json cannot be read: No such file"):
+        AcceleratorSpec.load(tmp_path / "none.json")

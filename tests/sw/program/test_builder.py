@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tercel.program import COMMANDS, PassBuilder, Request, memory_map, most_commands
+from tercel.program import COMMANDS, Ask, PassBuilder, Request, memory_map, most_commands
 
 NAMES = {command.number: name for name, command in COMMANDS.items()}
 LINEAR = ["norm", "tape", "engine", "dequantise"]
@@ -28,15 +28,11 @@ def build(image, spec):
 
 def whole(image):
     return Request(
+        config=image.config,
         tokens=(1, 2, 40),
         parents=(-1, 0, 0),
         base=5,
-        layer_mask=((True, True),) * image.config.layers,
-        head_rows=image.config.vocab_size,
-        argmax=True,
-        top_k=3,
-        logits=True,
-        hidden=True,
+        ask=Ask(top_k=3, logits=(0,), hidden=(0,)),
     )
 
 
@@ -86,9 +82,10 @@ def test_every_row_that_is_given_is_taken(image, build):
     for bits in range(1 << 2 * layers):
         parts = [bool(bits >> i & 1) for i in range(2 * layers)]
         mask = tuple(zip(parts[0::2], parts[1::2], strict=True))
-        for head_rows in (0, 16):
+        for headed in (False, True):
             for hidden in (False, True):
-                check(build(layer_mask=mask, head_rows=head_rows, hidden=hidden))
+                ask = Ask(argmax=headed, layer_mask=mask, hidden=(0,) * hidden)
+                check(build(ask=ask))
 
 
 def check(program):
@@ -102,7 +99,8 @@ def check(program):
 
 
 def test_a_pass_of_nothing_plays_nothing(image, build):
-    program = build(layer_mask=((False, False),) * image.config.layers, head_rows=0, hidden=False)
+    mask = ((False, False),) * image.config.layers
+    program = build(ask=Ask(argmax=False, layer_mask=mask))
     assert {name for name, _ in program} == {"begin", "rows", "end"}
 
 

@@ -18,8 +18,7 @@ def place(image, spec):
     return memory, where, DeviceMemory(memory, where)
 
 
-def test_the_tape_is_the_images(image, place, monkeypatch):
-    monkeypatch.setattr("tercel.program.device_memory.CHUNK_WORDS", 100)
+def test_the_tape_is_the_images(image, place):
     memory, where, placed = place
     after = memory.read(where.tape.end_word, 1)
     placed.load(image)

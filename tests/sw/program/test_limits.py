@@ -6,7 +6,7 @@ from hypothesis import event, given
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import CODES, TapeLayout
-from tercel.program import COMMANDS, AcceleratorSpec, PassBuilder, Request, memory_map
+from tercel.program import COMMANDS, AcceleratorSpec, Ask, PassBuilder, Request, memory_map
 
 NAMES = {command.number: name for name, command in COMMANDS.items()}
 
@@ -82,21 +82,17 @@ def test_accepted_models_fit_every_command_field(data):
         return
     builder = PassBuilder(config=model, spec=spec, memory_map=where)
     nodes = min(spec.nodes, spec.positions)
-    request = Request(
-        tokens=(model.vocab_size - 1,) * nodes,
-        parents=tuple(range(-1, nodes - 1)),
-        base=spec.positions - nodes,
-        layer_mask=((True, True),) * model.layers,
-        head_rows=model.vocab_size,
-        argmax=True,
-        top_k=spec.top_k,
-        logits=True,
-        hidden=True,
-    )
-    for tokens in (request.tokens, None):
-        program = builder.build(
-            Request(**{**request.__dict__, "tokens": tokens}),
+    every = tuple(range(nodes))
+    ask = Ask(top_k=min(spec.top_k, model.vocab_size), logits=every, hidden=every)
+    for tokens in ((model.vocab_size - 1,) * nodes, None):
+        request = Request(
+            config=model,
+            tokens=tokens,
+            parents=tuple(range(-1, nodes - 1)),
+            base=spec.positions - nodes,
+            ask=ask,
         )
+        program = builder.build(request)
         told = [(NAMES[data[0]], COMMANDS[NAMES[data[0]]].decode(data)) for data in program]
         ((rows, limit),) = [(f["rows"], f["limit"]) for name, f in told if name == "head"]
         assert rows - 16 < limit <= rows

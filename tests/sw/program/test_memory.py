@@ -32,6 +32,24 @@ def test_written_words_are_read_back_and_no_others_change(ports):
     assert (ports == before)[:, ~changed].all()
 
 
+def test_a_port_is_written_as_it_lies(ports):
+    before = ports.copy()
+    memory = StripedMemory(list(ports), port_bytes=4)
+    memory.write_port(1, 3, np.arange(200, 208, dtype=np.uint8))
+    assert memory.read(3, 2)[:, 4:8].reshape(-1).tolist() == list(range(200, 208))
+    before[1, 12:20] = range(200, 208)
+    assert (ports == before).all()
+    with pytest.raises(TercelError, match=r"the words 0\.\.9, not 9\.\.10"):
+        memory.write_port(1, 9, np.zeros(8, np.uint8))
+
+
+def test_content_of_another_shape_is_refused(ports):
+    memory = StripedMemory(ports, port_bytes=4)
+    for content in (np.zeros((2, 8), np.uint8), np.zeros((2, 12), np.int8), np.zeros(12, np.uint8)):
+        with pytest.raises(ValueError, match=r"content must be uint8 \[count, 12\], not"):
+            memory.write(0, content)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_read_is_a_copy(ports, count):
     memory = StripedMemory(ports[:count], port_bytes=8)

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
-from tercel.program import Request
+from tercel.config import PRESETS
+from tercel.program import Ask, Request
 
 
 @pytest.fixture
 def tree():
-    return Request(tokens=None, parents=(-1, 0, 0, 2, 1), base=7, layer_mask=(), head_rows=0)
+    return Request(
+        config=PRESETS["tiny"], tokens=None, parents=(-1, 0, 0, 2, 1), base=7, ask=Ask(argmax=False)
+    )
 
 
 def test_positions_are_depths_from_the_base(tree):

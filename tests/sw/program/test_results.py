@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from tercel import numerics
-from tercel.program import Request, read_hidden, read_logits, read_summary, summary_lines
+from tercel.config import PRESETS
+from tercel.program import Ask, Request, read_hidden, read_logits, read_summary, summary_lines
 
 
 @pytest.fixture
 def request_of():
     def make(**fields):
-        base = {"tokens": (1, 2), "parents": (-1, 0), "base": 0, "layer_mask": (), "head_rows": 40}
-        return Request(**base | fields)
+        ask = Ask(**{"argmax": False, "head_rows": 40} | fields)
+        return Request(config=PRESETS["tiny"], tokens=(1, 2), parents=(-1, 0), base=0, ask=ask)
 
     return make
 
@@ -27,7 +28,7 @@ def words(*lines):
 
 
 def test_only_scales(request_of, head):
-    request = request_of(logits=True)
+    request = request_of(logits=(0,))
     assert summary_lines(request) == 1
     summary = read_summary(words(head[1]), request)
     assert np.array_equal(summary.scale, head[1][:2])

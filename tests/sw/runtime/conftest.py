@@ -21,53 +21,54 @@ class FakeDevice(Device):
     """
 
     def __init__(self, *, script=None, nodes=4, context=64, top_k=16, config=CONFIG):
+        super().__init__(None, Limits(nodes=nodes, context=context, top_k=top_k))
         self._config = config
-        self._limits = Limits(nodes=nodes, context=context, top_k=top_k)
         self._script = script
         self.sequence: list[int] = []
         self.asks: list[Ask] = []
-        self._pending: list[int] = []
-        self._counters = Counters()
+        self._tokens: list[int] = []
+
+    @classmethod
+    def open(cls, image, options):
+        raise NotImplementedError
 
     @property
     def config(self):
         return self._config
 
-    @property
-    def limits(self):
-        return self._limits
-
-    @property
-    def length(self):
-        return len(self.sequence)
-
-    @property
-    def counters(self):
-        return self._counters
-
     def reset(self):
+        super().reset()
         self.sequence = []
 
-    def save(self):
+    def read_cache(self, layer, positions):
         raise NotImplementedError
 
-    def restore(self, cache, length):
+    def _write_cache(self, layer, view):
         raise NotImplementedError
 
-    def run_pass(self, tokens=None, *, embedding_rows=None, parents=None, base=None, ask=Ask()):
-        self.check_pass(tokens, embedding_rows, parents, base, ask)
-        self.asks.append(ask)
-        self._pending = list(tokens)
-        counters = Counters(
+    def _move(self, path):
+        pass
+
+    def commit(self, path):
+        path = list(path)
+        super().commit(path)
+        self.sequence += [self._tokens[node] for node in path]
+
+    def _count(self, request):
+        return Counters(
             passes=1,
-            nodes=len(tokens),
+            nodes=request.nodes,
             tape_bytes_read=1000,
-            kv_bytes_read=10 * self.length,
-            kv_bytes_written=10 * len(tokens),
+            kv_bytes_read=10 * request.base,
+            kv_bytes_written=10 * request.nodes,
         )
-        self._counters += counters
+
+    def _run(self, request, rows):
+        ask, tokens = request.ask, list(request.tokens)
+        self.asks.append(ask)
+        self._tokens = tokens
         logits = np.stack(
-            [self._logits(self.sequence + self._pending[: i + 1]) for i in range(len(tokens))]
+            [self._logits(self.sequence + tokens[: i + 1]) for i in range(len(tokens))]
         )
         order = np.argsort(-logits, axis=1, kind="stable")
         return PassResult(
@@ -75,11 +76,7 @@ class FakeDevice(Device):
             top_ids=order[:, : ask.top_k].astype(np.int32) if ask.top_k else None,
             top_logits=np.take_along_axis(logits, order, 1)[:, : ask.top_k] if ask.top_k else None,
             logits={node: logits[node] for node in ask.logits},
-            counters=counters,
         )
-
-    def commit(self, path):
-        self.sequence += [self._pending[node] for node in path]
 
     def _logits(self, sequence):
         rng = np.random.default_rng(sequence)

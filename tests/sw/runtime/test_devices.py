@@ -3,6 +3,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from tercel.config import PRESETS
+from tercel.device import DeviceOptions
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
@@ -23,7 +24,7 @@ def install(monkeypatch, **values):
 
 def test_the_emulator_is_installed(image):
     assert "emulator" in device_names()
-    device = open_device("emulator", image, nodes=3, context=20)
+    device = open_device("emulator", image, DeviceOptions(nodes=3, context=20))
     assert isinstance(device, EmulatorDevice)
     assert (device.limits.nodes, device.limits.context) == (3, 20)
 
