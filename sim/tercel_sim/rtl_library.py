@@ -1,4 +1,4 @@
-"""The compiled simulation of an accelerator, made once for the same generators."""
+"""The compiled simulation of an accelerator, cached until its generators change."""
 
 import hashlib
 import inspect
@@ -29,14 +29,14 @@ def rtl_verilog(
     cache: BuildCache | None = None,
     progress: Progress = quiet,
 ) -> str:
-    """Verilog of an accelerator, from the cache if no file that it depends on has changed.
+    """Return an accelerator's Verilog, from the cache if no file of the generators changed.
 
     Parameters
     ----------
     registered_reset
-        Whether its reset comes a cycle later (:class:`RegisteredReset`).
+        True to register its reset (:class:`RegisteredReset`).
     progress
-        Told of the emission.
+        Shows the emission.
 
     Raises
     ------
@@ -64,14 +64,14 @@ def rtl_library(
     cache: BuildCache | None = None,
     progress: Progress = quiet,
 ) -> Path:
-    """The library of an accelerator, built if the cache has none.
+    """Return the library of an accelerator, built if the cache has none.
 
-    The kv260's takes minutes, the tiny one's about one.
+    The build takes about a minute for ``tiny``, many for the kv260.
 
     Raises
     ------
     TercelError
-        If a tool is missing, which is told first, the build fails or the cache cannot be written.
+        If a tool is missing (checked first), the build fails or the cache cannot be written.
     """
     cache = BuildCache() if cache is None else cache
     find_verilator()
@@ -91,7 +91,7 @@ def rtl_library(
 
 
 def describe(config: AcceleratorConfig) -> str:
-    """An accelerator in a few words: its preset, if it is one but for the nodes, and its shape."""
+    """Describe an accelerator in a few words: its preset, if only K differs, and its shape."""
     presets = {
         replace(known, tlmm=replace(known.tlmm, nodes=config.nodes)): name
         for name, known in ACCELERATORS.items()
@@ -103,12 +103,12 @@ def describe(config: AcceleratorConfig) -> str:
 
 
 def verilog_name(config: AcceleratorConfig, *, registered_reset: bool) -> str:
-    """Name of the cache's entry of :func:`rtl_verilog`."""
+    """Return the name of :func:`rtl_verilog`'s entry in the cache."""
     return f"{_key(config)}{'-registered' * registered_reset}.v"
 
 
 def _key(config: AcceleratorConfig) -> str:
-    """Of the configuration and all that the generators are made of."""
+    """Return a hash of the configuration and of all sources of the generators."""
     wrapper = inspect.getsource(RegisteredReset)
     digest = hashlib.sha256(f"{version('amaranth')} {config!r} {wrapper}".encode())
     for package in (tercel_hw, tercel):

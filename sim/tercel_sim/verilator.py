@@ -1,4 +1,4 @@
-"""Building a design and its test bench to a shared library, once for the same contents."""
+"""The build of a design and its test bench to a shared library, cached by contents."""
 
 import hashlib
 import importlib.util
@@ -27,19 +27,19 @@ __all__ = [
 SOURCES = Path(__file__).parent / "cpp"
 JOBS = 2
 BUILD_S = 2 * 3600
-"""How long a step of a build may take."""
+"""Limit of a step of a build, in seconds."""
 NAME = re.compile(r"[A-Za-z_]\w*")
 LOG_LINES = 12
-"""Last lines of a failed build's log that the error shows."""
+"""Number of last lines of a failed build's log that the error shows."""
 UNWRITTEN = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|File size limit exceeded|signal 25"
 )
-"""What the tools of a build say where they cannot write, in the C locale; 25 is SIGXFSZ."""
+"""Messages of the build tools when they cannot write, in the C locale; 25 is SIGXFSZ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryConfig:
-    """What a library depends on besides the Verilog.
+    """Parameters of a library besides its Verilog.
 
     Raises
     ------
@@ -54,9 +54,9 @@ class LibraryConfig:
     """Module of the design, with ports ``clk``, ``rst``, ``irq``, ``s_axi_control_*`` and
     ``m_axi_mem{p}_*``."""
     optimise: int = 1
-    """The C++ compiler's level; above 1 it takes twice as long and gains nothing."""
+    """Optimisation level of the C++ compiler: above 1 it compiles twice as long for no gain."""
     waves: bool = False
-    """Whether waves can be written; the simulation is slower then."""
+    """True if waves can be written, which slows the simulation down."""
 
     def __post_init__(self):
         check_integer("ports", self.ports, 1, 16)
@@ -67,7 +67,7 @@ class LibraryConfig:
 
     @property
     def shape(self) -> str:
-        """The header that tells the test bench the shape of the design."""
+        """C++ header of the test bench with the parameters of the design."""
         ports = " ".join(f"DO({port})" for port in range(self.ports))
         return f"""#pragma once
 namespace tercel {{
@@ -79,12 +79,12 @@ constexpr unsigned BEAT_BYTES = {self.data_width // 8};
 
 
 def check_compiler() -> None:
-    """Check that what Verilator needs for a build is installed.
+    """Check that the tools that Verilator needs for a build are installed.
 
     Raises
     ------
     TercelError
-        If it is not; the message names the tool.
+        If a tool is missing; the message names it.
     """
     for tool in ("g++", "make", "perl"):
         if shutil.which(tool) is None:
@@ -92,7 +92,7 @@ def check_compiler() -> None:
 
 
 def find_verilator() -> Path:
-    """The Verilator program of the Python package, whichever of its distributions is installed.
+    """Return the Verilator program of the Python package, from any of its distributions.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def find_verilator() -> Path:
 
 
 def build_environment(program: Path) -> dict[str, str]:
-    """Of a build: without what belongs to another Verilator or to a make around this process."""
+    """Return a build's environment, without variables of another Verilator or of make."""
     foreign = ("VERILATOR_ROOT", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
     makefiles = program.parents[1].rglob("include/verilated.mk")
@@ -127,20 +127,20 @@ def build_library(
     about: dict[str, Any] | None = None,
     progress: Progress = quiet,
 ) -> Path:
-    """The shared library of a design, built if the cache has none for these contents.
+    """Return the shared library of a design, built if the cache has none for its contents.
 
     Parameters
     ----------
     verilog
         Text of the design.
     title, about
-        Of the cache's manifest; by default the name of the top.
+        Fields of the cache's manifest; by default the title is the name of the top.
     progress
-        Told of the steps of a build.
+        Shows the steps of a build.
 
     Returns
     -------
-    The library, named by a hash of all it was made of.
+    Path of the library, named by a hash of its inputs.
 
     Raises
     ------
@@ -179,13 +179,13 @@ def _key(verilog: str, config: LibraryConfig, program: Path) -> str:
 
 
 def _version(program: Path) -> str:
-    """The program's own words; it is a script that needs Perl, which a cached library does not."""
+    """Return the program's version output; it needs Perl, unlike a cached library."""
     headers = sorted(program.parents[1].rglob("include/verilated_config.h"))
     return "".join(header.read_text() for header in headers)
 
 
 def _commands(program: Path, config: LibraryConfig) -> dict[str, list[str]]:
-    """The steps of a build in a folder with the design and the sources."""
+    """Return the steps of a build in a folder with the design and the sources."""
     translate = [
         *(str(program), "--cc", "--exe", "--Mdir", "made"),
         *("--prefix", "Vdesign", "--top-module", config.top, "-o", "library.so"),
@@ -200,7 +200,7 @@ def _commands(program: Path, config: LibraryConfig) -> dict[str, list[str]]:
 
 
 def _run(command: list[str], folder: Path, program: Path) -> str | None:
-    """What a command of a build wrote if it failed."""
+    """Run a command of a build; return its output if it failed, else None."""
     options = {
         "cwd": folder,
         "stdin": subprocess.DEVNULL,
@@ -217,7 +217,7 @@ def _run(command: list[str], folder: Path, program: Path) -> str | None:
 
 
 def _explain(failure: str, config: LibraryConfig, cache: BuildCache, name: str) -> TercelError:
-    """The error of a build by what its tools wrote."""
+    """Return the error of a failed build, from the output of its tools."""
     if found := UNWRITTEN.search(failure):
         return cache.refusal(f"building {config.top} in it ended with {found[0]!r}")
     last = "\n".join(failure.splitlines()[-LOG_LINES:])

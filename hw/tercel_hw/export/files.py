@@ -1,4 +1,4 @@
-"""Writing several files so that none is ever seen half written."""
+"""Writing of several files so that none is ever seen half written."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ def write_files(folder: Path, contents: Mapping[str, str], *, inputs: Iterable[P
     Parameters
     ----------
     inputs
-        Files that the contents are made of; none is replaced.
+        Files that the contents are read from; none of them may be replaced.
 
     Raises
     ------
