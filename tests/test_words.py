@@ -8,16 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (
-    "bench",
-    "quant",
-    "sw/tercel/cli",
-    "sw/tercel/image",
-    "sw/tercel/numerics",
-    "sw/tercel/runtime",
-    "tests/quant",
-    "tests/support",
-)
+FOLDERS = ("bench", "hw", "quant", "sw", "tests/quant", "tests/support", "tests/sw")
 RIDDLE = re.compile(r"(What|Whatever|Who|Whose|Whether|Of)\b")
 
 

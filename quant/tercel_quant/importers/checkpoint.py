@@ -67,7 +67,7 @@ class Checkpoint(abc.ABC):
 
     @abc.abstractmethod
     def floats(self, name: str) -> Tensor:
-        """A tensor that is no ternary matrix, float32.
+        """A tensor other than a linear's matrix, float32.
 
         A norm's gain, for instance ``layers.0.attention_norm``, has the shape (width,);
         ``embedding`` and ``head`` have (vocab_size, hidden_size).

@@ -46,13 +46,13 @@ def bench(
         int, typer.Option("--generated-tokens", "-n", help="tg: tokens one by one; 0: none.")
     ] = 32,
     verify_nodes: Annotated[
-        int, typer.Option("--verify", "-v", help="v1 to vN: a pass of so many nodes; 0: none.")
+        int, typer.Option("--verify", "-v", help="v1 to vN: a pass of 1 to N nodes; 0: none.")
     ] = 8,
     depth: Annotated[
         int, typer.Option("--depth", "-d", help="Positions in the cache before every test.")
     ] = 0,
     repetitions: Annotated[
-        int, typer.Option("--repetitions", "-r", help="Of every test, after a warm-up.")
+        int, typer.Option("--repetitions", "-r", help="Runs of each test, after a warm-up.")
     ] = 5,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
@@ -64,9 +64,9 @@ def bench(
 ) -> None:
     """Measure a model on a device.
 
-    pp is prompt processing, tg text generation, vK one pass that checks K nodes: its milliseconds
-    beside those of v1 are the price of speculation. Tokens are random; tokenisation and sampling
-    are left out. Values are mean and standard deviation.
+    pp is prompt processing, tg text generation, vK one pass that verifies K nodes; its time over
+    that of v1 is the cost of speculation. Tokens are random; tokenisation and sampling are not
+    measured. Values are mean and standard deviation.
     """
     config = BenchmarkConfig(
         prompt_tokens=prompt_tokens,

@@ -73,14 +73,14 @@ def run(
         bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="JSON lines: one a token, then one with the whole.")
+        bool, typer.Option("--json", help="JSON lines: one per token, then a summary.")
     ] = False,
 ) -> None:
     """Continue a text.
 
-    The prompt is the option's, or standard input if that is no terminal (without its last
-    newline), or a line typed at the terminal. Filters apply in the order temperature, top-k,
-    top-p, min-p. Standard output gets the text alone. Ctrl-C ends the text.
+    The prompt is that of --prompt, else standard input without its last newline, or, at a terminal,
+    each line typed. Filters apply in the order temperature, top-k, top-p, min-p. Only the text goes
+    to standard output. Ctrl-C ends the text.
     """
     seed = secrets.randbits(32) if seed is None else seed
     config = GenerationConfig(

@@ -28,16 +28,16 @@ __all__ = ["TIMEOUT", "WATCHDOG", "AcceleratorDevice"]
 
 WORD_MASK = 0xFFFFFFFF
 TIMEOUT = 4.0
-"""Seconds, far beyond any pass."""
+"""Default timeout of a pass in seconds, far longer than any pass."""
 WATCHDOG = 0.004
-"""Seconds, far beyond any time that the memory may take."""
+"""Default watchdog in seconds, far longer than any memory latency."""
 
 
 class AcceleratorDevice(Device):
     """A model on an accelerator.
 
-    Opening it resets the accelerator and writes the tape into its memory. A pass that fails leaves
-    the committed positions as they are; the accelerator is reset.
+    The constructor resets the accelerator and writes the tape to its memory. After a failed pass
+    the accelerator is reset and the committed positions are unchanged.
 
     Parameters
     ----------
@@ -46,19 +46,19 @@ class AcceleratorDevice(Device):
     board
         The accelerator and its memory.
     spec
-        The parameters with which it was built.
+        The parameters of the accelerator.
     context
-        KV positions to hold; ``None`` is as many as the model and the accelerator have.
+        KV positions of the cache; ``None`` is the most that model and accelerator support.
     timeout
         Seconds after which a pass counts as stuck.
     watchdog
-        Seconds without any progress after which the accelerator itself reports an error; 0 is
-        never.
+        Seconds without progress after which the accelerator itself reports an error; 0 turns the
+        watchdog off.
 
     Raises
     ------
     TercelError
-        If the accelerator is another one than ``spec`` says or cannot run the model.
+        If the accelerator does not match ``spec`` or cannot run the model.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class AcceleratorDevice(Device):
         self._spec = spec
         self._timeout = timeout
         self._ready = False
-        """The accelerator may be started: not after a pass that did not end well."""
+        """True if the accelerator can be started: false after a failed pass until a reset."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
         self._check_bases()
@@ -119,7 +119,7 @@ class AcceleratorDevice(Device):
         return self._answer(request)
 
     def _check_bases(self) -> None:
-        """Compare the end of what each port reads and writes with what it addresses."""
+        """Check that the address bits of the ports reach the end of the memory."""
         size = self._map.words * self._map.layout.port_bytes
         most = 1 << self._spec.address_width
         for port, base in enumerate(self._board.bases):
@@ -131,7 +131,7 @@ class AcceleratorDevice(Device):
                 )
 
     def _identify(self) -> None:
-        """Compare the accelerator's first registers with the spec."""
+        """Compare the accelerator's identification registers with the spec."""
         found = self._read("ID")
         if found != IDENTITY:
             raise TercelError(
@@ -165,7 +165,7 @@ class AcceleratorDevice(Device):
         Raises
         ------
         TercelError
-            If the accelerator reports an error or does not come to the end.
+            If the accelerator reports an error or does not finish in time.
         """
         if not self._ready:
             self._prepare()
@@ -188,7 +188,7 @@ class AcceleratorDevice(Device):
             self._recover(failure)
 
     def _recover(self, failure: TercelError) -> NoReturn:
-        """Reset the accelerator after a failure, and raise what that comes to."""
+        """Reset the accelerator after a failure, and raise an error with both outcomes."""
         try:
             self._prepare()
         except TercelError as error:
@@ -228,7 +228,13 @@ class AcceleratorDevice(Device):
 
 
 def _watchdog_cycles(watchdog: float, clock_hz: float) -> int:
-    """The register's value for a watchdog in seconds, at least one cycle unless it is off."""
+    """Value of the watchdog register for a time in seconds, at least 1 unless it is off.
+
+    Raises
+    ------
+    TercelError
+        If the register cannot express the time.
+    """
     most = WORD_MASK / clock_hz
     if not 0 <= watchdog <= most:
         raise TercelError(f"watchdog must be in 0..{most:.3g} seconds, not {watchdog:g}")

@@ -10,9 +10,9 @@ __all__ = ["Board"]
 
 ALL = 0xFFFFFFFF
 RESET_SECONDS = 250e-6
-"""More than memory that answers takes for all that it can be asked at a time."""
+"""Wait in a reset, longer than a working memory takes for all outstanding requests."""
 RESET_ERRORS = 16
-"""Errors that may come up while what was asked for comes in."""
+"""Errors that a reset tolerates while outstanding requests are answered."""
 
 
 class Board(Memory):
@@ -21,51 +21,52 @@ class Board(Memory):
     @property
     @abc.abstractmethod
     def clock_hz(self) -> float:
-        """The accelerator's clock."""
+        """Frequency of the accelerator's clock in Hz."""
 
     @property
     @abc.abstractmethod
     def bases(self) -> tuple[int, ...]:
-        """Byte address of word 0 on each port, as the accelerator sees it."""
+        """Byte address of word 0 on each port, in the accelerator's address space."""
 
     @abc.abstractmethod
     def read_register(self, offset: int) -> int:
-        """The 32-bit register at a byte offset."""
+        """Read the 32-bit register at a byte offset."""
 
     @abc.abstractmethod
     def write_register(self, offset: int, value: int) -> None:
-        """Set the 32-bit register at a byte offset."""
+        """Write the 32-bit register at a byte offset."""
 
     @abc.abstractmethod
     def wait(self, timeout: float) -> None:
-        """Let the accelerator run until its pass has ended or it reports an error.
+        """Wait until the accelerator's pass has ended or it reports an error.
 
         Parameters
         ----------
         timeout
-            Seconds, of simulated time on a board whose clock is simulated.
+            Limit in seconds; simulated time on a simulated board.
 
         Raises
         ------
         TercelError
-            If neither has come by then.
+            If neither happens within the limit.
         """
 
     def end_wait(self) -> None:
-        """Let a :meth:`wait` that is under way and may last raise :class:`PassInterruptedError`.
+        """End a running :meth:`wait`, which then raises :class:`PassInterruptedError`.
 
-        May be called from a signal handler or another thread.
+        May be called from a signal handler or another thread. Boards with short waits may ignore
+        it.
         """
 
     def reset(self) -> None:
-        """Reset the accelerator, which first lets the memory answer what it was asked.
+        """Reset the accelerator, which first waits for outstanding memory requests.
 
-        Its registers keep their values but for errors, which are cleared; memory stays.
+        The reset clears the error register; other registers and memory are unchanged.
 
         Raises
         ------
         TercelError
-            If it does not come out of the reset. It still does when the memory answers at last.
+            If the reset does not end in time. It may still end when the memory answers later.
         """
         self.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_RESET_MASK"])
         stuck = None

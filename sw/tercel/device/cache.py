@@ -33,7 +33,7 @@ class KVCache:
         return config.kv_heads * 2 * (config.head_size + 2)
 
     def write(self, layer: int, slot: int, keys: Float32, values: Float32) -> None:
-        """Quantise and store float32 ``[N, kv_heads, head_size]`` from ``slot`` on."""
+        """Quantise float32 ``[N, kv_heads, head_size]`` into the positions from ``slot`` on."""
         nodes = slice(slot, slot + len(keys))
         for rows, data, scales in (
             (keys, self._keys, self._key_scales),
@@ -44,7 +44,7 @@ class KVCache:
             scales[layer, :, nodes] = scale.T
 
     def store(self, layer: int, rows: CacheView) -> None:
-        """Take over the first positions of a layer as they are."""
+        """Copy quantised rows into the first positions of a layer."""
         positions = slice(rows.keys.shape[1])
         self._keys[layer, :, positions] = rows.keys
         self._values[layer, :, positions] = rows.values
@@ -52,7 +52,7 @@ class KVCache:
         self._value_scales[layer, :, positions] = rows.value_scales
 
     def view(self, layer: int, positions: int) -> CacheView:
-        """The first ``positions`` of a layer; no copy."""
+        """The first ``positions`` of a layer, not copied."""
         return CacheView(
             keys=self._keys[layer, :, :positions],
             key_scales=self._key_scales[layer, :, :positions],

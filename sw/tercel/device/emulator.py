@@ -31,7 +31,7 @@ class EmulatorDevice(Device):
     nodes
         K, the most nodes of a pass.
     context
-        KV positions to hold; ``None`` is the model's own.
+        KV positions of the cache; ``None`` is the model's context.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class EmulatorDevice(Device):
         self._cache.gather(self._length, path)
 
     def _run(self, request: Request, rows: Float32 | None) -> PassResult:
-        # BLAS threads that wait for each other by spinning are ruinous on a busy machine.
+        # Spinning BLAS threads slow a busy machine down by orders of magnitude.
         with self._blas.limit(limits=1, user_api="blas"):
             stream = self._weights.embed(request.tokens or ()) if rows is None else rows
             stream = self._layers(stream, request)

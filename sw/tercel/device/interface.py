@@ -1,4 +1,4 @@
-"""The one verb of every device: a pass of K token nodes over the whole model, then a commit."""
+"""The interface of every device: a pass of up to K token nodes through the model, then a commit."""
 
 import abc
 from collections.abc import Sequence
@@ -23,11 +23,17 @@ __all__ = ["Device", "PassInterruptedError", "check_token_ids", "context_remedy"
 
 
 class PassInterruptedError(Exception):
-    """A pass was ended by :meth:`Device.interrupt`; the cache is as before it."""
+    """A pass was ended by :meth:`Device.interrupt`; the cache is unchanged."""
 
 
 def check_token_ids(tokens: Sequence[int], config: ModelConfig) -> None:
-    """Raise a :class:`TercelError` unless every token is an id of a model's vocabulary."""
+    """Check that every token is an id of a model's vocabulary.
+
+    Raises
+    ------
+    TercelError
+        If one is not.
+    """
     for token in tokens:
         if not 0 <= token < config.vocab_size:
             raise TercelError(
@@ -37,7 +43,7 @@ def check_token_ids(tokens: Sequence[int], config: ModelConfig) -> None:
 
 
 def context_remedy(positions: int, config: ModelConfig) -> str:
-    """What else helps where so many positions exceed a context: the end of a message."""
+    """End of a message about ``positions`` that exceed a context: a further remedy."""
     most = config.context
     if positions > most:
         return f"since {most} positions are the model's maximum"
@@ -45,21 +51,21 @@ def context_remedy(positions: int, config: ModelConfig) -> str:
 
 
 class Device(abc.ABC):
-    """A model on a device, with one sequence's KV cache.
+    """A model on a device, with the KV cache of one sequence.
 
-    The checks, the committed length and the counters are here, so that every device refuses the
-    same things in the same words; an implementation computes passes and keeps the cache.
+    The base class checks arguments and keeps the committed length and the counters, so that all
+    devices behave alike; a subclass computes passes and stores the cache.
 
     Parameters
     ----------
     image
         The model.
     limits
-        The largest pass.
+        Limits of a pass.
     """
 
     OPTIONS: ClassVar[type[DeviceOptions]] = DeviceOptions
-    """The options that :meth:`open` takes."""
+    """Type of the options of :meth:`open`."""
 
     def __init__(self, image: Image, limits: Limits):
         self._image = image
@@ -67,7 +73,7 @@ class Device(abc.ABC):
         self._length = 0
         self._counters = Counters()
         self._pending: tuple[int, ...] | None = None
-        """Parents of the pass that may be committed."""
+        """Parents of the pass that can be committed; ``None`` if there is none."""
 
     @classmethod
     def open(cls, image: Image, options: DeviceOptions) -> "Device":
@@ -83,7 +89,7 @@ class Device(abc.ABC):
         Raises
         ------
         TercelError
-            If the device refuses the model or an option.
+            If the device cannot run the model or an option is invalid.
         """
         raise NotImplementedError(f"{cls.__name__} is opened by its constructor alone")
 
@@ -102,7 +108,7 @@ class Device(abc.ABC):
 
     @property
     def counters(self) -> Counters:
-        """Sums over all passes."""
+        """Counters summed over all passes."""
         return self._counters
 
     def run_pass(
@@ -114,26 +120,28 @@ class Device(abc.ABC):
         base: int | None = None,
         ask: Ask = Ask(),
     ) -> PassResult:
-        """Run N nodes through the model once; the cache does not advance before :meth:`commit`.
+        """Run N nodes through the model; the cache does not advance before :meth:`commit`.
 
         Parameters
         ----------
         tokens
             N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and
-            ``embedding_rows``.
+            ``embedding_rows`` is given.
         embedding_rows
-            ``[N, hidden_size]`` residual streams to start from instead of token embeddings, finite.
+            Finite ``[N, hidden_size]`` initial residual streams in place of token embeddings.
         parents
             N indices, ``parents[0] == -1`` and ``0 <= parents[i] < i``; ``None`` is a chain.
         base
-            Position of node 0; must equal :attr:`length` (``None`` is just that).
+            Position of node 0; must equal :attr:`length`, which is the default.
+        ask
+            The results wanted.
 
         Raises
         ------
         TercelError
-            If the input breaks a rule; the cache is then as before.
+            If an argument breaks a rule; the cache is then unchanged.
         PassInterruptedError
-            If :meth:`interrupt` was called meanwhile.
+            If :meth:`interrupt` was called during the pass.
         """
         parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
         request = Request(
@@ -154,15 +162,15 @@ class Device(abc.ABC):
         return result
 
     def commit(self, path: Sequence[int]) -> None:
-        """Keep the KV of the nodes of ``path`` and advance.
+        """Keep the KV of a path of nodes and advance the position.
 
-        A path is node 0, then each a child of the one before.
+        A path starts with node 0; every further node is a child of the one before.
 
         Raises
         ------
         TercelError
-            If there is no pass to commit, the pass masked a layer's attention, or ``path`` is no
-            such chain.
+            If there is no pass to commit, the pass masked a layer's attention, or ``path`` is not
+            a path.
         """
         path = self.check_path(path, self._pending)
         if path != list(range(len(path))):
@@ -171,36 +179,36 @@ class Device(abc.ABC):
         self._pending = None
 
     def interrupt(self) -> None:
-        """Let the pass under way, if there is one and it may last, end soon.
+        """Ask a running pass to end soon.
 
         :meth:`run_pass` then raises :class:`PassInterruptedError`. May be called from a signal
-        handler or another thread. A device whose passes are short need do nothing.
+        handler or another thread. Devices with short passes may ignore it.
         """
 
     def reset(self) -> None:
-        """Forget the cache: the next pass starts a new sequence at position 0."""
+        """Clear the cache: the next pass starts a new sequence at position 0."""
         self._length = 0
         self._pending = None
 
     def save(self) -> KVCache:
-        """A copy of the committed positions, to be restored when they are wanted again."""
+        """A copy of the committed positions, for :meth:`restore`."""
         cache = KVCache(config=self.config, positions=self._length)
         for layer in range(self.config.layers):
             cache.store(layer, self.read_cache(layer, self._length))
         return cache
 
     def restore(self, cache: KVCache, length: int) -> None:
-        """Continue after the first ``length`` positions of a cache instead of those committed.
+        """Replace the committed positions by a copy of the first ``length`` positions of a cache.
 
-        They are copied. Whichever device computed them, the next pass gives the same bits.
+        The next pass gives the same bits for caches of every device.
 
         Raises
         ------
         TercelError
-            If the cache is another model's, or has fewer positions, or they exceed the context.
+            If the cache belongs to another model, has fewer positions, or exceeds the context.
         """
         self.check_cache(cache, length)
-        self.reset()  # a restoring that is interrupted leaves nothing to continue after
+        self.reset()  # an interrupted restore leaves an empty cache
         for layer in range(self.config.layers):
             self._write_cache(layer, cache.view(layer, length))
         self._length = length
@@ -215,20 +223,20 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def _run(self, request: Request, rows: Float32 | None) -> PassResult:
-        """Compute a checked pass; its counters are left to the caller.
+        """Compute a checked pass; the caller sets the counters.
 
         Parameters
         ----------
         rows
-            ``[N, hidden_size]``, flushed, where the request has no tokens.
+            ``[N, hidden_size]``, flushed, if the request has no tokens; else ``None``.
         """
 
     @abc.abstractmethod
     def _move(self, path: list[int]) -> None:
-        """Move the KV of a path's nodes to the slots behind the committed positions."""
+        """Move the KV of a path's nodes to the positions after the committed ones."""
 
     def _count(self, request: Request) -> Counters:
-        """Bytes that a pass moves: played segments, the cache, the rows it fetches."""
+        """Bytes that a pass moves: tape segments, the cache, embedding and rope rows."""
         attentions = sum(attention for attention, _ in request.layer_mask)
         row = attentions * KVCache.position_bytes(self.config)
         return Counters(
@@ -242,7 +250,13 @@ class Device(abc.ABC):
         )
 
     def prefill(self, tokens: Sequence[int]) -> None:
-        """Commit ``tokens`` in passes of K nodes without running the head."""
+        """Run and commit ``tokens`` in passes of K nodes without the head.
+
+        Raises
+        ------
+        TercelError
+            If a token is unknown or the tokens exceed the context; the cache is then unchanged.
+        """
         self.check_tokens(tokens)
         if self.length + len(tokens) > self.limits.context:
             raise TercelError(
@@ -256,7 +270,13 @@ class Device(abc.ABC):
             self.commit(range(len(chunk)))
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
-        """Raise a :class:`TercelError` unless every token is an id of the vocabulary."""
+        """Check that every token is an id of the vocabulary.
+
+        Raises
+        ------
+        TercelError
+            If one is not.
+        """
         check_token_ids(tokens, self.config)
 
     def check_pass(
@@ -267,7 +287,13 @@ class Device(abc.ABC):
         base: int | None,
         ask: Ask,
     ) -> list[int]:
-        """Check the arguments of :meth:`run_pass`; return the parents in full."""
+        """Check the arguments of :meth:`run_pass`; return the parents, with the default filled in.
+
+        Raises
+        ------
+        TercelError
+            If an argument breaks a rule.
+        """
         if (tokens is None) == (embedding_rows is None):
             raise TercelError("a pass takes either tokens or embedding_rows, exactly one of them")
         nodes = 0
@@ -306,7 +332,16 @@ class Device(abc.ABC):
     def check_path(path: Sequence[int], parents: Sequence[int] | None) -> list[int]:
         """Check the argument of :meth:`commit` against the pass's parents; return it as a list.
 
-        ``parents`` is ``None`` if there is no pass that may be committed.
+        Parameters
+        ----------
+        path
+        parents
+            ``None`` if there is no pass to commit.
+
+        Raises
+        ------
+        TercelError
+            If there is no pass to commit or the path breaks a rule.
         """
         if parents is None:
             raise TercelError(
@@ -324,7 +359,13 @@ class Device(abc.ABC):
         return path
 
     def check_cache(self, cache: KVCache, length: int) -> None:
-        """Check the arguments of :meth:`restore`."""
+        """Check the arguments of :meth:`restore`.
+
+        Raises
+        ------
+        TercelError
+            If one breaks a rule.
+        """
         layers, kv_heads, positions, head_size = cache.shape
         config = self.config
         expected = config.layers, config.kv_heads, config.head_size
@@ -343,7 +384,7 @@ class Device(abc.ABC):
             )
 
     def context_remedy(self, positions: int) -> str:
-        """What else helps where so many positions exceed the context: the end of a message."""
+        """End of a message about ``positions`` that exceed the context: a further remedy."""
         return context_remedy(positions, self.config)
 
     def _check_base(self, base: int, nodes: int) -> None:

@@ -1,4 +1,4 @@
-"""Options of devices, as dataclasses that check themselves and can be read from text."""
+"""Options of devices: dataclasses that can be parsed from text."""
 
 import dataclasses
 import types
@@ -20,7 +20,7 @@ def option(default: Any, description: str) -> Any:
     Parameters
     ----------
     default
-        ``None`` leaves the choice to the device.
+        Default value; ``None`` leaves the choice to the device.
     description
         One line for the user.
     """
@@ -29,10 +29,10 @@ def option(default: Any, description: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceOptions:
-    """Options that every device has; a device with more of them declares a subclass.
+    """Options of every device; a device with further options declares a subclass.
 
-    Fields have the type ``int``, ``float``, ``str``, ``bool`` or ``Path``, or one of these or
-    ``None``, and are made by :func:`option`.
+    Fields are of type ``int``, ``float``, ``str``, ``bool`` or ``Path``, optionally or ``None``,
+    and defined by :func:`option`.
     """
 
     context: int | None = option(None, "positions of the KV cache; by default as many as fit")
@@ -40,21 +40,21 @@ class DeviceOptions:
 
 
 def parse_options(kind: type[Options], settings: Mapping[str, str], **others: Any) -> Options:
-    """Options from text, as a command line gives them.
+    """Parse options from the text of a command line.
 
     Parameters
     ----------
     kind
         The device's dataclass of options.
     settings
-        Values as text by name.
+        Option name to value as text.
     others
-        Values that are typed already; ``None`` leaves the default.
+        Values that need no parsing; ``None`` leaves the default.
 
     Raises
     ------
     TercelError
-        If the device has no such option, it is given twice, or its value is none of its type.
+        If an option is unknown, is given twice, or its text is not of its type.
     """
     known = {field.name for field in dataclasses.fields(kind)}
     if unknown := sorted(set(settings) - known):
@@ -69,7 +69,7 @@ def parse_options(kind: type[Options], settings: Mapping[str, str], **others: An
 
 
 def describe_options(kind: type[DeviceOptions]) -> list[tuple[str, str, str]]:
-    """Name, default and description of every option."""
+    """Name, default as text (empty for ``None``) and description of every option."""
     rows = []
     for field in dataclasses.fields(kind):
         default = "" if field.default is None else str(field.default)

@@ -10,19 +10,19 @@ __all__ = ["Counters", "Limits", "PassResult"]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Largest pass of a device."""
+    """Limits of a device's passes."""
 
     nodes: int
-    """K, the most token nodes of a pass."""
+    """Most token nodes of a pass, K."""
     context: int
-    """The most KV positions, committed and of the pass together."""
+    """Most KV positions, including those of the pass."""
     top_k: int
-    """The largest top-k."""
+    """Largest top-k."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counters:
-    """Work of a device since it was opened; bytes are those that cross its memory ports."""
+    """Work of a device since it was opened; bytes are transfers on its memory ports."""
 
     passes: int = 0
     nodes: int = 0
@@ -47,19 +47,22 @@ class Counters:
 
 @dataclass(frozen=True, kw_only=True)
 class PassResult:
-    """The answer to an :class:`~tercel.program.Ask`; fields not asked for are ``None`` or empty."""
+    """The results of a pass of N nodes; those not in its :class:`~tercel.program.Ask` are absent.
+
+    Absent results are ``None`` or empty.
+    """
 
     argmax: npt.NDArray[np.int32] | None = None
-    """``[N]``."""
+    """``[N]`` rows of the highest logit; ties go to the lower row."""
     top_ids: npt.NDArray[np.int32] | None = None
-    """``[N, top_k]``, best first; ties go to the lower row."""
+    """``[N, top_k]`` rows of the highest logits, highest first; ties go to the lower row."""
     top_logits: npt.NDArray[np.float32] | None = None
-    """``[N, top_k]``."""
+    """``[N, top_k]`` logits of :attr:`top_ids`."""
     logsumexp: npt.NDArray[np.float64] | None = None
-    """``[N]``, natural logarithm, over the rows that took part."""
+    """``[N]`` natural logarithm of the sum of exponentials over the head's rows."""
     logits: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Node to ``[rows]``."""
+    """Logits ``[rows]`` by node."""
     hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Node to ``[hidden_size]``."""
+    """Residual stream ``[hidden_size]`` before the final norm, by node."""
     counters: Counters = Counters()
-    """Those of this pass alone."""
+    """Counters of this pass alone."""

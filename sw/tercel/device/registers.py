@@ -1,14 +1,14 @@
-"""The accelerator's registers as the driver uses them: byte offsets, and fields in place.
+"""The registers that the driver uses: byte offsets, and masks of fields.
 
-The hardware generator owns the map; a test compares the two.
+The hardware generator defines the register map; a test compares the two.
 """
 
 __all__ = ["IDENTITY", "MAJOR", "REGISTERS", "error_names"]
 
 IDENTITY = int.from_bytes(b"TRCL", "big")
-"""What the register ``id`` shows."""
+"""Value of the register ``id``."""
 MAJOR = 0
-"""Major version of the contract that this driver keeps."""
+"""Major version of the register interface that this driver supports."""
 
 REGISTERS = {
     "ID": 0x00,

@@ -1,4 +1,4 @@
-"""A model's tensors as the emulator multiplies them."""
+"""A model's tensors in the emulator's format."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from tercel.numerics.float32 import Float32
 __all__ = ["ModelWeights"]
 
 FLOAT_WEIGHTS = 1 << 26
-"""Models up to this many ternary weights are held as float32, which the BLAS takes as it is."""
+"""Most ternary weights of a model that is stored as float32, which the BLAS needs."""
 
 
 class ModelWeights:
-    """Unpacked once from the image: a trit is a byte, or a float32 in small models."""
+    """A model's tensors, unpacked from an image; trits are int8, or float32 in small models."""
 
     def __init__(self, image: Image):
         config = image.config
@@ -57,13 +57,13 @@ class ModelWeights:
         return numerics.dequantise(sums, scale)
 
     def embed(self, tokens: Sequence[int]) -> Float32:
-        """The tokens' residual streams, float32 ``[N, hidden_size]``."""
+        """Dequantised embedding rows, float32 ``[N, hidden_size]``."""
         rows, scales = self._embedding
         ids = np.asarray(tokens, np.int64)
         return numerics.dequantise(rows[ids].astype(np.int32), scales[ids, None])
 
     def rope(self, positions: Sequence[int]) -> tuple[Float32, Float32]:
-        """Cosines and sines, float32 ``[N, head_size/2]`` each."""
+        """Cosines and sines of N positions, float32 ``[N, head_size/2]`` each."""
         cosine, sine = self._rope
         where = np.asarray(positions, np.int64)
         return cosine[where], sine[where]

@@ -1,4 +1,4 @@
-"""Pass programs: what the driver tells the accelerator."""
+"""Pass programs: requests, commands, and the layout of the accelerator's memory."""
 
 from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.builder import PassBuilder

@@ -19,7 +19,7 @@ __all__ = ["AcceleratorSpec"]
 ENGINE, HEADS, HEAD = COMMANDS["engine"], COMMANDS["heads"], COMMANDS["head"]
 SIDECAR_FORMAT = "tercel accelerator"
 SIDECAR_VERSION = 2
-"""Changes when a reader would misunderstand: 2 names the driver's part ``spec``."""
+"""Version of the sidecar; 2 since the driver's part is named ``spec``."""
 LIMITS = {
     "nodes": (1, 16),
     "positions": (1, HEADS.most("base")),
@@ -29,19 +29,19 @@ LIMITS = {
     "sweeps": (1, HEADS.most("query_heads")),
     "slices": (1, HEAD.most("slices")),
     "top_k": (1, HEAD.most("top_k")),
-    # The head plays whole blocks.
+    # The head reads whole row blocks.
     "rows": (1, HEAD.most("rows") // ROW_BLOCK * ROW_BLOCK),
     "address_width": (ADDRESS_BITS, 64),
 }
 MOST_PORT_BYTES = 16
 LEAST_WORD_BYTES = 16
 MOST_LAYERS = (1 << 16) - 1
-"""A program is one run, counted in 24 bits: of so many layers it has a third of its words."""
+"""A program is one run with a 24-bit length, a third of which this many layers take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorSpec(JsonDataclass):
-    """The limits of an accelerator.
+    """The parameters and limits of an accelerator.
 
     Raises
     ------
@@ -52,20 +52,20 @@ class AcceleratorSpec(JsonDataclass):
     WHAT: ClassVar[str] = "spec"
 
     layout: TapeLayout
-    """The tape it plays; a mapping of its fields will do."""
+    """Layout of its tapes, or a mapping of the layout's fields."""
     nodes: int
-    """Lanes of a pass, K."""
+    """Number of lanes, K."""
     positions: int
-    """Most positions that a query sees."""
+    """Most positions that a query attends to."""
     hidden: int
     """Widest residual stream."""
     columns: int
     """Widest input of a linear."""
     head_size: int
     sweeps: int
-    """Most query heads: sweeps over the cache if every lane has a node."""
+    """Most query heads, which is the number of KV sweeps if every lane has a node."""
     slices: int
-    """Most slices of all query heads together, and of the residual stream."""
+    """Most slices of all query heads together, and most slices of the residual stream."""
     top_k: int
     """Largest top-k."""
     rows: int
@@ -113,12 +113,12 @@ class AcceleratorSpec(JsonDataclass):
 
     @classmethod
     def load(cls, path: Path) -> "AcceleratorSpec":
-        """The spec in a sidecar, as ``tercel hdl`` writes it beside the Verilog.
+        """Read the spec from a sidecar, which ``tercel hdl`` writes beside the Verilog.
 
         Raises
         ------
         TercelError
-            If the file cannot be read or is no sidecar that this version knows.
+            If the file cannot be read or is not a sidecar of this version.
         """
         try:
             sidecar = json.loads(path.read_text())
@@ -142,23 +142,29 @@ class AcceleratorSpec(JsonDataclass):
 
     @property
     def caps(self) -> int:
-        """What the register ``caps`` shows."""
+        """Value of the register ``caps``: nodes, ports, bytes of a port's beat, weight code."""
         layout = self.layout
         code = list(CODES).index(layout.code)
         return self.nodes | layout.ports << 8 | layout.port_bytes << 16 | code << 24
 
     @property
     def shape(self) -> int:
-        """What the register ``shape`` shows."""
+        """Value of the register ``shape``: tables and block rows."""
         return self.layout.tables | self.layout.block_rows - 1 << 16
 
     @property
     def line_bytes(self) -> int:
-        """Bytes of a result line: a 32-bit number of each lane, in whole beats of a port."""
+        """Bytes of a line: a 32-bit number per lane, rounded up to beats of a port."""
         return -(-4 * self.nodes // self.layout.port_bytes) * self.layout.port_bytes
 
     def check(self, config: ModelConfig, layout: TapeLayout) -> None:
-        """Raise a :class:`TercelError` unless this accelerator runs the model on that tape."""
+        """Check that this accelerator can run a model with a tape of ``layout``.
+
+        Raises
+        ------
+        TercelError
+            If the layout is another one or the model exceeds a limit.
+        """
         for field in fields(layout):
             mine, theirs = getattr(self.layout, field.name), getattr(layout, field.name)
             if mine != theirs:
@@ -168,7 +174,7 @@ class AcceleratorSpec(JsonDataclass):
                 )
         widest = max(columns for _, columns in config.linears().values())
         slices = self.layout.words(config.head_size)
-        layer = segments(replace(config, layers=1), layout)  # all are alike
+        layer = segments(replace(config, layers=1), layout)  # all layers are equal
         ternary = [segment for segment in layer if segment.kind == "ternary"]
         blocks = max(-(-segment.rows // layout.block_rows) for segment in ternary)
         row_chunks = max(segment.rows * layout.chunks(segment.columns).count for segment in ternary)

@@ -1,4 +1,4 @@
-"""From what a pass is asked to the commands that tell the accelerator so."""
+"""Builder of pass programs: the commands of one request."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ ENGINE, HEAD = range(2)
 TO_ROTARY, TO_RESIDUAL, TO_GATE = range(3)
 ACTIVATIONS = ("silu", "relu2")
 MOST_NODES = 16
-"""Bits of a node's ancestors."""
+"""Bits of a node's row in the ancestor mask."""
 
 
 def _bits(value: float | np.float32) -> int:
@@ -38,17 +38,18 @@ def _encode(name: str, **fields: int) -> bytes:
 class PassBuilder:
     """Writes the programs of one model on one accelerator.
 
-    The dispatcher hands out commands in order and units wait for each other's streams, so a
-    command must come before anything that its unit's partners could be stuck behind: what takes a
-    row is told right after what gives it, and every row that is given is taken.
+    The dispatcher issues commands in order, and units wait for each other's streams. To avoid
+    deadlock, the command of a row's consumer directly follows that of its producer, and every
+    produced row is consumed.
 
     Parameters
     ----------
     config
         The model.
     spec
+        The accelerator.
     memory_map
-        Where its tape, cache and results lie.
+        The areas of tape, cache and results.
 
     Raises
     ------
@@ -65,9 +66,9 @@ class PassBuilder:
         self._segments = {segment.name: segment for segment in segments(config, spec.layout)}
 
     def build(self, request: Request) -> list[bytes]:
-        """The program of a pass, encoded.
+        """The encoded commands of a pass.
 
-        The first tape is called for before the rows are loaded, so that it comes meanwhile.
+        The first tape command precedes the loads of the rows, so that both overlap.
         """
         operations = list(self._operations(request))
         number = COMMANDS["tape"].number
@@ -78,7 +79,7 @@ class PassBuilder:
         return [begin, *first, *self._rows(request), *operations, _encode("end")]
 
     def _rows(self, request: Request) -> Iterator[bytes]:
-        """Load the residual stream, lanes without a node with zeros, and the rotations."""
+        """Load the residual stream, with zeros in lanes without a node, and the rope rows."""
         width = self._config.hidden_size
         if request.nodes < self._spec.nodes:
             yield self._row(ZERO_ROWS, lane=0, elements=width)
@@ -159,7 +160,7 @@ class PassBuilder:
         if request.ask.hidden and (head or not parts):
             yield self._residual(REPLAY, TO_DUMP)
         if request.ask.hidden or (parts and not head):
-            # Without a consumer the last sums are dumped, even if nobody reads them.
+            # The last sums need a consumer, so they are dumped even if nothing reads them.
             width = self._config.hidden_size
             yield _encode("dump", address=self._map.hidden.first_word, width=width)
         if head:
@@ -211,7 +212,7 @@ class PassBuilder:
         yield from self._linear(f"{prefix}down", FROM_GATE, TO_RESIDUAL)
 
     def _linear(self, name: str, source: int, target: int) -> Iterator[bytes]:
-        """Quantise a row, multiply it with a matrix and send the result on."""
+        """Quantise a row, multiply it by a matrix, scale the sums and send them to ``target``."""
         segment = self._segments[name]
         chunks = self._layout.chunks(segment.columns)
         starts = [part.start for part in segment.parts]

@@ -1,8 +1,8 @@
-"""The commands of a pass program: what each unit of the accelerator can be told.
+"""The commands of a pass program and their fields.
 
-A program is a list of commands of 64 bytes each: the unit's number in the first byte, three bytes
-of zeros, then the unit's fields, packed from the lowest bit without gaps. Addresses count words;
-floats are bit patterns. The driver encodes from this table and the hardware slices by it.
+A program is a list of commands of 64 bytes each: the command's number in the first byte, three zero
+bytes, then the fields, packed from the lowest bit without gaps. Addresses count words; floats are
+bit patterns. The driver encodes by this table and the hardware decodes by it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ __all__ = ["ABSENT", "ADDRESS_BITS", "COMMANDS", "COMMAND_BYTES", "HEADER_BITS",
 COMMAND_BYTES = 64
 HEADER_BITS = 32
 ABSENT = (1 << 20) - 1
-"""Row number of a part that a linear does not have."""
+"""Start row of a part that a linear does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Command:
     Raises
     ------
     ValueError
-        If the fields do not fit.
+        If the fields do not fit in a command.
     """
 
     name: str
@@ -75,12 +75,12 @@ class Command:
 
 
 ADDRESS_BITS = 32
-"""Of a word address."""
+"""Bits of a word address."""
 FLOAT = 32
 ROW = 20
-"""Bits of a number of rows."""
+"""Bits of a row count."""
 WIDTH = 16
-"""Bits of a row's number of elements."""
+"""Bits of the number of elements of a row."""
 
 CACHE = {
     "full": 4,
@@ -91,13 +91,13 @@ CACHE = {
     "row_words": 20,
     "head_stride": 24,
 }
-"""Where the cache lies: slices of a row, the first KV head's block, and strides in it."""
+"""Layout of the KV cache: slices of a row, the block of the first KV head, and strides in words."""
 
 TABLE = {
-    # What the program was made for: registers `caps` and `shape`.
+    # Expected values of the registers `caps` and `shape`.
     "begin": {"caps": 32, "shape": 32},
-    # Fetch a row: 0 int8 embedding with a scale, whose words are those of every 16th address,
-    # 1 float32 embedding, 2 cosines and sines; 3: no words, zeros in all lanes.
+    # Load a row into a lane: 0 int8 embedding with a scale, from every 16th word, 1 float32
+    # embedding, 2 cosines and sines; or 3, without a read, zeros into all lanes.
     "rows": {
         "kind": 2,
         "lane": 8,
@@ -109,7 +109,7 @@ TABLE = {
     },
     # The residual stream: 0 add a linear's output, 1 replay; to 0 norm or 1 dump.
     "residual": {"operation": 1, "target": 1, "width": WIDTH},
-    # Norm and quantise a row from 0 residual, 1 gate, 2 attention for 0 engine, 1 head.
+    # Normalise and quantise a row from 0 residual, 1 gate, 2 attention, for 0 engine, 1 head.
     "norm": {
         "source": 2,
         "target": 1,
@@ -120,7 +120,7 @@ TABLE = {
         "address": ADDRESS_BITS,
         "words": 16,
     },
-    # Play tape to 0 engine, 1 head.
+    # Read tape for 0 engine, 1 head.
     "tape": {"target": 1, "address": ADDRESS_BITS, "words": 32},
     # Multiply a ternary matrix.
     "engine": {
@@ -135,7 +135,7 @@ TABLE = {
     # Scale the sums and send them to 0 rotary, 1 residual, 2 gate.
     "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW},
     # Rotate and quantise heads, write keys and values: full slices of a position are `slice_words`
-    # apart, half ones begin at `half_at`.
+    # words apart, half slices start at word `half_at`.
     "heads": {
         "query_heads": 8,
         "kv_heads": 8,
@@ -146,8 +146,8 @@ TABLE = {
     },
     # Activation of 0 silu, 1 relu2 times up.
     "gate": {"activation": 1, "width": WIDTH},
-    # Attention in sweeps, so many over each KV head, of `heads` query heads, at most `head_slots` a
-    # sweep in lanes `lanes_per_head` apart; bit `16 i + j` of ancestors: node i sees node j.
+    # Attention of `heads` query heads per KV head, at most `head_slots` per KV sweep, in lanes
+    # `lanes_per_head` apart; bit `16 i + j` of ancestors: node i attends to node j.
     "attention": {
         "sweeps": 8,
         "sweeps_per_kv_head": 8,
@@ -161,7 +161,7 @@ TABLE = {
         **CACHE,
         "ancestors": 256,
     },
-    # Play the head and write what was asked for; top_k 0 is no top-k.
+    # Run the head on its tape and write the results wanted; top_k 0 is no top-k.
     "head": {
         "rows": ROW,
         "limit": ROW,
@@ -174,7 +174,7 @@ TABLE = {
         "logits_address": ADDRESS_BITS,
         "summary_address": ADDRESS_BITS,
     },
-    # Write rows that a unit dumps.
+    # Write a residual stream to memory.
     "dump": {"address": ADDRESS_BITS, "width": WIDTH},
     # The pass ends when all units are idle.
     "end": {},
@@ -184,4 +184,4 @@ COMMANDS = {
     name: Command(name=name, number=number, fields=fields)
     for number, (name, fields) in enumerate(TABLE.items(), 1)
 }
-"""All commands by name; numbers start from 1, so that empty memory is no command."""
+"""All commands by name; numbers start from 1, so that zeroed memory is no command."""

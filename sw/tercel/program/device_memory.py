@@ -1,4 +1,4 @@
-"""The accelerator's memory by what lies in it."""
+"""The contents of the accelerator's memory: tape, program, rows, cache, results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,25 +16,28 @@ from tercel.program.memory_map import Area, MemoryMap
 __all__ = ["DeviceMemory"]
 
 SCALES_BYTES = 4
-"""Of a position: those of its key and of its value."""
+"""Bytes of the two scales of a position, of its key and of its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Region:
-    """Where positions follow each other: a word for each KV head, and the bytes of a position."""
+    """Consecutive positions of a slice or of the scales, in the block of each KV head."""
 
     words: list[int]
+    """First word for each KV head."""
     size: int
+    """Bytes of a position."""
 
 
 class DeviceMemory:
-    """What the host writes for a pass, reads after it, and moves between passes.
+    """Access of the host to the areas of the accelerator's memory.
 
     Parameters
     ----------
     memory
+        The memory as words.
     memory_map
-        Where things lie.
+        The areas.
 
     Raises
     ------
@@ -53,7 +56,7 @@ class DeviceMemory:
         self._map = memory_map
 
     def load(self, image: Image) -> None:
-        """Write the tape, each port's region as it lies in the image."""
+        """Write the tape; each port's part is copied from the image unchanged."""
         for port, content in enumerate(image.tape):
             self._memory.write_port(port, self._map.tape.first_word, content)
 
@@ -62,18 +65,18 @@ class DeviceMemory:
         self._write(self._map.program.first_word, np.frombuffer(b"".join(commands), np.uint8))
 
     def write_rows(self, rows: Float32) -> None:
-        """Write the residual streams ``[N, hidden_size]`` that nodes start from."""
+        """Write the initial residual streams of N nodes, ``[N, hidden_size]``."""
         padded = np.zeros((len(rows), self._map.layout.padded(4 * rows.shape[1])), np.uint8)
         padded[:, : 4 * rows.shape[1]] = rows.astype("<f4").view(np.uint8)
         self._write(self._map.rows.first_word, padded.reshape(-1))
 
     def read_lines(self, area: Area, count: int) -> npt.NDArray[np.uint32]:
-        """The first ``count`` result lines of an area, ``[count, line bytes / 4]``."""
+        """Read the first ``count`` lines of an area, ``[count, line bytes / 4]``."""
         content = self._read(area.first_word, count * self._map.line_bytes)
         return content.reshape(count, -1).view("<u4").astype(np.uint32, copy=False)
 
     def read_cache(self, layer: int, positions: int) -> CacheView:
-        """The first positions of a layer's keys, values and scales."""
+        """Read the first positions of a layer's keys, values and scales."""
         keys, values = self._rows(layer)
         pairs = self._take(self._scales(layer), positions).view("<u2").astype(np.uint16, copy=False)
         size = self._map.config.head_size
@@ -107,7 +110,7 @@ class DeviceMemory:
                     self._move(word, region.size, base, path)
 
     def _rows(self, layer: int) -> list[list["_Region"]]:
-        """Where the slices of a layer's keys lie, and those of its values."""
+        """Regions of the slices of a layer's keys, and of its values."""
         where = self._map
         starts, sizes = where.slices.starts(where.context), where.slices.sizes()
         return [
@@ -119,7 +122,7 @@ class DeviceMemory:
         ]
 
     def _scales(self, layer: int) -> "_Region":
-        """Where the pairs of scales of a layer lie."""
+        """Region of a layer's pairs of scales."""
         first = 2 * self._map.cache_row_words
         return _Region(words=[block + first for block in self._blocks(layer)], size=SCALES_BYTES)
 
@@ -127,18 +130,18 @@ class DeviceMemory:
         return [self._map.block(layer, head) for head in range(self._map.config.kv_heads)]
 
     def _join(self, regions: Sequence["_Region"], positions: int) -> npt.NDArray[np.int8]:
-        """Slices side by side, ``[KV heads, positions, bytes]``."""
+        """Read regions and join them to ``[KV heads, positions, bytes]``."""
         parts = [self._take(region, positions) for region in regions]
         return np.concatenate(parts, axis=-1).view(np.int8)
 
     def _take(self, region: "_Region", positions: int) -> npt.NDArray[np.uint8]:
-        """``[KV heads, positions, region.size]``."""
+        """Read a region, ``[KV heads, positions, region.size]``."""
         size = region.size
         heads = [self._read(word, positions * size).reshape(-1, size) for word in region.words]
         return np.stack(heads)
 
     def _put(self, region: "_Region", content: npt.NDArray[np.uint8]) -> None:
-        """Write ``[KV heads, positions, region.size]``."""
+        """Write a region, ``[KV heads, positions, region.size]``."""
         for word, head in zip(region.words, content, strict=True):
             self._write(word, np.ascontiguousarray(head).reshape(-1))
 
@@ -152,12 +155,12 @@ class DeviceMemory:
         self._memory.write(word + first, content)
 
     def _read(self, word: int, size: int) -> npt.NDArray[np.uint8]:
-        """So many bytes from a word on."""
+        """Read ``size`` bytes from a word on."""
         content = self._memory.read(word, self._map.layout.words(size))
         return np.ascontiguousarray(content).reshape(-1)[:size]
 
     def _write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
-        """Write bytes from a word on, and zeros to the end of the last."""
+        """Write bytes from a word on, padded with zeros to a whole word."""
         padded = np.zeros(self._map.layout.padded(len(content)), np.uint8)
         padded[: len(content)] = content
         self._memory.write(word, padded.reshape(-1, self._map.layout.word_bytes))

@@ -1,4 +1,4 @@
-"""How an accelerator's lanes are shared by the query heads of a KV head."""
+"""Assignment of an accelerator's lanes to the query heads of a KV head."""
 
 from dataclasses import dataclass
 
@@ -6,27 +6,27 @@ __all__ = ["LanePlan", "lanes_per_head_choices"]
 
 
 def lanes_per_head_choices(lanes: int) -> tuple[int, ...]:
-    """Possible numbers of lanes of a query head: powers of two, and all of them."""
+    """Possible numbers of lanes per head: the powers of two below ``lanes``, and ``lanes``."""
     powers = [1 << bit for bit in range(lanes.bit_length()) if 1 << bit < lanes]
     return (*powers, lanes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanePlan:
-    """Node n of head slot s of a sweep has lane ``s * lanes_per_head + n``.
+    """The assignment of lanes: node n in head slot s has lane ``s * lanes_per_head + n``.
 
-    A sweep over the cache of a KV head serves as many of its query heads as there are lanes for,
-    each in a *head slot*; the rest is left to the next sweep.
+    A KV sweep serves as many of the KV head's query heads as fit in the lanes, each in a *head
+    slot*; further sweeps serve the others.
     """
 
     lanes: int
     nodes: int
     heads: int
-    """Query heads of a KV head."""
+    """Query heads per KV head."""
 
     @property
     def lanes_per_head(self) -> int:
-        """Lanes of a query head."""
+        """Lanes per query head: the smallest choice that holds all nodes."""
         return next(
             lanes_per_head
             for lanes_per_head in lanes_per_head_choices(self.lanes)
@@ -35,10 +35,10 @@ class LanePlan:
 
     @property
     def head_slots(self) -> int:
-        """Query heads of a sweep, at most."""
+        """Most query heads in a sweep."""
         return min(self.heads, self.lanes // self.lanes_per_head)
 
     @property
     def sweeps(self) -> int:
-        """Sweeps over the cache of a KV head."""
+        """Number of sweeps per KV head."""
         return -(-self.heads // self.head_slots)

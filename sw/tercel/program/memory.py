@@ -1,4 +1,4 @@
-"""The accelerator's memory as the host sees it."""
+"""The host's view of the accelerator's memory."""
 
 import abc
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Memory(abc.ABC):
-    """Bytes in words, which an implementation spreads over its ports."""
+    """Memory that is addressed in words; an implementation stripes them over its ports."""
 
     @property
     @abc.abstractmethod
@@ -24,7 +24,7 @@ class Memory(abc.ABC):
 
     @abc.abstractmethod
     def read(self, word: int, count: int) -> Bytes:
-        """A copy of ``count`` words from ``word`` on, uint8 ``[count, word bytes]``."""
+        """Copy ``count`` words from ``word`` on, uint8 ``[count, word bytes]``."""
 
     @abc.abstractmethod
     def write(self, word: int, content: Bytes) -> None:
@@ -36,12 +36,12 @@ class Memory(abc.ABC):
 
 
 class StripedMemory(Memory):
-    """Words over the plain bytes of ports (:mod:`tercel.image.striping`).
+    """Memory in one array of bytes per port, striped as in :mod:`tercel.image.striping`.
 
     Parameters
     ----------
     ports
-        uint8 ``[bytes]`` of each port, all as many, not copied.
+        uint8 ``[bytes]`` of each port, of equal length, not copied.
     port_bytes
         Bytes of a word on one port.
     """

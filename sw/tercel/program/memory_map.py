@@ -1,4 +1,4 @@
-"""What lies where in the accelerator's memory."""
+"""The areas of the accelerator's memory."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from tercel.program.slices import Slices
 __all__ = ["Area", "MemoryMap", "memory_map", "most_commands"]
 
 SUMMARY_LINES = 6
-"""Result lines of the head besides the best rows: scales, argmax, sums."""
+"""Lines of the summary without the top-k: scales, argmax (2), sums of exponentials (3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +29,25 @@ class Area:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryMap:
-    """Areas one after the other, from word 0 on; made by :func:`memory_map`."""
+    """Consecutive areas from word 0 on; computed by :func:`memory_map`."""
 
     layout: TapeLayout
     line_bytes: int
-    """Bytes of a result line."""
+    """Bytes of a line."""
     config: ModelConfig
     context: int
     """Positions of the cache."""
     tape: Area
     cache: Area
-    """Of each layer and KV head a block: keys and values by :attr:`slices`, scales."""
+    """One block per layer and KV head: keys by :attr:`slices`, values likewise, scales."""
     rows: Area
-    """Float32 rows that the host gives instead of tokens, one a node."""
+    """Float32 rows from the host in place of token embeddings, one per node."""
     program: Area
     summary: Area
     logits: Area
-    """A line of unscaled logits a row of the head."""
+    """Unscaled logits, one line per row of the head."""
     hidden: Area
-    """A line of the residual stream an element."""
+    """Residual streams, one line per element."""
 
     @property
     def words(self) -> int:
@@ -56,7 +56,7 @@ class MemoryMap:
 
     @property
     def slices(self) -> Slices:
-        """How keys and values are cut."""
+        """The slices of a key or value."""
         return Slices(word_bytes=self.layout.word_bytes, elements=self.config.head_size)
 
     @property
@@ -66,7 +66,7 @@ class MemoryMap:
 
     @property
     def head_stride(self) -> int:
-        """Words of a block of the cache."""
+        """Words of a cache block, which is the distance of neighbouring KV heads."""
         return 2 * self.cache_row_words + self.layout.words(4 * self.context)
 
     @property
@@ -75,17 +75,17 @@ class MemoryMap:
         return self.layout.words(4 * self.config.hidden_size)
 
     def block(self, layer: int, head: int = 0) -> int:
-        """First word of a block of the cache."""
+        """First word of a cache block."""
         return self.cache.first_word + (layer * self.config.kv_heads + head) * self.head_stride
 
 
 def most_commands(config: ModelConfig, spec: AcceleratorSpec) -> int:
-    """Commands of the longest program: 11 an attention, 10 an MLP, 2 a node, 8 others."""
+    """Commands of the longest program: 11 per attention, 10 per MLP, 2 per node, 8 others."""
     return 21 * config.layers + 2 * spec.nodes + 8
 
 
 def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> MemoryMap:
-    """Lay out the memory for a model on an accelerator.
+    """Compute the memory map of a model on an accelerator.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> M
     Raises
     ------
     TercelError
-        If ``context`` is more than the model or the accelerator has, or the memory is more than it
-        addresses.
+        If ``context`` exceeds the model's or the accelerator's, or the memory exceeds the
+        accelerator's address space.
     """
     most = min(config.context, spec.positions)
     if not 1 <= context <= most:

@@ -1,4 +1,4 @@
-"""A pass over a tree of token nodes, checked and complete."""
+"""The request of a pass over a tree of token nodes."""
 
 from dataclasses import dataclass, field
 
@@ -12,20 +12,21 @@ __all__ = ["Ask", "Request"]
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """The results wanted of a pass. An ask of nothing skips the head."""
+    """The results wanted of a pass. Without argmax, top-k and logits the head is skipped."""
 
     argmax: bool = True
-    """The best row of every node."""
+    """Return the row of the highest logit of every node."""
     top_k: int = 0
-    """The best rows of every node with their logits, and the log of the sum of all exponentials."""
+    """Return this many rows of the highest logits of every node with their logits, and the
+    log-sum-exp over all rows; 0 returns neither."""
     logits: tuple[int, ...] = ()
-    """Nodes whose whole logits are wanted."""
+    """Nodes whose logits of all rows are returned."""
     hidden: tuple[int, ...] = ()
-    """Nodes whose residual stream before the final norm is wanted."""
+    """Nodes whose residual stream before the final norm is returned."""
     layer_mask: tuple[tuple[bool, bool], ...] | None = None
-    """Per layer, whether its attention and its MLP take part; ``None`` is all of them."""
+    """Per layer, whether its attention and its MLP are run; ``None`` runs all."""
     head_rows: int | None = None
-    """Only the first so many rows of the head; ``None`` is the whole vocabulary."""
+    """Number of rows of the head to run, from row 0; ``None`` is the whole vocabulary."""
 
     @property
     def needs_head(self) -> bool:
@@ -34,7 +35,7 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A pass, already checked.
+    """A pass after its checks.
 
     Parameters
     ----------
@@ -44,9 +45,9 @@ class Request:
 
     config: ModelConfig
     tokens: tuple[int, ...] | None
-    """A token a node; ``None``: rows of the residual stream that the host gives."""
+    """One token per node; ``None`` if the host provides rows of the residual stream."""
     parents: tuple[int, ...]
-    """-1 for node 0, an earlier node for the others."""
+    """Parent of each node: -1 for node 0, an earlier node for the others."""
     base: int
     """Position of node 0: the number of committed positions."""
     ask: Ask = field(default_factory=Ask)
@@ -57,19 +58,19 @@ class Request:
 
     @property
     def head_rows(self) -> int:
-        """Rows of the head that count; 0 leaves the head out."""
+        """Rows of the head to run; 0 skips the head."""
         if not self.ask.needs_head:
             return 0
         return self.config.vocab_size if self.ask.head_rows is None else self.ask.head_rows
 
     @property
     def layer_mask(self) -> tuple[tuple[bool, bool], ...]:
-        """Per layer, whether its attention and its MLP take part."""
+        """Per layer, whether its attention and its MLP are run."""
         return self.ask.layer_mask or ((True, True),) * self.config.layers
 
     @property
     def commits(self) -> bool:
-        """Whether the pass writes the KV of every layer, so that it can be committed."""
+        """True if the pass writes the KV of every layer, so that it can be committed."""
         return all(attention for attention, _ in self.layer_mask)
 
     def positions(self) -> list[int]:
@@ -80,7 +81,7 @@ class Request:
         return positions
 
     def ancestors(self) -> npt.NDArray[np.bool_]:
-        """``[N, N]``: row i marks the nodes that node i sees, itself included."""
+        """``[N, N]``: row i marks the nodes that node i attends to, itself included."""
         seen = np.eye(self.nodes, dtype=bool)
         for node, parent in enumerate(self.parents[1:], 1):
             seen[node] |= seen[parent]

@@ -1,4 +1,4 @@
-"""From the lines that an accelerator writes to numbers."""
+"""Decoding of the result lines that an accelerator writes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from tercel.program.request import Request
 __all__ = ["Summary", "read_hidden", "read_logits", "read_summary", "summary_lines"]
 
 Lines = npt.NDArray[np.uint32]
-"""``[lines, lanes]``; lanes without a node mean nothing."""
+"""Lines ``[lines, lanes]``; the values of lanes without a node are undefined."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What the head found, for N nodes; ``None`` where it was not asked."""
+    """The head's results for N nodes; ``None`` for those not asked for."""
 
     scale: Float32
-    """``[N]``: logits are unscaled ones times this."""
+    """``[N]`` activation scales: a logit is the unscaled logit times this."""
     argmax: Int32 | None
     top_ids: Int32 | None
     top_logits: Float32 | None
@@ -34,12 +34,12 @@ def _ranks(request: Request) -> int:
 
 
 def summary_lines(request: Request) -> int:
-    """Lines of the summary of a pass with a head."""
+    """Number of lines in the summary of a pass with a head."""
     return 1 + 2 * request.ask.argmax + (3 if request.ask.top_k else 0) + 2 * _ranks(request)
 
 
 def read_summary(lines: Lines, request: Request) -> Summary:
-    """The summary in its :func:`summary_lines` lines."""
+    """Decode the summary from its :func:`summary_lines` lines."""
     lines = np.ascontiguousarray(lines[:, : request.nodes])
     scale, rest = lines[0].view(np.float32), lines[1:]
     argmax = top_ids = top_logits = logsumexp = None
@@ -59,11 +59,11 @@ def read_summary(lines: Lines, request: Request) -> Summary:
 
 
 def read_logits(lines: Lines, scale: Float32, nodes: Iterable[int]) -> dict[int, Float32]:
-    """Node to logits, float32 ``[rows]``, from a line of unscaled ones a row."""
+    """Logits, float32 ``[rows]``, by node, from one line of unscaled logits per row."""
     unscaled = lines.view(np.float32)
     return {node: numerics.multiply(unscaled[:, node], scale[node]) for node in nodes}
 
 
 def read_hidden(lines: Lines, nodes: Iterable[int]) -> dict[int, Float32]:
-    """Node to residual stream, float32 ``[hidden_size]``, from a line an element."""
+    """Residual streams, float32 ``[hidden_size]``, by node, from one line per element."""
     return {node: lines.view(np.float32)[:, node].copy() for node in nodes}

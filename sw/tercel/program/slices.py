@@ -1,4 +1,4 @@
-"""Rows of int8 in slices of a memory word."""
+"""Slices of int8 rows in memory words."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ __all__ = ["Slices"]
 
 @dataclass(frozen=True, kw_only=True)
 class Slices:
-    """How rows are cut for the dense engine, which takes a word of them at a time.
+    """The slices of rows for the dense engine, which takes one word at a time.
 
-    A row has ``full`` slices of a word. What remains of it is a full slice too, or, if it is at
-    most half a word, a half one: then a word holds the half slices of two rows. Slices of many rows
-    lie one behind the other: all rows' first, all rows' second, ..., all rows' half ones.
+    A row has ``full`` slices of a word each. A rest of at most half a word is a half slice, and a
+    word holds the half slices of two rows; a longer rest is a full slice. Rows are stored slice by
+    slice: the first slice of all rows, then the second of all, and so on, half slices last.
     """
 
     word_bytes: int
     elements: int
-    """Of a row."""
+    """Elements of a row."""
 
     @property
     def half(self) -> bool:
-        """Whether there is a half slice."""
+        """True if a row has a half slice."""
         return 0 < self.elements % self.word_bytes <= self.word_bytes // 2
 
     @property
@@ -34,13 +34,13 @@ class Slices:
         return -(-self.elements // self.word_bytes)
 
     def words(self, rows: int) -> int:
-        """Words of that many rows."""
+        """Words of ``rows`` rows."""
         return self.full * rows + self.half * (rows + 1) // 2
 
     def starts(self, rows: int) -> list[int]:
-        """The first word of each slice of that many rows."""
+        """First word of each slice, for ``rows`` rows."""
         return [index * rows for index in range(self.count)]
 
     def sizes(self) -> list[int]:
-        """Bytes of a row in each slice; what its elements do not fill means nothing."""
+        """Bytes of a row in each slice; bytes beyond its elements are undefined."""
         return [self.word_bytes] * self.full + [self.word_bytes // 2] * self.half

@@ -31,7 +31,7 @@ BASE = 0x7_0000_0000
 
 
 class IdleBoard(Board):
-    """An accelerator that does nothing, or fails as it is told."""
+    """An accelerator that does nothing, or fails as programmed."""
 
     def __init__(self, registers=None, words=1 << 14):
         layout = SPEC.layout
@@ -142,7 +142,7 @@ def test_another_accelerator_is_refused(open_device, register, value, message):
 
 
 def test_memory_beyond_the_accelerators_addresses_is_refused(tiny):
-    """Of a port's addresses, the bits above would be lost."""
+    """Higher address bits of a port would be lost."""
     spec = dataclasses.replace(SPEC, address_width=34)
     with pytest.raises(TercelError, match=r"port 0 must end at 0x400000000, .* 34 address bits"):
         AcceleratorDevice(tiny, IdleBoard(), spec=spec)

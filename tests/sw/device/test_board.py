@@ -1,4 +1,4 @@
-"""What every board's reset does, on registers that fail as they are told."""
+"""The reset of every board, on registers with programmed failures."""
 
 import pytest
 
