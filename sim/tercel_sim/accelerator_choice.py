@@ -1,4 +1,4 @@
-"""The accelerator that plays an image: a preset, or one of the user's own."""
+"""The choice of the accelerator that plays an image: a preset, or a user's own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +18,14 @@ def choose_accelerator(
     file: Path | None = None,
     nodes: int | None = None,
 ) -> AcceleratorConfig:
-    """An accelerator that can run the image's model.
+    """Return an accelerator that can run the image's model.
 
     Parameters
     ----------
     image
         The model.
     name
-        A preset; without one and without a file it is the preset that plays the image's tape.
+        Preset; without one and without a file, the preset that plays the image's tape.
     file
         Parameters as JSON, or an accelerator's sidecar.
     nodes
@@ -52,12 +52,12 @@ def choose_accelerator(
 
 
 def accelerator_for(image: Image, *, nodes: int | None = None) -> AcceleratorConfig:
-    """The preset that plays the image's tape, with K = ``nodes``, by default its own.
+    """Return the preset that plays the image's tape, with K = ``nodes``, by default its own.
 
     Raises
     ------
     TercelError
-        If there is none.
+        If there is no such preset.
     """
     for config in ACCELERATORS.values():
         if config.layout == image.layout:
@@ -70,12 +70,12 @@ def accelerator_for(image: Image, *, nodes: int | None = None) -> AcceleratorCon
 
 
 def with_nodes(config: AcceleratorConfig, nodes: int | None) -> AcceleratorConfig:
-    """An accelerator with another K; ``None`` leaves it as it is.
+    """Return an accelerator with another K, or itself for ``None``.
 
     Raises
     ------
     TercelError
-        If none has so many.
+        If no accelerator can have so many lanes.
     """
     if nodes is None:
         return config

@@ -1,4 +1,4 @@
-"""The driver's board in a cocotb bench."""
+"""The board of the driver in a cocotb bench."""
 
 import math
 
@@ -12,9 +12,9 @@ __all__ = ["CocotbBoard"]
 
 
 class CocotbBoard(Board):
-    """A model of the accelerator as the driver drives it, by calls that return when it has.
+    """Board of a cocotb model of the accelerator, with blocking calls.
 
-    They must come from a function that ``cocotb.task.bridge`` made awaitable::
+    The calls must come from a function that ``cocotb.task.bridge`` made awaitable::
 
         board = CocotbBoard(model)
         device = await bridge(AcceleratorDevice)(image, board, spec=spec)
@@ -23,9 +23,9 @@ class CocotbBoard(Board):
     Parameters
     ----------
     model
-        The model.
+        Model of the accelerator.
     clock_hz
-        The frequency of the bench's clock.
+        Frequency of the bench's clock.
     """
 
     def __init__(self, model: AcceleratorModel, *, clock_hz: float = 250e6):

@@ -1,7 +1,7 @@
 """The commands ``tercel simulate`` and ``tercel cache``.
 
-What needs the extra is imported when a command runs: ``tercel --help`` stays quick, and works
-without it.
+Modules that need the extra are imported when a command runs, so ``tercel --help`` stays quick and
+works without it.
 """
 
 import json
@@ -31,7 +31,7 @@ __all__ = ["cache", "simulate"]
 
 EVIDENCE = "cycle-accurate simulation"
 ENDLESS = 1 << 63
-"""A cycle that no simulation comes to."""
+"""A cycle that no simulation reaches."""
 
 CacheOption = Annotated[
     Path | None,
@@ -179,7 +179,7 @@ def cache(
 
 
 def _show(run: "MeasuredRun", memory: "DdrConfig", facts: dict, as_json: bool) -> None:
-    """Print what the passes took that came to their end."""
+    """Print the measurements of the complete passes."""
     from tercel_sim.measurement import summarise
     from tercel_sim.measurement_table import measurement_table
 
@@ -215,7 +215,7 @@ def _show(run: "MeasuredRun", memory: "DdrConfig", facts: dict, as_json: bool) -
 
 
 def _sequence(image: Image, prompt: str | None, tokens: str | None) -> list[int]:
-    """The tokens to continue."""
+    """Return the tokens to continue."""
     if prompt is not None and tokens is not None:
         raise TercelError("give --prompt or --tokens, not both")
     if prompt is not None:

@@ -1,4 +1,4 @@
-"""The simulated accelerator and the emulator side by side: every bit must be the same."""
+"""The lockstep test of the simulated accelerator and the emulator, equal in every bit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -14,28 +14,28 @@ __all__ = ["Lockstep", "MismatchError"]
 
 
 class MismatchError(AssertionError):
-    """The accelerator has other bits than the emulator."""
+    """The accelerator's bits differ from the emulator's."""
 
 
 class Lockstep:
-    """Runs every pass on both devices and compares all that they say and keep.
+    """Runs every pass on both devices and compares their results and caches.
 
     Parameters
     ----------
     rtl
         The simulated accelerator.
     emulator
-        The emulator, with the same model, at the same position.
+        The emulator with the same model at the same position.
 
     Attributes
     ----------
     passes : int
-        How many were compared.
+        Number of compared passes.
 
     Raises
     ------
     MismatchError
-        By every method that runs passes: names what differs.
+        By every method that runs passes; the message names the differences.
     """
 
     def __init__(self, rtl: RtlDevice, emulator: EmulatorDevice):
@@ -45,7 +45,7 @@ class Lockstep:
     def run_pass(
         self, tokens: Sequence[int] | None = None, *, ask: Ask = Ask(), **arguments
     ) -> PassResult:
-        """A pass on both; the arguments are those of the devices."""
+        """Run a pass on both devices, with the arguments of their ``run_pass``."""
         mine = self.rtl.run_pass(tokens, ask=ask, **arguments)
         golden = self.emulator.run_pass(tokens, ask=ask, **arguments)
         for name, where in _differences(mine, golden):
@@ -63,7 +63,7 @@ class Lockstep:
         self._compare_cache(self.rtl.length, ())
 
     def step(self, tokens: Sequence[int], *, path: Sequence[int] | None = None, **arguments):
-        """A pass and the commit of a path, by default of all nodes."""
+        """Run a pass and commit a path, by default all nodes."""
         result = self.run_pass(tokens, **arguments)
         self.commit(range(len(tokens)) if path is None else path)
         return result
@@ -97,7 +97,7 @@ class Lockstep:
 
 
 def _differences(mine: PassResult, golden: PassResult) -> Iterator[tuple[str, str]]:
-    """Names of the fields that are not equal, and where they differ first."""
+    """Yield the names of unequal fields and their first differences."""
     for field in fields(golden):
         a, b = getattr(mine, field.name), getattr(golden, field.name)
         where = ""
@@ -118,7 +118,7 @@ def _differences(mine: PassResult, golden: PassResult) -> Iterator[tuple[str, st
 
 
 def _first_difference(a: npt.NDArray, b: npt.NDArray) -> str:
-    """Where two arrays do not have the same bits first, with both values; empty if they have."""
+    """Describe the first difference in the bits of two arrays; empty if there is none."""
     if a.dtype != b.dtype or a.shape != b.shape:
         return f": {a.dtype} {a.shape} instead of {b.dtype} {b.shape}"
     bits = np.dtype(f"u{b.dtype.itemsize}")

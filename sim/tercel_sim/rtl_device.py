@@ -37,7 +37,7 @@ class RtlOptions(DeviceOptions):
         Raises
         ------
         TercelError
-            If there is none.
+            If there is no such preset.
         """
         if self.ddr not in DDR:
             raise TercelError(f"ddr must be one of {', '.join(DDR)}, not {self.ddr!r}")
@@ -45,31 +45,31 @@ class RtlOptions(DeviceOptions):
 
 
 class RtlDevice(AcceleratorDevice):
-    """Every pass in a cycle-accurate simulation of the accelerator and its memory.
+    """Device that runs passes in a cycle-accurate simulation of the accelerator and its memory.
 
-    The first use of a configuration compiles it, which takes minutes for the kv260's; then
-    libraries come from a cache.
+    The first use of a configuration compiles it, which takes minutes for the kv260; later uses
+    take the library from a cache.
 
     Parameters
     ----------
     image
         The model.
     nodes
-        K, the lanes of the accelerator; ``None`` is the preset's own.
+        K, the lanes of the accelerator; ``None`` is the preset's.
     context
         KV positions to hold; ``None`` is as many as the model and the accelerator have.
     accelerator
-        Its configuration; ``None`` is the preset that plays the image's tape.
+        Configuration of the accelerator; ``None`` is the preset that plays the image's tape.
     ddr
-        The memory.
+        Parameters of the memory.
     waves
-        Whether :attr:`board` can write waves.
+        True if :attr:`board` can write waves.
     cache
         Cache of compiled simulations; ``None`` is the user's.
     progress
         Shows the steps of a build.
     timeout, watchdog
-        Those of :class:`AcceleratorDevice`, in seconds of simulated time.
+        As those of :class:`AcceleratorDevice`, in seconds of simulated time.
 
     Raises
     ------
@@ -136,10 +136,10 @@ class RtlDevice(AcceleratorDevice):
 
     @property
     def accelerator(self) -> AcceleratorConfig:
-        """What is simulated."""
+        """Configuration of the simulated accelerator."""
         return self._accelerator
 
     @property
     def ddr(self) -> DdrConfig:
-        """Its memory."""
+        """Parameters of the simulated memory."""
         return self._ddr

@@ -1,4 +1,4 @@
-"""A compiled accelerator with its memory, driven as the board's driver drives the real one."""
+"""The board of a compiled accelerator with its memory."""
 
 import ctypes
 import errno
@@ -25,35 +25,36 @@ __all__ = ["VerilatorBoard"]
 
 FIRST_BASE, PAGE = 0x1000_0000, 4096
 POLL_CYCLES = 16
-"""Cycles between two looks at the status register."""
+"""Cycles between two reads of the status register."""
 SLICE_CYCLES = 256
-"""Cycles between two looks at signals: a quarter of a second where a cycle takes a millisecond, as
+"""Cycles between two checks for signals: a quarter of a second if a cycle takes a millisecond, as
 with waves of a large accelerator; the call takes microseconds."""
 
 
 class VerilatorBoard(Board):
-    """The registers and the word-addressed memory of a simulated accelerator.
+    """Board with the registers and the word-addressed memory of a simulated accelerator.
 
-    Memory starts as zeros. Bytes ``[p*port_bytes, (p+1)*port_bytes)`` of word w lie at byte address
-    ``bases[p] + w*port_bytes`` of port p; outside its region a port answers with a decode error.
+    The memory is initially zero. Bytes ``[p*port_bytes, (p+1)*port_bytes)`` of word w lie at byte
+    address ``bases[p] + w*port_bytes`` of port p; outside its region a port answers with a decode
+    error.
 
     Parameters
     ----------
     library
-        What :func:`tercel_sim.verilator.build_library` made.
+        Library made by :func:`tercel_sim.verilator.build_library`.
     words
-        Size of the memory.
+        Size of the memory in words.
     ddr
-        How fast the memory is and how long it takes.
+        Rates and latencies of the memory.
 
     Raises
     ------
     TercelError
         By every method that runs the clock: if the design breaks a rule of AXI.
     OSError
-        By every method that runs the clock: if waves cannot be written; nothing runs any more.
+        By every method that runs the clock: if waves cannot be written; the clock stays stopped.
     PassInterruptedError
-        By every method that runs the clock: if :meth:`end_wait` was called meanwhile.
+        By every method that runs the clock: if :meth:`end_wait` is called during the run.
     """
 
     def __init__(self, library: Path, *, words: int, ddr: DdrConfig = DDR["kv260-13.3"]):
@@ -64,7 +65,7 @@ class VerilatorBoard(Board):
         self._words = words
         self._clock_hz = ddr.clock_mhz * 1e6
         size = words * self._port_bytes
-        stride = (-(-size // PAGE) + 1) * PAGE  # A page between regions belongs to none.
+        stride = (-(-size // PAGE) + 1) * PAGE  # A page between two regions belongs to neither.
         self._bases = tuple(FIRST_BASE + port * stride for port in range(self._ports))
         config = harness_bindings.native_ddr(ddr, port_bytes=size, beat_bytes=self._port_bytes)
         self._rate = config.memory_rate
@@ -101,7 +102,7 @@ class VerilatorBoard(Board):
 
     @property
     def words(self) -> int:
-        """Size of the memory."""
+        """Size of the memory in words."""
         return self._words
 
     @property
@@ -120,7 +121,7 @@ class VerilatorBoard(Board):
 
     @property
     def started(self) -> int:
-        """The cycle before which the driver last wrote a start; its pass begins then."""
+        """Cycle after the driver's last write of a start, in which its pass begins."""
         return self._started
 
     @property
@@ -128,7 +129,7 @@ class VerilatorBoard(Board):
         return bool(self._library.tercel_interrupt(self._simulation))
 
     def read_register(self, offset: int) -> int:
-        """32 bits of the register at a byte offset."""
+        """Return 32 bits of the register at a byte offset."""
         value = ctypes.c_uint32()
         outcome = self._library.tercel_read_register(self._simulation, offset, value)
         self._check(outcome, f"reading register {offset:#x}")
@@ -161,7 +162,7 @@ class VerilatorBoard(Board):
         Raises
         ------
         TercelError
-            If it still does then.
+            If it still does after ``timeout``.
         """
         busy = REGISTERS["STATUS_BUSY_MASK"]
         looked_at = busy | REGISTERS["STATUS_ERROR_MASK"]
@@ -182,22 +183,22 @@ class VerilatorBoard(Board):
         Raises
         ------
         TercelError
-            If it is not after ``timeout`` seconds of simulated time.
+            If it is not raised after ``timeout`` seconds of simulated time.
         """
         limit = self._cycles_of(timeout)
         outcome = self._run(self._library.tercel_run_until_interrupt, cycles=limit)
         self._check(outcome, f"no interrupt within {limit} cycles")
 
     def run(self, cycles: int) -> None:
-        """Run the clock."""
+        """Run the clock for a number of cycles."""
         self._check(self._run(self._library.tercel_run, cycles=cycles), "running")
 
     def restart(self) -> None:
-        """Reset design and memory controller by the pin; contents, cycles and faults stay."""
+        """Reset design and memory controller by the pin; contents, cycles and faults are kept."""
         self._library.tercel_reset(self._simulation)
 
     def statistics(self) -> MemoryStatistics:
-        """What the memory counted since :meth:`clear_statistics`."""
+        """Return the memory's statistics since :meth:`clear_statistics`."""
         memory = harness_bindings.NativeMemoryStatistics()
         self._library.tercel_memory_statistics(self._simulation, memory)
         ports = []
@@ -210,38 +211,38 @@ class VerilatorBoard(Board):
         return MemoryStatistics(**counted, **lost, ports=tuple(ports), beat_bytes=self._port_bytes)
 
     def clear_statistics(self) -> None:
-        """Count from zero again."""
+        """Set the memory's statistics to zero."""
         self._library.tercel_clear_statistics(self._simulation)
 
     def fail_read(self, port: int, *, beats: int, response: int) -> None:
-        """Answer the read beat that many beats from now (0 is the next) with an error.
+        """Answer a read beat with an error; ``beats`` is its distance, 0 for the next beat.
 
         Parameters
         ----------
         response
-            2 slave error, 3 decode error.
+            Response code: 2 SLVERR, 3 DECERR.
         """
         self._check_fault(port, response)
         self._library.tercel_fail_read(self._simulation, port, beats, response)
 
     def fail_write(self, port: int, *, beats: int, response: int) -> None:
-        """Answer the burst of the write beat that many beats from now with an error."""
+        """Answer the burst of a write beat with an error; ``beats`` as in :meth:`fail_read`."""
         self._check_fault(port, response)
         self._library.tercel_fail_write(self._simulation, port, beats, response)
 
     def stop(self, port: int, *, cycle: int) -> None:
-        """Let a port take and answer nothing new from a cycle on."""
+        """Stop a port: from a cycle on it accepts and answers nothing new."""
         check_integer("port", port, 0, self._ports - 1)
         self._library.tercel_stop(self._simulation, port, cycle)
 
     def resume(self, port: int) -> None:
-        """Let a port that was stopped go on where it was."""
+        """Resume a stopped port in its former state."""
         self.stop(port, cycle=harness_bindings.NEVER)
 
     def waves(self, path: Path, *, first: int, end: int) -> None:
-        """Write a VCD file of the cycles ``first`` to before ``end``; an earlier one is ended.
+        """Write a VCD file of the cycles from ``first`` to before ``end``; end an earlier file.
 
-        A cycle takes as long as one of the memory's clock; cycle 0 begins at time 0.
+        A cycle is a period of the memory's clock; cycle 0 begins at time 0.
 
         Raises
         ------
@@ -258,12 +259,12 @@ class VerilatorBoard(Board):
         self._check_waves(failure)
 
     def close(self) -> None:
-        """Free the simulation; nothing may be called any more, nor its memory be used.
+        """Free the simulation; no other method may be called, nor its memory be used, afterwards.
 
         Raises
         ------
         OSError
-            If the last of the waves cannot be written, and no method has said so.
+            If the last of the waves cannot be written, unless a method has raised this before.
         """
         if not self._close.alive:
             return
@@ -274,7 +275,7 @@ class VerilatorBoard(Board):
             self._check_waves(failure)
 
     def _run(self, function: Callable[..., int], *arguments: int, cycles: int) -> int:
-        """Run the clock by a function of the library, attending to signals meanwhile."""
+        """Run the clock by a function of the library, in slices so that signals are handled."""
         self._wait_ended = False
         end = self.cycles + cycles
         while True:

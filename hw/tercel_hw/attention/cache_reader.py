@@ -72,7 +72,7 @@ class CacheReader(wiring.Component):
 
         command = Signal(config.command)
         positions = Signal(range(config.attention.positions + 1))
-        # Of the keys' sweep and of the values': its block and its index within the KV head.
+        # For the sweep of keys and that of values: its block and its index within the KV head.
         blocks = [Signal.like(command.cache, name=f"block{index}") for index in range(2)]
         sweeps_per_kv_head = [
             Signal.like(command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}")

@@ -153,7 +153,7 @@ module DSP48E2 #(
     if (RSTALLCARRYIN) carry1 <= 0; else if (CECARRYIN) carry1 <= CARRYIN;
   end
 
-  // What the model, or the device, does not do.
+  // Modes that the model, or the device, does not have.
   reg broken;
   initial broken = 0;
   always @(posedge CLK) begin

@@ -69,7 +69,7 @@ def measure_blocks(
 
     def measure(block: Block) -> Measured:
         key = _key(block)
-        # Of blocks with equal contents, the second takes the result of the first.
+        # If blocks have equal contents, the second takes the result of the first.
         with turns.setdefault(key, Lock()):
             measured = _measure(block, folder / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")

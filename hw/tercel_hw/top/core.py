@@ -1,4 +1,4 @@
-"""All units of the accelerator and the streams between them."""
+"""The core: all units of the accelerator and the streams between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,9 +42,9 @@ CONSUMERS = {
     "engine": ("segment", "matrix", "store"),
     "heads": ("rotary", "quantiser", "cache"),
 }
-"""Consumers of a command, where it has more than one."""
+"""Consumers of each command that has more than one."""
 UNIT = ("unit",)
-"""The one consumer of any other command."""
+"""The only consumer of any other command."""
 NORM, DUMP = 0, 1
 """Targets of the residual stream."""
 CACHE, RESULTS = 0, 1
@@ -54,8 +54,8 @@ CACHE, RESULTS = 0, 1
 class Core(wiring.Component):
     """Runs a pass program on the channels of a :class:`MemorySystem`.
 
-    The dispatcher hands out commands; every unit waits for its next one and for its streams. There
-    is no other control. A pass ends when all that it writes has been written.
+    The dispatcher issues commands; every unit waits for its next one and for its streams. There is
+    no other control. A pass ends when all of its writes are in memory.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Core(wiring.Component):
     o_run, i_word : arrays of streams, one a channel
     o_command, o : arrays of 2 streams of runs and granules
     writing : In(1)
-        Those of the memory system.
+        As those of the memory system.
     busy : Out(1)
     wrong : Out(1)
         A pulse: the program is wrong.
@@ -78,9 +78,10 @@ class Core(wiring.Component):
         A weight code is corrupt; stays until `clear`.
     clear : In(1)
     events : Out
-        What to count: ``tape_stall``, ``table_stall``, ``compute``, ``attention``, ``head``.
+        Events to count in a cycle: ``tape_stall``, ``table_stall``, ``compute``, ``attention``,
+        ``head``.
     progress : Out(1)
-        Something moved.
+        Some stream made progress in this cycle.
     """
 
     start: Signal
@@ -148,7 +149,7 @@ class Core(wiring.Component):
         return m
 
     def _commands(self, m: Module, dispatcher: Dispatcher) -> dict[str, CommandFork]:
-        """A queue for each consumer of each command."""
+        """Add a queue for each consumer of each command; return the forks by command."""
         forks = {}
         for name in UNITS:
             consumers = CONSUMERS.get(name, UNIT)
@@ -168,7 +169,7 @@ class Core(wiring.Component):
     def _fetch(
         self, m: Module, channel: str, run: stream.Interface, consumer: stream.Interface
     ) -> None:
-        """Ask a channel for runs; give its words to the consumer."""
+        """Connect a channel: runs to the memory system, words to the consumer."""
         index = CHANNELS.index(channel)
         target = self.o_run[index]
         m.d.comb += [
@@ -182,7 +183,7 @@ class Core(wiring.Component):
     def _load_rows(
         self, m: Module, rows: CommandFork, loader: RowLoader, residual: Residual, rotary: Rotary
     ) -> None:
-        """Embeddings into the residual stream, rotations into the rotary unit's table."""
+        """Connect the row loader: embeddings to the residual stream, rotations to rotary."""
         m.submodules.row_fetch = fetch = RowFetch()
         connect(m, rows.to("fetch"), fetch.i_command)
         connect(m, rows.to("loader"), loader.i_command)
@@ -195,7 +196,7 @@ class Core(wiring.Component):
     def _quantise(
         self, m: Module, norm: CommandFork, sources: Sequence[stream.Interface]
     ) -> "_Quantised":
-        """Rows of the sources to columns and scales of the engine and of the head."""
+        """Quantise the rows of the sources; return columns and scales for engine and head."""
         vector = self._config.vector
         m.submodules.gains = gains = GainReader(vector)
         m.submodules.quantiser = quantiser = RowQuantiser(vector)
@@ -238,7 +239,7 @@ class Core(wiring.Component):
 
     @staticmethod
     def _scales(m: Module, row: stream.Interface, consumer: stream.Interface) -> None:
-        """The scales of a switch are rows of one element."""
+        """Connect scales of a switch, which are rows of one element."""
         m.d.comb += [
             consumer.valid.eq(row.valid),
             consumer.payload.eq(row.payload["values"]),
@@ -248,7 +249,7 @@ class Core(wiring.Component):
     def _multiply(
         self, m: Module, commands: dict[str, CommandFork], rows: "_Quantised", head: HeadUnit
     ) -> Sequence[stream.Interface]:
-        """The ternary engine on its tape; float32 rows to three targets."""
+        """Add the ternary engine on its tape; return its float32 rows for three targets."""
         config = self._config
         m.submodules.router = router = WordRouter(
             width=8 * config.word_bytes, targets=2, command=command_layout("tape")
@@ -285,7 +286,7 @@ class Core(wiring.Component):
         connect(m, engine.o_sums, dequantiser.i)
 
         codes, sums = engine.i_codes, engine.o_sums
-        # The engine takes a matrix while it plays the one before.
+        # The engine takes a matrix while it plays the previous one.
         m.submodules.matrices_left = matrices = Outstanding()
         m.d.comb += [
             matrices.issued.eq(matrix.valid & matrix.ready),
@@ -306,7 +307,7 @@ class Core(wiring.Component):
         residual: Residual,
         gate: Gate,
     ) -> None:
-        """The outputs of linears to their targets."""
+        """Connect the outputs of linears to their targets."""
         for output, consumer in zip(outputs, (rotary.i, residual.i, gate.i), strict=True):
             connect(m, output, consumer)
         connect(m, commands["residual"].to("unit"), residual.i_command)
@@ -320,7 +321,7 @@ class Core(wiring.Component):
         attention: AttentionUnit,
         cache: CacheWriter,
     ) -> None:
-        """Queries, keys and values to the attention and to the cache."""
+        """Connect queries, keys and values to the attention and to the cache writer."""
         m.submodules.head_quantiser = quantiser = HeadQuantiser(self._config.vector)
         heads = commands["heads"]
         connect(m, heads.to("rotary"), rotary.i_command)
@@ -353,7 +354,7 @@ class Core(wiring.Component):
         head: HeadUnit,
         residual: stream.Interface,
     ) -> None:
-        """The model's head and everything else that is written for the host."""
+        """Add the model's head and the writer of all results for the host."""
         config = self._config
         m.submodules.dump = dump = Dump(config.vector)
         m.submodules.result_merge = merge = RunMerge(config.head)
@@ -383,7 +384,7 @@ class Core(wiring.Component):
         residual: Residual,
         cache: CacheWriter,
     ) -> None:
-        """The end of the pass, and the signs of progress for the watchdog."""
+        """Add the end of the pass, and the progress signal of the watchdog."""
         m.submodules.pass_end = end = PassEnd()
         head = dispatcher.to("head")
         runs = 1 + head.payload.logits
@@ -414,5 +415,5 @@ class _Quantised:
 
 
 def _moves(port: stream.Interface) -> Value:
-    """A payload passes in this cycle."""
+    """Return a signal that is high in the cycle of a transfer."""
     return port.valid & port.ready

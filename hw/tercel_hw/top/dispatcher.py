@@ -1,4 +1,4 @@
-"""The pass program's way to the units."""
+"""The dispatcher of a pass program's commands to the units."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -15,18 +15,18 @@ NUMBER_BITS = 8
 
 
 class Dispatcher(wiring.Component):
-    """Reads a program and hands each command to its unit, in order, one a cycle at most.
+    """Reads a program and issues each command to its unit, in order, at most one a cycle.
 
     The program must begin with ``begin`` for an accelerator of this shape; it ends with ``end``,
-    which waits until `idle`. Anything else is an error: no further command is handed out, the pass
-    ends, and only a reset helps, for units may have been left halfway.
+    which waits until `idle`. Anything else is an error: no further command is issued, the pass
+    ends, and a reset is required because units may be in the middle of their work.
 
     Parameters
     ----------
     word
-        Bits of a memory word: a divisor of a command's.
+        Bits of a memory word, a divisor of a command's.
     caps, shape
-        What ``begin`` must carry.
+        Required fields of ``begin``.
 
     Members
     -------
@@ -34,12 +34,12 @@ class Dispatcher(wiring.Component):
     address, length : In(32)
         The program: word address and number of commands.
     o_run : Out(stream.Signature(StructLayout({"address": 32, "words": 32})))
-        The one run of the program's words.
+        The run of the program's words.
     i : In(stream.Signature(word))
     rows, residual, ... : Out(stream.Signature(command_layout(name)))
-        The units.
+        Commands of each name, for the units.
     idle : In(1)
-        All units have done what they were told.
+        All units have completed their commands.
     busy : Out(1)
     error : Out(1)
         A pulse: the program is wrong.
@@ -74,7 +74,7 @@ class Dispatcher(wiring.Component):
         )
 
     def to(self, name: str) -> stream.Interface:
-        """The commands of one name."""
+        """Return the stream of a name's commands."""
         return getattr(self, name)
 
     def elaborate(self, platform: object) -> Module:

@@ -1,4 +1,4 @@
-"""One stream of commands to several consumers."""
+"""The fork of a stream of commands to several consumers."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,26 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["QUEUE", "CommandFork"]
 
 QUEUE = 4
-"""Commands that wait for a unit."""
+"""Commands that can wait for a consumer."""
 
 
 class CommandFork(wiring.Component):
-    """Gives each of ``consumers`` a copy of every command, in order, through a queue of its own.
+    """Delivers a copy of every command to each consumer, in order, through a queue each.
 
     A command is taken when every queue has room; it is offered in the next cycle.
 
     Parameters
     ----------
     layout
-        Of the command.
+        Layout of the command.
     consumers
-        Their names.
+        Names of the consumers.
 
     Members
     -------
     i : In(stream.Signature(layout))
     o_{consumer} : Out(stream.Signature(layout))
-        One for each consumer; :meth:`to` finds it by the name.
+        One for each consumer; :meth:`to` returns it by name.
     empty : Out(1)
         No command waits in any queue.
     """
@@ -44,7 +44,7 @@ class CommandFork(wiring.Component):
         super().__init__({"i": In(signature), "empty": Out(1), **outputs})
 
     def to(self, consumer: str) -> stream.Interface:
-        """The stream of one consumer."""
+        """Return the stream of a consumer."""
         return getattr(self, f"o_{consumer}")
 
     def elaborate(self, platform: object) -> Module:

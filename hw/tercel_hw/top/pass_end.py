@@ -12,26 +12,25 @@ __all__ = ["PassEnd"]
 class PassEnd(wiring.Component):
     """Counts the work that commands start and reports when none is left.
 
-    Work counts from the command that starts it, as long as its unit is still to begin: a row of the
-    residual stream, the cache rows of a layer, a run of result lines. Whatever else is under way
-    shows in its own signal.
+    Work whose unit may not have begun counts from the command that starts it: a row of the residual
+    stream, the cache rows of a layer, a run of result lines. All other work has its own signal.
 
     Members
     -------
     row_issued, row_done : In(1)
-        A row of the residual stream was commanded; the last element of one has left.
+        A command for a row of the residual stream was issued; the last element of one has left.
     cache_issued, cache_done : In(1)
-        The cache rows of a layer were commanded; those of one are in memory.
+        A command for the cache rows of a layer was issued; those of one are in memory.
     results_issued : In(2)
-        Runs of result lines that were commanded.
+        Number of runs of result lines for which commands were issued.
     results_done : In(1)
-        A run of result lines went to memory.
+        A run of result lines was written.
     waiting : In(1)
         A command waits in a queue.
     writing : In(1)
         Writes are on their way to memory.
     idle : Out(1)
-        None of these was so in the cycle before; ``LATENCY`` cycles after the last of them.
+        No work was outstanding in the previous cycle; ``LATENCY`` cycles after the last event.
     """
 
     LATENCY = 1
