@@ -16,10 +16,11 @@ from rich.console import Console
 
 from tercel.cli.group import INTERRUPTED
 from tercel.cli.options import ContextOption, ModelArgument, NodesOption
+from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
 from tercel.device.interface import check_token_ids, context_remedy
 from tercel.errors import TercelError
-from tercel.files import whole_file, write_errors
+from tercel.files import write_errors
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, TextTokenizer, find_model
 
@@ -103,7 +104,7 @@ def simulate(
     _check_length(image, chosen.spec.positions, context, len(sequence), generated_tokens)
     with ExitStack() as stack:
         if waves is not None:  # The simulation writes the file by its name.
-            file = stack.enter_context(whole_file(waves, inputs=[image.path]))
+            file = stack.enter_context(open_output(waves, inputs=[image.path]))
         device = RtlDevice(
             image,
             context=context,
