@@ -13,10 +13,10 @@ between two comments, of which the first names its rows:
     -->
     <!-- end of resources -->
 
-A row is the sum of the blocks that it names. A name that ends in `.` or `_` is all that begin with
-it, `rest` all that no row above names. An indented line continues the one before. `total` adds the
-sum of all blocks, the device and the share of it; such a table names every block. `target` compares
-the sum of all blocks with the most that it may be.
+A row is the sum of the blocks that it names. A name that ends in `.` or `_` stands for all blocks
+that begin with it, `rest` for all blocks that no row above names. An indented line continues the
+line before. `total` adds rows for the sum of all blocks, the device and the share of it; such a
+table must name every block. `target` compares the sum of all blocks with upper limits.
 """
 
 import argparse
@@ -56,12 +56,12 @@ class Report:
     """Figures of `tercel synth`."""
 
     part: str
-    """The device."""
+    """Part number of the device."""
     blocks: dict[str, Resources]
     levels: dict[str, int]
-    """Lookup tables between registers at most, of each block."""
+    """Most lookup tables between two registers, by block."""
     budget: Resources
-    """All that the device has."""
+    """Resources of the device."""
 
     @property
     def total(self) -> Resources:
@@ -87,7 +87,7 @@ class Report:
         Raises
         ------
         TercelError
-            If there are none.
+            If there are no such blocks.
         """
         found = [
             block
@@ -102,7 +102,7 @@ class Report:
 
 
 def rewrite(text: str, report: Report) -> str:
-    """A document with its tables as the report has them.
+    """A document with its tables generated from the report.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from tercel_sim.verilator import check_compiler, find_verilator
 
 @pytest.fixture(scope="session")
 def verilator():
-    """What compiled simulations need."""
+    """Verilator and a C++ compiler; skip the test without them."""
     try:
         check_compiler()
         return find_verilator()

@@ -71,7 +71,7 @@ def test_files_exist(path):
 
 
 def exists(name: str) -> bool:
-    """Whether a dotted name is a module, or something that a module defines or imports."""
+    """True if a dotted name is a module, or a name that a module defines or imports."""
     package, *rest = name.split(".")
     place = SOURCES[package]
     while rest and ((place / rest[0]).is_dir() or (place / f"{rest[0]}.py").exists()):

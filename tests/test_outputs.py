@@ -371,7 +371,7 @@ def test_an_interrupt_leaves_the_old_file(command):
 
 
 def test_an_image_may_go_to_standard_output(tmp_path, monkeypatch, capfdbinary):
-    """What the command says goes to standard error then."""
+    """The command's messages then go to standard error."""
     command = Quantize(tmp_path, monkeypatch)
     result = command.run(Path("-"))
     assert result.exit_code == 0, result.output

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("bench", "hw", "quant", "sim", "sw", "tests/quant", "tests/support", "tests/sw")
+FOLDERS = ("bench", "hw", "quant", "sim", "sw", "tests")
 RIDDLE = re.compile(r"(What|Whatever|Who|Whose|Whether|Of)\b")
 
 

@@ -15,7 +15,7 @@ from tercel_hw.emission import emit_rtlil, emit_verilog
 from tercel_hw.target import Target
 
 ESCAPE = re.compile(r"\\|\$(?!signed\b|unsigned\b)")
-"""What is in no plain identifier; sign casts are all that Yosys writes with a ``$``."""
+"""Characters of escaped identifiers; Yosys writes ``$`` otherwise only in sign casts."""
 
 
 class Part(wiring.Component):

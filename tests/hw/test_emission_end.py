@@ -1,4 +1,4 @@
-"""What is shown where an emission does not come to its end."""
+"""Messages of an emission that fails or is interrupted."""
 
 import subprocess
 import sys

@@ -14,7 +14,7 @@ FIELDS = ("addr", "len", "size", "burst", "id")
 
 
 def play(script, *, strobes=True, errors=None, beats=BEATS):
-    """What the memories noted while a manager played on their port; answers are taken at once.
+    """Run a manager's script on a memory; the manager accepts answers at once.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What commands do in an environment that lacks something: the table of docs/environment.md."""
+"""Commands in an incomplete environment: the table of docs/environment.md."""
 
 import shutil
 from contextlib import contextmanager

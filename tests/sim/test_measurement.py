@@ -1,4 +1,4 @@
-"""What a pass took: nothing is counted twice or lost."""
+"""Measurement of a pass: no cycle is counted twice or lost."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whatever fails is named, the accelerator works again afterwards, and nothing hangs."""
+"""Faults are reported by name, the accelerator works again afterwards, and nothing hangs."""
 
 import itertools
 import random

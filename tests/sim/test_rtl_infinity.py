@@ -68,7 +68,7 @@ def scales(kinds, scale, generator):
 
 
 def extremes(generator):
-    """What is extreme in an image, by name; each meets an infinity, most meet 0 times it."""
+    """Extreme images by name; each gives an infinity, most give 0 times infinity."""
     return {
         "norm_gains": gains(("attention_norm", "mlp_norm"), generator),
         "all_gains": gains(tuple(GAINS), generator),

@@ -43,7 +43,7 @@ def test_what_was_run_is_shown(selfcheck):
 
 
 def test_a_mismatch_is_named_and_can_be_seen_again(selfcheck, monkeypatch, config_file):
-    """Of the second model, the last element of a result is another."""
+    """The last element of a result of the second model is wrong."""
     run_pass, calls = AcceleratorDevice.run_pass, []
 
     def wrong(self, *arguments, **options):

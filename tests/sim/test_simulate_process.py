@@ -41,7 +41,7 @@ def on_terminal():
 
 
 def read(terminal, until=None):
-    """What a terminal shows until a text, or until its program has ended."""
+    """Output of a terminal up to a text, or to the end of its program."""
     shown = b""
     while until is None or until not in shown:
         try:

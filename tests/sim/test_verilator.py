@@ -127,7 +127,7 @@ def test_ctrl_c_ends_all_that_a_build_started(verilator, cache):
 
 
 def lies_in(link, cache):
-    """Whether a process works in the cache."""
+    """True if a process's link, such as its working directory, points into the cache."""
     with suppress(OSError):
         return os.readlink(link).startswith(str(cache.folder))
     return False

@@ -21,7 +21,7 @@ def random_words(count, word_bytes=16, seed=5):
 
 
 def numbered(count, ports, data_width):
-    """What the copier writes: the same number on every port."""
+    """Words that the copier writes: the same number on every port."""
     beats = np.zeros((count, data_width // 64), "<u8")
     beats[:, 0] = np.arange(count)
     return np.tile(beats.view(np.uint8), ports)
@@ -286,7 +286,7 @@ def test_waves_beyond_the_limit_of_files_end_the_run(copier, tmp_path):
 
 @pytest.mark.parametrize("ending", [lambda board: board.run(1), lambda board: board.close()])
 def test_waves_that_fail_at_their_end_are_told(copier, tmp_path, ending):
-    """What a buffer still holds is written when the window ends, or the board is closed."""
+    """Buffered waves are written when the window ends or the board is closed."""
     board, path = copier().board, tmp_path / "waves.vcd"
     board.waves(path, first=board.cycles, end=board.cycles + 2)
     with full_disk(after=path.stat().st_size):

@@ -117,7 +117,7 @@ class Layer:
         return Slices(word_bytes=word_bytes, elements=self.q.values.shape[2])
 
     def fields(self, config):
-        """What an attention is told."""
+        """Fields of the attention's command."""
         plan, slices = self.plan(config.nodes), self.slices(config.dense.macs)
         return {
             "base": self.positions - len(self.ancestors),

@@ -47,7 +47,7 @@ class Layer:
         ]
 
     def weights(self):
-        """What each beat takes: two weights of each lane."""
+        """Weights of each beat: two for each lane."""
         beats = []
         for sweep in self.sweeps:
             weights = sweep.results()[0]

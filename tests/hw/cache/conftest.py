@@ -28,9 +28,9 @@ def shape(*, nodes=2, ports=2, port_bytes=8, head_size=48):
 
 @dataclass
 class Heads:
-    """What a command writes: ``rows [2, kv_heads, lanes, size]``, ``scales [2, kv_heads, lanes]``.
+    """Keys, then values: ``rows [2, kv_heads, lanes, size]``, ``scales [2, kv_heads, lanes]``.
 
-    First keys, then values. The memory is given as bytes.
+    The memory is a sequence of bytes.
     """
 
     rows: np.ndarray

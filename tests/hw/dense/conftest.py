@@ -99,7 +99,7 @@ class Sweep:
         return {"elements": elements, "full": full, "half": half, "head_slots": self.head_slots}
 
     def totals(self):
-        """What the engine gives, in its order."""
+        """Expected totals in the engine's order, with head slot and last."""
         totals = self.rows.astype(np.int64).T @ self.weights
         found = [
             (t.tolist(), head_slot, False) for head_slot in range(self.head_slots) for t in totals

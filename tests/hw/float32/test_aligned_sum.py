@@ -47,7 +47,7 @@ def test_sums(evaluate, near):
 
 
 def test_both_forms_are_one(check_forms):
-    """Whatever the operands: a distance of up to 40 in a third of the cycles."""
+    """Random operands, with a distance of up to 40 in a third of the cycles."""
     generator = np.random.default_rng(3)
     stimulus = [
         {

@@ -37,7 +37,7 @@ MANTISSAS = (
     *((0, 0), (0x7FFFFF, 0x7F0000), (0x400000, 0), (1, 0x7F0000)),
     *((0x2AAAAB, 0x2A0000), (0x7FFFFE, 0x010000)),
 )
-"""Of both operands; the second ones fit a bfloat16."""
+"""Mantissas of both operands; those of the second fit a bfloat16."""
 UNARY_MANTISSAS = 300
 
 

@@ -1,4 +1,4 @@
-"""What holds of every primitive: exact latency, stalls, one result a cycle, RTL."""
+"""Properties of every primitive: exact latency, stalls, one result per cycle, RTL."""
 
 import random
 

@@ -154,7 +154,7 @@ def test_the_first_error_stays_until_cleared(read_memory, simulate, code):
 
 
 def test_outstanding_until_the_last_beat_has_arrived(read_memory, simulate):
-    """Whether or not the beats are taken."""
+    """The arrival counts, not the transfer of the beats to the consumer."""
     reader, answers = AxiReader(config=SMALL), [False]
     memory = read_memory(reader.axi, content(), answer=lambda: answers[0])
 

@@ -18,7 +18,7 @@ RUNS = [(0, 20, 0), (100, 1, 1), (40, 0, 2), (200, 33, 2), (7, 5, 1), (300, 1, 0
 
 
 def play(read_memory, simulate, runs, config, take=every_cycle):
-    """What each destination got, and the memories."""
+    """Read runs; return the words of each destination and the memories."""
     reader, generator = RoutedReader(config=config), random.Random(3)
     beats = [[generator.getrandbits(32) for _ in range(1024)] for _ in range(STRIPED.ports)]
     memories = [read_memory(reader.axi[port], beats[port], latency=8) for port in range(2)]

@@ -32,7 +32,7 @@ def content(runs, seed=5):
 
 
 def placed(ports, runs, granules):
-    """What each port holds, by beat; bytes that were not written are those of ``old``."""
+    """Expected beats of each port by address; bytes not written are those of ``old``."""
     held = [{} for _ in range(ports)]
     places = [start + index for start, count in runs for index in range(count)]
     for place, granule in zip(places, granules, strict=True):

@@ -57,7 +57,7 @@ def test_what_does_not_fit():
 
 
 class Accumulator(wiring.Component):
-    """Of products of a or d and b, every register in use and each with an enable of its own."""
+    """A sum of products of a or d and b that uses every register with its own enable."""
 
     def __init__(self):
         super().__init__(

@@ -44,7 +44,7 @@ def packed_rows(config, weights):
 
 
 def groups_of(config, rows, x):
-    """What the activation store delivers for a matrix of so many rows; padding is 127."""
+    """Groups from the activation store for a matrix of ``rows`` rows; padding is 127."""
     chunks = config.chunks(x.shape[1])
     group = config.weight_code.group
     padded = np.full((config.nodes, chunks.count * chunks.codes * group), 127, np.int8)
@@ -55,7 +55,7 @@ def groups_of(config, rows, x):
 
 @dataclass
 class Played:
-    """What a bench saw."""
+    """Observations of a bench."""
 
     sums: list
     """int32 ``[nodes, rows]`` of each matrix."""

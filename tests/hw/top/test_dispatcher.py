@@ -110,7 +110,7 @@ def test_the_end_waits_until_all_is_idle():
     ],
 )
 def test_a_wrong_program_is_an_error_and_ends_the_pass(data):
-    """What follows the wrong command is not read, so the bench's memory may be left waiting."""
+    """Commands after the wrong one are not read, so the bench's memory may be left waiting."""
     dut = Dispatcher(word=128, caps=CAPS, shape=SHAPE)
 
     async def driver(ctx):

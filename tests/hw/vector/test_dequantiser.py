@@ -28,7 +28,7 @@ def config():
 
 @dataclass
 class Linear:
-    """What a linear brings and what must come of it."""
+    """Inputs of a linear and the expected rows."""
 
     sums: np.ndarray
     scales: np.ndarray
@@ -59,7 +59,7 @@ class Linear:
 
 
 def play(config, linears, idle=every_cycle, back_pressure=every_cycle):
-    """What comes out for each target."""
+    """Run linears; return the output of each target."""
     dut = Dequantiser(config)
     rows = [
         {"sums": row.tolist(), "last": index == len(linear.sums) - 1}

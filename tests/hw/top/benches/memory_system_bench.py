@@ -42,7 +42,7 @@ def write_runs(generator, asker):
 
 
 def write_golden(content, runs, granules):
-    """What becomes of the words' bytes."""
+    """Apply the written bytes to the expected content, in place."""
     places = (first + index for first, count in runs for index in range(count))
     for place, (strobe, written) in zip(places, granules, strict=True):
         for byte in range(SIZE):
