@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import rtl
@@ -275,3 +276,10 @@ def test_the_report_has_a_table_for_each_group():
     assert "| -66.67 % |" in text
     assert "| 8 | 321 | 123 |\n| 16 |  |  |" in text
     assert text.index("whole passes") < text.index("one layer without")
+
+
+def test_the_document_has_the_notes_of_the_report():
+    document = (Path(rtl_report.__file__).parents[1] / "docs" / "simulation.md").read_text()
+    assert rtl_report.NOTES in document
+    whole_models = rtl_report.compare({}, PUBLISHED).partition("Targets:")[2]
+    assert whole_models.strip() in document
