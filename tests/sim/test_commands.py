@@ -5,7 +5,7 @@ import shutil
 import signal
 
 import pytest
-from hindrances import full_disk, names, read_only
+from hindrances import FULL, full_disk, make_device, names, read_only
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
@@ -330,8 +330,9 @@ def test_waves_onto_a_full_disk(simulate, little_path, tmp_path):
     with full_disk(after=1_000_000):
         result = simulate(little_path, *SMALL, "--waves", str(path))
     fails(result, f"cannot write {path}: File too large; raise the limit of file sizes")
-    fails(simulate(little_path, *SMALL, "--waves", "/dev/full"), "No space left on device; free")
     assert names(tmp_path) == []
+    make_device(path, FULL)
+    fails(simulate(little_path, *SMALL, "--waves", str(path)), "No space left on device; free")
 
 
 @pytest.mark.slow

@@ -3,9 +3,12 @@
 import ctypes
 import os
 import resource
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 CAPABILITIES_VERSION = 0x20080522
 DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
@@ -57,6 +60,22 @@ def full_disk(after: int = 0) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+NULL, FULL = 3, 7
+"""Minor numbers of the devices that drop and that refuse what is written to them."""
+
+
+def make_device(path: Path, minor: int) -> None:
+    """Make a node of a memory device, so that no test touches the machine's own.
+
+    The test is skipped where nodes cannot be made and opened.
+    """
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, minor))
+        os.close(os.open(path, os.O_WRONLY))
+    except PermissionError:
+        pytest.skip("making and opening device nodes takes root and a disk that allows them")
 
 
 def names(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hindrances import full_disk, names, permissions_hold, read_only
+from hindrances import FULL, full_disk, make_device, names, permissions_hold, read_only
 
 from tercel.errors import TercelError
 from tercel.files import (
@@ -365,11 +365,7 @@ def test_a_terminal_is_written_to(tmp_path):
 
 def test_a_device_that_is_full_stays_what_it_is(tmp_path):
     path = tmp_path / "full"
-    try:
-        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
-        os.close(os.open(path, os.O_WRONLY))
-    except PermissionError:
-        pytest.skip("making and opening device nodes takes root and a disk that allows them")
+    make_device(path, FULL)
     with pytest.raises(TercelError, match="full: No space left on device"):
         write_whole(path, b"new")
     assert stat.S_ISCHR(path.stat().st_mode)
