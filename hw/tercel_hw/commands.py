@@ -29,7 +29,7 @@ PresetOption = Annotated[
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(help="Its parameters as JSON, or its sidecar; what is missing is the kv260's."),
+    typer.Option(help="Its parameters as JSON, or its sidecar; missing ones are the kv260's."),
 ]
 
 
@@ -78,14 +78,14 @@ def hdl(
     name: Annotated[
         str,
         typer.Option(
-            help="The top module, with which all modules' names begin, the core's, and in a folder "
-            "the files'. Two accelerators in one design need different ones."
+            help="Name of the top module and the core, prefix of all modules' names and, "
+            "in a folder, of the files'. Two accelerators in one design need different names."
         ),
     ] = "tercel",
     target: Annotated[
         str | None,
         typer.Option(
-            help="What the Verilog is for, portable or ultrascale+; by default the board's, "
+            help="Target of the Verilog, portable or ultrascale+; by default the board's, "
             "or portable without one."
         ),
     ] = None,
@@ -99,12 +99,11 @@ def hdl(
         ),
     ] = False,
 ) -> None:
-    """Write an accelerator's Verilog, and beside it what drivers and tools must know of it.
+    """Write an accelerator's Verilog, and files with its data for drivers and tools.
 
     One self-contained Verilog file, the same in every run; a JSON sidecar; the registers as C
     header, Markdown, SystemRDL and SVD; lint configuration and FuseSoC core; with --board the
-    vendor's scripts. For a target with primitives of a vendor there are models of them, for
-    simulation.
+    vendor's scripts. For a target with vendor primitives, their models for simulation.
     """
     from tercel_hw.board import load_board
     from tercel_hw.export.files import write_files
@@ -136,13 +135,12 @@ def synth(
     board: Annotated[
         str,
         typer.Option(
-            help="Whose family it is for, whose resources are the budget, and whose preset is "
-            "the default."
+            help="A board, which gives the target, the budget of resources and the default preset."
         ),
     ] = "kv260",
     blocks: Annotated[
         str | None,
-        typer.Option(help="Only these, as core.engine,core.head."),
+        typer.Option(help="Only these blocks, as core.engine,core.head."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A report to write: *.json or *.md.")
@@ -151,8 +149,8 @@ def synth(
 ) -> None:
     """Estimate an accelerator's resources and logic depth with Yosys, block by block.
 
-    The total is the sum of the blocks: logic is not optimised from one to the other. Levels are
-    lookup tables between registers; through is what leads from an input to an output of the block.
+    The total is the sum of the blocks, which are optimised one by one. Levels are lookup tables
+    between registers; through is the levels from an input to an output of the block.
     """
     if importlib.util.find_spec("pyosys") is None:
         raise TercelError("synth needs pyosys, which is not installed: install tercel[synth]")

@@ -84,11 +84,11 @@ def simulate(
     cache: CacheOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Run a model on the accelerator's RTL and show what it took.
+    """Run a model on the accelerator's RTL and show its cycles.
 
-    All tokens but the last are prefilled in passes of K; then tokens are generated one by one, each
-    the best. The first use of an accelerator compiles it: a minute for tiny, many for the kv260.
-    Ctrl-C ends the pass under way, and shows the passes before it.
+    All tokens but the last are prefilled in passes of K; then tokens are generated one by one,
+    greedily. The first use of an accelerator compiles it: a minute for tiny, many for the kv260.
+    Ctrl-C ends the current pass, and shows the passes before it.
     """
     image = Image.open(find_model(model))
     sequence = _sequence(image, prompt, tokens)
@@ -148,8 +148,8 @@ def cache(
 ) -> None:
     """Show or clear the accelerators that simulations have compiled.
 
-    An entry is the Verilog of an accelerator, or its simulation. One that is missing or broken is
-    made again when it is needed; one that a process is making stays.
+    An entry is the Verilog of an accelerator, or its simulation. A missing or broken entry is built
+    again when it is needed; --clear keeps an entry that a process is building.
     """
     from tercel_sim.build_cache import BuildCache
 

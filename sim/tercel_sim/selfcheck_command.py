@@ -30,18 +30,18 @@ def selfcheck(
         typer.Option(help="An accelerator's parameters as JSON, or its sidecar.", metavar="FILE"),
     ],
     models: Annotated[int, typer.Option(min=1, help="Random models.")] = 4,
-    passes: Annotated[int, typer.Option(min=1, help="Random passes of each.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="The first model's; then one more.")] = 0,
+    passes: Annotated[int, typer.Option(min=1, help="Random passes of each model.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first model; then one more.")] = 0,
     pass_cycles: Annotated[
-        int, typer.Option(min=1, help="About the most cycles of a pass: how large a model may be.")
+        int, typer.Option(min=1, help="Approximate limit of a pass, which bounds the model.")
     ] = PASS_CYCLES,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare an accelerator's RTL with the emulator in random passes, bit for bit.
 
-    Models are drawn at the accelerator's limits, passes with trees, commits, given caches and full
-    contexts. Ends with 1 if a pass differs. The first use of an accelerator compiles it: a minute
-    for a small one, many for the kv260's.
+    Models are random at the accelerator's limits, passes with trees, commits, given caches and full
+    contexts. The exit status is 1 if a pass differs. The first use of an accelerator compiles it: a
+    minute for a small one, many for the kv260's.
     """
     from tercel_hw.export.configuration import read_configuration
     from tercel_sim.selfcheck import check_model

@@ -39,7 +39,7 @@ def check(rtl_device):
 
     def check(model, accelerator, memory, passes, bound):
         device = rtl_device(model, accelerator, ddr=memory, watchdog=100_000)
-        # What lies in the cache decides no cycle.
+        # The contents of the cache change no cycle.
         cache = KVCache(config=model, positions=device.limits.context)
         for nodes, base, headed, top_k in passes:
             asked = {
@@ -80,7 +80,7 @@ def test_other_shapes(check, four_lanes, shape, memory):
 
 def test_the_kv260():
     accelerator, model = ACCELERATORS["kv260"], PRESETS["0.7b"]
-    # What the memory brings bounds a token of a large model from below.
+    # The memory's rate bounds a token of a large model from below.
     memory = DDR["kv260-13.3"]
     one = predict_pass(model, accelerator, memory, nodes=1, base=100, head_rows=model.vocab_size)
     bound = one.bytes_read / (memory.sustained_gbs * 1e9)

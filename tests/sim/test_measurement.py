@@ -43,7 +43,7 @@ def test_every_cycle_is_accounted_for(lockstep, little_model, four_lanes, memory
         assert account.moving == pytest.approx(
             (found.bytes_read + found.bytes_written) / ddr.sustained_bytes_per_cycle
         )
-        # What is left over is what the memory says of it, but for the cycles beside the pass.
+        # The rest is the memory's own count, except for the cycles outside the pass.
         refreshed = account.refreshing + account.moving * ddr.refresh_part
         beside = found.cycles - measured.cycles - (found.refresh - refreshed)
         assert account.unasked == pytest.approx(found.unasked - beside, abs=8)

@@ -104,7 +104,7 @@ def extreme_pair(four_lanes, tmp_path):
 
 @pytest.fixture
 def infinities(monkeypatch):
-    """How many infinite operands and results the golden arithmetic has had."""
+    """Number of infinite operands and results in the golden arithmetic."""
     seen = [0]
 
     def flush(x):

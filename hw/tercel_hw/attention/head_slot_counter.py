@@ -14,7 +14,7 @@ class HeadSlotCounter(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

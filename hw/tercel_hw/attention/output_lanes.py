@@ -16,7 +16,7 @@ class OutputLanes(Primitive):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

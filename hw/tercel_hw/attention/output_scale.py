@@ -22,7 +22,7 @@ class OutputScale(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

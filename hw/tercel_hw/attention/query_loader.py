@@ -25,7 +25,7 @@ class QueryLoader(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

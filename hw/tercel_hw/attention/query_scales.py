@@ -21,7 +21,7 @@ class QueryScales(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -20,7 +20,7 @@ class ScaleQueue(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -19,7 +19,7 @@ class ScoreLanes(Primitive):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -18,7 +18,7 @@ class ScoreScale(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -41,7 +41,7 @@ class ScoreStore(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

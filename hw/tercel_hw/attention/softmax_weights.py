@@ -26,7 +26,7 @@ class SoftmaxWeights(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

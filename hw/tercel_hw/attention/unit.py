@@ -30,7 +30,7 @@ class AttentionUnit(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -21,7 +21,7 @@ class Weigher(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

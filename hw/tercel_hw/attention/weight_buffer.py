@@ -20,7 +20,7 @@ class WeightBuffer(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

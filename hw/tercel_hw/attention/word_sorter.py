@@ -14,7 +14,7 @@ class WordSorter(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

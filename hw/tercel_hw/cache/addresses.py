@@ -16,7 +16,7 @@ class CacheAddresses(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -19,7 +19,7 @@ class ScalePacker(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -33,7 +33,7 @@ class CacheWriter(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

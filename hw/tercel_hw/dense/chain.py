@@ -39,7 +39,7 @@ class Chain(wiring.Component):
     Parameters
     ----------
     config
-        The engine's shape.
+        Parameters of the engine.
 
     Members
     -------

@@ -29,7 +29,7 @@ class DotSums(wiring.Component):
     Parameters
     ----------
     config
-        The engine's shape.
+        Parameters of the engine.
 
     Members
     -------

@@ -43,7 +43,7 @@ class DenseEngine(wiring.Component):
     Parameters
     ----------
     config
-        The engine's shape.
+        Parameters of the engine.
 
     Members
     -------

@@ -19,7 +19,7 @@ class TotalBuffer(wiring.Component):
     Parameters
     ----------
     config
-        The engine's shape.
+        Parameters of the engine.
 
     Members
     -------

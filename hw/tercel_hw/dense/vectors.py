@@ -17,7 +17,7 @@ class VectorStore(wiring.Component):
     Parameters
     ----------
     config
-        The engine's shape.
+        Parameters of the engine.
 
     Members
     -------

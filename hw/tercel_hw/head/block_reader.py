@@ -23,7 +23,7 @@ class BlockReader(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -20,7 +20,7 @@ class ExponentialSum(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

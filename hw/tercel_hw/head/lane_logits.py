@@ -25,7 +25,7 @@ class LaneLogits(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

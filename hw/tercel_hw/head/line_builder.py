@@ -18,7 +18,7 @@ class LineBuilder(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -27,7 +27,7 @@ class OctaveHistogram(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

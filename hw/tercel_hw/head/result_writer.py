@@ -24,7 +24,7 @@ class ResultWriter(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

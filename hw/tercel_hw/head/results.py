@@ -25,7 +25,7 @@ class HeadResults(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

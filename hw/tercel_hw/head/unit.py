@@ -27,7 +27,7 @@ class HeadUnit(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -137,7 +137,7 @@ class Axi4Signature(wiring.Signature):
     Parameters
     ----------
     config
-        Widths.
+        Widths of the port.
     read, write
         Presence of the read and of the write channels.
 

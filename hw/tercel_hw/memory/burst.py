@@ -74,7 +74,7 @@ class BurstSplitter(wiring.Component):
     Parameters
     ----------
     config
-        Widths and the longest burst.
+        Widths, and the longest burst.
 
     Members
     -------

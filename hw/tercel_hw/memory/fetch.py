@@ -74,7 +74,7 @@ class FetchChannel(wiring.Component):
     Parameters
     ----------
     config
-        The reader, steps and FIFO.
+        Parameters of reader, steps and FIFO.
 
     Members
     -------

@@ -84,7 +84,7 @@ class Gearbox(wiring.Component):
     Parameters
     ----------
     config
-        Sizes.
+        Parameters of the gearbox.
 
     Members
     -------

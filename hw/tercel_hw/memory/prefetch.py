@@ -41,7 +41,7 @@ class TapePrefetcher(wiring.Component):
     Parameters
     ----------
     config
-        Steps and buffer.
+        Parameters of steps and buffer.
 
     Members
     -------

@@ -64,7 +64,7 @@ class AxiReader(wiring.Component):
     Parameters
     ----------
     config
-        Port, bursts and buffer.
+        Parameters of port, bursts and buffer.
 
     Members
     -------

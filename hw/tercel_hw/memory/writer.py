@@ -59,7 +59,7 @@ class AxiWriter(wiring.Component):
     Parameters
     ----------
     config
-        Port, bursts and buffer.
+        Parameters of port, bursts and buffer.
 
     Members
     -------

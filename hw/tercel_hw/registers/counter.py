@@ -38,7 +38,7 @@ class Counter(wiring.Component):
     Parameters
     ----------
     config
-        Widths.
+        Widths of the counter.
 
     Members
     -------

@@ -44,7 +44,7 @@ class RegisterFile(wiring.Component):
     Parameters
     ----------
     registers
-        The map.
+        Register map.
 
     Members
     -------

@@ -21,7 +21,7 @@ class Accumulator(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
 
     Members
     -------

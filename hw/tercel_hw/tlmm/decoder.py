@@ -42,7 +42,7 @@ class CodeDecoder(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
 
     Members
     -------

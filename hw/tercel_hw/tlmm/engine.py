@@ -33,7 +33,7 @@ class TlmmEngine(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
 
     Members
     -------

@@ -69,7 +69,7 @@ class TableGenerator(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
 
     Members
     -------

@@ -20,7 +20,7 @@ class RowIssuer(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
     credits
         Capacity of the output queue, in sums.
 

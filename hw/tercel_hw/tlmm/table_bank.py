@@ -20,7 +20,7 @@ class TableBank(wiring.Component):
     Parameters
     ----------
     config
-        The engine.
+        Parameters of the engine.
     part
         Index of the part of the code.
 

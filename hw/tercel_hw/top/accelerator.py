@@ -35,7 +35,7 @@ class Accelerator(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

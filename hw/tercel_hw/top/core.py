@@ -60,7 +60,7 @@ class Core(wiring.Component):
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
 
     Members
     -------

@@ -22,7 +22,7 @@ class GainReader(wiring.Component):
     Parameters
     ----------
     config
-        Word and lanes.
+        Parameters of the vector unit.
 
     Members
     -------

@@ -44,7 +44,7 @@ class MemorySystem(wiring.Component):
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
 
     Members
     -------

@@ -18,7 +18,7 @@ class ActivationStore(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

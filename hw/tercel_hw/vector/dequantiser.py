@@ -29,7 +29,7 @@ class Dequantiser(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

@@ -20,7 +20,7 @@ class Gate(wiring.Component):
     Parameters
     ----------
     config
-        The shape.
+        Parameters of the block.
 
     Members
     -------

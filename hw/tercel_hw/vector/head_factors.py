@@ -24,7 +24,7 @@ class HeadFactors(wiring.Component):
     Parameters
     ----------
     config
-        The vector unit's shape.
+        Parameters of the vector unit.
 
     Members
     -------

@@ -22,7 +22,7 @@ class PairBuffer(wiring.Component):
     Parameters
     ----------
     config
-        The vector unit's shape.
+        Parameters of the vector unit.
 
     Members
     -------

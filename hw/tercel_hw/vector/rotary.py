@@ -30,7 +30,7 @@ class Rotary(wiring.Component):
     Parameters
     ----------
     config
-        The vector unit's shape.
+        Parameters of the vector unit.
 
     Members
     -------

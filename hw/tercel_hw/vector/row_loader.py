@@ -25,7 +25,7 @@ class RowLoader(wiring.Component):
     Parameters
     ----------
     config
-        The vector unit's shape.
+        Parameters of the vector unit.
 
     Members
     -------

@@ -39,7 +39,7 @@ class Caching:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
         The memory that is written.
     """
@@ -85,7 +85,7 @@ class AttentionSweeps:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
         The memory that the cache is read from.
     """

@@ -42,7 +42,7 @@ class Engine:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
         The memory that the tape is read from.
     """

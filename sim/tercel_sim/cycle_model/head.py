@@ -34,7 +34,7 @@ class Lines:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
     """
 
@@ -61,7 +61,7 @@ class Head:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
         The memory that the tape is read from.
     """

@@ -17,7 +17,7 @@ class Loading:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     memory
         The memory that the words are read from.
     """

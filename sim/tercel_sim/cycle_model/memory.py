@@ -22,7 +22,7 @@ class Memory:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     server
         Model of its DRAM.
     """

@@ -36,7 +36,7 @@ class PassTiming:
     Parameters
     ----------
     config
-        The accelerator.
+        Parameters of the accelerator.
     program
         The encoded commands.
     memory

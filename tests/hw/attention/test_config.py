@@ -20,7 +20,7 @@ def test_wrong_values_are_refused(fields, message):
         AttentionConfig(dense=DenseConfig(), **fields)
 
 
-def test_the_dense_engine_must_walk_over_all_positions():
+def test_the_dense_engine_must_sweep_over_all_positions():
     with pytest.raises(ValueError, match=r"the dense engine's rows \(64\), but are 100"):
         AttentionConfig(dense=DenseConfig(rows=64), positions=100)
 

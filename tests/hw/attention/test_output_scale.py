@@ -103,7 +103,7 @@ def test_latency_and_one_element_a_cycle(config):
     run(dut, bench, max_cycles=200)
 
 
-def test_reciprocals_are_there_when_the_totals_of_the_walk_before_have_left(config):
+def test_reciprocals_are_there_when_the_totals_of_the_sweep_before_have_left(config):
     dut, elements = OutputScale(config), 40
     item = {"sums": [1 << 19] * 2, "exponents": [124] * 2}
     totals = [

@@ -5,18 +5,18 @@ from tercel.numerics.float32 import bfloat16_value, fixed, multiply
 from tercel_hw.attention import ScoreScale
 from tercel_sim.testbench import get_all, put_all, run
 
-WALKS = [9, 5, 1]
+SWEEPS = [9, 5, 1]
 
 
 def test_it_equals_the_golden_model(config, idle, back_pressure, scales_of, bits):
     rng = np.random.default_rng(6)
     dut = ScoreScale(config)
-    query_scales = [(rng.random(2) * 0.01).astype(np.float32) for _ in WALKS]
+    query_scales = [(rng.random(2) * 0.01).astype(np.float32) for _ in SWEEPS]
     most = config.dense.totals * config.dense.macs * 127 * 127
-    sums = [rng.integers(-most, most + 1, (sweep, 2)).astype(np.int32) for sweep in WALKS]
+    sums = [rng.integers(-most, most + 1, (sweep, 2)).astype(np.int32) for sweep in SWEEPS]
     sums[0][:2] = [[most, -most], [0, 1]]
-    keys = [scales_of(rng, positions) for positions in WALKS]
-    values = [scales_of(rng, positions) for positions in WALKS]
+    keys = [scales_of(rng, positions) for positions in SWEEPS]
+    values = [scales_of(rng, positions) for positions in SWEEPS]
     expected = []
     for query, acc, key, value in zip(query_scales, sums, keys, values, strict=True):
         factor = multiply(query, bfloat16_value(key)[:, None])
@@ -24,7 +24,7 @@ def test_it_equals_the_golden_model(config, idle, back_pressure, scales_of, bits
         expected += zip(scores.tolist(), value.tolist(), strict=True)
 
     async def commands(ctx):
-        await put_all(ctx, dut.i_sweep, WALKS, idle)
+        await put_all(ctx, dut.i_sweep, SWEEPS, idle)
 
     async def feed_queries(ctx):
         await put_all(ctx, dut.i_query_scales, [bits(query).tolist() for query in query_scales])

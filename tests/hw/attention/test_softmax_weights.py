@@ -35,7 +35,7 @@ class Layer:
             "sweeps": len(self.sweeps),
             "full": self.full,
             "half": self.half,
-            # Of lanes without a node anything.
+            # Lanes without a node may have any value.
             "ancestors": [int(mask) for mask in masks] + [(1 << lanes) - 1] * (lanes - len(masks)),
         }
 

@@ -15,7 +15,7 @@ def int8(rng, *shape):
 
 
 def runs_of(config, layer):
-    """How many runs a layer takes."""
+    """Number of runs of a layer."""
     sweeps = len(layer.cache.keys) * layer.plan(config.attention.nodes).sweeps
     slices = layer.slices(config.word_bytes).count
     return sweeps * ((1 + slices) * -(-layer.positions // config.tile) + slices)
@@ -198,8 +198,8 @@ def test_query_heads_share_the_lanes(lanes, parents, head_slots, unit_shape_of, 
 
 
 @pytest.mark.parametrize(("positions", "size"), [(40, 32), (64, 96), (30, 48)])
-def test_cycles_from_walk_to_walk(positions, size, unit_shape_of, random_layer):
-    """Where words never wait and there are more beats than outputs."""
+def test_cycles_from_sweep_to_sweep(positions, size, unit_shape_of, random_layer):
+    """A layer whose words never wait, with more beats than outputs."""
     config, rng = unit_shape_of(macs=32, tile=32), np.random.default_rng(6)
     shape = {"kv_heads": 4, "head_slots": 1, "size": size, "base": positions - 1}
     layer = random_layer(rng, **shape, parents=[-1])

@@ -198,7 +198,7 @@ def test_a_vocabulary_whose_blocks_need_another_bit(rows):
     config = HeadUnitConfig(head=head, dense=replace(shape().dense, rows=head.played_rows))
     everything = {"top_k": min(rows, TOP_K), "argmax": 1, "sums": 1, "logits": 1}
     rng = np.random.default_rng(rows)
-    # Of more than one slice: their sums are kept tile by tile.
+    # Rows of more than one slice, whose sums are kept tile by tile.
     sweeps = [Sweep.random(rng, count=rows, elements=40, **everything) for _ in range(2)]
     assert play(config, sweeps) == listed(sweeps)
 

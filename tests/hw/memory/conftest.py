@@ -42,11 +42,11 @@ def simulate():
 
 @pytest.fixture(params=[every_cycle, random_gaps(1, 0.4)], ids=["steady", "idle"])
 def idle(request):
-    """When a source offers."""
+    """Pattern of the cycles in which a source offers."""
     return request.param
 
 
 @pytest.fixture(params=[every_cycle, random_gaps(3, 0.4)], ids=["free", "pressed"])
 def back_pressure(request):
-    """When a sink takes."""
+    """Pattern of the cycles in which a sink takes."""
     return request.param

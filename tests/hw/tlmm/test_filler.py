@@ -39,7 +39,7 @@ def test_groups_are_dealt_round_robin_from_each_chunk_on():
     taken, filled, writes = fill(rows=11, chunks=2, codes=3, cycles=130)
     starts = [1, 27, 53, 79]
     assert taken == [start + offset for start in starts for offset in (0, 1, 13)]
-    # What follows the last entry's decision by a cycle is the first use: `fill_cycles`.
+    # The first use follows the last entry's decision by a cycle: `fill_cycles`.
     expected = [(start + TINY.fill_cycles(3) - 1, chunk % 2) for chunk, start in enumerate(starts)]
     assert filled == expected
     places = [(bank, table) for bank in (0, 1) for table in range(3)] * 2

@@ -7,7 +7,7 @@ from tercel_sim.testbench import run
 @pytest.mark.parametrize("most", [3, 1023])
 def test_some_are_outstanding_from_the_cycle_after_until_all_are_done(most):
     dut = Outstanding(most=most)
-    # What is issued and done in each cycle, and whether there is some in it.
+    # For each cycle: the items issued and done, and the expected ``any``.
     cycles = [
         (0, 0, 0),
         (1, 0, 0),

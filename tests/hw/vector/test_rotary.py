@@ -24,7 +24,7 @@ class Row:
         self.command = {"query_heads": query, "kv_heads": kv, "head_size": self.size}
         self.x = rng.normal(size=(NODES, query + 2 * kv, self.size)).astype(np.float32)
         self.x *= np.float32(2) ** rng.integers(-20, 20, self.x.shape)
-        # What flushes, overflows, cancels or is a zero of either sign.
+        # Values that flush, overflow, cancel or are a zero of either sign.
         corners = np.array([0.0, -0.0, 2**-126, -(2**-126), 3e38, -3e38, 1.0, -1.0], np.float32)
         places = rng.random(self.x.shape) < 0.3
         self.x[places] = rng.choice(corners, places.sum())
