@@ -210,7 +210,7 @@ def test_totals_are_read_turn_by_turn(head_slots, play, sweep_of):
     check(SMALL, sweeps, play)
 
 
-def test_reset_forgets_a_walk(sweep_of):
+def test_reset_forgets_a_sweep(sweep_of):
     engine, rng = DenseEngine(SMALL), np.random.default_rng(7)
     sweep = sweep_of(rows=int8(rng, 3, 32), weights=weights17(rng, 3, 2))
     reset = ResetInserter(reset_line := Signal())(engine)

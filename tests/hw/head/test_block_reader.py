@@ -6,7 +6,7 @@ from tercel_hw.head import HeadConfig, HeadUnitConfig
 from tercel_hw.head.block_reader import BlockReader
 from tercel_sim.testbench import get_all, put_all, run
 
-WALKS = [(32, 2), (16, 1), (48, 1)]
+SWEEPS = [(32, 2), (16, 1), (48, 1)]
 """Rows and slices of each."""
 
 
@@ -40,10 +40,10 @@ def commands(sweeps):
 @pytest.mark.parametrize("macs", [16, 32, 64, 128])
 def test_blocks_are_taken_apart(macs, idle, back_pressure):
     dut = BlockReader(config := shape(macs))
-    words, beats, scales = tape(config, WALKS)
+    words, beats, scales = tape(config, SWEEPS)
 
     async def control(ctx):
-        await put_all(ctx, dut.i_command, commands(WALKS))
+        await put_all(ctx, dut.i_command, commands(SWEEPS))
 
     async def source(ctx):
         await put_all(ctx, dut.i, words, idle)
@@ -62,10 +62,10 @@ def test_blocks_are_taken_apart(macs, idle, back_pressure):
 
 def test_words_wait_for_room_for_scales():
     dut = BlockReader(config := shape(16))
-    words, _, scales = tape(config, WALKS)
+    words, _, scales = tape(config, SWEEPS)
 
     async def control(ctx):
-        await put_all(ctx, dut.i_command, commands(WALKS))
+        await put_all(ctx, dut.i_command, commands(SWEEPS))
 
     async def source(ctx):
         await put_all(ctx, dut.i, words)
@@ -83,7 +83,7 @@ def test_words_wait_for_room_for_scales():
 @pytest.mark.parametrize("macs", [16, 64])
 def test_a_word_passes_as_it_comes_and_a_scale_two_cycles_later(macs):
     dut = BlockReader(config := shape(macs))
-    sweep = WALKS[2:3]
+    sweep = SWEEPS[2:3]
     words, _, _ = tape(config, sweep)
     block = config.scale_words + 16
 

@@ -8,7 +8,7 @@ from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
 from tercel_sim.testbench import get_all, put_all, run
 
 CONFIG = HeadConfig(nodes=3, rows=256)
-WALKS = [(16, 13, 3), (4, 4, 1), (1, 1, 2), (32, 1, 3)]
+SWEEPS = [(16, 13, 3), (4, 4, 1), (1, 1, 2), (32, 1, 3)]
 """Rows, rows that count and lanes that do of each sweep."""
 BLOCK, PAUSE = 16, 15 * 16
 
@@ -26,10 +26,10 @@ def operands(rows):
 
 def test_rows_are_cut_into_lanes_and_those_beyond_the_limit_dropped(idle, back_pressure, bits):
     dut = LaneLogits(CONFIG)
-    sums, scales = operands(sum(rows for rows, _, _ in WALKS))
+    sums, scales = operands(sum(rows for rows, _, _ in SWEEPS))
     logits = bits(dequantise(sums, scales[:, None]))
     expected, first = [], 0
-    for rows, limit, nodes in WALKS:
+    for rows, limit, nodes in SWEEPS:
         expected += [
             (logits[first + row, lane], lane, row, (row, lane) == (limit - 1, nodes - 1))
             for row in range(limit)
@@ -38,7 +38,7 @@ def test_rows_are_cut_into_lanes_and_those_beyond_the_limit_dropped(idle, back_p
         first += rows
 
     async def control(ctx):
-        await put_all(ctx, dut.i_command, commands(WALKS))
+        await put_all(ctx, dut.i_command, commands(SWEEPS))
 
     async def source(ctx):
         await put_all(ctx, dut.i_sum, sums.tolist(), idle)

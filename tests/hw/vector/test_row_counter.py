@@ -18,7 +18,7 @@ def words(values) -> list[int]:
     return np.ascontiguousarray(values, np.float32).view(np.uint32).tolist()
 
 
-def walk(dut, operands):
+def run_row(dut, operands):
     """The results, and that they come when they should; twice, to see that it starts anew."""
 
     async def bench(ctx):
@@ -43,14 +43,14 @@ def test_every_lane_gets_its_own_result(lanes):
     a, b = np.float32(np.arange(1, lanes + 1)), np.float32(3)
     dut = RowCounter(Multiplier(), lanes=lanes, shared=("b",))
     assert dut.latency == Multiplier.LATENCY + lanes
-    assert walk(dut, {"a": words(a), "b": words(b)[0]}) == words(a * b)
+    assert run_row(dut, {"a": words(a), "b": words(b)[0]}) == words(a * b)
 
 
 def test_units_are_saturated():
     expected = np.minimum(multiply(reciprocal(MAXIMA), np.float32(127)), LARGEST)
     assert expected[1] == LARGEST
     dut = RowCounter(RowUnit(), lanes=len(MAXIMA))
-    assert walk(dut, {"maximum": words(MAXIMA)}) == words(expected)
+    assert run_row(dut, {"maximum": words(MAXIMA)}) == words(expected)
 
 
 @pytest.mark.parametrize("normed", [0, 1])
@@ -69,4 +69,4 @@ def test_scales(normed):
         "epsilon": words(epsilon)[0],
         "normed": normed,
     }
-    assert walk(dut, operands) == words(expected)
+    assert run_row(dut, operands) == words(expected)
