@@ -123,7 +123,7 @@ class Gearbox(wiring.Component):
         return m
 
     def _window(self, m: Module, enable: Signal) -> tuple[Signal, Signal, Signal, Signal]:
-        """Add the window of words; return its words and the issue and offset of a row-chunk."""
+        """Add the window; return its words, and offset, issue and ``last`` of a row-chunk."""
         config, segment = self._config, self.i_segment
         word_bytes, offset_bits = config.word_bytes, exact_log2(config.word_bytes)
         word_width = 8 * word_bytes

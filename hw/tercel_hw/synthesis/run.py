@@ -93,7 +93,7 @@ def _measure(block: Block, stored: Path) -> Measured:
 
 
 def _stored(block: Block, path: Path) -> Measured | None:
-    """The result of a file, if it is there and whole."""
+    """Return the result in a file, or None if it is missing or broken."""
     try:
         found = json.loads(path.read_text())
         depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})

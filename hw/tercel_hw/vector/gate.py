@@ -92,7 +92,7 @@ class Gate(wiring.Component):
     def _share(
         self, m: Module, stages: Stages, gates, odd, squared: Signal, lane: int, results: data.View
     ) -> None:
-        """Add an activation for this lane and the next; return both results."""
+        """Add an activation that this lane and the next one share."""
         ups = self.i.payload.values
         alone = lane + 1 == self._config.nodes
         second = lane if alone else lane + 1

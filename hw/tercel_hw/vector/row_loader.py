@@ -136,7 +136,7 @@ class RowLoader(wiring.Component):
         return m
 
     def _send(self, m: Module, command, started, values: stream.Interface, finished) -> None:
-        """Number the values and send them to their target; return a signal of the end."""
+        """Number the values and send them to their target; ``finished`` is high at the end."""
         element, table = self.o_element.payload, self.o_table.payload
         sent, index = Signal.like(command.elements), Signal.like(command.elements)
         sines, for_table, leaves = Signal(), Signal(), Signal()

@@ -39,9 +39,11 @@ class Dispatch:
     Parameters
     ----------
     program
+        Commands of the program.
     memory
         The memory; the runs that commands imply are added to its channels.
     word_bytes
+        Bytes of a memory word.
     address
         Address of the program's first word.
     """

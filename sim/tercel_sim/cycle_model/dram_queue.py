@@ -17,6 +17,7 @@ class DramQueue:
     word_bytes
         Bytes that all ports move together.
     ports
+        Number of memory ports.
     start
         Cycle of the memory in which the pass begins; it sets the phase of refreshes.
     """

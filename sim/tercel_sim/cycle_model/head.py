@@ -36,6 +36,7 @@ class Lines:
     config
         Parameters of the accelerator.
     memory
+        The memory that is written.
     """
 
     def __init__(self, config: AcceleratorConfig, memory: Memory):

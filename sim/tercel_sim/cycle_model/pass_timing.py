@@ -40,6 +40,7 @@ class PassTiming:
     program
         The encoded commands.
     memory
+        The memory system, whose channels bring all words.
     address
         Address of the program's first word.
     """
