@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup tools run test test-slow test-rtl lint bench bench-rtl bench-ecp5 train-small clean
+.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ test-slow: setup ## the tests that take minutes or fetch real models, some twent
 
 test-rtl: setup ## other accelerators and models in RTL against the emulator, some ten minutes
 	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py tests/sim/test_rtl_limits.py
+
+mutants: setup ## mutate FILES (what changed against main), at most SAMPLE a module; count what tests kill
+	$(BIN)/python tests/support/mutants.py $(FILES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

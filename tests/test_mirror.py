@@ -6,33 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from mirror import LIST, MODULES, PACKAGES, ROOT, TESTS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[1]
-TESTS = ROOT / "tests"
-PACKAGES = ("sw/tercel", "hw/tercel_hw", "quant/tercel_quant", "sim/tercel_sim")
-LIST = tomllib.loads((TESTS / "mirror.toml").read_text())
 PARTS = LIST["part"]
 
-
-def source_modules() -> dict[str, Path]:
-    """Paths from the root to the mirrored test's; re-exports and entry points have none."""
-    found = {}
-    for package in PACKAGES:
-        folder = ROOT / package
-        for path in sorted(folder.rglob("*.py")):
-            if path.name not in ("__init__.py", "__main__.py"):
-                relative = path.relative_to(folder)
-                mirrored = TESTS / folder.parent.name / relative.with_name(f"test_{path.name}")
-                found[path.relative_to(ROOT).as_posix()] = mirrored
-    return found
-
-
-MODULES = source_modules()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PLUGINS = {
     target.partition(":")[0]

@@ -1,0 +1,90 @@
+"""The mutation run: which modules it takes, how it stages them, what it counts."""
+
+import libcst as cst
+import mutants
+import pytest
+from mirror import TESTS, owning_test
+
+LANES = "sw/tercel/program/lanes.py"
+
+HALF = """
+from tercel.program.lanes import LanePlan, lanes_per_head_choices
+
+
+def test_choices():
+    assert [lanes_per_head_choices(lanes) for lanes in (1, 2, 6)] == [(1,), (1, 2), (1, 2, 4, 6)]
+
+
+def test_nothing_of_plans():
+    LanePlan(lanes=4, nodes=2, heads=4).sweeps
+"""
+
+
+def test_a_module_has_its_mirrored_tests_or_the_ones_that_the_list_names():
+    assert owning_test(LANES) == TESTS / "sw/program/test_lanes.py"
+    assert owning_test("sw/tercel/program/command.py") == TESTS / "sw/program/test_builder.py"
+    assert owning_test("sw/tercel/errors.py") is None
+
+
+def test_folders_and_files_name_their_modules_once(monkeypatch):
+    monkeypatch.chdir(mutants.ROOT)
+    named = mutants.named_modules([LANES, "sw/tercel/program"])
+    assert named[0] == LANES
+    assert len(named) == len(set(named)) > 5
+    assert all(name.startswith("sw/tercel/program/") for name in named)
+    with pytest.raises(SystemExit, match="docs has no module"):
+        mutants.named_modules(["docs"])
+
+
+def test_what_changed_is_modules_only(monkeypatch):
+    answers = {"merge-base": "abc\n", "diff": f"README.md\n{LANES}\nsw/tercel/__init__.py\n"}
+
+    def git(*arguments):
+        return answers[arguments[0]]
+
+    monkeypatch.setattr(mutants, "git", git)
+    assert mutants.changed_modules("main") == [LANES]
+
+
+def test_decorators_become_statements_in_their_order():
+    source = """
+class A:
+    @property
+    @cache
+    def x(self):
+        return 1
+
+    @x.setter
+    def x(self, value):
+        pass
+
+    @classmethod
+    def y(cls):
+        return 2
+"""
+    code = cst.parse_module(source).visit(mutants.DecoratedByAssignment()).code
+    assert "    def x(self):\n        return 1\n    x = property(cache(x))\n" in code
+    assert "    @x.setter\n" in code
+    assert "    @classmethod\n    def y(cls):" in code
+
+
+def test_what_is_tested_is_killed_and_the_rest_survives(tmp_path, monkeypatch):
+    stage = mutants.stage
+    half = TESTS / "sw/program/test_half.py"
+
+    def staged(module, test):
+        folder = stage(module, test)
+        (folder / half.relative_to(mutants.ROOT)).write_text(HALF)
+        return folder
+
+    monkeypatch.setattr(mutants, "FOLDER", tmp_path)
+    monkeypatch.setattr(mutants, "stage", staged)
+    outcome = mutants.measure(LANES, half, sample=None, workers=1)
+    assert outcome.tested == outcome.mutants
+    assert outcome.killed >= 8
+    assert outcome.survivors
+    for name, change in outcome.survivors.items():
+        assert "LanePlan" in name  # a property, thus decorated
+        assert "\n-  " in change
+        assert "\n+  " in change
+    assert mutants.report({LANES: outcome}).row_count == 1
