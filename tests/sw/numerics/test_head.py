@@ -11,6 +11,12 @@ def test_argmax_and_top_k_give_ties_to_the_lower_row():
     assert numerics.top_k(unscaled, 6)[0].tolist() == [1, 3, 4, 2, 5, 0]
 
 
+def test_rows_are_integers():
+    unscaled = np.float32([[1, 5, 3]])
+    assert numerics.argmax(unscaled).dtype == np.int32
+    assert numerics.top_k(unscaled, 2).dtype == np.int32
+
+
 def test_top_k_is_a_stable_sort():
     rng = np.random.default_rng(0)
     unscaled = rng.integers(-30, 30, (8, 1000)).astype(np.float32)

@@ -29,6 +29,11 @@ def test_plans_of_eight_lanes(nodes, heads, plan):
     assert (found.lanes_per_head, found.head_slots, found.sweeps) == plan
 
 
+def test_lanes_too_few_for_another_query_head_are_idle():
+    found = LanePlan(lanes=6, nodes=3, heads=4)
+    assert (found.lanes_per_head, found.head_slots, found.sweeps) == (4, 1, 4)
+
+
 def test_every_query_head_has_lanes():
     for lanes, heads in product(range(1, 17), range(1, 9)):
         for nodes in range(1, lanes + 1):
