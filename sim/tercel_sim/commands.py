@@ -23,6 +23,7 @@ from tercel.errors import TercelError
 from tercel.files import write_errors
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, TextTokenizer, find_model
+from tercel_sim.options import CacheOption
 
 if TYPE_CHECKING:
     from tercel_sim.ddr import DdrConfig
@@ -33,16 +34,6 @@ __all__ = ["cache", "simulate"]
 EVIDENCE = "cycle-accurate simulation"
 ENDLESS = 1 << 63
 """A cycle that no simulation reaches."""
-
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        help="Folder of compiled accelerators; by default tercel/simulation in XDG_CACHE_HOME "
-        "or ~/.cache.",
-        metavar="DIR",
-    ),
-]
 
 
 def simulate(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from tercel_sim.options import CacheOption
+
 if TYPE_CHECKING:
     from tercel_sim.selfcheck import ModelCheck
 
@@ -35,6 +37,7 @@ def selfcheck(
     pass_cycles: Annotated[
         int, typer.Option(min=1, help="Approximate limit of a pass, which bounds the model.")
     ] = PASS_CYCLES,
+    cache: CacheOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare an accelerator's RTL with the emulator in random passes, bit for bit.
@@ -44,6 +47,8 @@ def selfcheck(
     minute for a small one, many for the kv260's.
     """
     from tercel_hw.export.configuration import read_configuration
+    from tercel_sim.build_cache import BuildCache
+    from tercel_sim.progress import terminal
     from tercel_sim.selfcheck import check_model
     from tercel_sim.selfcheck.table import limits_table, models_table
 
@@ -51,7 +56,14 @@ def selfcheck(
     checks = []
     for index in range(models):
         typer.echo(f"model {index + 1} of {models}, seed {seed + index}", err=True)
-        check = check_model(accelerator, seed=seed + index, passes=passes, most_cycles=pass_cycles)
+        check = check_model(
+            accelerator,
+            seed=seed + index,
+            passes=passes,
+            most_cycles=pass_cycles,
+            cache=BuildCache(cache),
+            progress=terminal,
+        )
         checks.append(check)
         if check.failure is not None:
             break

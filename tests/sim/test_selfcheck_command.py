@@ -42,6 +42,13 @@ def test_what_was_run_is_shown(selfcheck):
     assert [check["passes"] for check in facts["models"]] == [3, 3]
 
 
+def test_the_cache_may_lie_elsewhere(selfcheck, tmp_path):
+    (tmp_path / "file").touch()
+    result = selfcheck(*OPTIONS, "--cache", str(tmp_path / "file"))
+    assert result.exit_code == 2
+    assert f"the cache of compiled accelerators, {tmp_path}/file, cannot be used" in result.stderr
+
+
 def test_a_mismatch_is_named_and_can_be_seen_again(selfcheck, monkeypatch, config_file):
     """The last element of a result of the second model is wrong."""
     run_pass, calls = AcceleratorDevice.run_pass, []

@@ -11,8 +11,10 @@ from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel_hw.top import AcceleratorConfig
+from tercel_sim.build_cache import BuildCache
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep, MismatchError
+from tercel_sim.progress import Progress, quiet
 from tercel_sim.rtl_device import RtlDevice
 from tercel_sim.selfcheck.random_model import pass_cycles, random_model
 from tercel_sim.selfcheck.random_pass import random_cache, random_pass
@@ -51,7 +53,13 @@ class ModelCheck:
 
 
 def check_model(
-    accelerator: AcceleratorConfig, *, seed: int, passes: int, most_cycles: int
+    accelerator: AcceleratorConfig,
+    *,
+    seed: int,
+    passes: int,
+    most_cycles: int,
+    cache: BuildCache | None = None,
+    progress: Progress = quiet,
 ) -> ModelCheck:
     """Compare random passes of a random model; both depend on the seed alone.
 
@@ -61,6 +69,8 @@ def check_model(
     ----------
     most_cycles
         Approximate limit of a pass (:func:`random_model`).
+    cache, progress
+        Those of :class:`RtlDevice`.
 
     Raises
     ------
@@ -82,6 +92,8 @@ def check_model(
             accelerator=accelerator,
             context=context,
             ddr=ddr,
+            cache=cache,
+            progress=progress,
             timeout=SLOWEST * (pass_cycles(model, spec) + 1000) / (ddr.clock_mhz * 1e6),
             watchdog=WATCHDOG / (ddr.clock_mhz * 1e6),
         )
