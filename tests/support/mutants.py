@@ -57,7 +57,7 @@ process_isolation = "forkserver"
 forkserver_warmup = "import"
 preload_modules_file = "preloaded.txt"
 timeout_multiplier = 4.0
-timeout_constant = 2.0
+timeout_constant = 15.0
 use_git_change_detection = false
 """
 
