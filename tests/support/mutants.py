@@ -87,6 +87,8 @@ class Outcome:
 
     mutants: int
     killed: int
+    timed_out: int
+    """Those of the killed that ran too long; many of them speak of a busy machine."""
     survivors: dict[str, str]
     """Name of a mutant to its change as a diff."""
 
@@ -191,7 +193,7 @@ def measure(module: str, test: Path, *, sample: int | None, workers: int) -> Out
     if sample is not None and sample < len(names):
         drawn = random.Random(SEED).sample(names, sample)
     if not drawn:
-        return Outcome(mutants=0, killed=0, survivors={})
+        return Outcome(mutants=0, killed=0, timed_out=0, survivors={})
     mutmut(folder, "run", "--max-children", str(workers), *drawn, log="run.log")
     lines = mutmut(folder, "results", "--all", "true", log="results.log").splitlines()
     states = dict(line.strip().rsplit(": ", 1) for line in lines)
@@ -199,18 +201,24 @@ def measure(module: str, test: Path, *, sample: int | None, workers: int) -> Out
     unknown = {states[name] for name in drawn} - KILLED - LIVING
     if unknown:
         raise SystemExit(f"{module}: mutants that ended as {sorted(unknown)}; see {folder}")
-    if all(states[name] == "timeout" for name in drawn):
+    timed_out = sum(states[name] == "timeout" for name in drawn)
+    if timed_out == len(drawn):
         raise SystemExit(f"{module}: all timed out, or tests do not start; see {folder}")
     with inside(folder):
         changes = {name: f"# {name}\n{get_diff_for_mutant(name)}\n" for name in living}
-    return Outcome(mutants=len(names), killed=len(drawn) - len(living), survivors=changes)
+    return Outcome(
+        mutants=len(names),
+        killed=len(drawn) - len(living),
+        timed_out=timed_out,
+        survivors=changes,
+    )
 
 
 def report(outcomes: dict[str, Outcome]) -> Table:
-    """Mutants of each module: all, tested, killed, survived."""
-    table = Table("module", "mutants", "tested", "killed", "survived")
+    """Mutants of each module: all, tested, killed, killed by the time limit, survived."""
+    table = Table("module", "mutants", "tested", "killed", "by time", "survived")
     for module, each in outcomes.items():
-        counts = (each.mutants, each.tested, each.killed, len(each.survivors))
+        counts = (each.mutants, each.tested, each.killed, each.timed_out, len(each.survivors))
         table.add_row(module, *map(str, counts))
     return table
 
