@@ -186,7 +186,12 @@ def evaluate(
     checkpoint: Annotated[
         Path | None, typer.Option(help="The image's checkpoint; required for unquantised.")
     ] = None,
-    context: Annotated[int, typer.Option(help="Tokens of a window.")] = 512,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens of a window; by default 512, or what a smaller model has.", metavar="N"
+        ),
+    ] = None,
     tokens: Annotated[
         int | None, typer.Option(help="Most tokens of all windows, spread over the text.")
     ] = None,
@@ -216,7 +221,7 @@ def evaluate(
         for name, result in found.results.items()
     }
     if as_json:
-        facts = {"model": image.config.name, "text": str(text), "context": context}
+        facts = {"model": image.config.name, "text": str(text), "context": found.context}
         facts |= {"results": rows, "device_change": found.device_change}
         facts |= {"device_change_standard_error": found.device_error}
         facts["evidence"] = "measured on this machine; device: emulator, exact"

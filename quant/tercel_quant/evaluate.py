@@ -25,6 +25,8 @@ __all__ = ["ARITHMETICS", "Evaluation", "device_losses", "evaluate"]
 ARITHMETICS = ("unquantised", "reference", "device")
 """The checkpoint's own weights; the image's weights in float32; the device's arithmetic."""
 
+CONTEXT = 512
+"""Longest default window."""
 NO_SHAPE = ("name", "context", "bos_token", "eos_tokens")
 """Fields of a model config that do not affect weights; an image may have fewer positions, and an
 older image fewer end tokens."""
@@ -41,6 +43,8 @@ class Evaluation:
     """Perplexity by arithmetic (of :data:`ARITHMETICS`), all over the same tokens."""
     text_bytes: int
     """UTF-8 bytes of the predicted tokens."""
+    context: int
+    """Length of a window in tokens."""
     device_error: float | None = None
     """Standard error of :attr:`device_change`, from the tokens' paired differences."""
 
@@ -63,7 +67,7 @@ def evaluate(
     *,
     checkpoint: Path | str | None = None,
     arithmetics: tuple[str, ...] = ("reference", "device"),
-    context: int = 512,
+    context: int | None = None,
     tokens: int | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
@@ -78,8 +82,9 @@ def evaluate(
         The image's checkpoint; required for ``unquantised``.
     arithmetics : tuple of str
         Elements of :data:`ARITHMETICS`.
-    context : int
-        Length of a window; every window starts with an empty cache.
+    context : int, optional
+        Length of a window, by default at most :data:`CONTEXT`; every window starts with an empty
+        cache.
     tokens : int, optional
         Most tokens in all windows together, spread evenly over the text.
     report : callable
@@ -97,6 +102,8 @@ def evaluate(
         )
     if image.tokenizer is None:
         raise TercelError(f"{image.path} has no tokenizer; convert its checkpoint again with one")
+    if context is None:
+        context = min(CONTEXT, image.config.context)
     if not 2 <= context <= image.config.context:
         raise TercelError(f"context must be in 2..{image.config.context}, not {context}")
     tokenizer = TextTokenizer(image.tokenizer)
@@ -118,6 +125,7 @@ def evaluate(
         error = float(difference.std() / len(difference) ** 0.5)
     return Evaluation(
         results=results,
+        context=context,
         text_bytes=_predicted_bytes(image.tokenizer, windows),
         device_error=error,
     )

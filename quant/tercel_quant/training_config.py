@@ -60,7 +60,7 @@ class TrainingConfig:
     """Updates per line of the loss log."""
 
     def __post_init__(self):
-        for name in ("batch_size", "length", "log_every"):
+        for name in ("steps", "batch_size", "length", "log_every"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise TercelError(f"{name} must be a positive integer, not {value!r}")

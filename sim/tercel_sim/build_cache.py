@@ -222,7 +222,7 @@ class BuildCache:
         remedy = "free some space, or choose" if number in FULL else "choose"
         return TercelError(
             f"the cache of compiled accelerators, {self._folder}, cannot be used: {reason}; "
-            f"{remedy} another folder with XDG_CACHE_HOME or --cache"
+            f"{remedy} another folder with XDG_CACHE_HOME, --cache or --set cache=DIR"
         )
 
 

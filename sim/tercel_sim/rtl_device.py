@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercel.device import DeviceOptions, option
-from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
+from tercel.device.accelerator import (
+    TIMEOUT,
+    WATCHDOG,
+    AcceleratorDevice,
+    watchdog_cycles,
+)
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.program import memory_map
@@ -100,6 +105,7 @@ class RtlDevice(AcceleratorDevice):
         spec.check(image.config, image.layout)
         positions = min(image.config.context, spec.positions) if context is None else context
         words = memory_map(config=image.config, spec=spec, context=positions).words
+        watchdog_cycles(timeout, watchdog, ddr.clock_mhz * 1e6)  # refused before the build
         library = rtl_library(accelerator, waves=waves, cache=cache, progress=progress)
         self._simulation = VerilatorBoard(library, words=words, ddr=ddr)
         self._accelerator, self._ddr = accelerator, ddr

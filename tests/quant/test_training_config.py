@@ -9,6 +9,7 @@ from tercel_quant.training_config import TrainingConfig
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"steps": 0}, "steps must be a positive integer, not 0"),
         ({"batch_size": 0}, "batch_size must be a positive integer, not 0"),
         ({"log_every": True}, "log_every must be a positive integer, not True"),
         ({"precision": "int8"}, "precision must be one of float, ternary, not 'int8'"),

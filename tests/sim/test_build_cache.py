@@ -179,7 +179,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(cache):
         cache.obtain(NAME, Builder(), title="an entry")
     assert str(caught.value) == (
         f"the cache of compiled accelerators, {cache.folder}, cannot be used: File too large; "
-        "free some space, or choose another folder with XDG_CACHE_HOME or --cache"
+        "free some space, or choose another folder with XDG_CACHE_HOME, --cache or --set cache=DIR"
     )
     assert names(cache.folder) == []
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.app import app
 from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel_hw.top import ACCELERATORS
 from tercel_sim import rtl_device, rtl_library
@@ -141,6 +142,14 @@ def test_waves_that_cannot_be_written_are_told_first(
     with read_only(tmp_path):
         result = simulate(little_image, *SMALL, "--waves", str(tmp_path / "x.vcd"))
     fails(result, "x.vcd: Permission denied; write where you have the permission")
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": float("nan")}, {"timeout": 0.0}, {"watchdog": -1.0}, {"watchdog": 1e9}]
+)
+def test_limits_of_time_are_refused_before_the_build(little_path, nothing_is_built, options):
+    with pytest.raises(TercelError, match=f"{next(iter(options))} must be .*not"):
+        RtlDevice.open(Image.open(little_path), RtlOptions(nodes=4, **options))
 
 
 def test_waves_do_not_overwrite_the_model(simulate, little_image, nothing_is_built):

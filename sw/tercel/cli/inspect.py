@@ -16,12 +16,20 @@ from tercel.runtime import DEFAULT_MODEL, find_model
 
 __all__ = ["describe", "inspect"]
 
+CONTEXT = 128
+"""Default positions in the cache."""
+
 
 def inspect(
     model: ModelArgument = DEFAULT_MODEL,
     context: Annotated[
-        int, typer.Option(help="Positions in the cache for the bytes of a token.", metavar="N")
-    ] = 128,
+        int | None,
+        typer.Option(
+            help="Positions in the cache for the bytes of a token; by default 128, or what a "
+            "smaller model has.",
+            metavar="N",
+        ),
+    ] = None,
     bandwidth: Annotated[
         float, typer.Option(help="Memory bandwidth of the device in GB/s.", metavar="GB/S")
     ] = 15.0,
@@ -33,6 +41,8 @@ def inspect(
     limited by nothing else.
     """
     image = Image.open(find_model(model))
+    if context is None:
+        context = min(CONTEXT, image.config.context - 1)
     facts = describe(image, context=context, bandwidth=bandwidth)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

@@ -24,7 +24,7 @@ from tercel.program import (
     summary_lines,
 )
 
-__all__ = ["TIMEOUT", "WATCHDOG", "AcceleratorDevice"]
+__all__ = ["TIMEOUT", "WATCHDOG", "AcceleratorDevice", "watchdog_cycles"]
 
 WORD_MASK = 0xFFFFFFFF
 TIMEOUT = 4.0
@@ -79,9 +79,7 @@ class AcceleratorDevice(Device):
             image,
             Limits(nodes=spec.nodes, context=context, top_k=min(spec.top_k, config.vocab_size)),
         )
-        if not 0 < timeout < math.inf:
-            raise TercelError(f"timeout must be above 0 seconds and finite, not {timeout}")
-        self._watchdog_cycles = _watchdog_cycles(watchdog, board.clock_hz)
+        self._watchdog_cycles = watchdog_cycles(timeout, watchdog, board.clock_hz)
         self._map = memory_map(config=config, spec=spec, context=context)
         self._board = board
         self._spec = spec
@@ -227,14 +225,16 @@ class AcceleratorDevice(Device):
         self._board.write_register(offset + 4, value >> 32)
 
 
-def _watchdog_cycles(watchdog: float, clock_hz: float) -> int:
-    """Value of the watchdog register for a time in seconds, at least 1 unless it is off.
+def watchdog_cycles(timeout: float, watchdog: float, clock_hz: float) -> int:
+    """Check both limits in seconds; return the watchdog register, at least 1 unless it is off.
 
     Raises
     ------
     TercelError
-        If the register cannot express the time.
+        If the timeout is not positive and finite, or the register cannot express the watchdog.
     """
+    if not 0 < timeout < math.inf:
+        raise TercelError(f"timeout must be above 0 seconds and finite, not {timeout}")
     most = WORD_MASK / clock_hz
     if not 0 <= watchdog <= most:
         raise TercelError(f"watchdog must be in 0..{most:.3g} seconds, not {watchdog:g}")

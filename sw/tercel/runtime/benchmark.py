@@ -81,15 +81,13 @@ def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
 
 
 def run_benchmark(device: Device, config: BenchmarkConfig) -> Iterator[Measurement]:
-    """Run the tests with random tokens and yield each result as it is measured.
+    """Check the tests, then run them with random tokens and yield each result as it is measured.
 
     Raises
     ------
     TercelError
         If a test exceeds the device's context or nodes.
     """
-    bench = _Bench(device, config)
-    verify_nodes = range(1, config.verify_nodes + 1)
     if config.verify_nodes > device.limits.nodes:
         raise TercelError(
             f"verify_nodes must be at most the device's {device.limits.nodes} nodes, "
@@ -102,12 +100,16 @@ def run_benchmark(device: Device, config: BenchmarkConfig) -> Iterator[Measureme
             f"{device.limits.context}; measure less "
             f"{device.context_remedy(config.depth + longest)}"
         )
+    return _measurements(_Bench(device, config), config)
+
+
+def _measurements(bench: "_Bench", config: BenchmarkConfig) -> Iterator[Measurement]:
     bench.warm_up()
     if config.prompt_tokens:
         yield bench.prefill(config.prompt_tokens)
     if config.generated_tokens:
         yield bench.decode(config.generated_tokens)
-    for nodes in verify_nodes:
+    for nodes in range(1, config.verify_nodes + 1):
         yield bench.verify(nodes)
 
 

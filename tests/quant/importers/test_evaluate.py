@@ -90,6 +90,11 @@ def test_arguments_refused(image, text, arguments, rule):
         evaluate(image, text, **arguments)
 
 
+def test_the_default_window_fits_a_small_model(image, text):
+    evaluation = evaluate(image, text, arithmetics=("reference",), tokens=64)
+    assert (evaluation.context, evaluation.results["reference"].tokens) == (64, 63)
+
+
 def test_image_without_tokenizer_refused(llama, tmp_path, text):
     folder, _ = llama()
     (folder / "tokenizer.json").unlink()

@@ -35,3 +35,10 @@ def test_errors(tercel, model):
     result = tercel("bench", model, "--repetitions", "0")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "error: repetitions must be 1 or more, not 0\n"
+
+
+def test_what_does_not_fit_is_refused_before_the_table_begins(tercel, model):
+    result = tercel("bench", model, "--context", "64")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: 128 tokens at a depth of 0 exceed the context of 64")

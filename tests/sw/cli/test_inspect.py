@@ -1,8 +1,10 @@
+import dataclasses
 import json
 
 import pytest
 
-from tercel.image import Image
+from tercel.config import PRESETS
+from tercel.image import Image, random_image
 
 
 def test_json_has_the_facts(tercel, model):
@@ -56,3 +58,11 @@ def test_the_table_shows_them(tercel, model):
 def test_rules(tercel, model, options, message):
     result = tercel("inspect", model, *options)
     assert (result.exit_code, result.stderr) == (2, f"error: {message}\n")
+
+
+def test_the_default_positions_fit_a_small_model(tercel, tmp_path):
+    path = tmp_path / "small.tercel"
+    random_image(path, dataclasses.replace(PRESETS["tiny"], context=64), seed=1)
+    result = tercel("inspect", str(path), "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["per_token"]["context"] == 63
