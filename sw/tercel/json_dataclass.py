@@ -37,7 +37,7 @@ class JsonDataclass:
         """
         try:
             found: Any = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TercelError(f"the {cls.WHAT} is not valid JSON: {error}") from None
         if not isinstance(found, dict):
             raise TercelError(f"the {cls.WHAT} must be a JSON object, not {type(found).__name__}")

@@ -30,6 +30,7 @@ def test_text_and_back():
     ("text", "message"),
     [
         ("{", "the point is not valid JSON: "),
+        ("[" * 100_000, "the point is not valid JSON: "),
         ("[1]", "the point must be a JSON object, not list"),
         ("null", "the point must be a JSON object, not NoneType"),
         ('{"x": 1, "y": 2, "w": 3, "v": 4}', "the point has unknown fields: v, w; a newer tercel"),

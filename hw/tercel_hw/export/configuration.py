@@ -40,7 +40,7 @@ def read_configuration(path: Path) -> AcceleratorConfig:
         raise TercelError(f"the configuration {path} cannot be read: {error}") from None
     try:
         values = json.loads(text, object_pairs_hook=_object)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TercelError(f"the configuration {path} is not valid JSON: {error}") from None
     except TercelError as error:
         raise TercelError(f"the configuration {path}: {error}") from None

@@ -127,7 +127,7 @@ class AcceleratorSpec(JsonDataclass):
                 f"the sidecar {path} cannot be read: {error.strerror}; "
                 "it is the JSON file beside the accelerator's Verilog or bitstream"
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TercelError(f"the sidecar {path} is not valid JSON: {error}") from None
         if not isinstance(sidecar, dict) or sidecar.get("format") != SIDECAR_FORMAT:
             raise TercelError(

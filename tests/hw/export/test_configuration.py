@@ -119,9 +119,10 @@ def test_errors_name_the_file(tmp_path):
     path = tmp_path / "a.json"
     with pytest.raises(TercelError, match=r"the configuration .*a\.json cannot be read"):
         read_configuration(path)
-    path.write_text("{")
-    with pytest.raises(TercelError, match=r"the configuration .*a\.json is not valid JSON"):
-        read_configuration(path)
+    for text in ("{", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(TercelError, match=r"the configuration .*a\.json is not valid JSON"):
+            read_configuration(path)
     path.write_text('{"ports": 0.5}')
     with pytest.raises(TercelError, match=r"a\.json: ports must be an integer, not 0\.5"):
         read_configuration(path)

@@ -138,6 +138,7 @@ def test_a_sidecar_is_read(tmp_path):
     ("text", "message"),
     [
         ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
         ("[]", "is no sidecar of an accelerator: its format must be 'tercel accelerator'"),
         (sidecar(format="other"), "is no sidecar of an accelerator"),
         (sidecar(version=1), r"has the version 1, but this tercel reads 2; write it again"),
