@@ -1,11 +1,17 @@
 """Running cocotb benches and compiled simulations."""
 
+import signal
+
 import pytest
 
 from tercel.errors import TercelError
 from tercel_hw.emission import emit_verilog
 from tercel_sim.cocotb_runner import check_simulator, run_bench
 from tercel_sim.verilator import check_compiler, find_verilator
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts jobs in the background so, and they and their children would never see Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -48,20 +48,13 @@ def example(scratch: Path) -> dict[str, str]:
     ports = np.zeros((spec.layout.ports, where.words * spec.layout.port_bytes), np.uint8)
     memory = DeviceMemory(StripedMemory(ports, port_bytes=spec.layout.port_bytes), where)
     memory.load(image)
-    request = Request(
-        tokens=TOKENS,
-        parents=(-1, 0),
-        base=0,
-        layer_mask=((True, True),) * MODEL.layers,
-        head_rows=MODEL.vocab_size,
-        argmax=True,
-        hidden=True,
-    )
+    ask = Ask(hidden=(0, 1))
+    request = Request(config=MODEL, tokens=TOKENS, parents=(-1, 0), base=0, ask=ask)
     program = PassBuilder(config=MODEL, spec=spec, memory_map=where).build(request)
     memory.write_program(program)
 
     emulator = EmulatorDevice(image, nodes=spec.nodes, context=MODEL.context)
-    result = emulator.run_pass(TOKENS, ask=Ask(hidden=(0, 1)))
+    result = emulator.run_pass(TOKENS, ask=ask)
     assert result.argmax is not None
     hidden = np.stack([result.hidden[node] for node in range(len(TOKENS))])
     lines = [result.argmax.view(np.uint32), *hidden.T.view(np.uint32)]

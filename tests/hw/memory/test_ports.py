@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.hdl._ir import PortDirection
