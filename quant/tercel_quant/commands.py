@@ -16,7 +16,8 @@ from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
 from tercel.errors import TercelError
 from tercel.files import is_standard_output
-from tercel.image import LAYOUTS, Image, footprint
+from tercel.image import LAYOUTS, Image, TapeLayout, footprint
+from tercel.program import AcceleratorSpec
 from tercel.runtime import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ def quantize(
         ),
     ] = None,
     layout: Annotated[
-        str, typer.Option(help=f"Layout of the tape: {', '.join(LAYOUTS)}.")
+        str,
+        typer.Option(
+            help=f"Layout of the tape: {', '.join(LAYOUTS)}, or that of an accelerator's sidecar.",
+            metavar="NAME|FILE",
+        ),
     ] = "kv260",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -90,18 +95,18 @@ def quantize(
     rounds, calibrated fits every layer to a text, which is slower and better. Matrices that are
     already ternary are kept.
     """
-    if layout not in LAYOUTS:
-        raise TercelError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+    tape = _layout(layout)
     from tercel_quant.convert import convert
     from tercel_quant.importers.input_files import checkpoint_files
 
-    inputs = [*checkpoint_files(source), calibration_text, tokenizer]
+    sidecar = None if layout in LAYOUTS else Path(layout)
+    inputs = [*checkpoint_files(source), calibration_text, tokenizer, sidecar]
     with open_output(output, inputs=inputs) as file:
         text = None if calibration_text is None else _read_text(calibration_text)
         found = convert(
             source,
             file,
-            layout=LAYOUTS[layout],
+            layout=tape,
             method=method,
             tokenizer=tokenizer,
             name=name,
@@ -115,7 +120,7 @@ def quantize(
         _report(f"warning: all values of {tensor} are 0")
     for line in _requantised(found) if requantize else ():
         _report(line)
-    bits = footprint(found.config, LAYOUTS[layout]).bits_per_weight
+    bits = footprint(found.config, tape).bits_per_weight
     to_errors = is_standard_output(output)  # standard output carries the image
     if as_json:
         facts = {
@@ -136,6 +141,18 @@ def quantize(
             f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight",
             err=to_errors,
         )
+
+
+def _layout(name: str) -> TapeLayout:
+    """The layout of a name, or of the sidecar of an accelerator."""
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    if (path := Path(name)).is_file():
+        return AcceleratorSpec.load(path).layout
+    raise TercelError(
+        f"layout must be one of {', '.join(LAYOUTS)}, or a sidecar that `tercel hdl` wrote, "
+        f"not {name!r}"
+    )
 
 
 def _requantised(found: "Conversion") -> Iterator[str]:

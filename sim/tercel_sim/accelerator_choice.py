@@ -65,7 +65,7 @@ def accelerator_for(image: Image, *, nodes: int | None = None) -> AcceleratorCon
     presets = ", ".join(ACCELERATORS)
     raise TercelError(
         f"no accelerator preset ({presets}) plays tapes of the layout {image.layout.to_json()}; "
-        "quantise for one of their layouts"
+        "quantise for one of their layouts, or give the accelerator's configuration"
     )
 
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from tercel.cli.app import app
 from tercel.config import PRESETS
-from tercel.image import Image
+from tercel.image import Image, TapeLayout
+from tercel.program import AcceleratorSpec
 from tercel_quant.loss_log import read_losses
 
 WIDTH, MLP, HEADS, HEAD_SIZE, VOCABULARY = 64, 96, 4, 16, 256
@@ -108,6 +109,37 @@ def test_quantize_makes_an_image_that_runs(checkpoint, tmp_path):
     assert tercel("run", path, "--prompt", "tape", "-n", "4").exit_code == 0
 
 
+def test_the_layout_may_be_that_of_a_sidecar(checkpoint, tmp_path):
+    layout = TapeLayout(tables=4, ports=2, port_bytes=8, block_rows=8)
+    spec = AcceleratorSpec(
+        layout=layout,
+        nodes=2,
+        positions=64,
+        hidden=128,
+        columns=256,
+        head_size=48,
+        sweeps=4,
+        slices=16,
+        top_k=8,
+        rows=256,
+        address_width=32,
+    )
+    sidecar, path = tmp_path / "tercel.json", tmp_path / "model.tercel"
+    sidecar.write_text(
+        json.dumps(
+            {"format": "tercel accelerator", "version": 2, "spec": json.loads(spec.to_json())}
+        )
+    )
+    result = tercel("quantize", checkpoint, "-o", path, "--method", "absmean", "--layout", sidecar)
+    assert result.exit_code == 0, result.stderr
+    assert Image.open(path).layout == layout
+    before = sidecar.read_bytes()
+    options = ("--method", "absmean", "--layout", sidecar)
+    refused = tercel("quantize", checkpoint, "-o", sidecar, *options)
+    assert refused.exit_code == 2
+    assert sidecar.read_bytes() == before
+
+
 def test_results_without_an_output_are_one_line(checkpoint, text, tmp_path, capsys):
     path = tmp_path / "model.tercel"
     quantize = ("quantize", checkpoint, "-o", path, "--method", "absmean")
@@ -160,7 +192,7 @@ def test_quantize_tells_what_one_scale_costs(checkpoint, tmp_path):
         ((), "was not trained ternary; choose a method: absmean, calibrated"),
         (("--method", "best"), "method must be one of absmean, calibrated, not 'best'"),
         (("--context", "129", "--method", "absmean"), "context must be in 1..128, not 129"),
-        (("--layout", "moon"), "layout must be one of kv260, kv260-index5, not 'moon'"),
+        (("--layout", "moon"), "layout must be one of kv260, kv260-index5, or a sidecar"),
         (("--calibration-text", "absent.txt"), "the text absent.txt cannot be read"),
     ],
 )

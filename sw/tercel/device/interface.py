@@ -35,6 +35,8 @@ def check_token_ids(tokens: Sequence[int], config: ModelConfig) -> None:
         If one is not.
     """
     for token in tokens:
+        if not isinstance(token, (int, np.integer)):
+            raise TercelError(f"token ids must be integers, but one is {token!r}")
         if not 0 <= token < config.vocab_size:
             raise TercelError(
                 f"token ids must be in 0..{config.vocab_size - 1}, but one is {token}; "

@@ -58,8 +58,10 @@ def parse_options(kind: type[Options], settings: Mapping[str, str], **others: An
     """
     known = {field.name for field in dataclasses.fields(kind)}
     if unknown := sorted(set(settings) - known):
-        listed = "; ".join(f"{name} ({text})" for name, _, text in describe_options(kind))
-        raise TercelError(f"the device has no option {unknown[0]!r}; it has: {listed}")
+        raise TercelError(
+            f"the device has no option {unknown[0]!r}, only {', '.join(sorted(known))}; "
+            "see `tercel devices`"
+        )
     given = {name: value for name, value in others.items() if value is not None}
     if twice := sorted(set(settings) & set(given)):
         raise TercelError(f"the option {twice[0]} is given twice; leave one of them out")

@@ -26,7 +26,7 @@ def test_settings_reach_the_device(tercel):
 def test_a_setting_is_checked(tercel):
     for setting, message in (
         ("nodes", "--set takes NAME=VALUE, not 'nodes'"),
-        ("ddr=ideal", "the device has no option 'ddr'; it has: context ("),
+        ("ddr=ideal", "the device has no option 'ddr', only context, nodes; see `tercel devices`"),
         ("nodes=x", "the option nodes must be an integer, not 'x'"),
     ):
         result = tercel("run", "-p", "It", "--set", setting)

@@ -80,6 +80,12 @@ def test_prefill_checks_all_tokens_first(device):
     assert device.length == 3
 
 
+@pytest.mark.parametrize("token", [1.5, "a", None, np.float32(2)])
+def test_tokens_are_integers(device, token):
+    with pytest.raises(TercelError, match="token ids must be integers, but one is"):
+        device.run_pass([1, token])
+
+
 @pytest.mark.parametrize("path", [[], [1], [0, 2], [0, 2, 3], [0, 0], [0, 4]])
 def test_commit_refuses_what_is_no_path(device, path):
     device.run_pass([1, 2, 3, 4], parents=[-1, 0, 1, 1])
