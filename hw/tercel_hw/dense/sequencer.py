@@ -1,6 +1,6 @@
 """The sequencer of a dense engine's beats."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.dense.config import DenseConfig
@@ -16,8 +16,9 @@ class Sequencer(wiring.Component):
     leave one by one with the last slice. Axpy: slice by slice, the full ones first, over all rows.
 
     Throughput: a beat a cycle, with exceptions. A dot's slice takes at least ``chain`` cycles,
-    while its vector is read; a dot's beat that completes two sums is followed by an idle cycle; an
-    axpy's slice is followed by ``chain - 1`` idle cycles, while its sums are moved out.
+    while its vector is read, and one of two rows begins two cycles after the previous one's last
+    beat; a dot's beat that completes two sums is followed by an idle cycle; an axpy's slice is
+    followed by ``chain - 1`` idle cycles, while its sums are moved out.
 
     Parameters
     ----------
@@ -101,7 +102,8 @@ class Sequencer(wiring.Component):
             ),
             last_tile.eq(command.axpy | (behind == 0)),
         ]
-        free = self._pauses(m, first_word)
+        two_rows = ~half & (last_row == 1)
+        free = self._pauses(m, first_word, last_word & two_rows)
         m.d.comb += self.taken.eq(
             busy & self.beat_valid & free & Mux(command.axpy, self.weight_valid, self.room)
         )
@@ -144,19 +146,21 @@ class Sequencer(wiring.Component):
         """Return a bit that is set if a full slice is the last of its tile."""
         return (number + 1 == command.full) & ~(command.axpy & command.half)
 
-    def _pauses(self, m: Module, first_word: Signal) -> Signal:
+    def _pauses(self, m: Module, first_word: Signal, second_of_two: Value) -> Signal:
         """Return a signal that is high if no pause is due before the next beat."""
         config = self._config
         loading, draining = Signal(range(config.chain)), Signal(range(config.chain))
-        paired = Signal()
+        paired, late = Signal(), Signal()
         kept = Signal(range(config.totals + 1))
         m.d.sync += [
             loading.eq(Mux(self.load, config.chain - 1, loading - (loading != 0))),
             draining.eq(Mux(self.last, config.chain - 1, draining - (draining != 0))),
             paired.eq(self.sums == 2),
+            # A slice that starts at once would reach the second row before its sum is stored.
+            late.eq(self.taken & ~self.axpy & second_of_two),
             kept.eq(kept + self.first - self.released),
         ]
-        room = Mux(self.axpy, kept != config.totals, loading == 0)
+        room = Mux(self.axpy, kept != config.totals, (loading == 0) & ~late)
         free = Signal()
         m.d.comb += free.eq((draining == 0) & ~paired & (~first_word | room))
         return free

@@ -1,4 +1,4 @@
-from itertools import chain
+from itertools import chain, product, repeat
 
 import numpy as np
 import pytest
@@ -55,6 +55,21 @@ def check(config, sweeps, play, **patterns):
 def test_sweeps_equal_the_golden_model(idle, back_pressure, play, sweep_of):
     sweeps = some_sweeps(np.random.default_rng(5), SMALL, sweep_of)
     check(SMALL, sweeps, play, idle=idle, back_pressure=back_pressure)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+@pytest.mark.parametrize("width", [48, 40], ids=["full slices", "and a half slice"])
+def test_a_late_row_does_not_lose_a_slice(rows, width, play, sweep_of):
+    """One beat comes late, so that the next slice may begin right after it."""
+    rng = np.random.default_rng(9)
+    sweeps, offers = [], []
+    count = len(sweep_of(rows=int8(rng, rows, width), vectors=int8(rng, 2, width)).beats(SMALL))
+    for late, gap in product(range(count), range(1, SMALL.chain + 3)):
+        sweeps.append(sweep_of(rows=int8(rng, rows, width), vectors=int8(rng, 2, width)))
+        for beat in range(count):
+            offers += [False] * (gap if beat == late else 0) + [True]
+    pattern = chain(offers, repeat(True))
+    check(SMALL, sweeps, play, idle=lambda: next(pattern))
 
 
 @pytest.mark.parametrize("config", OTHERS, ids=["one lane", "three lanes", "words of 64"])
