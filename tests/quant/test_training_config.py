@@ -39,7 +39,7 @@ def test_longer_windows_at_the_end_keep_the_tokens_of_an_update():
 
 
 @pytest.mark.parametrize(
-    ("steps", "decay", "warmup"), [(0, 0, 0), (2, 0, 2), (2, 2, 0), (150, 80, 70), (1000, 900, 100)]
+    ("steps", "decay", "warmup"), [(2, 0, 2), (2, 2, 0), (150, 80, 70), (1000, 900, 100)]
 )
 def test_default_warmup_fits_every_run(steps, decay, warmup):
     config = TrainingConfig(steps=steps, decay=decay)

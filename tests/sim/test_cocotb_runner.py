@@ -87,7 +87,7 @@ def stuck(tmp_path):
 
 def test_a_stuck_bench_is_ended(counter, simulator, stuck, tmp_path):
     text, runs = stuck
-    limit = {"icarus": 4, "verilator": 60}[simulator]
+    limit = {"icarus": 12, "verilator": 60}[simulator]
     with pytest.raises(TercelError, match=rf"counts did not end within {limit} s, see .*/log"):
         counter(text=text, limit_s=limit)
     assert (tmp_path / "note").exists()
