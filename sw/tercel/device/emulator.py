@@ -95,11 +95,11 @@ class EmulatorDevice(Device):
         qkv = weights.linear(layer, "qkv", x)
         heads = qkv.reshape(nodes, config.heads + 2 * config.kv_heads, config.head_size)
         q, k, v = np.split(heads, [config.heads, config.heads + config.kv_heads], axis=1)
-        rotation = weights.rope(request.positions())
+        rotation = weights.rope(request.positions)
         q = numerics.quantise(numerics.rotate(q, *rotation))
         self._cache.write(layer, self._length, numerics.rotate(k, *rotation), v)
         view = self._cache.view(layer, self._length + nodes)
-        attended = numerics.attend(q, view, request.ancestors())
+        attended = numerics.attend(q, view, request.ancestors)
         x = self._requantise(layer, "attention_sub_norm", attended)
         return numerics.add(stream, weights.linear(layer, "o", x))
 

@@ -92,7 +92,7 @@ class PassBuilder:
                 yield self._token(lane, request.tokens[lane])
         words = self._layout.words(4 * self._config.head_size)
         table = self._segments["rope"].first_word
-        for lane, position in enumerate(request.positions()):
+        for lane, position in enumerate(request.positions):
             yield self._row(
                 ROPE_ROW,
                 lane=lane,
@@ -183,7 +183,7 @@ class PassBuilder:
         shape = {"head_size": config.head_size, "nodes": request.nodes, **cache}
         heads = {"query_heads": config.heads, "kv_heads": config.kv_heads}
         yield _encode("heads", base=request.base, **heads, **shape)
-        rows, columns = np.nonzero(request.ancestors())
+        rows, columns = np.nonzero(request.ancestors)
         ancestors = sum(
             1 << MOST_NODES * int(row) + int(column)
             for row, column in zip(rows, columns, strict=True)

@@ -1,6 +1,7 @@
 """The request of a pass over a tree of token nodes."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,7 @@ class Request:
         """True if the pass writes the KV of every layer, so that it can be committed."""
         return all(attention for attention, _ in self.layer_mask)
 
+    @cached_property
     def positions(self) -> list[int]:
         """Position of each node: the base and the node's depth."""
         positions = [self.base]
@@ -80,6 +82,7 @@ class Request:
             positions.append(positions[parent] + 1)
         return positions
 
+    @cached_property
     def ancestors(self) -> npt.NDArray[np.bool_]:
         """``[N, N]``: row i marks the nodes that node i attends to, itself included."""
         seen = np.eye(self.nodes, dtype=bool)
