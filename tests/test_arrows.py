@@ -37,6 +37,8 @@ LAYERS = [
     "image",
     "program",
     "device",
+    "sampling",
+    "speculation",
     "runtime",
     "cli",
     "__main__",

@@ -26,10 +26,10 @@ from tercel.runtime import (
     GenerationConfig,
     Generator,
     PromptError,
-    SamplingConfig,
     TextTokenizer,
     find_model,
 )
+from tercel.sampling import SamplingConfig
 
 __all__ = ["run"]
 

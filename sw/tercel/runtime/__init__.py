@@ -1,4 +1,4 @@
-"""Generation of text on any device: sampling, streaming, statistics."""
+"""Generation of text on any device: streaming, statistics, benchmarks."""
 
 from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
 from tercel.runtime.devices import DEFAULT_DEVICE, device_class, device_names, open_device
@@ -11,8 +11,6 @@ from tercel.runtime.generator import (
     PromptError,
 )
 from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
-from tercel.runtime.noise import gumbel
-from tercel.runtime.sampler import Sampler, SamplingConfig
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
 
@@ -27,14 +25,11 @@ __all__ = [
     "Measurement",
     "Piece",
     "PromptError",
-    "Sampler",
-    "SamplingConfig",
     "TextStream",
     "TextTokenizer",
     "device_class",
     "device_names",
     "find_model",
-    "gumbel",
     "open_device",
     "run_benchmark",
     "shipped_models",

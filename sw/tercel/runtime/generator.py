@@ -11,9 +11,9 @@ from typing import Literal
 from tercel.device import Counters, Device, PassInterruptedError
 from tercel.errors import TercelError
 from tercel.runtime.generation_statistics import GenerationStatistics
-from tercel.runtime.sampler import Sampler, SamplingConfig
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
+from tercel.sampling import Sampler, SamplingConfig
 
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece", "PromptError"]
 

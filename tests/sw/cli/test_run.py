@@ -5,7 +5,8 @@ import pytest
 from tercel.config import PRESETS
 from tercel.device.emulator import EmulatorDevice
 from tercel.image import Image, random_image
-from tercel.runtime import GenerationConfig, Generator, SamplingConfig, TextTokenizer
+from tercel.runtime import GenerationConfig, Generator, TextTokenizer
+from tercel.sampling import SamplingConfig
 
 PROMPT = ("--prompt", "ab")
 

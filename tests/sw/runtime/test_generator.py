@@ -10,7 +10,8 @@ from tercel.device import Counters, PassInterruptedError
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image, random_image
-from tercel.runtime import GenerationConfig, Generator, SamplingConfig, TextTokenizer, gumbel
+from tercel.runtime import GenerationConfig, Generator, TextTokenizer
+from tercel.sampling import SamplingConfig, gumbel
 
 EOS = 256
 CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,), context=128)

@@ -8,8 +8,8 @@ from scipy import stats
 
 from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
-from tercel.runtime import Sampler, SamplingConfig
-from tercel.runtime.sampler import surviving
+from tercel.sampling import Sampler, SamplingConfig
+from tercel.sampling.sampler import surviving
 
 LOGITS = np.array([0.5, 2.0, -1.0, 2.0, 1.0, -3.0], np.float32)
 

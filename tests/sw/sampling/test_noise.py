@@ -1,7 +1,7 @@
 import numpy as np
 from scipy import stats
 
-from tercel.runtime import gumbel
+from tercel.sampling import gumbel
 
 
 def test_noise_depends_on_the_three_keys_alone():

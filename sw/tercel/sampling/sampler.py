@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
-from tercel.runtime.noise import SEED_LIMIT, gumbel
+from tercel.sampling.noise import SEED_LIMIT, gumbel
 
 __all__ = ["Sampler", "SamplingConfig", "surviving"]
 

@@ -1,0 +1,6 @@
+"""Sampling of tokens: filters, the draw, and its noise as a pure function."""
+
+from tercel.sampling.noise import gumbel
+from tercel.sampling.sampler import Sampler, SamplingConfig
+
+__all__ = ["Sampler", "SamplingConfig", "gumbel"]

@@ -1,0 +1,1 @@
+"""Speculative decoding: drafts, their acceptance, and the choice of their size."""
