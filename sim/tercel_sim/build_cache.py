@@ -166,7 +166,10 @@ class BuildCache:
         return freed
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        try:
+            return sorted(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
 
     def _belongings(self, name: str) -> list[Path]:
         suffixes = ("", MANIFEST, SCRATCH, LOG)

@@ -38,8 +38,8 @@ def test_a_file_keeps_its_nodes_unless_told_otherwise(image, tmp_path):
     [
         ({"name": "huge"}, "accelerator must be one of tiny, .*, not 'huge'"),
         ({"name": "kv260"}, "the accelerator plays tapes with .* but the image's is"),
-        ({"nodes": 17}, "an accelerator has 1 to 16 nodes a pass, not 17"),
-        ({"name": "tiny", "nodes": 0}, "an accelerator has 1 to 16 nodes a pass, not 0"),
+        ({"nodes": 17}, "nodes must be an integer in 1..16, not 17"),
+        ({"name": "tiny", "nodes": 0}, "nodes must be an integer in 1..16, not 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(image, options, message):

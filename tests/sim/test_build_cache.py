@@ -208,12 +208,17 @@ def test_entries_of_a_folder_that_cannot_be_written_are_used(cache):
             cache.clear()
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
+@pytest.mark.parametrize("place", ["file", "file/cache"])
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path, place):
     (tmp_path / "file").touch()
-    cache = BuildCache(tmp_path / "file" / "cache")
-    assert cache.entries() == []
-    with pytest.raises(TercelError, match="cannot be used: Not a directory"):
-        cache.obtain(NAME, Builder(), title="an entry")
+    cache = BuildCache(tmp_path / place)
+    for use in (
+        lambda: cache.obtain(NAME, Builder(), title="an entry"),
+        cache.entries,
+        cache.clear,
+    ):
+        with pytest.raises(TercelError, match=r"cannot be used: (Not a directory|File exists)"):
+            use()
 
 
 def test_clearing_keeps_what_is_not_the_caches(cache):

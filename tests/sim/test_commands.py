@@ -115,7 +115,7 @@ def test_the_table(simulate, little_path):
         (("--ddr", "fast"), "ddr must be one of kv260-13.3, "),
         (("--accelerator", "huge"), "accelerator must be one of tiny, kv260, "),
         (("--accelerator", "kv260"), "plays tapes with tables 77"),
-        (("--nodes", "17"), "an accelerator has 1 to 16 nodes a pass, not 17"),
+        (("--nodes", "17"), "nodes must be an integer in 1..16, not 17"),
         (("--context", "65"), "context must be in 1..64"),
         (("--context", "2", "-n", "3"), "1 tokens and 3 passes exceed the context of 2"),
         (("-n", "65"), "shorten the prompt since 64 positions are the model's maximum"),
@@ -318,6 +318,12 @@ def test_a_cache_that_cannot_be_cleared_is_told(tercel, filled):
     assert shown.exit_code == 0
     assert shown.stdout.startswith("20")
     fails(result, "cannot be used: Permission denied")
+
+
+@pytest.mark.parametrize("options", [(), ("--clear",), ("--json",)])
+def test_a_cache_that_is_a_file_is_told(tercel, tmp_path, options):
+    (tmp_path / "file").touch()
+    fails(tercel("cache", "--cache", str(tmp_path / "file"), *options), "Not a directory; choose")
 
 
 @pytest.mark.slow
