@@ -129,6 +129,14 @@ def test_a_top_k_within_the_device_is_asked_of_the_device():
     assert sampler(config, device_top_k=4).ask((0, 2)) == Ask(argmax=False, logits=(0, 2))
 
 
+@pytest.mark.parametrize("device_top_k", [1, 64])
+def test_of_equal_logits_at_the_border_of_top_k_the_lower_ids_are_kept(device_top_k):
+    logits = np.array([1.0, 3.0, 1.0, 1.0, 0.0], np.float32)
+    config = SamplingConfig(temperature=4.0, top_k=3)
+    seeds = [dataclasses.replace(config, seed=seed) for seed in range(60)]
+    assert {draw(each, logits, device_top_k=device_top_k) for each in seeds} == {0, 1, 2}
+
+
 def test_a_top_k_above_the_vocabulary_is_all_of_it():
     config = SamplingConfig(temperature=1.0, top_k=1000)
     assert sampler(config).ask((0,)) == Ask(argmax=False, top_k=len(LOGITS))
