@@ -27,15 +27,12 @@ class Dump(wiring.Component):
     o_run : Out(stream.Signature(RUN))
         The run, taken before the first line passes.
     o_line : Out(stream.Signature(config.floats))
-    busy : Out(1)
-        A command is in progress.
     """
 
     i_command: stream.Interface
     i: stream.Interface
     o_run: stream.Interface
     o_line: stream.Interface
-    busy: Signal
 
     def __init__(self, config: VectorConfig):
         self._config = config
@@ -45,7 +42,6 @@ class Dump(wiring.Component):
                 "i": wiring.In(stream.Signature(config.row)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
                 "o_line": wiring.Out(stream.Signature(config.floats)),
-                "busy": wiring.Out(1),
             }
         )
 
@@ -58,8 +54,7 @@ class Dump(wiring.Component):
         offered, run = self.i_command.payload, self.o_run
         sweeps = Signal()
         m.d.comb += [
-            self.busy.eq(run.valid | sweeps),
-            self.i_command.ready.eq(~self.busy & self.i.valid),
+            self.i_command.ready.eq(~run.valid & ~sweeps & self.i.valid),
             self.o_line.valid.eq(sweeps & self.i.valid),
             self.o_line.payload.eq(self.i.payload["values"]),
             self.i.ready.eq(sweeps & self.o_line.ready),

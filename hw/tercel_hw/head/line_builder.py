@@ -25,15 +25,12 @@ class LineBuilder(wiring.Component):
     i : In(stream.Signature(config.word))
         ``last`` ends a line.
     o : Out(stream.Signature(config.floats))
-    busy : Out(1)
-        A word has not left.
     """
 
     LATENCY = 2
 
     i: stream.Interface
     o: stream.Interface
-    busy: Signal
 
     def __init__(self, config: HeadConfig):
         self._config = config
@@ -41,7 +38,6 @@ class LineBuilder(wiring.Component):
             {
                 "i": wiring.In(stream.Signature(config.word)),
                 "o": wiring.Out(stream.Signature(config.floats)),
-                "busy": wiring.Out(1),
             }
         )
 
@@ -52,17 +48,14 @@ class LineBuilder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words = Signal(self._config.floats, reset_less=True)
-        begun, full = Signal(), Signal()
-        m.d.comb += [
-            self.i.ready.eq(~full | ~self.o.valid),
-            self.busy.eq(begun | self.o.valid),
-        ]
+        full = Signal()
+        m.d.comb += self.i.ready.eq(~full | ~self.o.valid)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(full & (~self.o.valid | self.o.ready)):
-            m.d.sync += [self.o.payload.eq(words), self.o.valid.eq(1), full.eq(0), begun.eq(0)]
+            m.d.sync += [self.o.payload.eq(words), self.o.valid.eq(1), full.eq(0)]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [begun.eq(1), full.eq(self.i.payload.last)]
+            m.d.sync += full.eq(self.i.payload.last)
             for lane in range(self._config.nodes):
                 with m.If(self.i.payload.lane == lane):
                     m.d.sync += words[lane].eq(self.i.payload.value)

@@ -34,8 +34,6 @@ class ResultWriter(wiring.Component):
     o_command : Out(stream.Signature(config.writer.command))
     o : Out(stream.Signature(config.writer.granule))
         Runs and granules for the striped writer.
-    busy : Out(1)
-        A run or a granule is in this block.
     """
 
     LATENCY = 2
@@ -45,7 +43,6 @@ class ResultWriter(wiring.Component):
     i_line: stream.Interface
     o_command: stream.Interface
     o: stream.Interface
-    busy: Signal
 
     def __init__(self, config: ResultConfig):
         self._config = config
@@ -55,7 +52,6 @@ class ResultWriter(wiring.Component):
                 "i_line": wiring.In(stream.Signature(config.line)),
                 "o_command": wiring.Out(stream.Signature(config.writer.command)),
                 "o": wiring.Out(stream.Signature(config.writer.granule)),
-                "busy": wiring.Out(1),
             }
         )
 
@@ -85,7 +81,6 @@ class ResultWriter(wiring.Component):
             self.o.payload.data.eq(queue.r_data),
             self.o.payload.strobe.eq(~0),
             queue.r_en.eq(self.o.ready),
-            self.busy.eq(command.valid | (lines != 0) | (left != 0) | queue.r_rdy),
         ]
         with m.If(command.ready):
             m.d.sync += command.valid.eq(0)

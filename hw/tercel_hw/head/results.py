@@ -39,8 +39,6 @@ class HeadResults(wiring.Component):
     o_run : Out(stream.Signature(RUN))
         Runs, each before its lines.
     o_line : Out(stream.Signature(config.floats))
-    busy : Out(1)
-        A command is in progress or a line waits.
     """
 
     i_command: stream.Interface
@@ -48,7 +46,6 @@ class HeadResults(wiring.Component):
     i_scales: stream.Interface
     o_run: stream.Interface
     o_line: stream.Interface
-    busy: Signal
 
     def __init__(self, config: HeadConfig):
         self._config = config
@@ -59,7 +56,6 @@ class HeadResults(wiring.Component):
                 "i_scales": wiring.In(stream.Signature(config.floats)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
                 "o_line": wiring.Out(stream.Signature(config.floats)),
-                "busy": wiring.Out(1),
             }
         )
 
@@ -123,8 +119,7 @@ class HeadResults(wiring.Component):
             exponents.i.valid.eq(comes & command.sums & listing & writing),
         ]
 
-        with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle") | lines.busy)
+        with m.FSM():
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
                 with m.If(self.i_command.valid):

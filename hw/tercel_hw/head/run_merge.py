@@ -29,8 +29,6 @@ class RunMerge(wiring.Component):
     i_line : array of 2 streams of ``config.floats``
     o_run, o_line
         Runs and lines for a :class:`ResultWriter`.
-    busy : Out(1)
-        Some line of an accepted run has not passed.
     """
 
     SOURCES = 2
@@ -39,7 +37,6 @@ class RunMerge(wiring.Component):
     i_line: list[stream.Interface]
     o_run: stream.Interface
     o_line: stream.Interface
-    busy: Signal
 
     def __init__(self, config: HeadConfig):
         self._config = config
@@ -50,7 +47,6 @@ class RunMerge(wiring.Component):
                 "i_line": In(lines).array(self.SOURCES),
                 "o_run": Out(runs),
                 "o_line": Out(lines),
-                "busy": Out(1),
             }
         )
 
@@ -63,14 +59,14 @@ class RunMerge(wiring.Component):
         out, line = self.o_run, self.o_line
         owner = Signal(range(self.SOURCES))
         left = Signal.like(out.payload.lines)
-        m.d.comb += self.busy.eq(out.valid | (left != 0))
+        free = ~out.valid & (left == 0)
         with m.If(out.ready):
             m.d.sync += out.valid.eq(0)
         with m.If(line.valid & line.ready):
             m.d.sync += left.eq(left - 1)
         for index, (run, lines) in enumerate(zip(self.i_run, self.i_line, strict=True)):
             earlier = self.i_run[0].valid if index else 0
-            m.d.comb += run.ready.eq(~self.busy & ~earlier)
+            m.d.comb += run.ready.eq(free & ~earlier)
             with m.If(run.valid & run.ready):
                 m.d.sync += [
                     out.valid.eq(1),

@@ -51,8 +51,6 @@ class HeadUnit(wiring.Component):
     o_run : Out(stream.Signature(RUN))
         Runs, each before its lines.
     o_line : Out(stream.Signature(config.head.floats))
-    busy : Out(1)
-        A command is in progress or a line waits.
     """
 
     LATENCY = LaneLogits.LATENCY + LineBuilder.LATENCY
@@ -67,7 +65,6 @@ class HeadUnit(wiring.Component):
     i_head_sum: stream.Interface
     o_run: stream.Interface
     o_line: stream.Interface
-    busy: Signal
 
     def __init__(self, config: HeadUnitConfig):
         self._config = config
@@ -84,7 +81,6 @@ class HeadUnit(wiring.Component):
                 "i_head_sum": wiring.In(stream.Signature(dense.sums)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
                 "o_line": wiring.Out(stream.Signature(floats)),
-                "busy": wiring.Out(1),
             }
         )
 
@@ -125,8 +121,7 @@ class HeadUnit(wiring.Component):
             results.i_command.payload.eq(command),
         ]
         parts = (reader, logits, results)
-        with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("idle") | results.busy)
+        with m.FSM():
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
                 with m.If(self.i_command.valid):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -85,8 +85,6 @@ class FetchChannel(wiring.Component):
     i : stream of words
         The words of all steps, in order.
     o : stream of words
-    busy : out
-        Some word of an accepted run has not left by ``o``.
     """
 
     LATENCY = TapePrefetcher.LATENCY
@@ -95,7 +93,6 @@ class FetchChannel(wiring.Component):
     o_command: stream.Interface
     i: stream.Interface
     o: stream.Interface
-    busy: Signal
 
     def __init__(self, *, config: FetchConfig):
         self._config = config
@@ -107,7 +104,6 @@ class FetchChannel(wiring.Component):
                 "o_command": Out(runs),
                 "i": In(words),
                 "o": Out(words),
-                "busy": Out(1),
             }
         )
 
@@ -124,8 +120,5 @@ class FetchChannel(wiring.Component):
         connect(m, prefetcher.o_command, flipped(self.o_command))
         connect(m, flipped(self.i), fifo.i)
         connect(m, fifo.o, flipped(self.o))
-        m.d.comb += [
-            prefetcher.left.eq(self.o.valid & self.o.ready),
-            self.busy.eq(prefetcher.busy | prefetcher.held),
-        ]
+        m.d.comb += prefetcher.left.eq(self.o.valid & self.o.ready)
         return m

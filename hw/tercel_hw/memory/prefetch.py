@@ -51,10 +51,6 @@ class TapePrefetcher(wiring.Component):
         Steps.
     left : in
         A word leaves the tape buffer.
-    busy : out
-        Some step of an accepted run has not been issued.
-    held : out
-        Some requested word has not left the buffer.
     """
 
     LATENCY = BurstSplitter.LATENCY + 1
@@ -62,8 +58,6 @@ class TapePrefetcher(wiring.Component):
     i_command: stream.Interface
     o_command: stream.Interface
     left: Signal
-    busy: Signal
-    held: Signal
 
     def __init__(self, *, config: PrefetchConfig):
         self._config = config
@@ -73,8 +67,6 @@ class TapePrefetcher(wiring.Component):
                 "i_command": In(runs),
                 "o_command": Out(runs),
                 "left": In(1),
-                "busy": Out(1),
-                "held": Out(1),
             }
         )
 
@@ -94,8 +86,6 @@ class TapePrefetcher(wiring.Component):
             words.eq(splitter.o.payload.length + 1),
             issue.eq(splitter.o.valid & (space >= words) & (~step.valid | step.ready)),
             splitter.o.ready.eq(issue),
-            self.busy.eq(splitter.busy | step.valid),
-            self.held.eq(space != config.buffer_words),
         ]
         with m.If(step.ready):
             m.d.sync += step.valid.eq(0)

@@ -42,31 +42,11 @@ def test_throughput_and_latency(lanes, cycles):
                 taken.append(cycle)
                 left.pop(0)
             cycle += 1
-        assert not ctx.get(dut.busy)
         return taken, offered
 
     ((taken, offered),) = run(dut, bench, max_cycles=100)
     assert taken == cycles
     assert offered == [cycle + dut.LATENCY for cycle in taken[lanes - 1 :: lanes]]
-
-
-def test_busy_from_the_first_word_to_the_last_line():
-    dut = LineBuilder(CONFIG)
-
-    async def bench(ctx):
-        assert not ctx.get(dut.busy)
-        ctx.set(dut.i.payload, {"value": 3, "lane": 0, "last": 1})
-        ctx.set(dut.i.valid, 1)
-        await ctx.tick()
-        ctx.set(dut.i.valid, 0)
-        for _ in range(5):
-            assert ctx.get(dut.busy)
-            await ctx.tick()
-        ctx.set(dut.o.ready, 1)
-        await ctx.tick()
-        assert not ctx.get(dut.busy)
-
-    run(dut, bench, max_cycles=100)
 
 
 def test_the_kv260_shape_converts():

@@ -142,7 +142,7 @@ def play(
         await ctx.tick().repeat(2)
         assert not ctx.get(unit.o_run.valid)
         assert not ctx.get(unit.o_line.valid)
-        await ctx.tick().until(~unit.busy)
+        await ctx.tick().until(unit.i_command.ready)
         return runs
 
     return run(
