@@ -11,7 +11,9 @@ def test_ternary_linear_is_the_exact_integer_sum(shape, dtype):
     weights = rng.integers(-1, 2, shape, dtype=np.int8)
     x = rng.integers(-127, 128, (5, shape[1]), dtype=np.int8)
     expected = x.astype(np.int64) @ weights.astype(np.int64).T
-    assert (numerics.ternary_linear(weights.astype(dtype), x) == expected).all()
+    sums = numerics.ternary_linear(weights.astype(dtype), x)
+    assert sums.dtype == np.int32
+    assert (sums == expected).all()
 
 
 def test_the_largest_sums_are_exact():
@@ -27,7 +29,9 @@ def test_integer_linear_is_exact_beyond_24_bits():
     x = rng.integers(90, 128, (3, 2560), dtype=np.int8)
     expected = x.astype(np.int64) @ rows.astype(np.int64).T
     assert expected.max() > 1 << 24
-    assert (numerics.integer_linear(rows, x) == expected).all()
+    sums = numerics.integer_linear(rows, x)
+    assert sums.dtype == np.int32
+    assert (sums == expected).all()
 
 
 def test_sums_that_float32_cannot_hold_are_refused():
@@ -41,3 +45,10 @@ def test_dequantise_rounds_the_integer_and_the_product():
     scale = np.float32(0.1)
     expected = y.astype(np.float32) * scale
     assert (numerics.dequantise(y, scale) == expected).all()
+
+
+def test_dequantise_rounds_the_integer_before_the_product():
+    """2^24 + 3 becomes 2^24 + 4; rounding the exact product alone would give one less."""
+    row = numerics.dequantise(np.int32([(1 << 24) + 3]), np.float32(0.75))
+    assert row.dtype == np.float32
+    assert row.tolist() == [0.75 * ((1 << 24) + 4)]

@@ -6,6 +6,7 @@ from tercel import numerics
 def test_table_is_the_formula_rounded_once():
     cosine, sine = numerics.rope_table(50, 96, 500000.0)
     assert cosine.shape == sine.shape == (50, 48)
+    assert cosine.dtype == sine.dtype == np.float32
     angle = 37 * 500000.0 ** (-2 * 11 / 96)
     assert cosine[37, 11] == np.float32(np.cos(angle))
     assert sine[37, 11] == np.float32(np.sin(angle))
