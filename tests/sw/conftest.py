@@ -1,10 +1,11 @@
-"""A tokenizer of single bytes, for tests with text."""
+"""A tokenizer of single bytes and a device of known logits, for tests with text."""
 
 import json
 
 import pytest
+from fake_device import EOS, FakeDevice
 
-EOS = 256
+from tercel.runtime import TextTokenizer
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,13 @@ def byte_tokenizer():
             "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
         }
     ).encode()
+
+
+@pytest.fixture(scope="session")
+def tokenizer(byte_tokenizer):
+    return TextTokenizer(byte_tokenizer)
+
+
+@pytest.fixture
+def make_device():
+    return FakeDevice

@@ -1,8 +1,10 @@
 """Counts and times of a generation."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tercel.device import Counters
+from tercel.speculation import SpeculationStatistics
 
 __all__ = ["GenerationStatistics"]
 
@@ -27,6 +29,8 @@ class GenerationStatistics:
     """Time to first token; ``None`` if no token was generated."""
     prefill: Counters = field(default_factory=Counters)
     decode: Counters = field(default_factory=Counters)
+    speculation: SpeculationStatistics = field(default_factory=SpeculationStatistics)
+    """Counts and times of the decode's rounds."""
 
     @property
     def decoded_tokens(self) -> int:
@@ -57,7 +61,7 @@ class GenerationStatistics:
         """Bytes of tape and KV cache read from memory per decoded token."""
         return _ratio(self.decode.bytes_read, self.decoded_tokens)
 
-    def to_dict(self) -> dict[str, int | float | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Every count, time and ratio by name, for JSON."""
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -72,6 +76,7 @@ class GenerationStatistics:
             "tape_bytes_per_token": self.tape_bytes_per_token,
             "kv_bytes_per_token": self.kv_bytes_per_token,
             "bytes_per_token": self.bytes_per_token,
+            "speculation": self.speculation.to_dict(),
         }
 
 

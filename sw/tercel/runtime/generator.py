@@ -14,8 +14,11 @@ from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer
 from tercel.sampling import Sampler, SamplingConfig
+from tercel.speculation import DraftBudget, DraftState, Round, Speculator
 
 __all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece", "PromptError"]
+
+NO_DRAFT = DraftBudget(nodes=0, depth=0)
 
 FinishReason = Literal["stop", "eos", "length", "context", "interrupted"]
 """Reason for the end of a text, in order: a stop string, an end token of the model,
@@ -64,22 +67,30 @@ class Piece:
 class Generator:
     """Continues one sequence on one device, turn after turn.
 
-    The cache holds the whole sequence except its last tokens, which are the nodes of the next pass.
-    The pass that reads the end of a prompt gives the first token.
+    The cache holds the whole sequence except its last tokens, which are the first nodes of the next
+    pass. The pass that reads the end of a prompt gives the first token; every further pass is a
+    round of the speculator and gives one token or more.
 
     Parameters
     ----------
     device
-        An empty device, reserved for this generator.
+        A device, reserved for this generator, empty or with a restored cache.
     tokenizer
         The model's tokenizer.
+    speculator
+        Drafts tokens and judges the drafts; by default it decodes plainly.
     """
 
-    def __init__(self, device: Device, tokenizer: TextTokenizer):
+    def __init__(
+        self, device: Device, tokenizer: TextTokenizer, speculator: Speculator | None = None
+    ):
         self._device = device
         self._tokenizer = tokenizer
-        self._waiting: list[int] = []
-        """Tokens of the sequence that are not in the cache yet."""
+        self._speculator = Speculator() if speculator is None else speculator
+        self._start = device.length
+        """Position of the first token of the text."""
+        self._text: list[int] = []
+        """Tokens of the sequence from there on, in the cache or not."""
         self._pieces: Pieces[Piece, None, None] | None = None
         self._interrupted = False
         self._finish_reason: FinishReason | None = None
@@ -99,7 +110,8 @@ class Generator:
         """Start a new sequence."""
         self._close()
         self._device.reset()
-        self._waiting = []
+        self._speculator.reset()
+        self._start, self._text = 0, []
 
     def interrupt(self) -> None:
         """End the running generation before its next token; may be called from a signal handler."""
@@ -126,12 +138,11 @@ class Generator:
         started = perf_counter()
         stream = TextStream(config.stop)
         stop_tokens = self._tokenizer.special_tokens(config.stop)
-        first = not self._waiting and self._device.length == 0
+        first = not self._text and self._start == 0
         tokens = self._tokenizer.encode(prompt, first=first)
-        waiting = [*self._waiting, *tokens]
-        self._device.check_tokens(waiting)
-        self._check_length(len(waiting))
-        self._waiting = waiting
+        self._device.check_tokens(tokens)
+        self._check_length(len(self._waiting) + len(tokens))
+        self._text += tokens
         self._interrupted = False
         self._finish_reason = None
         self._statistics = GenerationStatistics(prompt_tokens=len(tokens))
@@ -156,6 +167,11 @@ class Generator:
                 f"{device.context_remedy(device.length + tokens)}"
             )
 
+    @property
+    def _waiting(self) -> list[int]:
+        """Tokens of the sequence that are not in the cache yet."""
+        return self._text[self._device.length - self._start :]
+
     def _run(
         self,
         config: GenerationConfig,
@@ -169,47 +185,101 @@ class Generator:
         )
         with suppress(PassInterruptedError):
             self._prefill()
-            while not self._interrupted:
-                token = self._next(sampler)
-                if self._statistics.generated_tokens == 1:
+            while self._finish_reason is None and not self._interrupted:
+                round = self._round(sampler, config)
+                if self._statistics.first_token_seconds is None:
                     self._count(first_token_seconds=encoding + self._statistics.prefill_seconds)
-                text = stream.push(self._tokenizer.token_bytes(token))
-                stopped = stream.stopped is not None or token in stop_tokens
-                self._finish_reason = self._reason(config, token, stopped)
-                if self._finish_reason is not None:
-                    yield Piece(token=token, text=text + stream.finish())
-                    return
-                yield Piece(token=token, text=text)
-        self._finish_reason = "interrupted"
-        if held := stream.finish():
-            yield Piece(token=None, text=held)
+                yield from self._emit(round, config, stream, stop_tokens)
+        if self._finish_reason is None:
+            self._finish_reason = "interrupted"
+            if held := stream.finish():
+                yield Piece(token=None, text=held)
 
     def _prefill(self) -> None:
         """Prefill waiting tokens until the rest fits into one pass."""
         nodes = self._device.limits.nodes
-        while len(self._waiting) > nodes and not self._interrupted:
+        while len(waiting := self._waiting) > nodes and not self._interrupted:
             started, before = perf_counter(), self._device.counters
-            self._device.prefill(self._waiting[:nodes])
-            self._waiting = self._waiting[nodes:]
+            self._device.prefill(waiting[:nodes])
             self._count_prefill(nodes, started, before)
 
-    def _next(self, sampler: Sampler) -> int:
-        """Run one pass of the waiting tokens and return the token that follows them."""
-        device, last = self._device, len(self._waiting) - 1
-        started, before, position = perf_counter(), device.counters, device.length + last
-        result = device.run_pass(self._waiting, ask=sampler.ask((last,)))
-        token = sampler.choose(result, node=last, position=position)
-        device.commit(range(last + 1))
-        self._waiting = [token]
-        if self._statistics.generated_tokens == 0:
-            self._count_prefill(last + 1, started, before)
+    def _round(self, sampler: Sampler, config: GenerationConfig) -> Round:
+        """Run one pass: the waiting tokens and, after the first token of a text, a draft."""
+        device, waiting = self._device, self._waiting
+        started, before = perf_counter(), device.counters
+        first = self._statistics.generated_tokens == 0
+        most = NO_DRAFT if first else self._budget(config, len(waiting))
+        state = DraftState(
+            tokens=self._text,
+            position=device.length + len(waiting) - 1,
+            sampling=config.sampling,
+        )
+        round = self._speculator.run(device, state, waiting, sampler, most)
+        if first:
+            self._count_prefill(len(waiting), started, before)
         else:
             self._count(
                 decode_seconds=self._statistics.decode_seconds + perf_counter() - started,
                 decode=self._statistics.decode + (device.counters - before),
             )
-        self._count(generated_tokens=self._statistics.generated_tokens + 1)
-        return token
+        return round
+
+    def _budget(self, config: GenerationConfig, waiting: int) -> DraftBudget:
+        """The largest draft: within the pass, the context and the tokens that are wanted."""
+        limits = self._device.limits
+        nodes = min(limits.nodes, limits.context - self._device.length) - waiting
+        depth = nodes
+        if config.max_tokens is not None:
+            depth = min(depth, config.max_tokens - self._statistics.generated_tokens - 1)
+        return DraftBudget(nodes=nodes, depth=depth)
+
+    def _emit(
+        self,
+        round: Round,
+        config: GenerationConfig,
+        stream: TextStream,
+        stop_tokens: Collection[int],
+    ) -> Pieces[Piece, None, None]:
+        """Yield a round's tokens up to the end of the text.
+
+        The sequence keeps those that were yielded, also when the caller stops or interrupts.
+        """
+        shown, kept = 0, False
+        position = round.verdict.position
+        try:
+            for token in round.tokens:
+                text = stream.push(self._tokenizer.token_bytes(token))
+                shown += 1
+                self._count(generated_tokens=self._statistics.generated_tokens + 1)
+                stopped = stream.stopped is not None or token in stop_tokens
+                reason = self._reason(config, token, position + shown, stopped)
+                if reason is not None or shown == len(round.tokens):
+                    self._keep(round.cut(shown))
+                    kept = True
+                if reason is not None:
+                    text += stream.finish()
+                self._finish_reason = reason
+                yield Piece(token=token, text=text)
+                if reason is not None or self._interrupted:
+                    return
+        finally:
+            if shown and not kept:
+                self._keep(round.cut(shown))
+
+    def _keep(self, round: Round) -> None:
+        """Commit a round's path and append its tokens to the sequence."""
+        started = perf_counter()
+        self._device.commit(round.kept_nodes)
+        self._text += round.tokens
+        observed = self._speculator.observe(round)
+        seconds = perf_counter() - started
+        if self._statistics.generated_tokens <= len(round.tokens):
+            self._count(prefill_seconds=self._statistics.prefill_seconds + seconds)
+        else:
+            self._count(
+                decode_seconds=self._statistics.decode_seconds + seconds,
+                speculation=self._statistics.speculation.add(round, observed),
+            )
 
     def _count_prefill(self, tokens: int, started: float, before: Counters) -> None:
         self._count(
@@ -221,13 +291,16 @@ class Generator:
     def _count(self, **values) -> None:
         self._statistics = dataclasses.replace(self._statistics, **values)
 
-    def _reason(self, config: GenerationConfig, token: int, stopped: bool) -> FinishReason | None:
+    def _reason(
+        self, config: GenerationConfig, token: int, position: int, stopped: bool
+    ) -> FinishReason | None:
+        """Reason to end the text after a token, which is at ``position``."""
         if token in self._device.config.eos_tokens and not config.ignore_eos:
             return "eos"
         if stopped:
             return "stop"
         if self._statistics.generated_tokens == config.max_tokens:
             return "length"
-        if self._device.length == self._device.limits.context:
+        if position == self._device.limits.context:
             return "context"
         return None

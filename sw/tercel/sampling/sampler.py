@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
+from tercel.sampling.distribution import Distribution
 from tercel.sampling.noise import SEED_LIMIT, gumbel
 
 __all__ = ["Sampler", "SamplingConfig", "surviving"]
@@ -60,13 +61,18 @@ class Sampler:
 
     Greedy decoding needs the argmax, a top-k that the device supports needs its top-k, anything
     else needs the logits. All three give the same token, except where logits are equal at the
-    border of a top-k: the device orders those by their unscaled logits.
+    border of a top-k: the device orders those by their unscaled logits. A result may have more
+    than was asked for, such as a larger top-k.
     """
 
     def __init__(self, config: SamplingConfig, *, limits: Limits, vocab_size: int):
         self._config = config
         self._top_k = min(config.top_k, vocab_size)
         self._device_sorts = 0 < self._top_k <= limits.top_k
+
+    @property
+    def config(self) -> SamplingConfig:
+        return self._config
 
     def ask(self, nodes: Sequence[int]) -> Ask:
         """The results that a pass must give to draw the successors of ``nodes``."""
@@ -81,15 +87,36 @@ class Sampler:
         if self._config.greedy:
             assert result.argmax is not None
             return int(result.argmax[node])
+        ids, scores = self._candidates(result, node)
+        return int(ids[np.argmax(scores + gumbel(self._config.seed, position, ids))])
+
+    def distribution(self, result: PassResult, *, node: int) -> Distribution:
+        """The distribution that :meth:`choose` draws from: highest probability first."""
+        if self._config.greedy:
+            assert result.argmax is not None
+            return Distribution(
+                ids=result.argmax[node : node + 1].astype(np.int64), probabilities=np.ones(1)
+            )
+        ids, scores = self._candidates(result, node)
+        weights = np.exp(scores)
+        kept = int(np.count_nonzero(weights))
+        weights = weights[:kept]
+        return Distribution(ids=ids[:kept].astype(np.int64), probabilities=weights / weights.sum())
+
+    def _candidates(
+        self, result: PassResult, node: int
+    ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.float64]]:
+        """Ids that survive the filters, best first, and their log-probabilities up to a
+        constant."""
         if self._device_sorts:
             assert result.top_ids is not None
             assert result.top_logits is not None
-            ids, logits = result.top_ids[node], result.top_logits[node]
+            ids = result.top_ids[node, : self._top_k]
+            logits = result.top_logits[node, : self._top_k]
         else:
             ids, logits = _best_first(result.logits[node], self._top_k)
         scores = surviving(logits, self._config)
-        noise = gumbel(self._config.seed, position, ids[: len(scores)])
-        return int(ids[np.argmax(scores + noise)])
+        return ids[: len(scores)], scores
 
 
 def _best_first(

@@ -1,5 +1,6 @@
 from tercel.device import Counters
 from tercel.runtime import GenerationStatistics
+from tercel.speculation import SpeculationStatistics
 
 NAMES = ("prefill_tokens_per_second", "tokens_per_second", "tape_bytes_per_token")
 NAMES += ("kv_bytes_per_token", "bytes_per_token")
@@ -26,6 +27,7 @@ def test_ratios_leave_the_first_token_to_the_prefill():
         "decode_seconds": 0.5,
         "first_token_seconds": 3.5,
         "decode_passes": 3,
+        "speculation": SpeculationStatistics().to_dict(),
     }
 
 

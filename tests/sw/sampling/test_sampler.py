@@ -206,3 +206,37 @@ def test_infinite_logits(device_top_k):
 def test_rules_of_the_config(field, value, message):
     with pytest.raises(TercelError, match=message):
         SamplingConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("config", "ids", "probabilities"),
+    [
+        (SamplingConfig(), [1], [1.0]),
+        (SamplingConfig(temperature=1.0, top_k=1), [1], [1.0]),
+        (SamplingConfig(temperature=1.0, top_k=2), [1, 3], [0.5, 0.5]),
+        (SamplingConfig(temperature=0.5, top_k=3), [1, 3, 4], [0.468311, 0.468311, 0.063379]),
+        (SamplingConfig(temperature=1.0, min_p=0.3), [1, 3, 4], [0.422319, 0.422319, 0.155362]),
+    ],
+)
+def test_the_distribution_is_that_of_the_draw(config, ids, probabilities):
+    drawing = sampler(config)
+    order = np.argsort(-LOGITS, kind="stable")
+    result = PassResult(
+        argmax=np.array([0, 1], np.int32),
+        top_ids=np.stack([order, order]).astype(np.int32),
+        top_logits=np.stack([LOGITS[order], LOGITS[order]]),
+        logits={1: LOGITS},
+    )
+    found = drawing.distribution(result, node=1)
+    assert found.ids.tolist() == ids
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-6)
+    drawn = {drawing.choose(result, node=1, position=position) for position in range(200)}
+    assert drawn == set(ids)
+
+
+def test_tokens_whose_probability_rounds_to_zero_are_not_in_the_distribution():
+    logits = np.array([0.0, -2000.0], np.float32)
+    found = sampler(SamplingConfig(temperature=1.0), vocab_size=2).distribution(
+        PassResult(logits={0: logits}), node=0
+    )
+    assert (found.ids.tolist(), found.probabilities.tolist()) == ([0], [1.0])

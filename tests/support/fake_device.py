@@ -3,11 +3,9 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from tercel.config import PRESETS
 from tercel.device import Ask, Counters, Device, Limits, PassResult
-from tercel.runtime import TextTokenizer
 
 EOS = 256
 CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,), context=128)
@@ -67,9 +65,10 @@ class FakeDevice(Device):
         ask, tokens = request.ask, list(request.tokens)
         self.asks.append(ask)
         self._tokens = tokens
-        logits = np.stack(
-            [self._logits(self.sequence + tokens[: i + 1]) for i in range(len(tokens))]
-        )
+        paths: list[list[int]] = []
+        for token, parent in zip(tokens, request.parents, strict=True):
+            paths.append([*(paths[parent] if parent >= 0 else self.sequence), token])
+        logits = np.stack([self._logits(path) for path in paths])
         order = np.argsort(-logits, axis=1, kind="stable")
         return PassResult(
             argmax=order[:, 0].astype(np.int32) if ask.argmax else None,
@@ -84,13 +83,3 @@ class FakeDevice(Device):
         if self._script is not None:
             logits[self._script[len(sequence)]] = 50
         return logits
-
-
-@pytest.fixture(scope="session")
-def tokenizer(byte_tokenizer):
-    return TextTokenizer(byte_tokenizer)
-
-
-@pytest.fixture
-def make_device():
-    return FakeDevice

@@ -1,0 +1,44 @@
+"""One round of speculative decoding: its draft, its results and its tokens."""
+
+from dataclasses import dataclass, replace
+
+from tercel.speculation.acceptor import Outcome, Verdict
+
+__all__ = ["Round"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Round:
+    """A verified round."""
+
+    verdict: Verdict
+    outcome: Outcome
+    draft_seconds: float
+    verify_seconds: float
+    """Time of the pass: the accelerator's own where it counts its cycles, else the host's."""
+    accept_seconds: float
+    declined: str | None = None
+    """The error of a drafter that failed, or of an invalid tree; ``None`` if there was none."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Tokens that the round adds to the text."""
+        return self.outcome.tokens
+
+    @property
+    def last_node(self) -> int:
+        """Node of the pass that is the last kept one: its results are those before the last
+        token."""
+        path = self.outcome.path
+        return self.verdict.pass_node(path[-1]) if path else self.verdict.root
+
+    @property
+    def kept_nodes(self) -> list[int]:
+        """Path of pass nodes to commit: up to the root, then the accepted ones."""
+        accepted = [self.verdict.pass_node(node) for node in self.outcome.path]
+        return [*range(self.verdict.root + 1), *accepted]
+
+    def cut(self, tokens: int) -> "Round":
+        """The round as if it had emitted its first ``tokens`` tokens alone, one or more."""
+        outcome = Outcome(path=self.outcome.path[: tokens - 1], tokens=self.tokens[:tokens])
+        return replace(self, outcome=outcome)

@@ -1,0 +1,211 @@
+"""Rounds of adversarial drafters: the text stays that of plain decoding."""
+
+import numpy as np
+import pytest
+from fake_device import CONFIG, EOS, FakeDevice
+
+from tercel.device import PassInterruptedError
+from tercel.runtime import GenerationConfig, Generator
+from tercel.sampling import SamplingConfig
+from tercel.speculation import ROOT, Drafter, DraftTree, FixedSize, PassNeeds, Speculator
+
+
+class Foresight(Drafter):
+    """Knows the text; ``change`` turns the right path into a tree."""
+
+    def __init__(self, text, change):
+        self._text, self._change = text, change
+        self.rounds = []
+
+    def propose(self, state, budget):
+        at = len(state.tokens)
+        assert list(state.tokens) == self._text[:at]
+        return self._change(self._text[at : at + min(budget.nodes, budget.depth)])
+
+    def observe(self, round):
+        self.rounds.append(round)
+
+
+def wrong_at(depth):
+    def change(right):
+        return DraftTree.chain(tuple(token ^ (index == depth) for index, token in enumerate(right)))
+
+    return change
+
+
+def twins(right):
+    """Two equal siblings; the second has the right successor."""
+    if len(right) < 2:
+        return DraftTree()
+    return DraftTree(tokens=(right[0], right[0], right[1]), parents=(ROOT, ROOT, 1))
+
+
+def late(right):
+    """The right path comes last, behind a wrong sibling."""
+    tokens = (right[0] ^ 1, *right)[: len(right)]
+    return DraftTree(tokens=tokens, parents=(ROOT, ROOT, *range(1, len(tokens) - 1))[: len(tokens)])
+
+
+def fail(right):
+    raise KeyError("a fault of the drafter")
+
+
+CHANGES = {
+    "right": lambda right: DraftTree.chain(tuple(right)),
+    "always wrong": wrong_at(0),
+    "wrong second": wrong_at(1),
+    "twins": twins,
+    "late": late,
+    "empty": lambda right: DraftTree(),
+    "end inside": lambda right: DraftTree.chain((right[0], EOS, *right[2:])[: len(right)]),
+    "too many": lambda right: DraftTree.chain((*right, *right)),
+    "too deep": lambda right: DraftTree.chain((*right, 1)),
+    "foreign": lambda right: DraftTree.chain((right[0], 257)[: len(right)]),
+    "negative": lambda right: DraftTree.chain((-7,)),
+    "float": lambda right: DraftTree.chain((1.5,)),
+    "fault": fail,
+}
+FAULTY = {"too many", "too deep", "foreign", "negative", "float", "fault"}
+
+
+def tokens_of(generator, prompt, config):
+    return [piece.token for piece in generator.generate(prompt, config)]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_text_does_not_depend_on_the_draft(tokenizer, change, temperature):
+    config = GenerationConfig(
+        sampling=SamplingConfig(temperature=temperature, seed=3), max_tokens=20, ignore_eos=True
+    )
+    plain = FakeDevice(nodes=6)
+    expected = tokens_of(Generator(plain, tokenizer), "abc", config)
+    text = [*b"abc", *expected, *[0] * 20]
+    drafter = Foresight(text, CHANGES[change])
+    device = FakeDevice(nodes=6)
+    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    assert tokens_of(generator, "abc", config) == expected
+    assert device.sequence == plain.sequence
+    found = generator.statistics.speculation
+    assert found.emitted == 19
+    assert (found.failures > 0) == (change in FAULTY)
+    if change == "right":
+        assert found.rounds == 4  # 6 + 6 + 6 + 1 tokens
+        assert found.accepted == (3, 3, 3, 3, 3)
+    if change == "always wrong":
+        assert found.rounds == 19
+
+
+@pytest.mark.parametrize("end", [3, 5, 8])
+def test_an_end_inside_an_accepted_path_ends_the_text(tokenizer, end):
+    script = [*b"abc", *b"defghijk"[:end], *[EOS] * 40]
+    device = FakeDevice(script=script, nodes=6)
+    drafter = Foresight(script, CHANGES["right"])
+    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    pieces = list(generator.generate("abc"))
+    assert "".join(piece.text for piece in pieces) == "defghijk"[:end]
+    assert pieces[-1].token == EOS
+    assert generator.finish_reason == "eos"
+    assert device.sequence == script[: 3 + end]  # the end token waits
+    # the next turn continues behind the end token
+    assert tokens_of(generator, "x", GenerationConfig(max_tokens=1)) == [EOS]
+    assert device.sequence == [*script[: 4 + end], ord("x")]
+
+
+def test_a_stop_string_inside_an_accepted_path_cuts_it(tokenizer):
+    script = [*b"one two three four", *[EOS] * 30]
+    device = FakeDevice(script=script, nodes=8)
+    speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(7))
+    generator = Generator(device, tokenizer, speculator)
+    config = GenerationConfig(stop=("o th",))
+    assert "".join(piece.text for piece in generator.generate("one", config)) == " tw"
+    assert generator.finish_reason == "stop"
+    assert bytes(device.sequence) == b"one two t"
+
+
+def test_a_full_context_and_a_limit_are_met_exactly(tokenizer):
+    script = [*b"a" * 80]
+    for most, context, tokens, reason in ((7, 64, 7, "length"), (None, 16, 14, "context")):
+        device = FakeDevice(script=script, nodes=6, context=context)
+        speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(5))
+        generator = Generator(device, tokenizer, speculator)
+        found = tokens_of(generator, "aaa", GenerationConfig(max_tokens=most))
+        assert (len(found), generator.finish_reason) == (tokens, reason)
+        assert generator.statistics.speculation.failures == 0
+
+
+@pytest.mark.parametrize("shown", [1, 2, 3, 4])
+@pytest.mark.parametrize("how", ["close", "interrupt"])
+def test_the_sequence_has_the_tokens_that_were_shown(tokenizer, shown, how):
+    script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
+    device = FakeDevice(script=script, nodes=6)
+    drafter = Foresight(script, CHANGES["right"])
+    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    pieces = generator.generate("abc")
+    seen = []
+    for piece in pieces:
+        seen.append(piece.token)
+        if len(seen) == shown:
+            if how == "close":
+                pieces.close()
+                break
+            generator.interrupt()
+    assert seen == script[3 : 3 + shown]
+    if how == "interrupt":
+        assert generator.finish_reason == "interrupted"
+    assert device.sequence == script[: 2 + shown]
+    assert generator.statistics.generated_tokens == shown
+    assert sum(len(round.tokens) for round in drafter.rounds) == shown
+    text = "".join(chr(token) for token in script[3 + shown : 10 + shown])
+    script.insert(3 + shown, ord("!"))
+    following = generator.generate("!", GenerationConfig(max_tokens=7))
+    assert "".join(piece.text for piece in following) == text
+
+
+def test_an_interrupt_of_a_drafter_ends_the_text(tokenizer):
+    def interrupt(right):
+        raise PassInterruptedError
+
+    device = FakeDevice(script=[*b"a" * 60])
+    speculator = Speculator(Foresight([*b"a" * 60], interrupt), controller=FixedSize(3))
+    generator = Generator(device, tokenizer, speculator)
+    assert len(tokens_of(generator, "aa", GenerationConfig(max_tokens=9))) == 1
+    assert generator.finish_reason == "interrupted"
+
+
+def test_needs_reach_the_pass_and_results_the_drafter(tokenizer):
+    class Curious(Foresight):
+        needs = PassNeeds(top_k=4)
+
+    script = [*b"a" * 60]
+    drafter = Curious(script, CHANGES["right"])
+    device = FakeDevice(script=script, nodes=4)
+    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(3)))
+    tokens_of(generator, "aa", GenerationConfig(max_tokens=9))
+    assert all(ask.top_k == 4 for ask in device.asks)
+    for round in drafter.rounds:
+        assert round.verdict.result.top_ids.shape[1] == 4
+        assert round.verdict.result.top_ids[round.last_node, 0] == ord("a")
+
+
+def test_a_reset_reaches_the_drafter(tokenizer):
+    class Counting(Foresight):
+        resets = 0
+
+        def reset(self):
+            self.resets += 1
+
+    drafter = Counting([], CHANGES["empty"])
+    Generator(FakeDevice(), tokenizer, Speculator(drafter)).reset()
+    assert drafter.resets == 1
+
+
+def test_the_device_is_asked_for_what_sampling_needs_of_every_node(tokenizer):
+    script = [*b"a" * 60]
+    device = FakeDevice(script=script, nodes=4)
+    speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(3))
+    config = GenerationConfig(sampling=SamplingConfig(temperature=0.5), max_tokens=6)
+    tokens_of(Generator(device, tokenizer, speculator), "aa", config)
+    assert [ask.logits for ask in device.asks] == [(1,), (0, 1, 2, 3), (0,)]
+    assert CONFIG.vocab_size == 257
+    assert np.all([not ask.argmax for ask in device.asks])
