@@ -26,7 +26,9 @@ def scalar_sum_of_squares(row):
 @pytest.mark.parametrize("width", [1, 16, 127, 128, 256, 300, 1536, 6912])
 def test_sum_of_squares_has_the_documented_order(width):
     x = np.random.default_rng(width).normal(0, 3, (3, width)).astype(np.float32)
-    assert numerics.sum_of_squares(x).tolist() == [scalar_sum_of_squares(row) for row in x]
+    expected = [scalar_sum_of_squares(row) for row in x]
+    assert numerics.sum_of_squares(x).tolist() == expected
+    assert numerics.sum_of_squares(x[:, None]).tolist() == [[value] for value in expected]
 
 
 @given(st.integers(0, 2**32), st.sampled_from([16, 96, 256]), st.floats(-30, 30))
