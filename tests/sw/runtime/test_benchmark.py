@@ -1,5 +1,8 @@
+import dataclasses
+
 import pytest
 
+from tercel.config import PRESETS
 from tercel.device import Counters
 from tercel.errors import TercelError
 from tercel.runtime import BenchmarkConfig, Measurement, benchmark, run_benchmark
@@ -45,6 +48,22 @@ def test_the_clock_covers_the_test_alone(make_device, monkeypatch):
     monkeypatch.setattr(benchmark, "perf_counter", lambda: next(clock))
     found = measure(make_device(), prompt_tokens=4, generated_tokens=2, verify_nodes=0)
     assert {measured.seconds for measured in found.values()} == {(1, 1, 1, 1, 1)}
+
+
+def test_tokens_are_random_of_the_whole_vocabulary_and_the_same_in_every_run(make_device):
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=3, eos_tokens=())
+    sequences = []
+    for _ in range(2):
+        device = make_device(config=config)
+        measure(device, prompt_tokens=60, generated_tokens=0, verify_nodes=0, repetitions=1)
+        sequences.append(device.sequence)
+    assert sequences[0] == sequences[1]
+    assert set(sequences[0]) == {0, 1, 2}
+
+
+def test_a_test_may_fill_the_context(make_device):
+    found = measure(make_device(), depth=60, prompt_tokens=4, generated_tokens=0, verify_nodes=0)
+    assert list(found) == ["pp4 @ d60"]
 
 
 def test_figures_of_a_measurement():

@@ -29,6 +29,26 @@ def test_the_emulator_is_installed(image):
     assert (device.limits.nodes, device.limits.context) == (3, 20)
 
 
+def test_without_options_a_device_has_its_defaults(image):
+    device = open_device("emulator", image)
+    assert (device.limits.nodes, device.limits.context) == (8, image.config.context)
+
+
+def test_options_of_another_device_are_a_defect(image):
+    with pytest.raises(TypeError, match="'emulator' takes DeviceOptions, not 3"):
+        open_device("emulator", image, 3)
+
+
+@pytest.mark.parametrize(
+    ("installed", "known"), [(("one", "other"), "one, other"), ((), "none is installed")]
+)
+def test_the_known_devices_are_listed(image, monkeypatch, installed, known):
+    install(monkeypatch, **dict.fromkeys(installed, "absent_driver:Board"))
+    assert device_names() == installed
+    with pytest.raises(TercelError, match=rf"the known ones are: {known}$"):
+        open_device("gpu", image)
+
+
 def test_an_unknown_device_lists_the_known_ones(image):
     with pytest.raises(TercelError, match=r"no device 'gpu'; the known ones are: .*emulator"):
         open_device("gpu", image)

@@ -34,6 +34,14 @@ def test_the_text_ends_with_the_end_token(make_device, tokenizer):
     assert generator.finish_reason == "eos"
 
 
+def test_a_running_generation_has_no_finish_reason(make_device, tokenizer):
+    generator = Generator(scripted(make_device, "abcdef"), tokenizer)
+    list(generator.generate("ab", GenerationConfig(max_tokens=1)))
+    assert generator.finish_reason == "length"
+    generator.generate("")
+    assert generator.finish_reason is None
+
+
 @pytest.mark.parametrize("end", [3, EOS, 0])
 def test_any_of_several_end_tokens_ends_the_text(make_device, tokenizer, end):
     config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS, 3, 0))
@@ -285,8 +293,11 @@ def test_statistics(make_device, tokenizer):
     assert statistics.to_dict()["bytes_per_token"] == 1060
 
 
-def test_statistics_of_nothing_have_no_ratios(make_device, tokenizer):
-    values = Generator(make_device(), tokenizer).statistics.to_dict()
+def test_before_a_generation_there_is_nothing(make_device, tokenizer):
+    generator = Generator(make_device(), tokenizer)
+    assert generator.finish_reason is None
+    values = generator.statistics.to_dict()
+    assert values["generated_tokens"] == 0
     assert values["tokens_per_second"] is None
     assert values["bytes_per_token"] is None
 

@@ -10,7 +10,7 @@ def shipped(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / "small.tercel"
     path.touch()
-    monkeypatch.setattr(models, "files", lambda package: tmp_path)
+    monkeypatch.setattr(models, "files", {"tercel": tmp_path}.__getitem__)
     return path
 
 
@@ -31,3 +31,13 @@ def test_unknown_names_and_folders_are_refused(shipped, tmp_path):
         find_model("x")
     with pytest.raises(TercelError, match="is a folder"):
         find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(("names", "listed"), [((), "none"), (("b", "a"), "a, b")])
+def test_the_shipped_models_are_listed(shipped, names, listed):
+    shipped.unlink()
+    for name in names:
+        shipped.with_name(f"{name}.tercel").touch()
+    assert shipped_models() == tuple(sorted(names))
+    with pytest.raises(TercelError, match=rf"nor a shipped model \({listed}\)$"):
+        find_model("x")
