@@ -1,9 +1,12 @@
 """The mutation run: which modules it takes, how it stages them, what it counts."""
 
+from io import StringIO
+
 import libcst as cst
 import mutants
 import pytest
 from mirror import TESTS, owning_test
+from rich.console import Console
 
 LANES = "sw/tercel/program/lanes.py"
 
@@ -66,6 +69,24 @@ class A:
     assert "    def x(self):\n        return 1\n    x = property(cache(x))\n" in code
     assert "    @x.setter\n" in code
     assert "    @classmethod\n    def y(cls):" in code
+
+
+def test_nothing_changed_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(mutants, "git", lambda *arguments: "README.md\n")
+    monkeypatch.setattr("sys.argv", ["mutants"])
+    mutants.main()
+    told = "no module differs from where this branch left main; name FILES\n"
+    assert capsys.readouterr().out == told
+
+
+def test_a_narrow_terminal_cuts_no_name():
+    module = "sw/tercel/numerics/quantise.py"
+    outcome = mutants.Outcome(mutants=20, killed=15, timed_out=3, survivors={"x": "- +"})
+    console = Console(width=60, file=StringIO())
+    console.print(mutants.report({module: outcome}))
+    rows = [line.split("│")[1:-1] for line in console.file.getvalue().splitlines()[3:-1]]
+    columns = ["".join(cells).replace(" ", "") for cells in zip(*rows, strict=True)]
+    assert columns == [module, "20", "16", "15", "3", "1"]
 
 
 def test_what_is_tested_is_killed_and_the_rest_survives(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.utils.file_utils import change_cwd
 from mutmut.utils.format_utils import get_mutant_name
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 FOLDER = ROOT / "build" / "mutants"
 BESIDE = ("tests", "docs", "boards", "bench", "examples")
@@ -216,7 +216,8 @@ def measure(module: str, test: Path, *, sample: int | None, workers: int) -> Out
 
 def report(outcomes: dict[str, Outcome]) -> Table:
     """Mutants of each module: all, tested, killed, killed by the time limit, survived."""
-    table = Table("module", "mutants", "tested", "killed", "by time", "survived")
+    module = Column("module", overflow="fold")  # a narrow terminal cuts no name
+    table = Table(module, "mutants", "tested", "killed", "by time", "survived")
     for module, each in outcomes.items():
         counts = (each.mutants, each.tested, each.killed, each.timed_out, len(each.survivors))
         table.add_row(module, *map(str, counts))
@@ -231,6 +232,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="mutants tested at once (1)")
     options = parser.parse_args()
     modules = named_modules(options.files) if options.files else changed_modules(options.base)
+    if not modules:
+        print(f"no module differs from where this branch left {options.base}; name FILES")
     outcomes = {}
     for module in modules:
         test = owning_test(module)
