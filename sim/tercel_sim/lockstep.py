@@ -99,6 +99,8 @@ class Lockstep:
 def _differences(mine: PassResult, golden: PassResult) -> Iterator[tuple[str, str]]:
     """Yield the names of unequal fields and their first differences."""
     for field in fields(golden):
+        if not field.compare:
+            continue
         a, b = getattr(mine, field.name), getattr(golden, field.name)
         where = ""
         if (a is None) != (b is None):

@@ -8,6 +8,7 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.device import Ask
+from tercel.device.registers import REGISTERS
 from tercel_hw.registers import accelerator_registers
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import MismatchError
@@ -203,6 +204,14 @@ def test_registers_and_memory_count_the_same(little, little_model, four_lanes):
     assert counted["compute"] == little_model.layers * chunks
     for part in ("attention", "head"):
         assert 100 < counted[part] < counted["cycles"] - counted["compute"]
+
+
+def test_a_pass_has_the_time_of_its_cycles(little):
+    rtl = little().rtl
+    seconds = rtl.run_pass(TOKENS[:2]).seconds
+    cycles = rtl.board.read_register(REGISTERS["CYCLES"])
+    assert cycles > 1000
+    assert seconds == cycles / rtl.board.clock_hz
 
 
 def test_what_differs_is_named(little):

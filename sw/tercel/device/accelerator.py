@@ -1,6 +1,7 @@
 """The driver of the accelerator."""
 
 import math
+from dataclasses import replace
 from typing import NoReturn
 
 from tercel.device.board import Board
@@ -114,7 +115,8 @@ class AcceleratorDevice(Device):
         if rows is not None:
             self._memory.write_rows(rows)
         self._play(self._builder.build(request))
-        return self._answer(request)
+        seconds = self._read_long("CYCLES") / self._board.clock_hz
+        return replace(self._answer(request), seconds=seconds)
 
     def _check_bases(self) -> None:
         """Check that the address bits of the ports reach the end of the memory."""
@@ -219,6 +221,10 @@ class AcceleratorDevice(Device):
 
     def _read(self, name: str) -> int:
         return self._board.read_register(REGISTERS[name])
+
+    def _read_long(self, name: str) -> int:
+        low, high = (self._board.read_register(REGISTERS[name] + 4 * half) for half in range(2))
+        return low | high << 32
 
     def _write_long(self, offset: int, value: int) -> None:
         self._board.write_register(offset, value & WORD_MASK)

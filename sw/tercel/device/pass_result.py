@@ -66,3 +66,5 @@ class PassResult:
     """Residual stream ``[hidden_size]`` before the final norm, by node."""
     counters: Counters = Counters()
     """Counters of this pass alone."""
+    seconds: float | None = field(default=None, compare=False)
+    """Time of the pass by the device's own count, without the host's; ``None`` if it has none."""

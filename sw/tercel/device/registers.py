@@ -27,6 +27,7 @@ REGISTERS = {
     "WATCHDOG": 0x24,
     "PROGRAM_ADDRESS": 0x28,
     "PROGRAM_LENGTH": 0x30,
+    "CYCLES": 0x40,
     "TAPE_BASE0": 0x80,
 }
 

@@ -117,6 +117,7 @@ class Generator:
         """End the running generation before its next token; may be called from a signal handler."""
         self._interrupted = True
         self._device.interrupt()
+        self._speculator.interrupt()
 
     def generate(
         self, prompt: str, config: GenerationConfig = GenerationConfig()

@@ -50,6 +50,14 @@ class Drafter(abc.ABC):
     def reset(self) -> None:
         """Forget the text; a new one begins."""
 
+    def interrupt(self) -> None:
+        """Ask a running :meth:`propose` to end soon.
+
+        It may then raise :class:`~tercel.device.PassInterruptedError`, which ends the generation.
+        May be called from a signal handler or another thread. Drafters that are quick may ignore
+        it.
+        """
+
     @abc.abstractmethod
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
         """Propose a tree of at most ``budget.nodes`` nodes, or an empty one.

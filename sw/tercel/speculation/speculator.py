@@ -37,6 +37,10 @@ class Speculator:
         """Forget the text; a new one begins."""
         self._drafter.reset()
 
+    def interrupt(self) -> None:
+        """Ask a running draft to end soon; may be called from a signal handler."""
+        self._drafter.interrupt()
+
     def run(
         self,
         device: Device,
@@ -78,7 +82,7 @@ class Speculator:
             verdict=verdict,
             outcome=outcome,
             draft_seconds=drafted - started,
-            verify_seconds=verified - drafted,
+            verify_seconds=verified - drafted if result.seconds is None else result.seconds,
             accept_seconds=perf_counter() - verified,
             declined=declined,
         )

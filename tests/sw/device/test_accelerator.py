@@ -125,6 +125,12 @@ def test_a_pass_is_a_program_and_a_start(open_device):
     assert not board.read(low_value + commands, 1).any()
 
 
+def test_a_pass_has_the_time_of_its_cycles(open_device):
+    board = IdleBoard({REGISTERS["CYCLES"]: 500_000, REGISTERS["CYCLES"] + 4: 1})
+    result = open_device(board).run_pass([1])
+    assert result.seconds == (2**32 + 500_000) / 250e6
+
+
 @pytest.mark.parametrize(
     ("register", "value", "message"),
     [

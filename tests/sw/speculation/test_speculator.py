@@ -1,5 +1,7 @@
 """Rounds of adversarial drafters: the text stays that of plain decoding."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_device import CONFIG, EOS, FakeDevice
@@ -7,7 +9,15 @@ from fake_device import CONFIG, EOS, FakeDevice
 from tercel.device import PassInterruptedError
 from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import SamplingConfig
-from tercel.speculation import ROOT, Drafter, DraftTree, FixedSize, PassNeeds, Speculator
+from tercel.speculation import (
+    ROOT,
+    Drafter,
+    DraftTree,
+    FixedSize,
+    NoDrafter,
+    PassNeeds,
+    Speculator,
+)
 
 
 class Foresight(Drafter):
@@ -198,6 +208,31 @@ def test_a_reset_reaches_the_drafter(tokenizer):
     drafter = Counting([], CHANGES["empty"])
     Generator(FakeDevice(), tokenizer, Speculator(drafter)).reset()
     assert drafter.resets == 1
+
+
+def test_an_interrupt_reaches_the_drafter(tokenizer):
+    class Counting(Foresight):
+        interrupts = 0
+
+        def interrupt(self):
+            self.interrupts += 1
+
+    drafter = Counting([], CHANGES["empty"])
+    Generator(FakeDevice(), tokenizer, Speculator(drafter)).interrupt()
+    assert drafter.interrupts == 1
+    NoDrafter().interrupt()
+
+
+@pytest.mark.parametrize("seconds", [None, 1234.5])
+def test_a_round_has_the_devices_own_time_of_its_pass(tokenizer, seconds):
+    class Timed(FakeDevice):
+        def _run(self, request, rows):
+            return replace(super()._run(request, rows), seconds=seconds)
+
+    generator = Generator(Timed(), tokenizer)
+    tokens_of(generator, "aa", GenerationConfig(max_tokens=3, ignore_eos=True))
+    found = generator.statistics.speculation.verify_seconds
+    assert found == 2469 if seconds else 0 < found < 1
 
 
 def test_the_device_is_asked_for_what_sampling_needs_of_every_node(tokenizer):
