@@ -1,0 +1,1 @@
+"""Drafters, one method a file, and what they share."""

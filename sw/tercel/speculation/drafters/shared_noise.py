@@ -1,0 +1,74 @@
+"""Ranking of a drafter's candidates with the noise of the draws that it guesses.
+
+The sampler draws the argmax of ``log p / T + g(seed, position, token)``. A drafter that knows ``q``
+close to ``p`` guesses that draw best by the argmax of ``log q / T + g`` with the same ``g`` (Daliri
+et al., arXiv 2408.07978).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.sampling import SamplingConfig, gumbel
+
+__all__ = ["rank_candidates"]
+
+MEAN_GUMBEL = 0.5772156649015329
+"""Mean of standard Gumbel noise: Euler's constant."""
+
+
+def rank_candidates(
+    sampling: SamplingConfig,
+    position: int,
+    ids: npt.NDArray[np.integer],
+    log_probabilities: npt.NDArray[np.floating],
+    *,
+    most: int,
+    trust: float = 1.0,
+) -> list[tuple[int, float]]:
+    """Rank candidates for a draw, best first, with the probability that each is the one drawn.
+
+    The score of a candidate is ``s = log q / T + g``, at temperature 0 ``log q``. The model's own
+    score differs by the error of ``log q / T``; if that has the shape of Gumbel noise of scale
+    ``1 / trust``, candidate ``i`` is drawn with probability ``exp(trust s_i) / (sum of exp(trust
+    s_j) + rest)``. ``rest`` stands for all other tokens: one candidate with the remaining
+    probability and mean noise.
+
+    Parameters
+    ----------
+    sampling
+        Temperature and seed; the filters are left to the sampler.
+    position
+        Position of the node before the draw.
+    ids
+        ``[n]`` token ids, each once.
+    log_probabilities
+        ``[n]`` natural logarithms of the drafter's probabilities at temperature 1, which sum to 1
+        or less.
+    most
+        Most candidates to return.
+    trust
+        Confidence in ``q``: 1 is right for good models, smaller is flatter.
+
+    Returns
+    -------
+    Tokens and estimates; equal scores keep their order.
+    """
+    if not len(ids):
+        return []
+    if sampling.greedy:
+        scale, scores = trust, log_probabilities * trust
+        shift = 0.0
+    else:
+        scale, shift = trust / sampling.temperature, trust * MEAN_GUMBEL
+        scores = gumbel(sampling.seed, position, ids)
+        scores *= trust
+        scores += log_probabilities * scale
+    order = (-scores).argsort(kind="stable")[:most]
+    best = float(scores[order[0]])
+    weights = np.exp(scores - best)
+    total = float(weights.sum())
+    rest = 1.0 - float(np.exp(log_probabilities).sum())
+    if rest > 0:
+        total += float(np.exp(scale * np.log(rest) + shift - best))
+    estimates = (weights[order] / total).tolist()
+    return list(zip(ids[order].tolist(), estimates, strict=True))
