@@ -1,9 +1,11 @@
 """Speculative decoding: drafts, their acceptance, and the choice of their size."""
 
 from tercel.speculation.acceptor import Acceptor, Agreement, Outcome, Verdict
-from tercel.speculation.controller import Controller, FixedSize
+from tercel.speculation.adaptive import Adaptive
+from tercel.speculation.controller import Controller, DraftPlan, FixedSize
+from tercel.speculation.cost_curve import CostCurve
 from tercel.speculation.draft_tree import PROBE, ROOT, DraftTree
-from tercel.speculation.drafter import DraftBudget, Drafter, DraftState, NoDrafter
+from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
 from tercel.speculation.needs import PassNeeds
 from tercel.speculation.round import Round
 from tercel.speculation.speculator import Speculator
@@ -13,14 +15,16 @@ __all__ = [
     "PROBE",
     "ROOT",
     "Acceptor",
+    "Adaptive",
     "Agreement",
     "Controller",
+    "CostCurve",
     "DraftBudget",
+    "DraftPlan",
     "DraftState",
     "DraftTree",
     "Drafter",
     "FixedSize",
-    "NoDrafter",
     "Outcome",
     "PassNeeds",
     "Round",

@@ -1,4 +1,4 @@
-"""The interface of drafters, and the drafter of plain decoding."""
+"""The interface of drafters."""
 
 import abc
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tercel.speculation.needs import PassNeeds
 if TYPE_CHECKING:
     from tercel.speculation.round import Round
 
-__all__ = ["DraftBudget", "DraftState", "Drafter", "NoDrafter"]
+__all__ = ["DraftBudget", "DraftState", "Drafter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +68,3 @@ class Drafter(abc.ABC):
 
     def observe(self, round: "Round") -> None:
         """Learn from a verified round, after its tokens were kept."""
-
-
-class NoDrafter(Drafter):
-    """Plain decoding: proposes nothing."""
-
-    def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
-        return DraftTree()

@@ -17,6 +17,8 @@ class Round:
     verify_seconds: float
     """Time of the pass: the accelerator's own where it counts its cycles, else the host's."""
     accept_seconds: float
+    drafter: int | None = None
+    """Index of the drafter among the speculator's; ``None`` for a plain round."""
     declined: str | None = None
     """The error of a drafter that failed, or of an invalid tree; ``None`` if there was none."""
 
@@ -24,6 +26,11 @@ class Round:
     def tokens(self) -> tuple[int, ...]:
         """Tokens that the round adds to the text."""
         return self.outcome.tokens
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the pass."""
+        return self.verdict.root + 1 + len(self.verdict.tree)
 
     @property
     def last_node(self) -> int:

@@ -1,6 +1,7 @@
 """The round of speculative decoding: propose, verify, accept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 from tercel.device import Device, PassInterruptedError
@@ -8,38 +9,58 @@ from tercel.device.interface import check_token_ids
 from tercel.errors import TercelError
 from tercel.sampling import Sampler
 from tercel.speculation.acceptor import Acceptor, Agreement, Verdict
-from tercel.speculation.controller import Controller, FixedSize
+from tercel.speculation.controller import Controller, DraftPlan, FixedSize
 from tercel.speculation.draft_tree import PROBE, DraftTree
-from tercel.speculation.drafter import DraftBudget, Drafter, DraftState, NoDrafter
+from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
 from tercel.speculation.round import Round
 
 __all__ = ["Speculator"]
 
 
 class Speculator:
-    """A drafter, the rule that judges its drafts, and the choice of their size.
+    """Drafters, the rule that judges their drafts, and the choice among them.
 
     Without arguments it decodes plainly.
+
+    Parameters
+    ----------
+    drafters
+        The controller chooses one of them for each round; all of them observe every round.
+    acceptor
+        By default agreement with the draws of plain decoding.
+    controller
+        By default one that never drafts.
+    clock
+        Seconds of the host, by default measured; a model of a slower host may be given.
     """
 
     def __init__(
         self,
-        drafter: Drafter | None = None,
+        drafters: Sequence[Drafter] = (),
         acceptor: Acceptor | None = None,
         controller: Controller | None = None,
+        clock: Callable[[], float] = perf_counter,
     ):
-        self._drafter = NoDrafter() if drafter is None else drafter
+        self._drafters = tuple(drafters)
         self._acceptor = Agreement() if acceptor is None else acceptor
         self._controller = FixedSize(0) if controller is None else controller
-        self._needs = self._drafter.needs | self._acceptor.needs
+        self._clock = clock
+        self._broken: dict[int, str] = {}
+        """By drafter that failed to learn, its error; it drafts no more in this text."""
+        self._needs = self._acceptor.needs
+        for drafter in self._drafters:
+            self._needs |= drafter.needs
 
     def reset(self) -> None:
         """Forget the text; a new one begins."""
-        self._drafter.reset()
+        self._broken = {}
+        for drafter in self._drafters:
+            drafter.reset()
 
     def interrupt(self) -> None:
         """Ask a running draft to end soon; may be called from a signal handler."""
-        self._drafter.interrupt()
+        for drafter in self._drafters:
+            drafter.interrupt()
 
     def run(
         self,
@@ -62,9 +83,17 @@ class Speculator:
         most
             The largest draft that fits into the pass.
         """
-        started = perf_counter()
-        tree, declined = self._propose(device, state, most)
-        drafted = perf_counter()
+        clock = self._clock
+        started = clock()
+        room = most.nodes > 0 and most.depth > 0
+        plan = self._controller.plan(most) if room else None
+        tree, declined = DraftTree(), None
+        if plan is not None:
+            tree, declined = self._propose(device, state, plan)
+            spent = clock() - started
+            if len(tree):
+                tree = self._controller.prune(tree, plan, waiting=len(waiting), spent=spent)
+        drafted = clock()
         root = len(waiting) - 1
         nodes = range(root, len(waiting) + len(tree))
         ask = self._needs.extend(sampler.ask(tuple(nodes)), nodes, device.limits)
@@ -73,7 +102,7 @@ class Speculator:
             parents=[*range(-1, root), *(root + 1 + parent for parent in tree.parents)],
             ask=ask,
         )
-        verified = perf_counter()
+        verified = clock()
         verdict = Verdict(
             tree=tree, result=result, root=root, position=state.position, sampler=sampler
         )
@@ -83,36 +112,48 @@ class Speculator:
             outcome=outcome,
             draft_seconds=drafted - started,
             verify_seconds=verified - drafted if result.seconds is None else result.seconds,
-            accept_seconds=perf_counter() - verified,
+            accept_seconds=clock() - verified,
+            drafter=None if plan is None else plan.drafter,
             declined=declined,
         )
 
-    def observe(self, round: Round) -> float:
-        """Show a kept round to drafter and controller; return the seconds that they took."""
-        started = perf_counter()
-        self._controller.observe(round)
-        self._drafter.observe(round)
-        return perf_counter() - started
-
     def _propose(
-        self, device: Device, state: DraftState, most: DraftBudget
+        self, device: Device, state: DraftState, plan: DraftPlan
     ) -> tuple[DraftTree, str | None]:
         """A valid tree, and the error for which it is empty.
 
-        Any exception of a drafter ends in a plain round: the text does not depend on drafts, so a
-        fault in one must not end it.
+        A draft never decides about the text, so a fault of a drafter must not end it.
         """
-        budget = self._controller.budget(state, most)
-        if budget.nodes <= 0 or budget.depth <= 0:
-            return DraftTree(), None
+        if plan.drafter in self._broken:
+            return DraftTree(), self._broken[plan.drafter]
         try:
-            tree = self._drafter.propose(state, budget)
-            _check(tree, budget, device)
-            return self._controller.prune(tree, state), None
+            tree = self._drafters[plan.drafter].propose(state, plan.budget)
+            _check(tree, plan.budget, device)
         except PassInterruptedError:
             raise
         except Exception as error:
-            return DraftTree(), f"{type(error).__name__}: {error}"
+            return DraftTree(), _description(error)
+        return tree, None
+
+    def observe(self, round: Round) -> float:
+        """Show a kept round to all drafters and the controller; return the seconds it took."""
+        started = self._clock()
+        for index, drafter in enumerate(self._drafters):
+            if index in self._broken:
+                continue
+            try:
+                drafter.observe(round)
+            except PassInterruptedError:
+                raise
+            except Exception as error:
+                self._broken[index] = _description(error)
+        observed = self._clock() - started
+        self._controller.observe(replace(round, draft_seconds=round.draft_seconds + observed))
+        return self._clock() - started
+
+
+def _description(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _check(tree: DraftTree, budget: DraftBudget, device: Device) -> None:

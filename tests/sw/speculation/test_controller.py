@@ -1,21 +1,26 @@
 import pytest
 
 from tercel.errors import TercelError
-from tercel.sampling import SamplingConfig
-from tercel.speculation import DraftBudget, DraftState, DraftTree, FixedSize
+from tercel.speculation import DraftBudget, DraftPlan, DraftTree, FixedSize
 
-STATE = DraftState(tokens=[1], position=0, sampling=SamplingConfig())
+MOST = DraftBudget(nodes=7, depth=5)
 
 
-@pytest.mark.parametrize(("nodes", "found"), [(0, 0), (3, 3), (9, 7)])
+@pytest.mark.parametrize(("nodes", "found"), [(3, 3), (9, 7)])
 def test_a_fixed_size_is_bounded_by_the_pass(nodes, found):
-    budget = FixedSize(nodes).budget(STATE, DraftBudget(nodes=7, depth=5))
-    assert budget == DraftBudget(nodes=found, depth=5)
+    plan = FixedSize(nodes).plan(MOST)
+    assert plan == DraftPlan(drafter=0, budget=DraftBudget(nodes=found, depth=5))
+
+
+def test_nothing_to_draft_is_a_plain_round():
+    assert FixedSize(0).plan(MOST) is None
 
 
 def test_a_fixed_size_prunes_nothing():
     tree = DraftTree.chain((1, 2))
-    assert FixedSize(1).prune(tree, STATE) is tree
+    plan = FixedSize(1).plan(MOST)
+    assert plan is not None
+    assert FixedSize(1).prune(tree, plan, waiting=1, spent=0.0) is tree
 
 
 def test_a_negative_size_is_refused():

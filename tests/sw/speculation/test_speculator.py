@@ -1,5 +1,6 @@
 """Rounds of adversarial drafters: the text stays that of plain decoding."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,11 @@ from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import SamplingConfig
 from tercel.speculation import (
     ROOT,
+    Controller,
     Drafter,
+    DraftPlan,
     DraftTree,
     FixedSize,
-    NoDrafter,
     PassNeeds,
     Speculator,
 )
@@ -93,7 +95,7 @@ def test_the_text_does_not_depend_on_the_draft(tokenizer, change, temperature):
     text = [*b"abc", *expected, *[0] * 20]
     drafter = Foresight(text, CHANGES[change])
     device = FakeDevice(nodes=6)
-    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(5)))
     assert tokens_of(generator, "abc", config) == expected
     assert device.sequence == plain.sequence
     found = generator.statistics.speculation
@@ -111,7 +113,7 @@ def test_an_end_inside_an_accepted_path_ends_the_text(tokenizer, end):
     script = [*b"abc", *b"defghijk"[:end], *[EOS] * 40]
     device = FakeDevice(script=script, nodes=6)
     drafter = Foresight(script, CHANGES["right"])
-    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(5)))
     pieces = list(generator.generate("abc"))
     assert "".join(piece.text for piece in pieces) == "defghijk"[:end]
     assert pieces[-1].token == EOS
@@ -125,7 +127,7 @@ def test_an_end_inside_an_accepted_path_ends_the_text(tokenizer, end):
 def test_a_stop_string_inside_an_accepted_path_cuts_it(tokenizer):
     script = [*b"one two three four", *[EOS] * 30]
     device = FakeDevice(script=script, nodes=8)
-    speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(7))
+    speculator = Speculator([Foresight(script, CHANGES["right"])], controller=FixedSize(7))
     generator = Generator(device, tokenizer, speculator)
     config = GenerationConfig(stop=("o th",))
     assert "".join(piece.text for piece in generator.generate("one", config)) == " tw"
@@ -137,7 +139,7 @@ def test_a_full_context_and_a_limit_are_met_exactly(tokenizer):
     script = [*b"a" * 80]
     for most, context, tokens, reason in ((7, 64, 7, "length"), (None, 16, 14, "context")):
         device = FakeDevice(script=script, nodes=6, context=context)
-        speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(5))
+        speculator = Speculator([Foresight(script, CHANGES["right"])], controller=FixedSize(5))
         generator = Generator(device, tokenizer, speculator)
         found = tokens_of(generator, "aaa", GenerationConfig(max_tokens=most))
         assert (len(found), generator.finish_reason) == (tokens, reason)
@@ -150,7 +152,7 @@ def test_the_sequence_has_the_tokens_that_were_shown(tokenizer, shown, how):
     script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
     device = FakeDevice(script=script, nodes=6)
     drafter = Foresight(script, CHANGES["right"])
-    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(5)))
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(5)))
     pieces = generator.generate("abc")
     seen = []
     for piece in pieces:
@@ -177,7 +179,7 @@ def test_an_interrupt_of_a_drafter_ends_the_text(tokenizer):
         raise PassInterruptedError
 
     device = FakeDevice(script=[*b"a" * 60])
-    speculator = Speculator(Foresight([*b"a" * 60], interrupt), controller=FixedSize(3))
+    speculator = Speculator([Foresight([*b"a" * 60], interrupt)], controller=FixedSize(3))
     generator = Generator(device, tokenizer, speculator)
     assert len(tokens_of(generator, "aa", GenerationConfig(max_tokens=9))) == 1
     assert generator.finish_reason == "interrupted"
@@ -190,7 +192,7 @@ def test_needs_reach_the_pass_and_results_the_drafter(tokenizer):
     script = [*b"a" * 60]
     drafter = Curious(script, CHANGES["right"])
     device = FakeDevice(script=script, nodes=4)
-    generator = Generator(device, tokenizer, Speculator(drafter, controller=FixedSize(3)))
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(3)))
     tokens_of(generator, "aa", GenerationConfig(max_tokens=9))
     assert all(ask.top_k == 4 for ask in device.asks)
     for round in drafter.rounds:
@@ -206,7 +208,7 @@ def test_a_reset_reaches_the_drafter(tokenizer):
             self.resets += 1
 
     drafter = Counting([], CHANGES["empty"])
-    Generator(FakeDevice(), tokenizer, Speculator(drafter)).reset()
+    Generator(FakeDevice(), tokenizer, Speculator([drafter])).reset()
     assert drafter.resets == 1
 
 
@@ -218,9 +220,8 @@ def test_an_interrupt_reaches_the_drafter(tokenizer):
             self.interrupts += 1
 
     drafter = Counting([], CHANGES["empty"])
-    Generator(FakeDevice(), tokenizer, Speculator(drafter)).interrupt()
+    Generator(FakeDevice(), tokenizer, Speculator([drafter])).interrupt()
     assert drafter.interrupts == 1
-    NoDrafter().interrupt()
 
 
 @pytest.mark.parametrize("seconds", [None, 1234.5])
@@ -238,9 +239,73 @@ def test_a_round_has_the_devices_own_time_of_its_pass(tokenizer, seconds):
 def test_the_device_is_asked_for_what_sampling_needs_of_every_node(tokenizer):
     script = [*b"a" * 60]
     device = FakeDevice(script=script, nodes=4)
-    speculator = Speculator(Foresight(script, CHANGES["right"]), controller=FixedSize(3))
+    speculator = Speculator([Foresight(script, CHANGES["right"])], controller=FixedSize(3))
     config = GenerationConfig(sampling=SamplingConfig(temperature=0.5), max_tokens=6)
     tokens_of(Generator(device, tokenizer, speculator), "aa", config)
     assert [ask.logits for ask in device.asks] == [(1,), (0, 1, 2, 3), (0,)]
     assert CONFIG.vocab_size == 257
     assert np.all([not ask.argmax for ask in device.asks])
+
+
+def test_a_drafter_that_fails_to_learn_drafts_no_more(tokenizer):
+    class Forgetful(Foresight):
+        def observe(self, round):
+            super().observe(round)
+            if len(self.rounds) == 2:
+                raise IndexError("lost")
+
+    script = [*b"a" * 60]
+    drafter = Forgetful(script, CHANGES["right"])
+    device = FakeDevice(script=script, nodes=4)
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(3)))
+    tokens = tokens_of(generator, "aa", GenerationConfig(max_tokens=9))
+    assert tokens == [ord("a")] * 9
+    found = generator.statistics.speculation
+    assert (found.drafts, found.rounds, found.failures) == (
+        1,
+        5,
+        3,
+    )  # the last has no room for a draft
+    generator.reset()
+    drafter.rounds.clear()
+    tokens_of(generator, "aa", GenerationConfig(max_tokens=5))
+    assert generator.statistics.speculation.failures == 0
+
+
+class Scheduled(Controller):
+    """Alternates between plain rounds and two drafters; verifies the first node alone."""
+
+    def __init__(self):
+        self.plans = iter([None, 0, 1] * 20)
+        self.seen = []
+
+    def plan(self, most):
+        drafter = next(self.plans)
+        return None if drafter is None else DraftPlan(drafter=drafter, budget=most)
+
+    def prune(self, tree, plan, *, waiting, spent):
+        assert waiting == 1
+        assert spent == 3.0
+        return tree.select([0])
+
+    def observe(self, round):
+        self.seen.append((round.drafter, round.nodes, round.draft_seconds))
+
+
+def test_the_controller_chooses_the_drafter_and_prunes(tokenizer):
+    script = [*b"a" * 60]
+    drafters = [Foresight(script, CHANGES["right"]), Foresight(script, CHANGES["always wrong"])]
+    controller = Scheduled()
+    clock = itertools.count(0.0, 3.0)
+    speculator = Speculator(drafters, controller=controller, clock=lambda: next(clock))
+    generator = Generator(FakeDevice(script=script, nodes=4), tokenizer, speculator)
+    tokens_of(generator, "aa", GenerationConfig(max_tokens=6))
+    # the first round reads the prompt, then one token, two, one, one; learning takes 3 s
+    assert controller.seen == [
+        (None, 2, 6.0),
+        (None, 1, 6.0),
+        (0, 2, 9.0),
+        (1, 2, 9.0),
+        (None, 1, 6.0),
+    ]
+    assert [len(each.rounds) for each in drafters] == [5, 5]
