@@ -1,7 +1,7 @@
 """Sampling of tokens: filters, the draw, and its noise as a pure function."""
 
 from tercel.sampling.distribution import Distribution
-from tercel.sampling.noise import gumbel
+from tercel.sampling.noise import gumbel, uniform
 from tercel.sampling.sampler import Sampler, SamplingConfig
 
-__all__ = ["Distribution", "Sampler", "SamplingConfig", "gumbel"]
+__all__ = ["Distribution", "Sampler", "SamplingConfig", "gumbel", "uniform"]

@@ -1,9 +1,11 @@
-"""Sampling noise as a pure function of (seed, position, token)."""
+"""Random numbers as pure functions of (seed, position, token) or (seed, position, stream)."""
+
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SEED_LIMIT", "gumbel"]
+__all__ = ["SEED_LIMIT", "gumbel", "uniform"]
 
 SEED_LIMIT = 1 << 64
 """Exclusive upper bound of seeds."""
@@ -67,3 +69,23 @@ def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.fl
         np.log(noise, out=noise)
         np.negative(noise, out=noise)
     return noise
+
+
+def uniform(seed: int, position: int, stream: str) -> float:
+    """A number that is uniform in 0..1, both excluded.
+
+    Streams are independent of each other and of :func:`gumbel`. A rule gives each of its draws a
+    stream of its own, and never asks twice for the same (position, stream) in one text.
+
+    Parameters
+    ----------
+    seed
+        In ``0..2^64-1``.
+    position
+        Position in the sequence.
+    stream
+        Name of the draw, such as ``"residual"``.
+    """
+    key = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    start = _mix(_mix((seed ^ key) & MASK) + position * GOLDEN & MASK)
+    return ((_mix(start + GOLDEN & MASK) >> 11) + 0.5) * 2.0**-53

@@ -1,6 +1,7 @@
 """Speculative decoding: drafts, their acceptance, and the choice of their size."""
 
-from tercel.speculation.acceptor import Acceptor, Agreement, Outcome, Verdict
+from tercel.speculation.acceptor import Acceptor, Outcome, StepwiseAcceptor, Verdict
+from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.adaptive import Adaptive
 from tercel.speculation.controller import Controller, DraftPlan, FixedSize
 from tercel.speculation.cost_curve import CostCurve
@@ -30,5 +31,6 @@ __all__ = [
     "Round",
     "SpeculationStatistics",
     "Speculator",
+    "StepwiseAcceptor",
     "Verdict",
 ]

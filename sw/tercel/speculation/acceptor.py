@@ -1,18 +1,19 @@
-"""The interface of acceptors, and acceptance by agreement."""
+"""The interface of acceptors, which choose the tokens of a round."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tercel.device import PassResult
-from tercel.sampling import Distribution, Sampler
+from tercel.errors import TercelError
+from tercel.sampling import Distribution, Sampler, uniform
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.needs import PassNeeds
 
-__all__ = ["Acceptor", "Agreement", "Outcome", "Verdict"]
+__all__ = ["Acceptor", "Outcome", "StepwiseAcceptor", "Verdict"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +27,10 @@ class Verdict:
     position: int
     """Position of the root."""
     sampler: Sampler
+    text: Sequence[int] = ()
+    """The text up to the root; not copied, it grows after the round."""
+    state: object = None
+    """State of the acceptor after the text."""
 
     def pass_node(self, node: int) -> int:
         """Node of the pass of a node of the tree or :data:`ROOT`."""
@@ -48,6 +53,10 @@ class Verdict:
         """The distribution that plain decoding draws from after a node."""
         return self.sampler.distribution(self.result, node=self.pass_node(node))
 
+    def uniform(self, node: int, stream: str) -> float:
+        """The sampling seed's uniform number of a stream at a node's position."""
+        return uniform(self.sampler.config.seed, self.position_of(node), stream)
+
     def hidden(self, node: int) -> npt.NDArray[np.float32]:
         """Residual stream ``[hidden_size]`` of a node before the final norm."""
         return self.result.hidden[self.pass_node(node)]
@@ -61,36 +70,68 @@ class Outcome:
     """Accepted nodes of the tree, from a child of the root on."""
     tokens: tuple[int, ...]
     """The tokens of the path, then one more: recovered at the first disagreement, or a bonus."""
+    states: tuple[object, ...] = ()
+    """State of the acceptor after each token; empty if it has none."""
+
+    def cut(self, tokens: int) -> "Outcome":
+        """The first ``tokens`` tokens alone, one or more."""
+        return Outcome(
+            path=self.path[: tokens - 1], tokens=self.tokens[:tokens], states=self.states[:tokens]
+        )
+
+    def check(self, tree: DraftTree) -> None:
+        """Check that the tokens are those of a path of a tree and one more.
+
+        Raises
+        ------
+        TercelError
+            If they are not; a fault of an acceptor.
+        """
+        before = (ROOT, *self.path)
+        if len(self.tokens) != len(before) or len(self.states) not in (0, len(before)):
+            raise TercelError(
+                f"a path of {len(self.path)} nodes gives {len(before)} tokens, "
+                f"not {len(self.tokens)}, and as many states or none"
+            )
+        for parent, node, token in zip(before, self.path, self.tokens, strict=False):
+            if node not in tree.children(parent) or tree.tokens[node] != token:
+                raise TercelError(f"node {node} with token {token} does not follow node {parent}")
 
 
 class Acceptor(abc.ABC):
-    """A pure rule that turns the model's results for a tree into tokens."""
+    """A pure rule that turns the model's results for a tree into tokens.
 
-    lossless: ClassVar[bool]
+    A rule with a state returns it with the tokens; the next verdict has the state after the last
+    token that was kept.
+    """
+
+    lossless: bool
     """True if the emitted tokens have the distribution of plain decoding."""
-    needs: ClassVar[PassNeeds] = PassNeeds()
+    needs: PassNeeds = PassNeeds()
     """Results of each node beside those of the sampler."""
+    reads_proposals: bool = False
+    """True if the rule depends on how children were drawn: a tree must then not be pruned, since
+    a choice among drawn tokens changes their distribution."""
+    first_state: object = None
+    """State of a new text."""
 
     @abc.abstractmethod
     def accept(self, verdict: Verdict) -> Outcome:
         """Choose the accepted path and the token after it."""
 
 
-class Agreement(Acceptor):
-    """Follows the tokens that plain decoding draws, as long as the tree has them.
+class StepwiseAcceptor(Acceptor):
+    """A rule that judges node by node: its choice after a node depends on that node alone."""
 
-    The noise of a draw belongs to its position, so the text equals plain decoding's for every
-    draft, seed and filter. One draw per node, never one per path (Daliri et al., arXiv 2408.07978).
-    """
-
-    lossless = True
+    @abc.abstractmethod
+    def step(self, verdict: Verdict, node: int) -> tuple[int | None, int]:
+        """The accepted child of a node and its token, or ``None`` and the round's last token."""
 
     def accept(self, verdict: Verdict) -> Outcome:
-        node, path, tokens = ROOT, [], []
-        while True:
-            tokens.append(verdict.draw(node))
-            child = verdict.tree.child(node, tokens[-1])
-            if child is None:
-                return Outcome(path=tuple(path), tokens=tuple(tokens))
-            node = child
+        path, tokens = [], []
+        child, token = self.step(verdict, ROOT)
+        while child is not None:
             path.append(child)
+            tokens.append(token)
+            child, token = self.step(verdict, child)
+        return Outcome(path=tuple(path), tokens=(*tokens, token))

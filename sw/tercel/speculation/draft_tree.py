@@ -34,8 +34,12 @@ class DraftTree:
     drafter has none."""
     proposals: Mapping[int, Distribution] = field(default_factory=dict)
     """By node (or :data:`ROOT`), the distribution from which its children were drawn, in their
-    order and without replacement; nodes that are absent have children that were not drawn at
-    random."""
+    order; nodes that are absent have children that were not drawn at random."""
+    replacement: bool = False
+    """True if siblings were drawn with replacement, so that equal ones can follow each other."""
+    predictions: Mapping[int, Distribution] = field(default_factory=dict)
+    """By node (or :data:`ROOT`), the distribution that a drafter with an opinion of its own gives
+    to the token after it, for rules that choose between drafter and model."""
     rows: Mapping[int, Float32] = field(default_factory=dict)
     """By node, ``[hidden_size]`` initial residual stream of a probe: a node that is never
     accepted, for its results alone."""
@@ -60,6 +64,12 @@ class DraftTree:
         probes = {node for node, token in enumerate(self.tokens) if token == PROBE}
         if probes != set(self.rows):
             raise TercelError("the nodes without a token must be those that have rows")
+        for node, q in self.proposals.items():
+            drawn = [self.tokens[child] for child in self.children(node)]
+            if not all(q.probability(token) > 0 for token in drawn):
+                raise TercelError(f"a child of node {node} has no probability in its proposal")
+            if not self.replacement and len(set(drawn)) < len(drawn):
+                raise TercelError(f"children of node {node} are equal, but without replacement")
 
     @classmethod
     def chain(cls, tokens: tuple[int, ...], estimates: tuple[float, ...] = ()) -> "DraftTree":
@@ -108,5 +118,7 @@ class DraftTree:
             parents=tuple(place[self.parents[node]] for node in nodes),
             estimates=tuple(self.estimates[node] for node in nodes) if self.estimates else (),
             proposals={place[node]: q for node, q in self.proposals.items() if node in place},
+            replacement=self.replacement,
+            predictions={place[node]: q for node, q in self.predictions.items() if node in place},
             rows={place[node]: row for node, row in self.rows.items() if node in place},
         )

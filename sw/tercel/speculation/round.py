@@ -47,5 +47,4 @@ class Round:
 
     def cut(self, tokens: int) -> "Round":
         """The round as if it had emitted its first ``tokens`` tokens alone, one or more."""
-        outcome = Outcome(path=self.outcome.path[: tokens - 1], tokens=self.tokens[:tokens])
-        return replace(self, outcome=outcome)
+        return replace(self, outcome=self.outcome.cut(tokens))

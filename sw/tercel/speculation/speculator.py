@@ -8,7 +8,8 @@ from tercel.device import Device, PassInterruptedError
 from tercel.device.interface import check_token_ids
 from tercel.errors import TercelError
 from tercel.sampling import Sampler
-from tercel.speculation.acceptor import Acceptor, Agreement, Verdict
+from tercel.speculation.acceptor import Acceptor, Verdict
+from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.controller import Controller, DraftPlan, FixedSize
 from tercel.speculation.draft_tree import PROBE, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
@@ -45,6 +46,7 @@ class Speculator:
         self._acceptor = Agreement() if acceptor is None else acceptor
         self._controller = FixedSize(0) if controller is None else controller
         self._clock = clock
+        self._state = self._acceptor.first_state
         self._broken: dict[int, str] = {}
         """By drafter that failed to learn, its error; it drafts no more in this text."""
         self._needs = self._acceptor.needs
@@ -54,6 +56,7 @@ class Speculator:
     def reset(self) -> None:
         """Forget the text; a new one begins."""
         self._broken = {}
+        self._state = self._acceptor.first_state
         for drafter in self._drafters:
             drafter.reset()
 
@@ -91,7 +94,7 @@ class Speculator:
         if plan is not None:
             tree, declined = self._propose(device, state, plan)
             spent = clock() - started
-            if len(tree):
+            if len(tree) and not (tree.proposals and self._acceptor.reads_proposals):
                 tree = self._controller.prune(tree, plan, waiting=len(waiting), spent=spent)
         drafted = clock()
         root = len(waiting) - 1
@@ -104,9 +107,16 @@ class Speculator:
         )
         verified = clock()
         verdict = Verdict(
-            tree=tree, result=result, root=root, position=state.position, sampler=sampler
+            tree=tree,
+            result=result,
+            root=root,
+            position=state.position,
+            sampler=sampler,
+            text=state.tokens,
+            state=self._state,
         )
         outcome = self._acceptor.accept(verdict)
+        outcome.check(tree)
         return Round(
             verdict=verdict,
             outcome=outcome,
@@ -138,6 +148,8 @@ class Speculator:
     def observe(self, round: Round) -> float:
         """Show a kept round to all drafters and the controller; return the seconds it took."""
         started = self._clock()
+        if round.outcome.states:
+            self._state = round.outcome.states[-1]
         for index, drafter in enumerate(self._drafters):
             if index in self._broken:
                 continue

@@ -1,7 +1,9 @@
+import hashlib
+
 import numpy as np
 from scipy import stats
 
-from tercel.sampling import gumbel
+from tercel.sampling import gumbel, uniform
 
 
 def test_noise_depends_on_the_three_keys_alone():
@@ -53,3 +55,34 @@ def test_noise_is_gumbel_along_every_key():
     for key, noise in along.items():
         assert stats.kstest(noise, "gumbel_r").pvalue > 0.01, key
         assert abs(np.corrcoef(noise[1:], noise[:-1])[0, 1]) < 0.05, key
+
+
+def test_streams_are_uniform_and_independent_along_every_key():
+    along = {
+        "streams": np.array([uniform(1, 2, str(stream)) for stream in range(5000)]),
+        "positions": np.array([uniform(1, position, "residual") for position in range(5000)]),
+        "seeds": np.array([uniform(seed, 5, "residual") for seed in range(5000)]),
+    }
+    other = np.array([uniform(1, position, "accept 0") for position in range(5000)])
+    for key, numbers in along.items():
+        assert 0 < numbers.min() < numbers.max() < 1
+        assert stats.kstest(numbers, "uniform").pvalue > 0.01, key
+        assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.05, key
+    assert abs(np.corrcoef(along["positions"], other)[0, 1]) < 0.05
+    noise = [gumbel(1, position, [0])[0] for position in range(5000)]
+    assert abs(np.corrcoef(along["positions"], noise)[0, 1]) < 0.05
+
+
+def test_a_stream_is_a_pure_function():
+    """These numbers are part of the contract, as those of the noise are."""
+    assert uniform(5, 7, "residual") == uniform(5, 7, "residual")
+    assert (
+        len({uniform(5, 7, "a"), uniform(5, 7, "b"), uniform(5, 8, "a"), uniform(6, 7, "a")}) == 4
+    )
+    golden, mask = 0x9E3779B97F4A7C15, 2**64 - 1
+    key = int.from_bytes(hashlib.blake2b(b"residual", digest_size=8).digest(), "little")
+    for seed, position in ((0, 0), (42, 1000), (2**64 - 1, 5)):
+        _, hashed = splitmix64((seed ^ key) - golden & mask)
+        _, state = splitmix64(hashed + (position - 1) * golden & mask)
+        _, bits = splitmix64(state)
+        assert uniform(seed, position, "residual") == ((bits >> 11) + 0.5) / 2**53

@@ -1,80 +1,46 @@
-import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+from rounds import TREE, make_round
 
-from tercel.device import Limits, PassResult
-from tercel.sampling import Sampler, SamplingConfig
-from tercel.speculation import ROOT, Agreement, DraftTree, Outcome, Verdict
-
-VOCABULARY = 5
-LIMITS = Limits(nodes=32, context=64, top_k=4)
+from tercel.errors import TercelError
+from tercel.sampling import uniform
+from tercel.speculation import ROOT, DraftTree, Outcome
 
 
-def verdict(tree, argmax, *, root=0):
-    """A greedy verdict; the argmax of the root comes first."""
-    result = PassResult(argmax=np.array([99] * root + list(argmax), np.int32))
-    sampler = Sampler(SamplingConfig(), limits=LIMITS, vocab_size=VOCABULARY)
-    return Verdict(tree=tree, result=result, root=root, position=10, sampler=sampler)
-
-
-TREE = DraftTree(tokens=(1, 2, 3, 2, 4), parents=(ROOT, 0, 1, ROOT, 3))
-
-
-def test_the_path_follows_the_draws():
-    assert Agreement().accept(verdict(TREE, [1, 2, 3, 0, 9, 9])) == Outcome(
-        path=(0, 1, 2), tokens=(1, 2, 3, 0)
-    )
-    assert Agreement().accept(verdict(TREE, [2, 9, 9, 9, 4, 3])) == Outcome(
-        path=(3, 4), tokens=(2, 4, 3)
-    )
-
-
-def test_the_first_disagreement_is_recovered():
-    assert Agreement().accept(verdict(TREE, [4, 9, 9, 9, 9, 9])) == Outcome(path=(), tokens=(4,))
-    assert Agreement().accept(verdict(TREE, [1, 3, 9, 9, 9, 9])) == Outcome(
-        path=(0,), tokens=(1, 3)
-    )
-
-
-def test_without_a_tree_the_root_is_drawn():
-    assert Agreement().accept(verdict(DraftTree(), [3])) == Outcome(path=(), tokens=(3,))
-
-
-def test_nodes_follow_the_root_of_the_pass():
-    found = verdict(TREE, [2, 9, 9, 9, 4, 3], root=2)
-    assert Agreement().accept(found) == Outcome(path=(3, 4), tokens=(2, 4, 3))
+def test_nodes_and_positions_count_from_the_root():
+    tree = DraftTree(tokens=(1, 2, 3, 2, 4), parents=(ROOT, 0, 1, ROOT, 3))
+    found = make_round(tree=tree, root=2).verdict
     assert [found.pass_node(node) for node in (ROOT, 0, 4)] == [2, 3, 7]
+    assert [found.position_of(node) for node in (ROOT, 0, 1, 2, 3, 4)] == [5, 6, 7, 8, 6, 7]
 
 
-def test_positions_count_from_the_root():
-    found = verdict(TREE, [0] * 6)
-    assert [found.position_of(node) for node in (ROOT, 0, 1, 2, 3, 4)] == [10, 11, 12, 13, 11, 12]
+def test_uniform_numbers_belong_to_seed_and_position():
+    found = make_round(tree=TREE).verdict
+    assert found.uniform(1, "residual") == uniform(0, 7, "residual")
+    assert found.uniform(0, "residual") == found.uniform(3, "residual")
 
 
-@given(st.data())
-def test_agreement_emits_the_draws_along_its_path(data):
-    """For any tree and noise: every emitted token is the draw after the node before it."""
-    nodes = data.draw(st.integers(0, 8))
-    parents = [data.draw(st.integers(ROOT, node - 1)) for node in range(nodes)]
-    tokens = data.draw(st.lists(st.integers(0, 2), min_size=nodes, max_size=nodes))
-    seed = data.draw(st.integers(0, 1 << 32))
-    logits = np.random.default_rng(seed).normal(0, 2, (nodes + 1, VOCABULARY)).astype(np.float32)
-    config = SamplingConfig(temperature=1.0, seed=seed)
-    given_verdict = Verdict(
-        tree=DraftTree(tokens=tuple(tokens), parents=tuple(parents)),
-        result=PassResult(logits=dict(enumerate(logits))),
-        root=0,
-        position=3,
-        sampler=Sampler(config, limits=LIMITS, vocab_size=VOCABULARY),
-    )
-    outcome = Agreement().accept(given_verdict)
-    assert len(outcome.tokens) == len(outcome.path) + 1
-    for node, before, token in zip(
-        outcome.path, (ROOT, *outcome.path), outcome.tokens, strict=False
-    ):
-        assert parents[node] == before
-        assert tokens[node] == token
-    for node, token in zip((ROOT, *outcome.path), outcome.tokens, strict=True):
-        assert token == given_verdict.draw(node)
-    last = outcome.path[-1] if outcome.path else ROOT
-    assert given_verdict.tree.child(last, outcome.tokens[-1]) is None
+def test_a_path_and_one_more_token_pass_the_check():
+    for path, tokens in (((), (9,)), ((3,), (2, 0)), ((0, 1, 2), (1, 2, 3, 5))):
+        Outcome(path=path, tokens=tokens).check(TREE)
+        Outcome(path=path, tokens=tokens, states=tokens).check(TREE)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (Outcome(path=(0, 1), tokens=(1, 2)), "a path of 2 nodes gives 3 tokens, not 2"),
+        (Outcome(path=(), tokens=(1, 2)), "a path of 0 nodes gives 1 tokens, not 2"),
+        (Outcome(path=(), tokens=()), "a path of 0 nodes gives 1 tokens, not 0"),
+        (Outcome(path=(0,), tokens=(1, 2), states=(1,)), "as many states or none"),
+        (Outcome(path=(0,), tokens=(2, 1)), "node 0 with token 2 does not follow node -1"),
+        (Outcome(path=(0, 2), tokens=(1, 3, 1)), "node 2 with token 3 does not follow node 0"),
+    ],
+)
+def test_what_is_no_path_is_a_fault_of_the_acceptor(outcome, message):
+    with pytest.raises(TercelError, match=message):
+        outcome.check(TREE)
+
+
+def test_a_cut_keeps_the_states_of_its_tokens():
+    whole = Outcome(path=(0, 1), tokens=(1, 2, 7), states=("a", "b", "c"))
+    assert whole.cut(2) == Outcome(path=(0,), tokens=(1, 2), states=("a", "b"))

@@ -6,12 +6,14 @@ from tercel.sampling import Distribution
 from tercel.speculation import PROBE, ROOT, DraftTree
 
 ROW = np.zeros(4, np.float32)
+CERTAIN = Distribution.certain(6)
 TREE = DraftTree(
     tokens=(5, 6, 5, PROBE, 7),
     parents=(ROOT, 0, ROOT, 0, 1),
     estimates=(0.9, 0.5, 0.4, 0.0, 0.2),
     rows={3: ROW},
-    proposals={0: Distribution(ids=np.array([6]), probabilities=np.ones(1))},
+    proposals={0: CERTAIN},
+    predictions={2: CERTAIN},
 )
 
 
@@ -47,7 +49,16 @@ def test_selection_keeps_everything_of_its_nodes():
     assert part.estimates == (0.4, 0.9, 0.0)
     assert list(part.rows) == [2]
     assert list(part.proposals) == [1]
+    assert list(part.predictions) == [0]
+    assert not part.replacement
     assert not DraftTree(tokens=(1,), parents=(ROOT,)).select([0]).estimates
+
+
+def test_siblings_with_replacement_may_be_equal():
+    tree = DraftTree(
+        tokens=(6, 6), parents=(ROOT, ROOT), proposals={ROOT: CERTAIN}, replacement=True
+    )
+    assert tree.select([0, 1]).replacement
 
 
 @pytest.mark.parametrize("nodes", [[1], [1, 0]])
@@ -74,6 +85,14 @@ def test_selection_without_parents_is_refused(nodes):
         (
             {"tokens": (PROBE, 1), "parents": (-1, 0), "rows": {0: ROW}},
             "node 1 is a token, so its parent cannot be a probe",
+        ),
+        (
+            {"tokens": (6, 7), "parents": (-1, 0), "proposals": {0: CERTAIN}},
+            "a child of node 0 has no probability in its proposal",
+        ),
+        (
+            {"tokens": (6, 6), "parents": (-1, -1), "proposals": {ROOT: CERTAIN}},
+            "children of node -1 are equal, but without replacement",
         ),
     ],
 )

@@ -8,18 +8,23 @@ import pytest
 from fake_device import CONFIG, EOS, FakeDevice
 
 from tercel.device import PassInterruptedError
+from tercel.errors import TercelError
 from tercel.runtime import GenerationConfig, Generator
-from tercel.sampling import SamplingConfig
+from tercel.sampling import Distribution, SamplingConfig
 from tercel.speculation import (
     ROOT,
+    Acceptor,
+    Agreement,
     Controller,
     Drafter,
     DraftPlan,
     DraftTree,
     FixedSize,
+    Outcome,
     PassNeeds,
     Speculator,
 )
+from tercel.speculation.acceptors import Rejection
 
 
 class Foresight(Drafter):
@@ -309,3 +314,65 @@ def test_the_controller_chooses_the_drafter_and_prunes(tokenizer):
         (None, 1, 6.0),
     ]
     assert [len(each.rounds) for each in drafters] == [5, 5]
+
+
+class Counted(Acceptor):
+    """Agreement with a state: the number of tokens of the text, and the states it was given."""
+
+    lossless = True
+    first_state = 0
+
+    def __init__(self):
+        self.given = []
+
+    def accept(self, verdict):
+        outcome = Agreement().accept(verdict)
+        self.given.append((len(verdict.text), verdict.state))
+        states = tuple(verdict.state + 1 + index for index in range(len(outcome.tokens)))
+        return Outcome(path=outcome.path, tokens=outcome.tokens, states=states)
+
+
+def test_the_state_of_an_acceptor_follows_the_tokens_that_were_kept(tokenizer):
+    script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
+    acceptor = Counted()
+    speculator = Speculator([Foresight(script, CHANGES["right"])], acceptor, FixedSize(5))
+    generator = Generator(FakeDevice(script=script, nodes=6), tokenizer, speculator)
+    for seen, _ in enumerate(generator.generate("abc"), 1):
+        if seen == 5:  # one token of the prompt's pass, then four of six
+            generator.interrupt()
+    script.insert(8, ord("!"))
+    assert len(tokens_of(generator, "!", GenerationConfig(max_tokens=8))) == 8
+    assert acceptor.given == [(3, 0), (4, 1), (9, 5), (10, 6), (16, 12)]
+    generator.reset()
+    tokens_of(generator, "abc", GenerationConfig(max_tokens=1))
+    assert acceptor.given[-1] == (3, 0)
+
+
+def test_an_outcome_that_is_no_path_ends_the_text(tokenizer):
+    class Greedy(Acceptor):
+        lossless = False
+
+        def accept(self, verdict):
+            return Outcome(path=(), tokens=(1, 2))
+
+    generator = Generator(FakeDevice(), tokenizer, Speculator(acceptor=Greedy()))
+    with pytest.raises(TercelError, match="a path of 0 nodes gives 1 tokens, not 2"):
+        tokens_of(generator, "a", GenerationConfig(max_tokens=3))
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+@pytest.mark.parametrize("acceptor", [Agreement(), Rejection()])
+def test_draws_are_not_pruned_for_a_rule_that_reads_their_distribution(tokenizer, drawn, acceptor):
+    class Pruning(FixedSize):
+        def prune(self, tree, plan, *, waiting, spent):
+            return tree.select([])
+
+    def draw(right):
+        proposals = {ROOT: Distribution.certain(right[0])} if drawn else {}
+        return DraftTree(tokens=(right[0],), parents=(ROOT,), proposals=proposals)
+
+    speculator = Speculator([Foresight([*b"a" * 60], draw)], acceptor, Pruning(3))
+    generator = Generator(FakeDevice(script=[*b"a" * 60]), tokenizer, speculator)
+    tokens_of(generator, "aa", GenerationConfig(max_tokens=6))
+    pruned = not (drawn and acceptor.reads_proposals)
+    assert generator.statistics.speculation.drafted == (0 if pruned else 2)
