@@ -1,4 +1,4 @@
-"""Options of devices: dataclasses that can be parsed from text."""
+"""Options of devices and of rules: dataclasses that can be parsed from text."""
 
 import dataclasses
 import types
@@ -11,11 +11,11 @@ from tercel.errors import TercelError
 
 __all__ = ["DeviceOptions", "describe_options", "option", "parse_options"]
 
-Options = TypeVar("Options", bound="DeviceOptions")
+Options = TypeVar("Options")
 
 
 def option(default: Any, description: str) -> Any:
-    """A field of device options.
+    """A field of options.
 
     Parameters
     ----------
@@ -39,15 +39,25 @@ class DeviceOptions:
     nodes: int | None = option(None, "most token nodes of a pass, K; by default the device's own")
 
 
-def parse_options(kind: type[Options], settings: Mapping[str, str], **others: Any) -> Options:
+def parse_options(
+    kind: type[Options],
+    settings: Mapping[str, str],
+    owner: str = "the device",
+    remedy: str = "see `tercel devices`",
+    **others: Any,
+) -> Options:
     """Parse options from the text of a command line.
 
     Parameters
     ----------
     kind
-        The device's dataclass of options.
+        The dataclass of options, its fields as those of :class:`DeviceOptions`.
     settings
         Option name to value as text.
+    owner
+        Name, in messages, of what has the options.
+    remedy
+        End of the message about an option that is unknown.
     others
         Values that need no parsing; ``None`` leaves the default.
 
@@ -56,11 +66,11 @@ def parse_options(kind: type[Options], settings: Mapping[str, str], **others: An
     TercelError
         If an option is unknown, is given twice, or its text is not of its type.
     """
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = {field.name for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     if unknown := sorted(set(settings) - known):
         raise TercelError(
-            f"the device has no option {unknown[0]!r}, only {', '.join(sorted(known))}; "
-            "see `tercel devices`"
+            f"{owner} has no option {unknown[0]!r}, only {', '.join(sorted(known)) or 'none'}; "
+            f"{remedy}"
         )
     given = {name: value for name, value in others.items() if value is not None}
     if twice := sorted(set(settings) & set(given)):

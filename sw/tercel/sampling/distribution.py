@@ -39,6 +39,10 @@ class Distribution:
         """The distribution of the other tokens, renormalised; ``None`` if there are none."""
         return self._normalised(np.where(self.ids == token, 0, self.probabilities))
 
+    def above(self, threshold: float) -> "Distribution | None":
+        """The distribution of the tokens above a probability, renormalised; ``None`` if none is."""
+        return self._normalised(np.where(self.probabilities > threshold, self.probabilities, 0))
+
     def excess(self, other: "Distribution", scale: float = 1) -> npt.NDArray[np.float64]:
         """``[m]`` ``max(scale p - q, 0)`` of each token of :attr:`ids`, for ``other``'s ``q``."""
         order = np.argsort(other.ids)

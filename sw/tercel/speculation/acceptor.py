@@ -53,6 +53,23 @@ class Verdict:
         """The distribution that plain decoding draws from after a node."""
         return self.sampler.distribution(self.result, node=self.pass_node(node))
 
+    def top_tokens(self, node: int, count: int) -> list[int]:
+        """The tokens of the ``count`` highest logits after a node, highest first.
+
+        Raises
+        ------
+        TercelError
+            If the device sorts fewer.
+        """
+        ids = self.result.top_ids
+        assert ids is not None
+        if ids.shape[1] < count:
+            raise TercelError(
+                f"the rule needs the {count} highest logits, but the device gives {ids.shape[1]}; "
+                "choose a smaller number"
+            )
+        return ids[self.pass_node(node), :count].tolist()
+
     def uniform(self, node: int, stream: str) -> float:
         """The sampling seed's uniform number of a stream at a node's position."""
         return uniform(self.sampler.config.seed, self.position_of(node), stream)

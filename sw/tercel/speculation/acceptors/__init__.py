@@ -1,7 +1,30 @@
-"""Rules that accept drafted tokens, one a module."""
+"""Rules that accept drafted tokens, one a module, and their names."""
 
 from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.acceptors.block_verification import BlockVerification
+from tercel.speculation.acceptors.blockwise import Blockwise, BlockwiseConfig
+from tercel.speculation.acceptors.registry import (
+    ACCEPTORS,
+    AcceptorKind,
+    AcceptorResources,
+    make_acceptor,
+)
 from tercel.speculation.acceptors.rejection import Rejection
+from tercel.speculation.acceptors.threshold import Threshold, ThresholdConfig
+from tercel.speculation.acceptors.typical import Typical, TypicalConfig
 
-__all__ = ["Agreement", "BlockVerification", "Rejection"]
+__all__ = [
+    "ACCEPTORS",
+    "AcceptorKind",
+    "AcceptorResources",
+    "Agreement",
+    "BlockVerification",
+    "Blockwise",
+    "BlockwiseConfig",
+    "Rejection",
+    "Threshold",
+    "ThresholdConfig",
+    "Typical",
+    "TypicalConfig",
+    "make_acceptor",
+]
