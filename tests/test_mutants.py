@@ -25,7 +25,7 @@ def test_nothing_of_plans():
 
 def test_a_module_has_its_mirrored_tests_or_the_ones_that_the_list_names():
     assert owning_test(LANES) == TESTS / "sw/program/test_lanes.py"
-    assert owning_test("sw/tercel/program/command.py") == TESTS / "sw/program/test_builder.py"
+    assert owning_test("hw/tercel_hw/dense/vectors.py") == TESTS / "hw/dense/test_engine.py"
     assert owning_test("sw/tercel/errors.py") is None
 
 

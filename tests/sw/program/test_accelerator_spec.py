@@ -47,6 +47,23 @@ def test_the_presets_run(name):
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"nodes": 16},
+        {"nodes": 1},
+        {"rows": (1 << 20) - 16},
+        {"head_size": 15 * 64},
+        {"layout": TapeLayout(tables=255)},
+        {"layout": TapeLayout(tables=7), "columns": 255 * 7 * 5},
+        {"layout": TapeLayout(ports=1)},
+    ],
+    ids=str,
+)
+def test_the_last_values_within_the_rules_are_taken(fields):
+    dataclasses.replace(KV260, **fields)
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"nodes": 17}, r"nodes must be an integer in 1\.\.16, not 17"),

@@ -58,6 +58,14 @@ def test_a_read_is_a_copy(ports, count):
     assert memory.read(1, 0).shape == (0, 8 * count)
 
 
+@pytest.mark.parametrize(("word", "count"), [(9, 1), (0, 10), (10, 0)])
+def test_words_up_to_the_end_are_there(ports, word, count):
+    memory = StripedMemory(ports, port_bytes=4)
+    memory.write(word, np.full((count, 12), 200, np.uint8))
+    memory.write_port(2, word, np.full(4 * count, 201, np.uint8))
+    assert memory.read(word, count).tolist() == [[200] * 8 + [201] * 4] * count
+
+
 @pytest.mark.parametrize(("word", "count"), [(-1, 1), (9, 2), (10, 1)])
 def test_words_outside_are_refused(ports, word, count):
     memory = StripedMemory(ports, port_bytes=4)
