@@ -74,6 +74,7 @@ class FakeDevice(Device):
             argmax=order[:, 0].astype(np.int32) if ask.argmax else None,
             top_ids=order[:, : ask.top_k].astype(np.int32) if ask.top_k else None,
             top_logits=np.take_along_axis(logits, order, 1)[:, : ask.top_k] if ask.top_k else None,
+            logsumexp=np.logaddexp.reduce(logits.astype(float), axis=1) if ask.top_k else None,
             logits={node: logits[node] for node in ask.logits},
         )
 

@@ -10,12 +10,12 @@ from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.sampling import Distribution, gumbel
-from tercel.sampling.noise import SEED_LIMIT
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
 from tercel.speculation.drafters.growing_pass import GrowingPass
 from tercel.speculation.drafters.model_candidates import ModelCandidates
 from tercel.speculation.drafters.model_follower import ModelFollower, check_vocabulary
+from tercel.speculation.drafters.shared_noise import round_seed
 from tercel.speculation.drafters.tree_builder import Successor, grow_tree
 
 __all__ = ["DraftModel", "DraftModelConfig"]
@@ -23,8 +23,6 @@ __all__ = ["DraftModel", "DraftModelConfig"]
 Shape = Literal["tree", "chain", "drawn"]
 Grown = tuple[int, int]
 """A token and the node of the pass behind which it is drafted."""
-ODD = 0xD1342543DE82EF95
-"""Multiplier of the root's position in the seed of drawn drafts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +145,10 @@ class DraftModel(Drafter):
     ) -> DraftTree:
         """Draw a path, each token with its siblings, without replacement.
 
-        The shape does not depend on what is drawn, as rejection sampling needs. The noise belongs
-        to the round as well as to the position: it is independent of the acceptor's, and of that of
-        earlier rounds which the text depends on.
+        The shape does not depend on what is drawn, as rejection sampling needs.
         """
         siblings = self._config.siblings
-        seed = (state.sampling.seed + ODD * (1 + state.position)) % SEED_LIMIT
+        seed = round_seed(state.sampling, state.position)
         path: list[tuple[Distribution, list[int]]] = []
         behind = 0
         for depth in range(min(budget.depth, budget.nodes // siblings)):

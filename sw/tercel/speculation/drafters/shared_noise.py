@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.sampling import SamplingConfig, gumbel
+from tercel.sampling.noise import SEED_LIMIT
 
-__all__ = ["rank_candidates"]
+__all__ = ["rank_candidates", "round_seed"]
 
+ODD = 0xD1342543DE82EF95
+"""Multiplier of the root's position in the seed of drawn drafts."""
 MEAN_GUMBEL = 0.5772156649015329
 """Mean of standard Gumbel noise: Euler's constant."""
 
@@ -72,3 +75,13 @@ def rank_candidates(
         total += float(np.exp(scale * np.log(rest) + shift - best))
     estimates = (weights[order] / total).tolist()
     return list(zip(ids[order].tolist(), estimates, strict=True))
+
+
+def round_seed(sampling: SamplingConfig, position: int) -> int:
+    """Seed of a draft that is drawn at random, for acceptors by rejection.
+
+    Its noise belongs to the round, whose root is at ``position``, as well as to the position of
+    each draw: it is independent of the acceptor's, and of that of earlier rounds which the text
+    depends on.
+    """
+    return (sampling.seed + ODD * (1 + position)) % SEED_LIMIT
