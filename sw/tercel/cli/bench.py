@@ -1,14 +1,11 @@
 """``tercel bench``: speed of a model on a device."""
 
-import csv
-import enum
-import json
-import sys
-from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tercel.cli.bench_speculation import print_speculation_benchmark
 from tercel.cli.options import (
     ContextOption,
     DeviceOption,
@@ -17,24 +14,26 @@ from tercel.cli.options import (
     SettingsOption,
     open_with_settings,
 )
+from tercel.cli.speculation import AcceptorOption, DraftMaxOption, DraftModelOption
+from tercel.cli.table import OutputFormat, Row, print_rows
 from tercel.cli.units import format_bytes, format_count
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import (
     DEFAULT_DEVICE,
     DEFAULT_MODEL,
     BenchmarkConfig,
+    GenerationConfig,
     Measurement,
     find_model,
     run_benchmark,
 )
+from tercel.sampling import SamplingConfig
 
 __all__ = ["bench"]
 
-
-class OutputFormat(str, enum.Enum):
-    MD = "md"
-    CSV = "csv"
-    JSON = "json"
+HEADS = {"model": 8, "size": 8, "weights": 8, "device": 9, "test": 12, "tokens/s": 18}
+HEADS |= {"ms/pass": 18, "read/token": 10, "evidence": 34}
 
 
 def bench(
@@ -54,6 +53,26 @@ def bench(
     repetitions: Annotated[
         int, typer.Option("--repetitions", "-r", help="Runs of each test, after a warm-up.")
     ] = 5,
+    spec: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure speculation instead: methods separated by commas, or all.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Texts for --spec: a .jsonl file of prompts, or any text file as one prompt; "
+            "may be given several times.",
+            metavar="FILE",
+        ),
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of --spec: 0 is greedy.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of --spec: seed of the noise.")] = 0,
+    acceptor: AcceptorOption = "agreement",
+    draft_max: DraftMaxOption = None,
+    draft_model: DraftModelOption = None,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
     context: ContextOption = None,
@@ -67,7 +86,12 @@ def bench(
     pp is prompt processing, tg text generation, vK one pass that verifies K nodes; its time over
     that of v1 is the cost of speculation. Tokens are random; tokenisation and sampling are not
     measured. Values are mean and standard deviation.
+
+    --spec continues prompts by -n tokens, plainly and with every method, and gives a row for each
+    method and file of prompts. Repetitions of greedy text are left out.
     """
+    if spec is None and prompts:
+        raise TercelError("--prompts are for --spec; name its methods, or all")
     config = BenchmarkConfig(
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,
@@ -77,16 +101,29 @@ def bench(
     )
     image = Image.open(find_model(model))
     opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
-    rows = (_row(image, device, measured) for measured in run_benchmark(opened, config))
-    if output is OutputFormat.MD:
-        _print_markdown(rows)
-    elif output is OutputFormat.CSV:
-        _print_csv(rows)
-    else:
-        typer.echo(json.dumps(list(rows), indent=2))
+    evidence = f"{device}, measured on this machine"
+    if spec is not None:
+        sampling = SamplingConfig(temperature=temperature, seed=seed)
+        print_speculation_benchmark(
+            image,
+            opened,
+            methods=spec,
+            prompts=prompts or (),
+            config=GenerationConfig(max_tokens=generated_tokens, sampling=sampling),
+            acceptor=acceptor,
+            draft_max=draft_max,
+            draft_model=draft_model,
+            evidence=evidence,
+            output=output,
+        )
+        return
+    rows = (_row(image, device, evidence, measured) for measured in run_benchmark(opened, config))
+    print_rows(rows, output, heads=HEADS, cells=_cells)
 
 
-def _row(image: Image, device: str, measured: Measurement) -> dict[str, str | int | float]:
+def _row(
+    image: Image, device: str, evidence: str, measured: Measurement
+) -> dict[str, str | int | float]:
     speed, speed_deviation = measured.tokens_per_second
     cost, cost_deviation = measured.milliseconds_per_pass
     return {
@@ -101,54 +138,23 @@ def _row(image: Image, device: str, measured: Measurement) -> dict[str, str | in
         "ms_per_pass": cost,
         "ms_per_pass_sd": cost_deviation,
         "bytes_per_token": measured.bytes_per_token,
-        "evidence": f"{device}, measured on this machine",
+        "evidence": evidence,
     }
 
 
-def _print_csv(rows: Iterable[dict]) -> None:
-    writer = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
-        sys.stdout.flush()
+def _cells(row: Row) -> list[str]:
+    return [
+        row["model"],
+        format_bytes(row["size_bytes"]),
+        format_count(row["ternary_weights"]),
+        row["device"],
+        row["test"],
+        _spread(row, "tokens_per_second"),
+        _spread(row, "ms_per_pass"),
+        format_bytes(row["bytes_per_token"]),
+        row["evidence"],
+    ]
 
 
-def _print_markdown(rows: Iterable[dict]) -> None:
-    """Print a Markdown table, each row as soon as it is measured."""
-    heads = {
-        "model": 8,
-        "size": 8,
-        "weights": 8,
-        "device": 9,
-        "test": 12,
-        "tokens/s": 18,
-        "ms/pass": 18,
-        "read/token": 10,
-        "evidence": 34,
-    }
-    _print_line(name.ljust(width) for name, width in heads.items())
-    _print_line("-" * width for width in heads.values())
-    for row in rows:
-        cells = (
-            row["model"],
-            format_bytes(row["size_bytes"]),
-            format_count(row["ternary_weights"]),
-            row["device"],
-            row["test"],
-            _spread(row, "tokens_per_second"),
-            _spread(row, "ms_per_pass"),
-            format_bytes(row["bytes_per_token"]),
-            row["evidence"],
-        )
-        widths = heads.values()
-        _print_line(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-
-
-def _spread(row: dict, name: str) -> str:
+def _spread(row: Row, name: str) -> str:
     return f"{row[name]:.2f} \N{PLUS-MINUS SIGN} {row[f'{name}_sd']:.2f}"
-
-
-def _print_line(cells: Iterator[str]) -> None:
-    typer.echo(f"| {' | '.join(cells)} |")

@@ -7,8 +7,9 @@ import typer
 
 from tercel.cli.units import format_bytes
 from tercel.runtime import GenerationStatistics, Piece
+from tercel.speculation import SpeculationStatistics
 
-__all__ = ["JsonOutput", "TextOutput", "print_statistics"]
+__all__ = ["JsonOutput", "TextOutput", "print_speculation", "print_statistics"]
 
 
 class TextOutput:
@@ -79,6 +80,31 @@ def print_statistics(statistics: GenerationStatistics, *, end: str, evidence: st
         cache = format_bytes(statistics.kv_bytes_per_token or 0)
         rows["token reads"] = f"{format_bytes(total)}: tape {tape}, KV cache {cache}"
     rows |= {"end": end, "evidence": f"{evidence}; bytes from the device's counters"}
+    for name, value in rows.items():
+        typer.echo(f"{name:<12} {value}", err=True)
+
+
+def print_speculation(statistics: SpeculationStatistics, *, method: str, acceptor: str) -> None:
+    """Print counts and times of speculative decoding to standard error.
+
+    Times are the host's, but for passes of a device that counts its own.
+    """
+    if not statistics.rounds:
+        typer.echo("speculation  no round: the text has one token or none", err=True)
+        return
+    values = statistics.to_dict()
+    depths = " ".join(str(count) for count in statistics.accepted) or "none"
+    rows = {
+        "method": f"{method}, judged by {acceptor}",
+        "rounds": f"{statistics.rounds}, {statistics.drafts} with a draft; "
+        f"{values['tokens_per_round']:.2f} tokens a verify",
+        "drafted": f"{statistics.drafted} tokens; accepted by position: {depths}; "
+        f"{statistics.bonus} bonus",
+        "time": f"draft {values['ms_per_draft'] or 0:.3f} ms, "
+        f"verify {values['ms_per_verify']:.3f} ms, token {values['ms_per_token']:.3f} ms",
+    }
+    if statistics.failures:
+        rows["failures"] = f"{statistics.failures} drafts; the last: {statistics.failure}"
     for name, value in rows.items():
         typer.echo(f"{name:<12} {value}", err=True)
 

@@ -16,8 +16,16 @@ from tercel.cli.options import (
     SettingsOption,
     open_with_settings,
 )
-from tercel.cli.output import JsonOutput, TextOutput, print_statistics
+from tercel.cli.output import JsonOutput, TextOutput, print_speculation, print_statistics
 from tercel.cli.prompts import interactive_prompts, piped_prompt
+from tercel.cli.speculation import (
+    AcceptorOption,
+    DraftMaxOption,
+    DraftModelOption,
+    draft_sources,
+    method_names,
+    open_acceptor,
+)
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import (
@@ -30,6 +38,7 @@ from tercel.runtime import (
     find_model,
 )
 from tercel.sampling import SamplingConfig
+from tercel.speculation.methods import AUTO, open_speculator
 
 __all__ = ["run"]
 
@@ -69,6 +78,22 @@ def run(
     nodes: NodesOption = None,
     context: ContextOption = None,
     settings: SettingsOption = None,
+    spec: Annotated[
+        str,
+        typer.Option(
+            help="Method that drafts tokens: auto, none or one of `tercel bench --spec all`. "
+            "auto drafts where it saves time.",
+            autocompletion=method_names,
+            metavar="NAME",
+        ),
+    ] = AUTO,
+    acceptor: AcceptorOption = "agreement",
+    draft_max: DraftMaxOption = None,
+    draft_model: DraftModelOption = None,
+    spec_stats: Annotated[
+        bool,
+        typer.Option("--spec-stats", help="Print what was drafted and accepted to standard error."),
+    ] = False,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
     ] = False,
@@ -94,7 +119,10 @@ def run(
     image = Image.open(find_model(model))
     tokenizer = TextTokenizer.of_image(image)
     opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
-    generator = Generator(opened, tokenizer)
+    sources = draft_sources(image, opened, draft_model)
+    judge = open_acceptor(acceptor, image, tokenizer)
+    speculator = open_speculator(spec, sources, acceptor=judge, draft_nodes=draft_max)
+    generator = Generator(opened, tokenizer, speculator)
     interactive = prompt is None and sys.stdin.isatty()
     if interactive and as_json:
         raise TercelError("--json needs a prompt: give --prompt or pipe one in")
@@ -120,6 +148,7 @@ def run(
                 "model": image.config.name,
                 "device": device,
                 "seed": seed,
+                "speculation": {"method": spec, "acceptor": acceptor, "lossless": judge.lossless},
                 "finish_reason": generator.finish_reason,
                 "statistics": generator.statistics.to_dict(),
             }
@@ -128,6 +157,8 @@ def run(
             end = f"{generator.finish_reason}, seed {seed}"
             evidence = f"{device}, measured on this machine"
             print_statistics(generator.statistics, end=end, evidence=evidence)
+        if spec_stats:
+            print_speculation(generator.statistics.speculation, method=spec, acceptor=acceptor)
         if generator.finish_reason == "interrupted" and not interactive:
             raise typer.Exit(INTERRUPTED)
 

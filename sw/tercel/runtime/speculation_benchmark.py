@@ -1,6 +1,6 @@
 """Rounds of speculative decoding on prompts, method by method, against plain decoding."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class _Text:
 def run_speculation_benchmark(
     device: Device,
     tokenizer: TextTokenizer,
-    methods: Mapping[str, Callable[[], Speculator]],
+    methods: Mapping[str, Speculator],
     prompts: Sequence[Prompt],
     config: GenerationConfig,
 ) -> Iterator[SpeculationMeasurement]:
@@ -150,7 +150,7 @@ def run_speculation_benchmark(
     tokenizer
         The model's tokenizer.
     methods
-        By name, a function that makes the method's speculator.
+        The speculator of each method by its name.
     prompts
     config
         Sampling and length of every text.
@@ -164,8 +164,8 @@ def run_speculation_benchmark(
         raise TercelError("a benchmark of speculation needs a prompt")
     plain = _generate(device, tokenizer, Speculator(), prompts, config)
     yield from _measurements(PLAIN, prompts, plain, plain)
-    for name, make in methods.items():
-        texts = _generate(device, tokenizer, make(), prompts, config)
+    for name, speculator in methods.items():
+        texts = _generate(device, tokenizer, speculator, prompts, config)
         yield from _measurements(name, prompts, texts, plain)
 
 

@@ -25,6 +25,8 @@ class SpeculationStatistics:
     """Tokens added to the text."""
     failures: int = 0
     """Rounds whose drafter failed or gave an invalid tree."""
+    failure: str | None = None
+    """Error of the last one."""
     draft_seconds: float = 0.0
     """Time in which drafters proposed and learned."""
     verify_seconds: float = 0.0
@@ -45,6 +47,7 @@ class SpeculationStatistics:
             bonus=self.bonus + leaf,
             emitted=self.emitted + len(round.tokens),
             failures=self.failures + (round.declined is not None),
+            failure=self.failure if round.declined is None else round.declined,
             draft_seconds=self.draft_seconds + round.draft_seconds + observe_seconds,
             verify_seconds=self.verify_seconds + round.verify_seconds,
             accept_seconds=self.accept_seconds + round.accept_seconds,
@@ -72,6 +75,7 @@ class SpeculationStatistics:
             "bonus": self.bonus,
             "emitted": self.emitted,
             "failures": self.failures,
+            "failure": self.failure,
             "tokens_per_round": self.tokens_per_round,
             "ms_per_draft": 1000 * self.draft_seconds / drafts if drafts else None,
             "ms_per_verify": 1000 * self.verify_seconds / rounds if rounds else None,

@@ -146,3 +146,52 @@ def test_files_that_are_no_image(tercel, tmp_path):
         result = tercel("run", str(path), *PROMPT)
         assert (result.exit_code, result.stdout) == (2, "")
         assert message in result.stderr
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.9"])
+def test_speculation_changes_no_text(tercel, model, temperature):
+    arguments = ("run", model, "-p", "abc", "-n", "40", "--temperature", temperature, "--seed", "4")
+    plain = tercel(*arguments, "--spec", "none")
+    drafted = tercel(*arguments, "--spec", "draft", "--draft-model", model, "--spec-stats")
+    assert drafted.stdout == plain.stdout
+    assert "method       draft, judged by agreement" in drafted.stderr
+    assert "tokens a verify" in drafted.stderr
+    assert tercel(*arguments).stdout == plain.stdout
+
+
+def test_the_summary_names_method_and_acceptor(tercel, model):
+    arguments = ("run", model, "-p", "abc", "-n", "4", "--json", "--spec", "none")
+    summary = json.loads(tercel(*arguments).stdout.splitlines()[-1])
+    assert summary["speculation"] == {
+        "method": "none",
+        "acceptor": "agreement",
+        "lossless": True,
+    }
+    assert summary["statistics"]["speculation"]["rounds"] == 3
+
+
+def test_a_lossy_acceptor_says_so(tercel, model):
+    result = tercel("run", model, "-p", "abc", "-n", "4", "--acceptor", "threshold:probability=0.1")
+    assert result.exit_code == 0
+    assert "note: the acceptor threshold is lossy; the text is not the model's own" in result.stderr
+
+
+def test_a_text_without_rounds_has_no_statistics_of_speculation(tercel, model):
+    result = tercel("run", model, "-p", "abc", "-n", "1", "--spec-stats")
+    assert "no round: the text has one token or none" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--spec", "x"], "there is no method 'x' of speculation, only auto, none"),
+        (["--spec", "draft"], "needs a small model with the same vocabulary"),
+        (["--spec", "draft", "--draft-model", "x"], "there is no model 'x'"),
+        (["--acceptor", "x"], "there is no acceptor 'x'"),
+        (["--draft-max", "-2"], "a draft has 0 or more nodes, not -2"),
+    ],
+)
+def test_errors_of_speculation(tercel, model, arguments, message):
+    result = tercel("run", model, "-p", "a", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr

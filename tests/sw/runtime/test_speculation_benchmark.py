@@ -61,7 +61,7 @@ def test_every_method_has_a_row_for_each_kind(measure):
         Prompt(kind="b", text="abcd"),
         Prompt(kind="a", text="a"),
     ]
-    rows = measure(script, {"oracle": lambda: speculator(script)}, prompts)
+    rows = measure(script, {"oracle": speculator(script)}, prompts)
     assert [(row["method"], row["kind"]) for row in rows] == [
         ("none", "a"),
         ("none", "b"),
@@ -87,7 +87,7 @@ def test_every_method_has_a_row_for_each_kind(measure):
 def test_rounds_in_loops_are_reported_apart(measure):
     script = [*b"abcdefghi", *b"j" * 60]
     prompt = [Prompt(kind="a", text="abc")]
-    found = measure(script, {"oracle": lambda: speculator(script)}, prompt, most=30)[1]
+    found = measure(script, {"oracle": speculator(script)}, prompt, most=30)[1]
     assert found["tokens"] < 12
     assert found["tokens_per_verify_in_loops"] == pytest.approx(2.8, abs=0.2)
 
@@ -96,13 +96,14 @@ def test_a_text_that_differs_is_told(tokenizer):
     script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
     device = FakeDevice(script=script, nodes=6)
 
-    def make():
-        device._script = [*b"abcdefghijklmnopqrstuvwxyz".upper(), *[EOS] * 40]
-        return Speculator()
+    class Changing(Speculator):
+        def reset(self):
+            super().reset()
+            device._script = [*b"abcdefghijklmnopqrstuvwxyz".upper(), *[EOS] * 40]
 
     config = GenerationConfig(max_tokens=5)
     prompts = [Prompt(kind="a", text="abc")]
-    found = list(run_speculation_benchmark(device, tokenizer, {"x": make}, prompts, config))
+    found = list(run_speculation_benchmark(device, tokenizer, {"x": Changing()}, prompts, config))
     assert [each.equal for each in found] == [True, False]
 
 

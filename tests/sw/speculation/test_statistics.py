@@ -18,6 +18,7 @@ def test_statistics_add_up():
         bonus=1,
         emitted=7,
         failures=1,
+        failure="ValueError: no",
         draft_seconds=1.5,
         verify_seconds=4.0,
         accept_seconds=2.0,

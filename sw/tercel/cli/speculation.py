@@ -1,0 +1,74 @@
+"""Options of speculative decoding, shared by several commands."""
+
+from typing import Annotated
+
+import typer
+
+from tercel.device import Device
+from tercel.image import Image
+from tercel.runtime import TextTokenizer, find_model
+from tercel.speculation import Acceptor
+from tercel.speculation.acceptors.registry import ACCEPTORS, AcceptorResources, make_acceptor
+from tercel.speculation.methods import AUTO, METHODS, NONE, DraftSources
+
+__all__ = [
+    "AcceptorOption",
+    "DraftMaxOption",
+    "DraftModelOption",
+    "draft_sources",
+    "method_names",
+    "open_acceptor",
+]
+
+AcceptorOption = Annotated[
+    str,
+    typer.Option(
+        help=f"Rule that judges drafts, with its options: {', '.join(ACCEPTORS)}.",
+        metavar="NAME[:OPTION=VALUE,...]",
+    ),
+]
+DraftMaxOption = Annotated[
+    int | None,
+    typer.Option(
+        "--draft-max", help="Most tokens of a draft; by default what fits into a pass.", metavar="N"
+    ),
+]
+DraftModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--draft-model", help="The small model of the method draft: an image.", metavar="MODEL"
+    ),
+]
+
+
+def method_names() -> list[str]:
+    """Names of all methods, for completion and messages."""
+    return [AUTO, NONE, *METHODS]
+
+
+def draft_sources(image: Image, device: Device, draft_model: str | None) -> DraftSources:
+    """The sources of drafters that the command line names.
+
+    Raises
+    ------
+    TercelError
+        If the draft model cannot be opened.
+    """
+    small = None if draft_model is None else Image.open(find_model(draft_model))
+    return DraftSources(image=image, device=device, draft_model=small)
+
+
+def open_acceptor(text: str, image: Image, tokenizer: TextTokenizer) -> Acceptor:
+    """Open the acceptor of the command line; a lossy one is told on standard error.
+
+    Raises
+    ------
+    TercelError
+        If there is no such acceptor or an option is wrong.
+    """
+    resources = AcceptorResources(image=image, token_bytes=tokenizer.token_bytes)
+    acceptor = make_acceptor(text, resources)
+    if not acceptor.lossless:
+        name = text.partition(":")[0]
+        typer.echo(f"note: the acceptor {name} is lossy; the text is not the model's own", err=True)
+    return acceptor

@@ -1,0 +1,119 @@
+"""Methods of speculation by name."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tercel.device import Device
+from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.speculation.acceptor import Acceptor
+from tercel.speculation.adaptive import Adaptive
+from tercel.speculation.controller import FixedSize
+from tercel.speculation.drafter import Drafter
+from tercel.speculation.drafters.draft_model import DraftModel
+from tercel.speculation.speculator import Speculator
+
+__all__ = ["AUTO", "METHODS", "NONE", "DraftSources", "Method", "open_speculator"]
+
+AUTO, NONE = "auto", "none"
+AUTOMATIC: tuple[str, ...] = ()
+"""Methods among which ``auto`` chooses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftSources:
+    """The things that drafters are opened from."""
+
+    image: Image
+    """The model; trained parts lie beside its file."""
+    device: Device
+    """The device that verifies."""
+    draft_model: Image | None = None
+    """A small model with the same vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to draft."""
+
+    summary: str
+    """One line for the user."""
+    open: Callable[[DraftSources], Drafter]
+    """Opens the drafter.
+
+    Raises
+    ------
+    TercelError
+        If a trained part is missing or belongs to another model.
+    """
+
+
+def _open_draft_model(sources: DraftSources) -> Drafter:
+    if sources.draft_model is None:
+        raise TercelError(
+            "the method 'draft' needs a small model with the same vocabulary; "
+            "name its image with --draft-model"
+        )
+    return DraftModel.open(sources.image, sources.draft_model)
+
+
+METHODS: dict[str, Method] = {
+    "draft": Method(
+        summary="a small model on the host, given by --draft-model", open=_open_draft_model
+    ),
+}
+"""Methods by name; :data:`NONE` and :data:`AUTO` are not among them."""
+
+
+def open_speculator(
+    method: str,
+    sources: DraftSources,
+    *,
+    acceptor: Acceptor | None = None,
+    draft_nodes: int | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Speculator:
+    """Open a method by name.
+
+    ``auto`` takes the drafters whose trained parts are there, and drafts only where that has been
+    faster than plain decoding; a method that is named always drafts.
+
+    Parameters
+    ----------
+    method
+    sources
+    acceptor
+        By default agreement with the draws of plain decoding.
+    draft_nodes
+        Most nodes of a draft; ``None`` is what fits into a pass.
+
+    Raises
+    ------
+    TercelError
+        If there is no such method, a part of it is missing, or ``draft_nodes`` is negative.
+    """
+    nodes = sources.device.limits.nodes - 1 if draft_nodes is None else draft_nodes
+    if nodes < 0:
+        raise TercelError(f"a draft has 0 or more nodes, not {nodes}")
+    if method == NONE or nodes == 0:
+        return Speculator(acceptor=acceptor)
+    if method == AUTO:
+        drafters = _automatic(sources)
+        if not drafters:
+            return Speculator(acceptor=acceptor)
+        controller = Adaptive(drafters=len(drafters), nodes=nodes)
+        return Speculator(drafters, acceptor, controller)
+    if method not in METHODS:
+        known = ", ".join([AUTO, NONE, *METHODS])
+        raise TercelError(f"there is no method {method!r} of speculation, only {known}")
+    return Speculator([METHODS[method].open(sources)], acceptor, FixedSize(nodes))
+
+
+def _automatic(sources: DraftSources) -> list[Drafter]:
+    """The drafters of ``auto`` whose parts are there."""
+    drafters = []
+    for name in AUTOMATIC:
+        with suppress(TercelError):
+            drafters.append(METHODS[name].open(sources))
+    return drafters

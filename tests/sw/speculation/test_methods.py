@@ -1,0 +1,63 @@
+import pytest
+from fake_device import FakeDevice
+
+from tercel.errors import TercelError
+from tercel.speculation import methods
+from tercel.speculation.draft_tree import DraftTree
+from tercel.speculation.drafter import DraftBudget, Drafter
+from tercel.speculation.methods import METHODS, DraftSources, Method, open_speculator
+
+
+class Echo(Drafter):
+    def propose(self, state, budget):
+        self.budget = budget
+        return DraftTree()
+
+
+def missing(sources):
+    raise TercelError("train it first")
+
+
+@pytest.fixture
+def sources(monkeypatch):
+    monkeypatch.setitem(METHODS, "echo", Method(summary="", open=lambda sources: Echo()))
+    monkeypatch.setitem(METHODS, "missing", Method(summary="", open=missing))
+    return DraftSources(image=None, device=FakeDevice(nodes=6))
+
+
+def drafters(speculator):
+    return [type(each).__name__ for each in speculator._drafters]
+
+
+def test_a_named_method_always_drafts(sources):
+    for nodes, found in ((None, 5), (3, 3)):
+        speculator = open_speculator("echo", sources, draft_nodes=nodes)
+        assert drafters(speculator) == ["Echo"]
+        plan = speculator._controller.plan(DraftBudget(nodes=9, depth=9))
+        assert plan.budget.nodes == found
+
+
+@pytest.mark.parametrize(("method", "nodes"), [("none", None), ("echo", 0), ("auto", 0)])
+def test_nothing_to_draft_is_plain_decoding(sources, method, nodes):
+    assert drafters(open_speculator(method, sources, draft_nodes=nodes)) == []
+
+
+def test_auto_takes_what_is_there(sources, monkeypatch):
+    monkeypatch.setattr(methods, "AUTOMATIC", ("missing", "echo"))
+    assert drafters(open_speculator("auto", sources)) == ["Echo"]
+    monkeypatch.setattr(methods, "AUTOMATIC", ("missing",))
+    assert drafters(open_speculator("auto", sources)) == []
+
+
+def test_what_is_missing_is_told(sources):
+    with pytest.raises(TercelError, match="train it first"):
+        open_speculator("missing", sources)
+    with pytest.raises(TercelError, match="there is no method 'x' of speculation, only auto, none"):
+        open_speculator("x", sources)
+    with pytest.raises(TercelError, match="a draft has 0 or more nodes, not -1"):
+        open_speculator("echo", sources, draft_nodes=-1)
+
+
+def test_every_method_has_a_summary_of_one_line():
+    for method in METHODS.values():
+        assert len(method.summary.splitlines()) == 1
