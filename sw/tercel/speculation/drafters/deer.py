@@ -10,11 +10,12 @@ import numpy.typing as npt
 from tercel.device import Limits, PassResult
 from tercel.image import Image
 from tercel.numerics.float32 import Float32
-from tercel.sampling import Sampler, gumbel
+from tercel.sampling import Sampler
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
 from tercel.speculation.drafter_file import DrafterFile
 from tercel.speculation.drafters.block_model import BlockModel
+from tercel.speculation.drafters.drawn_tokens import draw_tokens
 from tercel.speculation.drafters.shared_noise import rank_candidates, round_seed
 
 __all__ = ["BlockDiffusion"]
@@ -95,10 +96,8 @@ class BlockDiffusion(Drafter):
         for depth in range(len(result.argmax)):
             q, position = sampler.distribution(result, node=depth), state.position + depth
             if self._drawn:
-                scores = np.log(q.probabilities) + gumbel(
-                    round_seed(sampling, state.position), position, q.ids
-                )
-                tokens.append(int(q.ids[scores.argmax()]))
+                seed = round_seed(sampling, state.position)
+                tokens += draw_tokens(q, seed=seed, position=position)
                 proposals[depth + ROOT] = q
                 continue
             logs = (result.top_logits[depth] - result.logsumexp[depth])[: len(q.ids)]

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from tercel.device import Device, PassResult
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.sampling import Distribution, gumbel
+from tercel.sampling import Distribution
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
+from tercel.speculation.drafters.drawn_tokens import draw_tokens
 from tercel.speculation.drafters.growing_pass import GrowingPass
 from tercel.speculation.drafters.model_candidates import ModelCandidates
 from tercel.speculation.drafters.model_follower import ModelFollower, check_vocabulary
@@ -148,7 +147,6 @@ class DraftModel(Drafter):
         The shape does not depend on what is drawn, as rejection sampling needs.
         """
         siblings = self._config.siblings
-        seed = round_seed(state.sampling, state.position)
         path: list[tuple[Distribution, list[int]]] = []
         behind = 0
         for depth in range(min(budget.depth, budget.nodes // siblings)):
@@ -158,9 +156,13 @@ class DraftModel(Drafter):
                 behind, result = grown.grow([path[-1][1][0]], behind)
                 node = behind
             q = candidates.distribution(result, node=node)
-            scores = np.log(q.probabilities) + gumbel(seed, state.position + depth, q.ids)
-            order = np.argsort(-scores, kind="stable")[:siblings]
-            path.append((q, q.ids[order].tolist()))
+            drawn = draw_tokens(
+                q,
+                seed=round_seed(state.sampling, state.position),
+                position=state.position + depth,
+                count=siblings,
+            )
+            path.append((q, drawn))
         return _comb(path)
 
 

@@ -65,3 +65,13 @@ class ModelCandidates:
     def distribution(self, result: PassResult, *, node: int) -> Distribution:
         """The drafting model's filtered distribution after a node."""
         return self._sampler.distribution(result, node=node)
+
+    def probability(self, result: PassResult, *, node: int, token: int) -> float:
+        """Probability of a candidate after a node, without temperature and filters."""
+        if result.logsumexp is not None:
+            assert result.top_ids is not None
+            assert result.top_logits is not None
+            place = int(np.argmax(result.top_ids[node] == token))
+            return float(np.exp(float(result.top_logits[node, place]) - result.logsumexp[node]))
+        logits = result.logits[node].astype(np.float64)
+        return float(1 / np.exp(logits - logits[token]).sum())
