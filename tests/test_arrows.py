@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = {
     "tercel": (
         ROOT / "sw/tercel",
-        {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"},
+        {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"}
+        | {"tree_sitter", "tree_sitter_systemverilog"},
     ),
     "tercel_hw": (
         ROOT / "hw/tercel_hw",

@@ -180,7 +180,7 @@ def mean_length(acceptor: Acceptor, model: Model, drafting: Drafting) -> Fractio
 
 
 TARGETS = [exact(3, 2, 1), exact(1, 1, 4), exact(2, 0, 3), exact(1, 5, 1), exact(0, 1, 1)]
-DRAFTS = [exact(1, 2, 3), exact(2, 1, 1), exact(1, 1, 1), exact(3, 1, 2), exact(5, 2, 1)]
+DRAFTS = [exact(1, 1, 4), exact(1, 4, 1), exact(5, 1, 1), exact(1, 1, 3), exact(1, 6, 1)]
 
 
 def target(text: tuple[int, ...]) -> Distribution:

@@ -124,6 +124,9 @@ class Acceptor(abc.ABC):
 
     lossless: bool
     """True if the emitted tokens have the distribution of plain decoding."""
+    keeps_text: bool = False
+    """True if they are those of plain decoding, seed by seed: every draw belongs to its position
+    alone, so that a token may be left out of a round and drawn again."""
     needs: PassNeeds = PassNeeds()
     """Results of each node beside those of the sampler."""
     reads_proposals: bool = False

@@ -10,8 +10,11 @@ from tercel.speculation.acceptors.registry import (
     make_acceptor,
 )
 from tercel.speculation.acceptors.rejection import Rejection
+from tercel.speculation.acceptors.safety import SafetyComposite, SafetyConfig
 from tercel.speculation.acceptors.threshold import Threshold, ThresholdConfig
+from tercel.speculation.acceptors.truncation import Boundary, TruncateAt
 from tercel.speculation.acceptors.typical import Typical, TypicalConfig
+from tercel.speculation.acceptors.verilog import VerilogBoundary
 
 __all__ = [
     "ACCEPTORS",
@@ -21,10 +24,15 @@ __all__ = [
     "BlockVerification",
     "Blockwise",
     "BlockwiseConfig",
+    "Boundary",
     "Rejection",
+    "SafetyComposite",
+    "SafetyConfig",
     "Threshold",
     "ThresholdConfig",
+    "TruncateAt",
     "Typical",
     "TypicalConfig",
+    "VerilogBoundary",
     "make_acceptor",
 ]

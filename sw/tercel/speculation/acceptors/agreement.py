@@ -13,6 +13,7 @@ class Agreement(StepwiseAcceptor):
     """
 
     lossless = True
+    keeps_text = True
 
     def step(self, verdict: Verdict, node: int) -> tuple[int | None, int]:
         token = verdict.draw(node)

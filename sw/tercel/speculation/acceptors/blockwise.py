@@ -44,7 +44,7 @@ class Blockwise(StepwiseAcceptor):
 
     def __init__(self, config: BlockwiseConfig = BlockwiseConfig()):
         self._config = config
-        self.lossless = config.exact
+        self.lossless = self.keeps_text = config.exact
         self.needs = PassNeeds(top_k=config.top_n if config.top_n > 1 else 0)
 
     def step(self, verdict: Verdict, node: int) -> tuple[int | None, int]:

@@ -12,8 +12,11 @@ from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.acceptors.block_verification import BlockVerification
 from tercel.speculation.acceptors.blockwise import Blockwise, BlockwiseConfig
 from tercel.speculation.acceptors.rejection import Rejection
+from tercel.speculation.acceptors.safety import SafetyComposite, SafetyConfig
 from tercel.speculation.acceptors.threshold import Threshold, ThresholdConfig
+from tercel.speculation.acceptors.truncation import TruncateAt
 from tercel.speculation.acceptors.typical import Typical, TypicalConfig
+from tercel.speculation.acceptors.verilog import VerilogBoundary
 
 __all__ = ["ACCEPTORS", "AcceptorKind", "AcceptorResources", "make_acceptor"]
 
@@ -78,6 +81,19 @@ ACCEPTORS = {
         lossless=False,
         make=lambda config, resources: Threshold(config),
         config=ThresholdConfig,
+    ),
+    "safety": AcceptorKind(
+        description="choose between the model and a safe expert that drafts (SSD)",
+        lossless=False,
+        make=lambda config, resources: SafetyComposite(config),
+        config=SafetyConfig,
+    ),
+    "verilog": AcceptorKind(
+        description="agreement, cut back to the last complete syntax token of Verilog",
+        lossless=True,
+        make=lambda config, resources: TruncateAt(
+            VerilogBoundary(resources.token_bytes), Agreement()
+        ),
     ),
 }
 """The rules by name; ``agreement`` is the default."""
