@@ -99,6 +99,10 @@ def load_drafter(path: Path, *, kind: str, image: Image) -> DrafterFile:
             with safe_open(path, framework="numpy") as opened:
                 metadata = opened.metadata() or {}
             entries = json.loads(file.read(length))
+    except FileNotFoundError:
+        raise TercelError(
+            f"there is no {path}; train it with `tercel train-drafter {kind} {image.path}`"
+        ) from None
     except OSError as error:
         raise TercelError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, ValueError) as error:

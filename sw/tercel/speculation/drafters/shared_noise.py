@@ -5,6 +5,8 @@ close to ``p`` guesses that draw best by the argmax of ``log q / T + g`` with th
 et al., arXiv 2408.07978).
 """
 
+from math import exp, log
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +28,7 @@ def rank_candidates(
     log_probabilities: npt.NDArray[np.floating],
     *,
     most: int,
+    rest: float | None = None,
     trust: float = 1.0,
 ) -> list[tuple[int, float]]:
     """Rank candidates for a draw, best first, with the probability that each is the one drawn.
@@ -45,10 +48,11 @@ def rank_candidates(
     ids
         ``[n]`` token ids, each once.
     log_probabilities
-        ``[n]`` natural logarithms of the drafter's probabilities at temperature 1, which sum to 1
-        or less.
+        ``[n]`` natural logarithms of the drafter's probabilities at temperature 1.
     most
         Most candidates to return.
+    rest
+        Probability of all other tokens; by default what the candidates leave of 1.
     trust
         Confidence in ``q``: 1 is right for good models, smaller is flatter.
 
@@ -58,21 +62,25 @@ def rank_candidates(
     """
     if not len(ids):
         return []
+    scale, shift = trust, 0.0
     if sampling.greedy:
-        scale, scores = trust, log_probabilities * trust
-        shift = 0.0
+        scores = log_probabilities * scale
     else:
-        scale, shift = trust / sampling.temperature, trust * MEAN_GUMBEL
+        scale /= sampling.temperature
+        shift = trust * MEAN_GUMBEL
         scores = gumbel(sampling.seed, position, ids)
-        scores *= trust
+        if trust != 1:
+            scores *= trust
         scores += log_probabilities * scale
     order = (-scores).argsort(kind="stable")[:most]
     best = float(scores[order[0]])
-    weights = np.exp(scores - best)
+    scores -= best
+    weights = np.exp(scores)
     total = float(weights.sum())
-    rest = 1.0 - float(np.exp(log_probabilities).sum())
+    if rest is None:
+        rest = 1.0 - float(np.exp(log_probabilities).sum())
     if rest > 0:
-        total += float(np.exp(scale * np.log(rest) + shift - best))
+        total += exp(scale * log(rest) + shift - best)
     estimates = (weights[order] / total).tolist()
     return list(zip(ids[order].tolist(), estimates, strict=True))
 

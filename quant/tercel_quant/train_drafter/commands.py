@@ -1,0 +1,79 @@
+"""The command ``tercel train-drafter KIND``.
+
+Modules that need the extra are imported when a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.cli.options import ModelArgument
+from tercel.cli.units import format_bytes
+from tercel.files import check_output
+from tercel.image import Image
+from tercel.runtime import DEFAULT_MODEL, find_model
+from tercel.speculation.drafter_file import drafter_path, save_drafter
+from tercel.speculation.drafters.ngram import KIND, ORDER
+
+__all__ = ["train_drafter"]
+
+train_drafter = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Train a drafter of speculative decoding for a model.",
+)
+
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The file to write; by default MODEL.KIND.drafter beside the image.",
+        show_default=False,
+    ),
+]
+
+
+@train_drafter.callback()
+def _kinds() -> None:
+    """A callback, so that the kind is an argument however many there are."""
+
+
+def _destination(image: Image, kind: str, output: Path | None, inputs: list[Path]) -> Path:
+    """The file to write, checked before the work begins."""
+    path = drafter_path(image.path, kind) if output is None else output
+    check_output(path, inputs=[image.path, *inputs])
+    return path
+
+
+@train_drafter.command()
+def ngram(
+    text: Annotated[
+        list[Path],
+        typer.Option(
+            help="Text of the kind that the model writes; may be given several times. A file that "
+            "is given twice counts twice.",
+            show_default=False,
+        ),
+    ],
+    model: ModelArgument = DEFAULT_MODEL,
+    output: OutputOption = None,
+    order: Annotated[int, typer.Option(help="Most tokens of a context.")] = ORDER,
+    size: Annotated[float, typer.Option(help="Most megabytes of the store.", metavar="MB")] = 8.0,
+) -> None:
+    """Count the n-grams of a text, for the drafters `ngram` and `aded`."""
+    from tercel_quant.train_drafter.ngram import NgramConfig, build_store
+    from tercel_quant.train_drafter.text import text_tokens
+
+    config = NgramConfig(order=order, bytes=int(size * 1e6))
+    image = Image.open(find_model(model))
+    path = _destination(image, KIND, output, text)
+    tokens = text_tokens(text, image)
+    typer.echo(f"{len(tokens)} tokens", err=True)
+    store = build_store(tokens, vocab_size=image.config.vocab_size, config=config)
+    settings = {"order": order, "tokens": len(tokens)}
+    save_drafter(path, kind=KIND, image=image, tensors=store.tensors, settings=settings)
+    contexts, length = len(store.keys), format_bytes(path.stat().st_size)
+    typer.echo(f"{path}: {contexts} contexts, {len(store.ids)} successors, {length}")
