@@ -5,7 +5,6 @@ import math
 from cocotb.task import resume
 
 from tercel.device.board import Board
-from tercel.program.memory import Bytes
 from tercel_sim.accelerator_model import AcceleratorModel
 
 __all__ = ["CocotbBoard"]
@@ -30,6 +29,7 @@ class CocotbBoard(Board):
 
     def __init__(self, model: AcceleratorModel, *, clock_hz: float = 250e6):
         self._model = model
+        self.memory = model.memory
         self._clock_hz = clock_hz
 
     @property
@@ -37,21 +37,8 @@ class CocotbBoard(Board):
         return self._clock_hz
 
     @property
-    def words(self) -> int:
-        return self._model.memory.words
-
-    @property
     def bases(self) -> tuple[int, ...]:
         return self._model.bases
-
-    def read(self, word: int, count: int) -> Bytes:
-        return self._model.memory.read(word, count)
-
-    def write(self, word: int, content: Bytes) -> None:
-        self._model.memory.write(word, content)
-
-    def write_port(self, port: int, word: int, content: Bytes) -> None:
-        self._model.memory.write_port(port, word, content)
 
     def read_register(self, offset: int) -> int:
         return resume(self._model.read_register)(offset)

@@ -18,7 +18,8 @@ from tercel.cli.group import INTERRUPTED
 from tercel.cli.options import ContextOption, ModelArgument, NodesOption
 from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
-from tercel.device.interface import check_token_ids, context_remedy
+from tercel.device.interface import context_remedy
+from tercel.device.pass_arguments import check_token_ids
 from tercel.errors import TercelError
 from tercel.files import write_errors
 from tercel.image import Image

@@ -1,6 +1,6 @@
 """The lockstep test of the simulated accelerator and the emulator, equal in every bit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -43,7 +43,7 @@ class Lockstep:
         self.passes = 0
 
     def run_pass(
-        self, tokens: Sequence[int] | None = None, *, ask: Ask = Ask(), **arguments
+        self, tokens: Sequence[int | None] | None = None, *, ask: Ask = Ask(), **arguments
     ) -> PassResult:
         """Run a pass on both devices, with the arguments of their ``run_pass``."""
         mine = self.rtl.run_pass(tokens, ask=ask, **arguments)
@@ -62,7 +62,7 @@ class Lockstep:
             device.commit(path)
         self._compare_cache(self.rtl.length, ())
 
-    def step(self, tokens: Sequence[int], *, path: Sequence[int] | None = None, **arguments):
+    def step(self, tokens: Sequence[int | None], *, path: Sequence[int] | None = None, **arguments):
         """Run a pass and commit a path, by default all nodes."""
         result = self.run_pass(tokens, **arguments)
         self.commit(range(len(tokens)) if path is None else path)
@@ -105,7 +105,7 @@ def _differences(mine: PassResult, golden: PassResult) -> Iterator[tuple[str, st
         where = ""
         if (a is None) != (b is None):
             where = ": there is one" if b is None else ": there is none"
-        elif isinstance(b, dict):
+        elif isinstance(b, Mapping):
             if a.keys() != b.keys():
                 where = f": of the nodes {sorted(a)} instead of {sorted(b)}"
             for key in a.keys() & b.keys():

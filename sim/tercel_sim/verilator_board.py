@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tercel.device.board import Board
 from tercel.device.interface import PassInterruptedError
@@ -62,7 +61,6 @@ class VerilatorBoard(Board):
         self._ports = self._library.tercel_ports()
         self._port_bytes = self._library.tercel_beat_bytes()
         check_integer("words", words, 1, 1 << 31)
-        self._words = words
         self._clock_hz = ddr.clock_mhz * 1e6
         size = words * self._port_bytes
         stride = (-(-size // PAGE) + 1) * PAGE  # A page between two regions belongs to neither.
@@ -85,7 +83,7 @@ class VerilatorBoard(Board):
             np.ctypeslib.as_array(self._library.tercel_memory(self._simulation, port), size)
             for port in range(self._ports)
         ]
-        self._memory = StripedMemory(memories, port_bytes=self._port_bytes)
+        self.memory = StripedMemory(memories, port_bytes=self._port_bytes)
 
     @property
     def ports(self) -> int:
@@ -99,11 +97,6 @@ class VerilatorBoard(Board):
     @property
     def word_bytes(self) -> int:
         return self._ports * self._port_bytes
-
-    @property
-    def words(self) -> int:
-        """Size of the memory in words."""
-        return self._words
 
     @property
     def clock_hz(self) -> float:
@@ -141,15 +134,6 @@ class VerilatorBoard(Board):
         self._check(outcome, f"writing register {offset:#x}")
         if offset == REGISTERS["CONTROL"] and value & REGISTERS["CONTROL_START_MASK"]:
             self._started = self.cycles
-
-    def read(self, word: int, count: int) -> npt.NDArray[np.uint8]:
-        return self._memory.read(word, count)
-
-    def write(self, word: int, content: npt.NDArray[np.uint8]) -> None:
-        self._memory.write(word, content)
-
-    def write_port(self, port: int, word: int, content: npt.NDArray[np.uint8]) -> None:
-        self._memory.write_port(port, word, content)
 
     def wait(self, timeout: float) -> None:
         """Run the clock while ``status`` shows busy and no error.
@@ -269,7 +253,7 @@ class VerilatorBoard(Board):
         if not self._close.alive:
             return
         failure = self._library.tercel_close_waves(self._simulation)
-        del self._memory
+        del self.memory
         self._close()
         if not self._waves_failed:
             self._check_waves(failure)

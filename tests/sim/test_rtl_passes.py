@@ -108,6 +108,23 @@ def test_rows_instead_of_tokens(little, little_model):
     pair.run_pass(embedding_rows=rows, ask=all_of(3, layer_mask=nothing))
 
 
+@pytest.mark.parametrize("given", [(0,), (3, 1), (0, 1, 2, 3)])
+def test_rows_beside_tokens(little, little_model, given):
+    pair = little()
+    pair.step(TOKENS[:3])
+    generator = np.random.default_rng(6)
+    rows = {
+        node: generator.normal(size=little_model.hidden_size).astype(np.float32) for node in given
+    }
+    tokens = [None if node in rows else token for node, token in enumerate(TOKENS[:4])]
+    pair.step(tokens, embedding_rows=rows, parents=TREE, ask=all_of(4), path=[0, 1, 3])
+    own = dict(zip(given, pair.rtl.embed([TOKENS[node] for node in given]), strict=True))
+    mixed = pair.run_pass(tokens, embedding_rows=own, parents=TREE, ask=all_of(4))
+    plain = pair.run_pass(TOKENS[:4], parents=TREE, ask=all_of(4))
+    assert np.array_equal(mixed.top_logits, plain.top_logits)
+    assert all(np.array_equal(mixed.hidden[node], plain.hidden[node]) for node in range(4))
+
+
 def test_a_full_context_and_a_new_sequence(little):
     pair = little()
     pair.prefill([token % 48 for token in range(57)])

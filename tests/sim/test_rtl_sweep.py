@@ -6,6 +6,7 @@ Five compilations and 581 passes: about eight minutes on two free cores, four on
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tercel.config import ModelConfig
@@ -102,7 +103,7 @@ def test_random_trees_up_to_a_full_context(lockstep, name, shape, kind):
     model = ModelConfig(name="sweep", context=accelerator.positions, **fields, **kind)
     ddr = replace(DDR["kv260-13.3"], pause=0.2, seed=3)
     pair = lockstep(model, accelerator, ddr=ddr)
-    draw = random.Random(str(shape))
+    draw, noise = random.Random(str(shape)), np.random.default_rng(7)
     context, nodes = pair.rtl.limits.context, accelerator.nodes
 
     def tokens(count):
@@ -119,7 +120,10 @@ def test_random_trees_up_to_a_full_context(lockstep, name, shape, kind):
             if count:
                 parents = random_tree(draw, count)
                 path = random_path(draw, parents)
-                pair.step(tokens(count), ask=ask(count), parents=parents, path=path)
+                every = {"ask": ask(count), "parents": parents, "path": path}
+                some = {node: noise.normal(size=shape[1]) for node in range(count) if node % 3 == 1}
+                given = [None if node in some else t for node, t in enumerate(tokens(count))]
+                pair.step(given, embedding_rows=some, **every)
     while left := context - pair.rtl.length:
         count = min(nodes, left)
         pair.step(tokens(count), ask=ask(count))

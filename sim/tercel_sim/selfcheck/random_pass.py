@@ -25,9 +25,9 @@ class RandomPass:
 
     restored: int | None
     """Positions of a random cache to restore before the pass; ``None``: the cache is kept."""
-    tokens: list[int] | None
-    rows: Float32 | None
-    """Embedding rows instead of tokens."""
+    tokens: list[int | None] | None
+    rows: Float32 | dict[int, Float32] | None
+    """Embedding rows instead of tokens, of all nodes or by node."""
     parents: list[int]
     ask: Ask
     path: list[int] | None
@@ -40,6 +40,8 @@ class RandomPass:
         asked += [f"{self.ask.head_rows} rows of the head"] * (self.ask.head_rows is not None)
         asked += ["not all layers"] * (self.ask.layer_mask is not None)
         source = "embedding rows" if self.tokens is None else "tokens"
+        if isinstance(self.rows, dict):
+            source = f"tokens, {len(self.rows)} of them embedding rows,"
         return (
             f"{len(self.parents)} {source} with parents {self.parents} after {length} positions"
             f" ({', '.join(asked) or 'nothing asked'})"
@@ -59,18 +61,24 @@ def random_pass(
         restored = length = draw.choice(ends)
     most = min(limits.nodes, limits.context - length)
     nodes = draw.choice((most, draw.randint(1, most)))
-    tokens = [_token(draw, model.vocab_size) for _ in range(nodes)]
+    tokens: list[int | None] | None = [_token(draw, model.vocab_size) for _ in range(nodes)]
     rows = None
-    if draw.random() < 0.1:
+    if draw.random() < 0.15:
         generator = np.random.default_rng(draw.getrandbits(32))
         rows = generator.normal(size=(nodes, model.hidden_size)).astype(np.float32)
+        if draw.random() < 0.3:
+            tokens = None
+        else:
+            given = draw.sample(range(nodes), draw.randint(1, nodes))
+            rows = {node: rows[node] for node in given}
+            tokens = [None if node in rows else token for node, token in enumerate(tokens)]
     chain = draw.random() < 0.3
     parents = [-1, *(node - 1 if chain else draw.randrange(node) for node in range(1, nodes))]
     ask = _random_ask(draw, model, limits, nodes)
     whole = all(attention for attention, _ in ask.layer_mask or ())
     return RandomPass(
         restored=restored,
-        tokens=None if rows is not None else tokens,
+        tokens=tokens,
         rows=rows,
         parents=parents,
         ask=ask,

@@ -1,11 +1,19 @@
 """The driver of the accelerator."""
 
 import math
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
+import numpy as np
+import numpy.typing as npt
+
+from tercel import numerics
 from tercel.device.board import Board
 from tercel.device.interface import Device
+from tercel.device.node_logits import NodeLogits
 from tercel.device.pass_result import Limits, PassResult
 from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
 from tercel.errors import TercelError
@@ -17,10 +25,9 @@ from tercel.program import (
     DeviceMemory,
     MemoryMap,
     PassBuilder,
+    Program,
     Request,
     memory_map,
-    read_hidden,
-    read_logits,
     read_summary,
     summary_lines,
 )
@@ -89,6 +96,9 @@ class AcceleratorDevice(Device):
         """True if the accelerator can be started: false after a failed pass until a reset."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
+        self._logits: Callable[[], NodeLogits | None] = lambda: None
+        """The logits of the last pass, if its result is still held; they are in the memory that
+        the next pass writes."""
         self._check_bases()
         self._identify()
         self._prepare()
@@ -111,8 +121,10 @@ class AcceleratorDevice(Device):
     def _move(self, path: list[int]) -> None:
         self._memory.move(self._length, path)
 
-    def _run(self, request: Request, rows: Float32 | None) -> PassResult:
-        if rows is not None:
+    def _run(self, request: Request, rows: Float32) -> PassResult:
+        if (unread := self._logits()) is not None:
+            unread.load()
+        if len(rows):
             self._memory.write_rows(rows)
         self._play(self._builder.build(request))
         seconds = self._read_long("CYCLES") / self._board.clock_hz
@@ -159,7 +171,7 @@ class AcceleratorDevice(Device):
             self._write_long(REGISTERS["TAPE_BASE0"] + 8 * port, base)
         self._ready = True
 
-    def _play(self, program: list[bytes]) -> None:
+    def _play(self, program: Program) -> None:
         """Run a program to its end.
 
         Raises
@@ -198,18 +210,21 @@ class AcceleratorDevice(Device):
         )
 
     def _answer(self, request: Request) -> PassResult:
-        ask, hidden = request.ask, {}
-        if ask.hidden:
-            lines = self._memory.read_lines(self._map.hidden, self.config.hidden_size)
-            hidden = read_hidden(lines, ask.hidden)
+        ask, where = request.ask, self._map
+        hidden = {
+            node: self._memory.read_lane(where.hidden, node, self.config.hidden_size).view(
+                np.float32
+            )
+            for node in ask.hidden
+        }
         if not request.head_rows:
             return PassResult(hidden=hidden)
-        lines = self._memory.read_lines(self._map.summary, summary_lines(request))
+        lines = self._memory.read_lines(where.summary, summary_lines(request))
         summary = read_summary(lines, request)
-        logits = {}
-        if ask.logits:
-            lines = self._memory.read_lines(self._map.logits, request.head_rows)
-            logits = read_logits(lines, summary.scale, ask.logits)
+        logits = NodeLogits(
+            ask.logits, partial(self._read_logits, request.head_rows, summary.scale)
+        )
+        self._logits = weakref.ref(logits)
         return PassResult(
             argmax=summary.argmax,
             top_ids=summary.top_ids,
@@ -218,6 +233,13 @@ class AcceleratorDevice(Device):
             logits=logits,
             hidden=hidden,
         )
+
+    def _read_logits(
+        self, count: int, scale: Float32, node: int, rows: npt.NDArray[np.integer] | None
+    ) -> Float32:
+        """A node's logits of the first ``count`` rows, or of some."""
+        lines = self._memory.read_lane(self._map.logits, node, count if rows is None else rows)
+        return numerics.multiply(lines.view(np.float32), scale[node])
 
     def _read(self, name: str) -> int:
         return self._board.read_register(REGISTERS[name])

@@ -1,10 +1,15 @@
 """The interface between the driver and an accelerator."""
 
 import abc
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.program import Memory
+from tercel.program.memory import Bytes
 
 __all__ = ["Board"]
 
@@ -17,6 +22,33 @@ RESET_ERRORS = 16
 
 class Board(Memory):
     """An accelerator's registers and its memory, simulated or real."""
+
+    memory: Memory
+    """The memory, set by the implementation; the methods of :class:`Memory` are its own."""
+
+    @property
+    def words(self) -> int:
+        return self.memory.words
+
+    def read(self, word: int, count: int) -> Bytes:
+        return self.memory.read(word, count)
+
+    def write(self, word: int, content: Bytes) -> None:
+        self.memory.write(word, content)
+
+    def write_port(self, port: int, word: int, content: Bytes) -> None:
+        self.memory.write_port(port, word, content)
+
+    def read_pieces(self, places: range, size: int) -> Bytes:
+        return self.memory.read_pieces(places, size)
+
+    def read_at(self, places: npt.NDArray[np.int64], size: int) -> Bytes:
+        return self.memory.read_at(places, size)
+
+    def copy_pieces(
+        self, moves: Sequence[tuple[int, int]], size: int, *, count: int, stride: int
+    ) -> None:
+        self.memory.copy_pieces(moves, size, count=count, stride=stride)
 
     @property
     @abc.abstractmethod

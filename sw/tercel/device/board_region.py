@@ -6,7 +6,7 @@ from tercel.device.board import Board
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.image import TapeLayout
-from tercel.program.memory import Bytes
+from tercel.program import MemoryRegion
 
 __all__ = ["BoardRegion", "board_regions"]
 
@@ -47,15 +47,9 @@ class BoardRegion(Board):
                 f"not in {first_word}..{first_word + words - 1}"
             )
         self._board = board
-        self._first_word = first_word
-        self._words = words
-        self._port_bytes = layout.port_bytes
+        self.memory = MemoryRegion(board, layout, first_word=first_word, words=words)
         self._bases = tuple(base + first_word * layout.port_bytes for base in board.bases)
         self._registers: dict[int, int] = {}
-
-    @property
-    def words(self) -> int:
-        return self._words
 
     @property
     def clock_hz(self) -> float:
@@ -64,15 +58,6 @@ class BoardRegion(Board):
     @property
     def bases(self) -> tuple[int, ...]:
         return self._bases
-
-    def read(self, word: int, count: int) -> Bytes:
-        return self._board.read(self._place(word, count), count)
-
-    def write(self, word: int, content: Bytes) -> None:
-        self._board.write(self._place(word, len(content)), content)
-
-    def write_port(self, port: int, word: int, content: Bytes) -> None:
-        self._board.write_port(port, self._place(word, len(content) // self._port_bytes), content)
 
     def read_register(self, offset: int) -> int:
         return self._board.read_register(offset)
@@ -93,14 +78,6 @@ class BoardRegion(Board):
 
     def end_wait(self) -> None:
         self._board.end_wait()
-
-    def _place(self, word: int, count: int) -> int:
-        """The word on the whole board, checked, since the words after a region are another's."""
-        if not 0 <= word <= word + count <= self._words:
-            raise TercelError(
-                f"the region has the words 0..{self._words - 1}, not {word}..{word + count - 1}"
-            )
-        return self._first_word + word
 
 
 def board_regions(board: Board, layout: TapeLayout, sizes: Sequence[int]) -> list[BoardRegion]:

@@ -1,11 +1,13 @@
 """The golden device: the whole pass in NumPy, equal to the accelerator bit for bit."""
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from tercel import numerics
 from tercel.device.cache import KVCache
 from tercel.device.interface import Device
+from tercel.device.node_logits import NodeLogits
 from tercel.device.options import DeviceOptions
 from tercel.device.pass_result import Limits, PassResult
 from tercel.device.weights import ModelWeights
@@ -71,12 +73,19 @@ class EmulatorDevice(Device):
     def _move(self, path: list[int]) -> None:
         self._cache.gather(self._length, path)
 
-    def _run(self, request: Request, rows: Float32 | None) -> PassResult:
+    def _run(self, request: Request, rows: Float32) -> PassResult:
         # Spinning BLAS threads slow a busy machine down by orders of magnitude.
         with self._blas.limit(limits=1, user_api="blas"):
-            stream = self._weights.embed(request.tokens or ()) if rows is None else rows
-            stream = self._layers(stream, request)
+            stream = self._layers(self._first_stream(request, rows), request)
             return self._answer(stream, request)
+
+    def _first_stream(self, request: Request, rows: Float32) -> Float32:
+        """Embeddings of the tokens, and the given rows, ``[N, hidden_size]``."""
+        stream = np.empty((request.nodes, self.config.hidden_size), np.float32)
+        tokens = {node: token for node, token in enumerate(request.tokens) if token is not None}
+        stream[list(tokens)] = self._weights.embed(list(tokens.values()))
+        stream[request.given] = rows
+        return stream
 
     def _layers(self, stream: Float32, request: Request) -> Float32:
         for layer, (attention, mlp) in enumerate(request.layer_mask):
@@ -129,13 +138,16 @@ class EmulatorDevice(Device):
             top_ids = numerics.top_k(unscaled, ask.top_k)
             top_logits = numerics.logits(np.take_along_axis(unscaled, top_ids, axis=1), x.scale)
             logsumexp = numerics.exponential_sum(unscaled, x.scale).log()
-        wanted = list(ask.logits)
-        logits = numerics.logits(unscaled[wanted], x.scale[wanted])
+
+        def read(node: int, rows: npt.NDArray[np.integer] | None) -> Float32:
+            chosen = unscaled[node] if rows is None else unscaled[node, rows]
+            return numerics.multiply(chosen, x.scale[node])
+
         return PassResult(
             argmax=numerics.argmax(unscaled) if ask.argmax else None,
             top_ids=top_ids,
             top_logits=top_logits,
             logsumexp=logsumexp,
-            logits=dict(zip(wanted, logits, strict=True)),
+            logits=NodeLogits(ask.logits, read),
             hidden=hidden,
         )

@@ -6,12 +6,18 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device.cache import KVCache
 from tercel.device.options import DeviceOptions
+from tercel.device.pass_arguments import (
+    Rows,
+    check_ask,
+    check_token_ids,
+    checked_nodes,
+    checked_parents,
+)
 from tercel.device.pass_result import Counters, Limits, PassResult
 from tercel.errors import TercelError
 from tercel.image import Image
@@ -19,29 +25,11 @@ from tercel.numerics import CacheView
 from tercel.numerics.float32 import Float32
 from tercel.program import Ask, Request
 
-__all__ = ["Device", "PassInterruptedError", "check_token_ids", "context_remedy"]
+__all__ = ["Device", "PassInterruptedError", "context_remedy"]
 
 
 class PassInterruptedError(Exception):
     """A pass was ended by :meth:`Device.interrupt`; the cache is unchanged."""
-
-
-def check_token_ids(tokens: Sequence[int], config: ModelConfig) -> None:
-    """Check that every token is an id of a model's vocabulary.
-
-    Raises
-    ------
-    TercelError
-        If one is not.
-    """
-    for token in tokens:
-        if not isinstance(token, (int, np.integer)):
-            raise TercelError(f"token ids must be integers, but one is {token!r}")
-        if not 0 <= token < config.vocab_size:
-            raise TercelError(
-                f"token ids must be in 0..{config.vocab_size - 1}, but one is {token}; "
-                "is this the model's own tokenizer?"
-            )
 
 
 def context_remedy(positions: int, config: ModelConfig) -> str:
@@ -115,9 +103,9 @@ class Device(abc.ABC):
 
     def run_pass(
         self,
-        tokens: Sequence[int] | None = None,
+        tokens: Sequence[int | None] | None = None,
         *,
-        embedding_rows: npt.NDArray[np.float32] | None = None,
+        embedding_rows: Rows | None = None,
         parents: Sequence[int] | None = None,
         base: int | None = None,
         ask: Ask = Ask(),
@@ -127,10 +115,12 @@ class Device(abc.ABC):
         Parameters
         ----------
         tokens
-            N token ids; node 0 is the last emitted token. Exactly one of ``tokens`` and
-            ``embedding_rows`` is given.
+            N token ids, and ``None`` for each node in ``embedding_rows``; node 0 is the last
+            emitted token.
         embedding_rows
-            Finite ``[N, hidden_size]`` initial residual streams in place of token embeddings.
+            Finite initial residual streams in place of token embeddings: of some nodes a mapping
+            from node to ``[hidden_size]``, beside ``tokens``; of all nodes ``[N, hidden_size]``,
+            without ``tokens``.
         parents
             N indices, ``parents[0] == -1`` and ``0 <= parents[i] < i``; ``None`` is a chain.
         base
@@ -145,23 +135,41 @@ class Device(abc.ABC):
         PassInterruptedError
             If :meth:`interrupt` was called during the pass.
         """
-        parents = self.check_pass(tokens, embedding_rows, parents, base, ask)
+        checked, rows = checked_nodes(tokens, embedding_rows, self.config)
+        nodes = len(checked)
+        if not 1 <= nodes <= self.limits.nodes:
+            raise TercelError(f"a pass takes 1 to {self.limits.nodes} nodes, not {nodes}")
+        self._check_base(self.length if base is None else base, nodes)
+        check_ask(ask, nodes, config=self.config, limits=self.limits)
         request = Request(
             config=self.config,
-            tokens=None if tokens is None else tuple(int(token) for token in tokens),
-            parents=tuple(parents),
+            tokens=checked,
+            parents=checked_parents(parents, nodes),
             base=self._length,
             ask=ask,
         )
-        rows = None
-        if embedding_rows is not None:
-            rows = numerics.flush(np.asarray(embedding_rows, np.float32))
+        if len(rows):
+            rows = numerics.flush(rows)
         self._pending = None  # an interrupted pass leaves nothing to commit
         result = replace(self._run(request, rows), counters=self._count(request))
         self._counters += result.counters
         if request.commits:
             self._pending = request.parents
         return result
+
+    def embed(self, tokens: Sequence[int]) -> Float32:
+        """The embedding rows of tokens, float32 ``[n, hidden_size]``, read from the image.
+
+        A node with its token's row in ``embedding_rows`` gives the bits of a node with the token.
+
+        Raises
+        ------
+        TercelError
+            If a token is no id of the vocabulary.
+        """
+        self.check_tokens(tokens)
+        values, scales = self._image.rows("embedding", tokens)
+        return numerics.dequantise(values.astype(np.int32), scales[:, None])
 
     def commit(self, path: Sequence[int]) -> None:
         """Keep the KV of a path of nodes and advance the position.
@@ -175,7 +183,7 @@ class Device(abc.ABC):
             a path.
         """
         path = self.check_path(path, self._pending)
-        if path != list(range(len(path))):
+        if path[-1] != len(path) - 1:
             self._move(path)
         self._length += len(path)
         self._pending = None
@@ -224,13 +232,14 @@ class Device(abc.ABC):
         """Write the first positions of a layer's cache."""
 
     @abc.abstractmethod
-    def _run(self, request: Request, rows: Float32 | None) -> PassResult:
+    def _run(self, request: Request, rows: Float32) -> PassResult:
         """Compute a checked pass; the caller sets the counters.
 
         Parameters
         ----------
         rows
-            ``[N, hidden_size]``, flushed, if the request has no tokens; else ``None``.
+            Flushed initial residual streams of the nodes :attr:`Request.given`,
+            ``[rows, hidden_size]``.
         """
 
     @abc.abstractmethod
@@ -245,7 +254,7 @@ class Device(abc.ABC):
             passes=1,
             nodes=request.nodes,
             tape_bytes_read=self._image.bytes_per_pass(
-                nodes=request.nodes, layer_mask=request.layer_mask, head_rows=request.head_rows
+                nodes=request.nodes, layer_mask=request.ask.layer_mask, head_rows=request.head_rows
             ),
             kv_bytes_read=request.base * row,
             kv_bytes_written=request.nodes * row,
@@ -280,55 +289,6 @@ class Device(abc.ABC):
             If one is not.
         """
         check_token_ids(tokens, self.config)
-
-    def check_pass(
-        self,
-        tokens: Sequence[int] | None,
-        embedding_rows: npt.NDArray[np.float32] | None,
-        parents: Sequence[int] | None,
-        base: int | None,
-        ask: Ask,
-    ) -> list[int]:
-        """Check the arguments of :meth:`run_pass`; return the parents, with the default filled in.
-
-        Raises
-        ------
-        TercelError
-            If an argument breaks a rule.
-        """
-        if (tokens is None) == (embedding_rows is None):
-            raise TercelError("a pass takes either tokens or embedding_rows, exactly one of them")
-        nodes = 0
-        if tokens is not None:
-            self.check_tokens(tokens)
-            nodes = len(tokens)
-        if embedding_rows is not None:
-            shape, width = np.shape(embedding_rows), self.config.hidden_size
-            if len(shape) != 2 or shape[1] != width:
-                raise TercelError(f"embedding_rows must have the shape (N, {width}), not {shape}")
-            with np.errstate(over="ignore"):
-                finite = np.isfinite(np.asarray(embedding_rows, np.float32)).all(axis=1)
-            if not finite.all():
-                raise TercelError(
-                    "embedding_rows must be finite as float32, but row "
-                    f"{int(np.argmin(finite))} has NaN or infinity; check how they were computed"
-                )
-            nodes = shape[0]
-        if not 1 <= nodes <= self.limits.nodes:
-            raise TercelError(f"a pass takes 1 to {self.limits.nodes} nodes, not {nodes}")
-        self._check_base(self.length if base is None else base, nodes)
-        self._check_ask(ask, nodes)
-        parents = list(range(-1, nodes - 1)) if parents is None else list(parents)
-        if len(parents) != nodes:
-            raise TercelError(f"{nodes} nodes need as many parents, not {len(parents)}")
-        for node, parent in enumerate(parents):
-            lowest = -1 if node == 0 else 0
-            if not lowest <= parent < max(node, lowest + 1):
-                raise TercelError(
-                    "parents[0] must be -1 and every other an earlier node, "
-                    f"but parents[{node}] is {parent}"
-                )
-        return parents
 
     @staticmethod
     def check_path(path: Sequence[int], parents: Sequence[int] | None) -> list[int]:
@@ -400,22 +360,4 @@ class Device(abc.ABC):
             raise TercelError(
                 f"{nodes} nodes after {base} committed positions exceed the context of "
                 f"{self.limits.context}; reset() {self.context_remedy(base + nodes)}"
-            )
-
-    def _check_ask(self, ask: Ask, nodes: int) -> None:
-        rows = self.config.vocab_size if ask.head_rows is None else ask.head_rows
-        if not 1 <= rows <= self.config.vocab_size:
-            raise TercelError(f"head_rows must be in 1..{self.config.vocab_size}, not {rows}")
-        if not 0 <= ask.top_k <= min(self.limits.top_k, rows):
-            raise TercelError(
-                f"top_k must be in 0..{min(self.limits.top_k, rows)}, not {ask.top_k}"
-            )
-        for name in ("logits", "hidden"):
-            for node in getattr(ask, name):
-                if not 0 <= node < nodes:
-                    raise TercelError(f"{name} may name the nodes 0..{nodes - 1}, not {node}")
-        if ask.layer_mask is not None and len(ask.layer_mask) != self.config.layers:
-            raise TercelError(
-                f"layer_mask must have one pair for each of the {self.config.layers} layers, "
-                f"not {len(ask.layer_mask)}"
             )

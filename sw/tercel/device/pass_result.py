@@ -1,9 +1,12 @@
 """The results of passes and the limits of devices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from tercel.device.node_logits import NodeLogits
 
 __all__ = ["Counters", "Limits", "PassResult"]
 
@@ -60,11 +63,18 @@ class PassResult:
     """``[N, top_k]`` logits of :attr:`top_ids`."""
     logsumexp: npt.NDArray[np.float64] | None = None
     """``[N]`` natural logarithm of the sum of exponentials over the head's rows."""
-    logits: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Logits ``[rows]`` by node."""
+    logits: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Logits ``[rows]`` by node. Devices read them when they are used, at the latest when the
+    device's next pass begins, unless the result is dropped before."""
     hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     """Residual stream ``[hidden_size]`` before the final norm, by node."""
     counters: Counters = Counters()
     """Counters of this pass alone."""
     seconds: float | None = field(default=None, compare=False)
     """Time of the pass by the device's own count, without the host's; ``None`` if it has none."""
+
+    def logits_at(self, node: int, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """A node's logits of some rows, without reading its others."""
+        if isinstance(self.logits, NodeLogits):
+            return self.logits.at(node, rows)
+        return self.logits[node][rows]

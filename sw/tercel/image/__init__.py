@@ -3,7 +3,7 @@
 from tercel.image.builder import ImageBuilder, check_tokenizer
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.image.file import Image
-from tercel.image.footprint import Footprint, footprint, pass_bytes
+from tercel.image.footprint import Footprint, PassBytes, footprint
 from tercel.image.layout import LAYOUTS, Chunks, TapeLayout
 from tercel.image.segment import Part, Segment, segments
 from tercel.image.synthetic import fill_random, random_image
@@ -18,13 +18,13 @@ __all__ = [
     "Image",
     "ImageBuilder",
     "Part",
+    "PassBytes",
     "Segment",
     "TapeLayout",
     "WeightCode",
     "check_tokenizer",
     "fill_random",
     "footprint",
-    "pass_bytes",
     "random_image",
     "segments",
 ]

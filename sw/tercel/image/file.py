@@ -11,7 +11,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image.builder import FORMAT, VERSION
 from tercel.image.container import Header, read_header, verify_checksum
-from tercel.image.footprint import Footprint, footprint, pass_bytes
+from tercel.image.footprint import Footprint, PassBytes, footprint
 from tercel.image.layout import TapeLayout
 from tercel.image.matrix import take_matrix
 from tercel.image.rows import fetch_rows, take_rows
@@ -76,6 +76,7 @@ class Image:
         self._tape = tape
         self._tokenizer = tokenizer
         self._segments = segments(config, layout)
+        self._pass_bytes = PassBytes(self._segments, layout)
         self._by_name = {segment.name: segment for segment in self._segments}
 
     @classmethod
@@ -154,10 +155,8 @@ class Image:
         layer_mask: Sequence[tuple[bool, bool]] | None = None,
         head_rows: int | None = None,
     ) -> int:
-        """Bytes of the tape that a pass reads; see :func:`pass_bytes`."""
-        return pass_bytes(
-            self._segments, self._layout, nodes=nodes, layer_mask=layer_mask, head_rows=head_rows
-        )
+        """Bytes of the tape that a pass reads; see :meth:`PassBytes.count`."""
+        return self._pass_bytes.count(nodes=nodes, layer_mask=layer_mask, head_rows=head_rows)
 
     def segment(self, name: str) -> Segment:
         """The segment with a name such as ``layers.0.qkv`` or ``head.vector``.

@@ -7,7 +7,7 @@ from tercel.config import ModelConfig
 from tercel.image.layout import ROW_BLOCK, TapeLayout
 from tercel.image.segment import Segment, segments
 
-__all__ = ["Footprint", "footprint", "pass_bytes"]
+__all__ = ["Footprint", "PassBytes", "footprint"]
 
 ATTENTION = ("qkv", "o")
 """Segments of a layer's attention; all others belong to its MLP."""
@@ -56,42 +56,60 @@ def footprint(config: ModelConfig, layout: TapeLayout) -> Footprint:
     )
 
 
-def pass_bytes(
-    table: Iterable[Segment],
-    layout: TapeLayout,
-    *,
-    nodes: int = 1,
-    layer_mask: Sequence[tuple[bool, bool]] | None = None,
-    head_rows: int | None = None,
-) -> int:
-    """Bytes of the tape that one pass reads.
+class PassBytes:
+    """Bytes of the tape that a pass reads, summed by part once.
 
     Parameters
     ----------
     table
         The model's segments.
-    nodes
-        Nodes of the pass; each reads its embedding row, the word of that row's scale and the rope
-        row of its position.
-    layer_mask
-        Per layer, whether its attention and its MLP are read; ``None`` reads all.
-    head_rows
-        Rows of the head that are read, rounded up to blocks of 16; ``None`` reads all, 0 leaves
-        out the final norm as well.
+    layout
+        Layout of the tape.
     """
-    words = 0
-    for segment in table:
-        if segment.name.startswith("layers."):
-            _, layer, name, *_ = segment.name.split(".")
-            played = layer_mask is None or layer_mask[int(layer)][name not in ATTENTION]
-            words += segment.words if played else 0
-        elif segment.name == "head.vector":
-            words += segment.words if head_rows != 0 else 0
-        elif segment.name == "head":
-            blocks = -(-segment.rows // ROW_BLOCK)
-            wanted = blocks if head_rows is None else -(-head_rows // ROW_BLOCK)
-            words += segment.words // blocks * wanted
-            words += nodes * (1 + layout.words(segment.columns))
-        elif segment.name == "rope":
-            words += nodes * layout.words(4 * segment.columns)
-    return words * layout.word_bytes
+
+    def __init__(self, table: Iterable[Segment], layout: TapeLayout):
+        parts: dict[int, list[int]] = {}
+        self._norm = self._head_block = self._blocks = self._node = 0
+        for segment in table:
+            size = segment.words * layout.word_bytes
+            if segment.name.startswith("layers."):
+                _, layer, name, *_ = segment.name.split(".")
+                parts.setdefault(int(layer), [0, 0])[name not in ATTENTION] += size
+            elif segment.name == "head.vector":
+                self._norm = size
+            elif segment.name == "head":
+                self._blocks = -(-segment.rows // ROW_BLOCK)
+                self._head_block = size // self._blocks
+                self._node += layout.padded(segment.columns) + layout.word_bytes
+            elif segment.name == "rope":
+                self._node += layout.padded(4 * segment.columns)
+        self._layers = [parts[layer] for layer in sorted(parts)]
+        self._all_layers = sum(map(sum, self._layers))
+
+    def count(
+        self,
+        *,
+        nodes: int = 1,
+        layer_mask: Sequence[tuple[bool, bool]] | None = None,
+        head_rows: int | None = None,
+    ) -> int:
+        """Bytes of one pass.
+
+        Parameters
+        ----------
+        nodes
+            Nodes of the pass; each reads its embedding row, the word of that row's scale and the
+            rope row of its position.
+        layer_mask
+            Per layer, whether its attention and its MLP are read; ``None`` reads all.
+        head_rows
+            Rows of the head that are read, rounded up to blocks of 16; ``None`` reads all, 0
+            leaves out the final norm as well.
+        """
+        layers = self._all_layers
+        if layer_mask is not None:
+            pairs = zip(self._layers, layer_mask, strict=True)
+            layers = sum(a * attention + m * mlp for (a, m), (attention, mlp) in pairs)
+        blocks = self._blocks if head_rows is None else -(-head_rows // ROW_BLOCK)
+        norm = self._norm if head_rows != 0 else 0
+        return layers + norm + blocks * self._head_block + nodes * self._node

@@ -1,46 +1,61 @@
-"""Builder of pass programs: the commands of one request."""
+"""Builder of pass programs from templates."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from tercel.config import ModelConfig
-from tercel.image import segments
-from tercel.image.layout import ROW_BLOCK, SCALARS, padded_rows
-from tercel.numerics.functions import LOG2_E
 from tercel.program.accelerator_spec import AcceleratorSpec
-from tercel.program.command import ABSENT, COMMANDS
-from tercel.program.lanes import LanePlan
+from tercel.program.command import COMMAND_BYTES, COMMANDS
+from tercel.program.encoder import INT8_ROW, ROPE_ROW, PassEncoder
+from tercel.program.field import Field, Program
 from tercel.program.memory_map import MemoryMap
-from tercel.program.request import Request
+from tercel.program.request import Ask, Request
 
 __all__ = ["PassBuilder"]
 
-INT8_ROW, FLOAT_ROW, ROPE_ROW, ZERO_ROWS = range(4)
-ADD, REPLAY = range(2)
-TO_NORM, TO_DUMP = range(2)
-FROM_RESIDUAL, FROM_GATE, FROM_ATTENTION = range(3)
-ENGINE, HEAD = range(2)
-TO_ROTARY, TO_RESIDUAL, TO_GATE = range(3)
-ACTIVATIONS = ("silu", "relu2")
-MOST_NODES = 16
-"""Bits of a node's row in the ancestor mask."""
+TEMPLATES = 32
+"""Most templates that are kept; one of a model of 30 layers takes 45 kB."""
+ROW_FIELDS = {name: Field("rows", name) for name in ("address", "scale_address", "scale_index")}
+"""Fields that depend on the token of an embedding's row, or on the position of a rope row."""
+ROW_BYTES = slice(ROW_FIELDS["address"].bytes.start, ROW_FIELDS["scale_index"].bytes.stop)
+LAYER_FIELDS = (Field("heads", "base"), Field("attention", "base"), Field("attention", "ancestors"))
+"""Fields of every layer that depend on base or parents."""
 
 
-def _bits(value: float | np.float32) -> int:
-    return int(np.float32(value).view(np.uint32))
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Bytes of some commands of a program, with zeros in the fields that are filled in."""
+
+    commands: npt.NDArray[np.intp]
+    bytes: slice
+    content: npt.NDArray[np.uint8]
+    """``[commands, bytes]``."""
+
+    def fill(self, program: Program, values: npt.NDArray[np.uint8]) -> None:
+        program[self.commands, self.bytes] = self.content | values
 
 
-def _encode(name: str, **fields: int) -> bytes:
-    return COMMANDS[name].encode(**fields)
+@dataclass(frozen=True, kw_only=True)
+class _Template:
+    """A program, and the parts of it that depend on tokens, base or parents."""
+
+    program: Program
+    rows: _Part
+    """The loads of embedding rows, then of rope rows, both in the order of nodes."""
+    layers: tuple[_Part, ...]
+    """The parts of :data:`LAYER_FIELDS`."""
 
 
 class PassBuilder:
-    """Writes the programs of one model on one accelerator.
+    """Builds the programs of one model on one accelerator.
 
-    The dispatcher issues commands in order, and units wait for each other's streams. To avoid
-    deadlock, the command of a row's consumer directly follows that of its producer, and every
-    produced row is consumed.
+    Programs differ little from pass to pass. A :class:`~tercel.program.PassEncoder` encodes each
+    kind once; what depends on tokens, base and parents is then filled into a copy, which has the
+    bytes that the encoder gives.
 
     Parameters
     ----------
@@ -58,215 +73,97 @@ class PassBuilder:
     """
 
     def __init__(self, *, config: ModelConfig, spec: AcceleratorSpec, memory_map: MemoryMap):
-        spec.check(config, spec.layout)
         self._config = config
-        self._spec = spec
-        self._layout = spec.layout
-        self._map = memory_map
-        self._segments = {segment.name: segment for segment in segments(config, spec.layout)}
+        self._encoder = PassEncoder(config=config, spec=spec, memory_map=memory_map)
+        self._template = lru_cache(TEMPLATES)(self._make_template)
+        tokens = self._encoder.token_places(np.arange(config.vocab_size))
+        ropes = self._encoder.rope_address(np.arange(memory_map.context))
+        self._token_rows = _rows(tokens)
+        self._rope_rows = _rows({"address": ropes})
 
-    def build(self, request: Request) -> list[bytes]:
-        """The encoded commands of a pass.
-
-        The first tape command precedes the loads of the rows, so that both overlap.
-        """
-        operations = list(self._operations(request))
-        number = COMMANDS["tape"].number
-        first = [command for command in operations if command[0] == number][:1]
-        for command in first:
-            operations.remove(command)
-        begin = _encode("begin", caps=self._spec.caps, shape=self._spec.shape)
-        return [begin, *first, *self._rows(request), *operations, _encode("end")]
-
-    def _rows(self, request: Request) -> Iterator[bytes]:
-        """Load the residual stream, with zeros in lanes without a node, and the rope rows."""
-        width = self._config.hidden_size
-        if request.nodes < self._spec.nodes:
-            yield self._row(ZERO_ROWS, lane=0, elements=width)
-        for lane in range(request.nodes):
-            if request.tokens is None:
-                words = self._map.given_row_words
-                address = self._map.rows.first_word + lane * words
-                yield self._row(FLOAT_ROW, lane=lane, elements=width, words=words, address=address)
-            else:
-                yield self._token(lane, request.tokens[lane])
-        words = self._layout.words(4 * self._config.head_size)
-        table = self._segments["rope"].first_word
-        for lane, position in enumerate(request.positions):
-            yield self._row(
-                ROPE_ROW,
-                lane=lane,
-                elements=self._config.head_size,
-                words=words,
-                address=table + position * words,
-            )
-
-    def _token(self, lane: int, token: int) -> bytes:
-        """Load a row of the embedding."""
-        width = self._config.hidden_size
-        segment = self._segments["head" if self._config.tied_head else "embedding"]
-        scale_words, words = self._layout.words(4 * ROW_BLOCK), self._layout.words(width)
-        block, row = divmod(token, ROW_BLOCK)
-        first = segment.first_word + block * (scale_words + ROW_BLOCK * words)
-        scale_word, scale_byte = divmod(4 * row, self._layout.word_bytes)
-        return self._row(
-            INT8_ROW,
-            lane=lane,
-            elements=width,
-            words=words,
-            address=first + scale_words + row,
-            scale_address=first + scale_word,
-            scale_index=scale_byte // 4,
+    def build(self, request: Request) -> Program:
+        """The encoded commands of a pass, uint8 ``[commands, 64]``, the caller's own."""
+        ask = request.ask
+        template = self._template(
+            tuple([token is None for token in request.tokens]),
+            ask.argmax,
+            ask.top_k,
+            bool(ask.logits),
+            bool(ask.hidden),
+            ask.layer_mask,
+            ask.head_rows,
         )
+        program = template.program.copy()
+        tokens = [token for token in request.tokens if token is not None]
+        rows = self._rope_rows[request.positions]
+        if tokens:
+            rows = np.concatenate([self._token_rows[tokens], rows])
+        template.rows.fill(program, rows)
+        values = request.base, request.base, request.ancestor_bits
+        for field, part, value in zip(LAYER_FIELDS, template.layers, values, strict=True):
+            part.fill(program, field.spread(value))
+        return program
 
-    @staticmethod
-    def _row(
-        kind: int,
-        *,
-        lane: int,
-        elements: int,
-        words: int = 0,
-        address: int = 0,
-        scale_address: int = 0,
-        scale_index: int = 0,
-    ) -> bytes:
-        return _encode(
-            "rows",
-            kind=kind,
-            lane=lane,
-            elements=elements,
-            words=words,
-            address=address,
-            scale_address=scale_address,
-            scale_index=scale_index,
+    def _make_template(
+        self,
+        given: tuple[bool, ...],
+        argmax: bool,
+        top_k: int,
+        logits: bool,
+        hidden: bool,
+        layer_mask: tuple[tuple[bool, bool], ...] | None,
+        head_rows: int | None,
+    ) -> _Template:
+        """Encode the program of some request of a kind, and find the parts that others change."""
+        request = Request(
+            config=self._config,
+            tokens=tuple(None if row else 0 for row in given),
+            parents=tuple(range(-1, len(given) - 1)),
+            base=0,
+            ask=Ask(
+                argmax=argmax,
+                top_k=top_k,
+                logits=(0,) * logits,
+                hidden=(0,) * hidden,
+                layer_mask=layer_mask,
+                head_rows=head_rows,
+            ),
         )
-
-    def _operations(self, request: Request) -> Iterator[bytes]:
-        parts = [
-            (layer, part)
-            for layer, mask in enumerate(request.layer_mask)
-            for part, played in zip((self._attention, self._mlp), mask, strict=True)
-            if played
+        commands = self._encoder.encode(request)
+        program = np.frombuffer(b"".join(commands), np.uint8).reshape(len(commands), -1)
+        kinds = [
+            COMMANDS["rows"].decode(command)["kind"]
+            if command[0] == COMMANDS["rows"].number
+            else None
+            for command in commands
         ]
-        head = request.head_rows > 0
-        consumers = len(parts) + head
-        if consumers:
-            yield self._residual(REPLAY, TO_NORM)
-        for index, (layer, part) in enumerate(parts, 1):
-            yield from part(layer, request)
-            yield self._residual(ADD, TO_NORM if index < consumers else TO_DUMP)
-        if head:
-            yield self._norm("head", FROM_RESIDUAL, HEAD)
-        if request.ask.hidden and (head or not parts):
-            yield self._residual(REPLAY, TO_DUMP)
-        if request.ask.hidden or (parts and not head):
-            # The last sums need a consumer, so they are dumped even if nothing reads them.
-            width = self._config.hidden_size
-            yield _encode("dump", address=self._map.hidden.first_word, width=width)
-        if head:
-            yield from self._head(request)
-
-    def _attention(self, layer: int, request: Request) -> Iterator[bytes]:
-        config = self._config
-        prefix = f"layers.{layer}."
-        yield from self._linear(f"{prefix}qkv", FROM_RESIDUAL, TO_ROTARY)
-        slices = self._map.slices
-        cache = {
-            "full": slices.full,
-            "half": slices.half,
-            "cache": self._map.block(layer),
-            "slice_words": self._map.context,
-            "half_at": slices.full * self._map.context,
-            "row_words": self._map.cache_row_words,
-            "head_stride": self._map.head_stride,
-        }
-        shape = {"head_size": config.head_size, "nodes": request.nodes, **cache}
-        heads = {"query_heads": config.heads, "kv_heads": config.kv_heads}
-        yield _encode("heads", base=request.base, **heads, **shape)
-        rows, columns = np.nonzero(request.ancestors)
-        ancestors = sum(
-            1 << MOST_NODES * int(row) + int(column)
-            for row, column in zip(rows, columns, strict=True)
-        )
-        group = config.heads // config.kv_heads
-        plan = LanePlan(lanes=self._spec.nodes, nodes=request.nodes, heads=group)
-        yield _encode(
-            "attention",
-            sweeps=config.kv_heads * plan.sweeps,
-            sweeps_per_kv_head=plan.sweeps,
-            heads=group,
-            head_slots=plan.head_slots,
-            lanes_per_head=plan.lanes_per_head,
-            base=request.base,
-            factor=_bits(LOG2_E / np.sqrt(np.float32(config.head_size))),
-            ancestors=ancestors,
-            **shape,
-        )
-        yield from self._linear(f"{prefix}o", FROM_ATTENTION, TO_RESIDUAL)
-
-    def _mlp(self, layer: int, request: Request) -> Iterator[bytes]:
-        prefix = f"layers.{layer}."
-        activation = ACTIVATIONS.index(self._config.activation)
-        yield from self._linear(f"{prefix}gate_up", FROM_RESIDUAL, TO_GATE)
-        yield _encode("gate", activation=activation, width=self._config.ffn_size)
-        yield from self._linear(f"{prefix}down", FROM_GATE, TO_RESIDUAL)
-
-    def _linear(self, name: str, source: int, target: int) -> Iterator[bytes]:
-        """Quantise a row, multiply it by a matrix, scale the sums and send them to ``target``."""
-        segment = self._segments[name]
-        chunks = self._layout.chunks(segment.columns)
-        starts = [part.start for part in segment.parts]
-        interleaved = segment.parts[0].step > 1
-        second, third = (ABSENT, ABSENT) if interleaved else [*starts, ABSENT, ABSENT][1:3]
-        yield self._norm(name, source, ENGINE)
-        yield _encode("tape", target=ENGINE, address=segment.first_word, words=segment.words)
-        yield _encode(
-            "engine",
-            rows=segment.rows,
-            chunks=chunks.count,
-            codes=chunks.codes,
-            bytes=chunks.bytes,
-            row_chunks=segment.rows * chunks.count,
-            groups=chunks.count * chunks.codes,
-            blocks=-(-segment.rows // self._layout.block_rows),
-        )
-        yield _encode(
-            "dequantise", target=target, interleaved=interleaved, second=second, third=third
+        rows = [at for kind in (INT8_ROW, ROPE_ROW) for at, k in enumerate(kinds) if k == kind]
+        return _Template(
+            program=program,
+            rows=_part(program, rows, ROW_BYTES, *ROW_FIELDS.values()),
+            layers=tuple(
+                _part(
+                    program,
+                    np.flatnonzero(program[:, 0] == COMMANDS[field.command].number),
+                    field.bytes,
+                    field,
+                )
+                for field in LAYER_FIELDS
+            ),
         )
 
-    def _norm(self, name: str, source: int, target: int) -> bytes:
-        vector, width = self._segments[f"{name}.vector"], self._segments[name].columns
-        return _encode(
-            "norm",
-            source=source,
-            target=target,
-            normed=vector.rows > SCALARS,
-            width=width,
-            inverse_width=_bits(1 / width),
-            epsilon=_bits(self._config.norm_epsilon),
-            address=vector.first_word,
-            words=vector.words,
-        )
 
-    def _residual(self, operation: int, target: int) -> bytes:
-        width = self._config.hidden_size
-        return _encode("residual", operation=operation, target=target, width=width)
+def _part(program: Program, commands: npt.ArrayLike, where: slice, *cleared: Field) -> _Part:
+    commands = np.asarray(commands, np.intp)
+    content = program[commands]
+    for field in cleared:
+        field.clear(content)
+    return _Part(commands=commands, bytes=where, content=np.ascontiguousarray(content[:, where]))
 
-    def _head(self, request: Request) -> Iterator[bytes]:
-        segment = self._segments["head"]
-        rows = padded_rows(request.head_rows)
-        words = segment.words * rows // padded_rows(segment.rows)
-        yield _encode("tape", target=HEAD, address=segment.first_word, words=words)
-        yield _encode(
-            "head",
-            rows=rows,
-            limit=request.head_rows,
-            slices=self._layout.words(segment.columns),
-            nodes=request.nodes,
-            top_k=request.ask.top_k,
-            argmax=request.ask.argmax,
-            sums=request.ask.top_k > 0,
-            logits=bool(request.ask.logits),
-            logits_address=self._map.logits.first_word,
-            summary_address=self._map.summary.first_word,
-        )
+
+def _rows(values: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.uint8]:
+    """The :data:`ROW_BYTES` of commands ``rows`` with these values of fields, zero elsewhere."""
+    commands = np.zeros((len(values["address"]), COMMAND_BYTES), np.uint8)
+    for name, each in values.items():
+        ROW_FIELDS[name].add_each(commands, each)
+    return np.ascontiguousarray(commands[:, ROW_BYTES])

@@ -40,6 +40,11 @@ class Command:
         """Bits of all fields."""
         return sum(self.fields.values())
 
+    def first_bit(self, field: str) -> int:
+        """Place of a field's lowest bit in the command."""
+        names = list(self.fields)
+        return HEADER_BITS + sum(self.fields[name] for name in names[: names.index(field)])
+
     def most(self, field: str) -> int:
         """Largest value of a field."""
         return (1 << self.fields[field]) - 1

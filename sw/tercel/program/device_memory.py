@@ -10,11 +10,14 @@ from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics import CacheView
 from tercel.numerics.float32 import Float32
+from tercel.program.field import Program
 from tercel.program.memory import Memory
 from tercel.program.memory_map import Area, MemoryMap
 
 __all__ = ["DeviceMemory"]
 
+LANE_BYTES = 4
+"""Bytes of a lane in a line."""
 SCALES_BYTES = 4
 """Bytes of the two scales of a position, of its key and of its value."""
 
@@ -60,12 +63,13 @@ class DeviceMemory:
         for port, content in enumerate(image.tape):
             self._memory.write_port(port, self._map.tape.first_word, content)
 
-    def write_program(self, commands: Sequence[bytes]) -> None:
+    def write_program(self, program: Program) -> None:
         """Write a program's commands."""
-        self._write(self._map.program.first_word, np.frombuffer(b"".join(commands), np.uint8))
+        words = program.reshape(-1, self._map.layout.word_bytes)
+        self._memory.write(self._map.program.first_word, words)
 
     def write_rows(self, rows: Float32) -> None:
-        """Write the initial residual streams of N nodes, ``[N, hidden_size]``."""
+        """Write initial residual streams, ``[rows, hidden_size]``."""
         padded = np.zeros((len(rows), self._map.layout.padded(4 * rows.shape[1])), np.uint8)
         padded[:, : 4 * rows.shape[1]] = rows.astype("<f4").view(np.uint8)
         self._write(self._map.rows.first_word, padded.reshape(-1))
@@ -74,6 +78,24 @@ class DeviceMemory:
         """Read the first ``count`` lines of an area, ``[count, line bytes / 4]``."""
         content = self._read(area.first_word, count * self._map.line_bytes)
         return content.reshape(count, -1).view("<u4").astype(np.uint32, copy=False)
+
+    def read_lane(
+        self, area: Area, lane: int, lines: int | npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.uint32]:
+        """Read a lane of the first ``lines`` lines of an area, or of those with these indices.
+
+        Returns
+        -------
+        uint32 ``[lines]``; no other lane is read.
+        """
+        first = area.first_word * self._map.layout.word_bytes + LANE_BYTES * lane
+        step = self._map.line_bytes
+        if isinstance(lines, int):
+            places = range(first, first + lines * step, step)
+            content = self._memory.read_pieces(places, LANE_BYTES)
+        else:
+            content = self._memory.read_at(first + lines.astype(np.int64) * step, LANE_BYTES)
+        return content.view("<u4").reshape(-1).astype(np.uint32, copy=False)
 
     def read_cache(self, layer: int, positions: int) -> CacheView:
         """Read the first positions of a layer's keys, values and scales."""
@@ -102,12 +124,22 @@ class DeviceMemory:
         self._put(self._scales(layer), np.ascontiguousarray(pairs).view(np.uint8))
 
     def move(self, base: int, path: Sequence[int]) -> None:
-        """Move the cached rows ``base + path[i]`` of all layers and KV heads to ``base + i``."""
-        for layer in range(self._map.config.layers):
-            keys, values = self._rows(layer)
-            for region in (*keys, *values, self._scales(layer)):
-                for word in region.words:
-                    self._move(word, region.size, base, path)
+        """Move the cached rows ``base + path[i]`` of all layers and KV heads to ``base + i``.
+
+        The path ascends, so a row is read before another one is written there. Rows in place are
+        neither read nor written.
+        """
+        moves = [(base + node, base + at) for at, node in enumerate(path) if node != at]
+        config, word_bytes = self._map.config, self._map.layout.word_bytes
+        keys, values = self._rows(0)
+        for region in (*keys, *values, self._scales(0)):
+            first, size = region.words[0] * word_bytes, region.size
+            self._memory.copy_pieces(
+                [(first + size * source, first + size * target) for source, target in moves],
+                size,
+                count=config.layers * config.kv_heads,
+                stride=self._map.head_stride * word_bytes,
+            )
 
     def _rows(self, layer: int) -> list[list["_Region"]]:
         """Regions of the slices of a layer's keys, and of its values."""
@@ -144,15 +176,6 @@ class DeviceMemory:
         """Write a region, ``[KV heads, positions, region.size]``."""
         for word, head in zip(region.words, content, strict=True):
             self._write(word, np.ascontiguousarray(head).reshape(-1))
-
-    def _move(self, word: int, row_bytes: int, base: int, path: Sequence[int]) -> None:
-        first, rest = divmod(base * row_bytes, self._map.layout.word_bytes)
-        count = max(path) + 1
-        words = self._map.layout.words(rest + count * row_bytes)
-        content = np.ascontiguousarray(self._memory.read(word + first, words))
-        rows = content.reshape(-1)[rest : rest + count * row_bytes].reshape(count, row_bytes)
-        rows[: len(path)] = rows[list(path)]
-        self._memory.write(word + first, content)
 
     def _read(self, word: int, size: int) -> npt.NDArray[np.uint8]:
         """Read ``size`` bytes from a word on."""

@@ -1,6 +1,7 @@
 """The areas of the accelerator's memory."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
@@ -41,7 +42,7 @@ class MemoryMap:
     cache: Area
     """One block per layer and KV head: keys by :attr:`slices`, values likewise, scales."""
     rows: Area
-    """Float32 rows from the host in place of token embeddings, one per node."""
+    """Float32 rows from the host in place of token embeddings, in the order of their nodes."""
     program: Area
     summary: Area
     logits: Area
@@ -54,22 +55,22 @@ class MemoryMap:
         """Words of all areas."""
         return self.hidden.end_word
 
-    @property
+    @cached_property
     def slices(self) -> Slices:
         """The slices of a key or value."""
         return Slices(word_bytes=self.layout.word_bytes, elements=self.config.head_size)
 
-    @property
+    @cached_property
     def cache_row_words(self) -> int:
         """Words of all keys, or of all values, of a KV head."""
         return self.slices.words(self.context)
 
-    @property
+    @cached_property
     def head_stride(self) -> int:
         """Words of a cache block, which is the distance of neighbouring KV heads."""
         return 2 * self.cache_row_words + self.layout.words(4 * self.context)
 
-    @property
+    @cached_property
     def given_row_words(self) -> int:
         """Words of a row of the area ``rows``."""
         return self.layout.words(4 * self.config.hidden_size)

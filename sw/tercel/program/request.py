@@ -45,8 +45,8 @@ class Request:
     """
 
     config: ModelConfig
-    tokens: tuple[int, ...] | None
-    """One token per node; ``None`` if the host provides rows of the residual stream."""
+    tokens: tuple[int | None, ...]
+    """Token of each node; ``None`` for those whose initial residual stream the host gives."""
     parents: tuple[int, ...]
     """Parent of each node: -1 for node 0, an earlier node for the others."""
     base: int
@@ -58,13 +58,18 @@ class Request:
         return len(self.parents)
 
     @property
+    def given(self) -> list[int]:
+        """Nodes whose initial residual stream the host gives."""
+        return [node for node, token in enumerate(self.tokens) if token is None]
+
+    @property
     def head_rows(self) -> int:
         """Rows of the head to run; 0 skips the head."""
         if not self.ask.needs_head:
             return 0
         return self.config.vocab_size if self.ask.head_rows is None else self.ask.head_rows
 
-    @property
+    @cached_property
     def layer_mask(self) -> tuple[tuple[bool, bool], ...]:
         """Per layer, whether its attention and its MLP are run."""
         return self.ask.layer_mask or ((True, True),) * self.config.layers
@@ -89,3 +94,11 @@ class Request:
         for node, parent in enumerate(self.parents[1:], 1):
             seen[node] |= seen[parent]
         return seen
+
+    @property
+    def ancestor_bits(self) -> int:
+        """:attr:`ancestors` as a number: bit ``16 i + j`` is set if node i attends to node j."""
+        rows: list[int] = []
+        for node, parent in enumerate(self.parents):
+            rows.append(1 << node | (rows[parent] if node else 0))
+        return sum(row << 16 * node for node, row in enumerate(rows))

@@ -1,6 +1,5 @@
 """Decoding of the result lines that an accelerator writes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from tercel.numerics.float32 import Float32, Int32
 from tercel.numerics.head import ExponentialSum
 from tercel.program.request import Request
 
-__all__ = ["Summary", "read_hidden", "read_logits", "read_summary", "summary_lines"]
+__all__ = ["Summary", "read_summary", "summary_lines"]
 
 Lines = npt.NDArray[np.uint32]
 """Lines ``[lines, lanes]``; the values of lanes without a node are undefined."""
@@ -56,14 +55,3 @@ def read_summary(lines: Lines, request: Request) -> Summary:
     return Summary(
         scale=scale, argmax=argmax, top_ids=top_ids, top_logits=top_logits, logsumexp=logsumexp
     )
-
-
-def read_logits(lines: Lines, scale: Float32, nodes: Iterable[int]) -> dict[int, Float32]:
-    """Logits, float32 ``[rows]``, by node, from one line of unscaled logits per row."""
-    unscaled = lines.view(np.float32)
-    return {node: numerics.multiply(unscaled[:, node], scale[node]) for node in nodes}
-
-
-def read_hidden(lines: Lines, nodes: Iterable[int]) -> dict[int, Float32]:
-    """Residual streams, float32 ``[hidden_size]``, by node, from one line per element."""
-    return {node: lines.view(np.float32)[:, node].copy() for node in nodes}

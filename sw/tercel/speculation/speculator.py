@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from tercel.device import Device, PassInterruptedError
-from tercel.device.interface import check_token_ids
+from tercel.device.pass_arguments import check_token_ids
 from tercel.errors import TercelError
 from tercel.sampling import Sampler
 from tercel.speculation.acceptor import Acceptor, Verdict

@@ -35,6 +35,12 @@ def test_all_that_a_pass_may_be_asked_comes():
     assert any(not ask.needs_head for ask in asks)
     assert {ask.head_rows for ask in asks if ask.head_rows} & {1, 17, 33, 95, 96}
     assert any(chosen.rows is not None and chosen.tokens is None for chosen in drawn)
+    mixed = [chosen for chosen in drawn if isinstance(chosen.rows, dict)]
+    assert any(len(chosen.rows) == len(chosen.parents) for chosen in mixed)
+    assert any(0 < len(chosen.rows) < len(chosen.parents) for chosen in mixed)
+    for chosen in mixed:
+        given = {node for node, token in enumerate(chosen.tokens) if token is None}
+        assert given == set(chosen.rows)
     assert any(ask.layer_mask for ask in asks)
     assert any(len({*chosen.parents}) < len(chosen.parents) for chosen in drawn)
     for chosen in drawn:
@@ -54,6 +60,7 @@ def test_a_pass_is_described():
     texts = [chosen.describe(3) for chosen in passes(50)]
     assert any("tokens with parents [-1, 0, " in text for text in texts)
     assert all("after 3 positions (" in text for text in texts)
+    assert any("embedding rows, with parents [" in text for text in texts)
 
 
 def test_a_cache_has_rows_of_all_positions():

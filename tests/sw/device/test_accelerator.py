@@ -42,25 +42,12 @@ class IdleBoard(Board):
         self.reported, self.stuck, self.dead = 0, False, False
 
     @property
-    def words(self):
-        return self.memory.words
-
-    @property
     def clock_hz(self):
         return 250e6
 
     @property
     def bases(self):
         return tuple(BASE + 0x1000 * port for port in range(4))
-
-    def read(self, word, count):
-        return self.memory.read(word, count)
-
-    def write(self, word, content):
-        self.memory.write(word, content)
-
-    def write_port(self, port, word, content):
-        self.memory.write_port(port, word, content)
 
     def read_register(self, offset):
         return self.reported if offset == ERROR else self.fixed.get(offset, 0)

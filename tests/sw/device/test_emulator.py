@@ -144,6 +144,19 @@ def test_embedding_rows_replace_tokens(image):
     same(given, 1, taken, 1)
 
 
+def test_an_embedding_given_beside_tokens_equals_its_token(image):
+    device = EmulatorDevice(image)
+    expected = device.run_pass([5, 17, 3], ask=all_of(3))
+    row = device.embed([17])
+    assert row.dtype == np.float32
+    assert row.shape == (1, image.config.hidden_size)
+    mixed = device.run_pass([5, None, 3], embedding_rows={1: row[0]}, ask=all_of(3))
+    for node in range(3):
+        same(mixed, node, expected, node)
+    with pytest.raises(TercelError, match="token ids must be in"):
+        device.embed([image.config.vocab_size])
+
+
 def test_head_rows_limit_the_vocabulary(image):
     device = EmulatorDevice(image)
     whole = device.run_pass([5, 6], ask=all_of(2))

@@ -39,6 +39,31 @@ def rows_with(value):
         ),
         ({"embedding_rows": rows_with(-np.inf)}, "finite as float32, but row 1 has NaN or inf"),
         ({"embedding_rows": rows_with(1e39)}, "finite as float32, but row 1 has NaN or infin"),
+        ({"embedding_rows": {0: np.zeros(64)}}, "by node come beside tokens; give the other"),
+        (
+            {"tokens": [1], "embedding_rows": np.zeros((1, 64))},
+            "exactly one of them; for some nodes each, give rows as a mapping",
+        ),
+        (
+            {"tokens": [1, None], "embedding_rows": {2: np.zeros(64)}},
+            r"embedding_rows may name the nodes 0\.\.1, not 2",
+        ),
+        (
+            {"tokens": [1, 5], "embedding_rows": {1: np.zeros(64)}},
+            "node 1 has the token 5 and a row in embedding_rows; its token must be None",
+        ),
+        (
+            {"tokens": [None, None], "embedding_rows": {1: np.zeros(64)}},
+            "token ids must be integers, but one is None",
+        ),
+        (
+            {"tokens": [1, None], "embedding_rows": {1: np.zeros(63)}},
+            r"embedding_rows\[1\] must have the shape \(64,\), not \(63,\)",
+        ),
+        (
+            {"tokens": [1, None], "embedding_rows": {1: np.full(64, np.nan)}},
+            "finite as float32, but row 1 has NaN or infinity",
+        ),
         ({"tokens": [1], "base": 2}, "base 2 rewinds over the 3 committed positions"),
         ({"tokens": [1], "base": 4}, "base 4 leaves a gap after the 3 committed positions"),
         ({"tokens": [1, 2], "parents": [-1]}, "2 nodes need as many parents, not 1"),

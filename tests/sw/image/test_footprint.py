@@ -1,7 +1,7 @@
 import pytest
 
 from tercel.config import PRESETS
-from tercel.image import LAYOUTS, Image, TapeLayout, footprint, pass_bytes, segments
+from tercel.image import LAYOUTS, Image, PassBytes, TapeLayout, footprint, segments
 
 
 @pytest.mark.parametrize(("name", "bits"), [("kv260", 1.6), ("kv260-index5", 5 / 3)])
@@ -39,14 +39,15 @@ def test_masked_layers_and_short_heads_are_not_read(odd_config):
     layout = TapeLayout()
     table = segments(odd_config, layout)
     size = {segment.name: segment.words * 64 for segment in table}
-    whole = pass_bytes(table, layout)
+    read = PassBytes(table, layout)
+    whole = read.count()
     mask = [(False, True), (True, False)]
     skipped = [
         *("layers.0.qkv", "layers.0.qkv.vector", "layers.0.o", "layers.0.o.vector"),
         *("layers.1.gate_up", "layers.1.gate_up.vector", "layers.1.down", "layers.1.down.vector"),
     ]
-    masked = pass_bytes(table, layout, layer_mask=mask)
+    masked = read.count(layer_mask=mask)
     assert whole - masked == sum(size[name] for name in skipped)
-    assert whole - pass_bytes(table, layout, head_rows=0) == size["head"] + size["head.vector"]
-    assert whole - pass_bytes(table, layout, head_rows=17) == size["head"] // 3
-    assert whole == pass_bytes(table, layout, head_rows=37)
+    assert whole - read.count(head_rows=0) == size["head"] + size["head.vector"]
+    assert whole - read.count(head_rows=17) == size["head"] // 3
+    assert whole == read.count(head_rows=37)

@@ -29,25 +29,12 @@ class InterpretedBoard(Board):
         self.reset()
 
     @property
-    def words(self):
-        return self.memory.words
-
-    @property
     def clock_hz(self):
         return 250e6
 
     @property
     def bases(self):
         return tuple(0x1_2000_0000 + 0x100000 * port for port in range(self.spec.layout.ports))
-
-    def read(self, word, count):
-        return self.memory.read(word, count)
-
-    def write(self, word, content):
-        self.memory.write(word, content)
-
-    def write_port(self, port, word, content):
-        self.memory.write_port(port, word, content)
 
     def read_register(self, offset):
         fixed = {"ID": 0x5452434C, "CAPS": self.spec.caps, "SHAPE": self.spec.shape}
@@ -117,7 +104,7 @@ def tiny(tmp_path_factory):
     return Image.open(path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def spec():
     """The smallest accelerator for an image, with other fields as given."""
 

@@ -1,110 +1,73 @@
-"""The order of commands in a program; `test_passes` tests their effect."""
+"""Programs made from templates have the bytes of the encoder, command by command."""
 
-import dataclasses
-
+import hypothesis.strategies as st
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
-from tercel.program import COMMANDS, Ask, PassBuilder, Request, memory_map, most_commands
+from tercel.program import Ask, PassBuilder, PassEncoder, Request, memory_map
+from tercel.program.builder import TEMPLATES
 
-NAMES = {command.number: name for name, command in COMMANDS.items()}
-LINEAR = ["norm", "tape", "engine", "dequantise"]
-ATTENTION = [*LINEAR, "heads", "attention", *LINEAR]
-MLP = [*LINEAR, "gate", *LINEAR]
-
-
-@pytest.fixture
-def build(image, spec):
-    """A program as pairs of name and fields."""
-
-    def make(**fields):
-        built = spec(image)
-        where = memory_map(config=image.config, spec=built, context=48)
-        builder = PassBuilder(config=image.config, spec=built, memory_map=where)
-        program = builder.build(dataclasses.replace(whole(image), **fields))
-        return [(NAMES[data[0]], COMMANDS[NAMES[data[0]]].decode(data)) for data in program]
-
-    return make
+CONTEXT = 48
 
 
-def whole(image):
+@pytest.fixture(scope="module")
+def programs(image, spec):
+    """The builder and the encoder of an image, the same for all examples."""
+    built = spec(image)
+    where = memory_map(config=image.config, spec=built, context=CONTEXT)
+    parameters = {"config": image.config, "spec": built, "memory_map": where}
+    return PassBuilder(**parameters), PassEncoder(**parameters)
+
+
+@st.composite
+def requests(draw, config, nodes=8):
+    count = draw(st.integers(1, nodes))
+    token = (
+        st.none()
+        | st.sampled_from([0, config.vocab_size - 1])
+        | (st.integers(0, config.vocab_size - 1))
+    )
+    parents = [-1, *(draw(st.integers(0, node - 1)) for node in range(1, count))]
+    some = st.lists(st.integers(0, count - 1), unique=True, max_size=2).map(tuple)
+    pairs = st.lists(
+        st.tuples(st.booleans(), st.booleans()), min_size=config.layers, max_size=config.layers
+    )
+    ask = Ask(
+        argmax=draw(st.booleans()),
+        top_k=draw(st.sampled_from([0, 1, 5])),
+        logits=draw(some),
+        hidden=draw(some),
+        layer_mask=draw(st.none() | pairs.map(tuple)),
+        head_rows=draw(st.none() | st.sampled_from([16, 33])),
+    )
     return Request(
-        config=image.config,
-        tokens=(1, 2, 40),
-        parents=(-1, 0, 0),
-        base=5,
-        ask=Ask(top_k=3, logits=(0,), hidden=(0,)),
+        config=config,
+        tokens=tuple(draw(st.lists(token, min_size=count, max_size=count))),
+        parents=tuple(parents),
+        base=draw(st.integers(0, CONTEXT - count)),
+        ask=ask,
     )
 
 
-def names(program, after="rows"):
-    """Names from the last ``after`` on."""
-    found = [name for name, _ in program]
-    return found[len(found) - found[::-1].index(after) :]
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(data=st.data())
+def test_programs_equal_the_encoders_in_any_order(image, programs, data):
+    builder, encoder = programs
+    for request in data.draw(st.lists(requests(image.config), min_size=1, max_size=4)):
+        program = builder.build(request)
+        assert program.dtype == np.uint8
+        assert program.tobytes() == b"".join(encoder.encode(request))
+        program[:] = 255  # It is the caller's own.
+        assert builder.build(request).tobytes() == b"".join(encoder.encode(request))
 
 
-def test_the_order_of_a_whole_pass(image, build):
-    program = build()
-    layer = [*ATTENTION, "residual", *MLP, "residual"]
-    operations = layer * image.config.layers
-    operations.remove("tape")
-    end = ["norm", "residual", "dump", "tape", "head", "end"]
-    assert [name for name, _ in program[:3]] == ["begin", "tape", "rows"]
-    assert names(program) == ["residual", *operations, *end]
-
-
-def test_room_is_kept_for_the_longest_program(image, spec, build):
-    most = most_commands(image.config, spec(image))
-    assert len(build(tokens=tuple(range(8)), parents=(-1, *range(7)))) == most
-    assert len(build(tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
-
-
-def test_lanes_without_a_node_are_zeroed_first(build):
-    rows = [fields for name, fields in build() if name == "rows"]
-    assert [row["kind"] for row in rows] == [3, 0, 0, 0, 2, 2, 2]
-    full = build(tokens=tuple(range(8)), parents=(-1, *range(7)))
-    rows = [fields for name, fields in full if name == "rows"]
-    assert [row["kind"] for row in rows] == [0] * 8 + [2] * 8
-    assert [row["lane"] for row in rows] == [*range(8), *range(8)]
-
-
-def test_units_are_told_how_many_nodes_there_are(build):
-    told = {name: fields["nodes"] for name, fields in build() if "nodes" in fields}
-    assert told == {"heads": 3, "attention": 3, "head": 3}
-
-
-def test_siblings_share_a_position(image, build):
-    rows = [fields["address"] for name, fields in build() if name == "rows"][-3:]
-    assert rows[1] == rows[2] == rows[0] + image.layout.words(4 * image.config.head_size)
-
-
-def test_every_row_that_is_given_is_taken(image, build):
-    layers = image.config.layers
-    for bits in range(1 << 2 * layers):
-        parts = [bool(bits >> i & 1) for i in range(2 * layers)]
-        mask = tuple(zip(parts[0::2], parts[1::2], strict=True))
-        for headed in (False, True):
-            for hidden in (False, True):
-                ask = Ask(argmax=headed, layer_mask=mask, hidden=(0,) * hidden)
-                check(build(ask=ask))
-
-
-def check(program):
-    """Every target of a residual is awaited by the commands right after it."""
-    for index, (name, fields) in enumerate(program):
-        if name == "residual":
-            consumer = "dump" if fields["target"] else "norm"
-            assert program[index + 1][0] == consumer
-    given = [name for name, fields in program if name == "residual" and fields["target"]]
-    assert len(given) == sum(name == "dump" for name, _ in program)
-
-
-def test_a_pass_of_nothing_plays_nothing(image, build):
-    mask = ((False, False),) * image.config.layers
-    program = build(ask=Ask(argmax=False, layer_mask=mask))
-    assert {name for name, _ in program} == {"begin", "rows", "end"}
-
-
-def test_each_node_attends_to_its_ancestors(build):
-    (fields, *_) = [fields for name, fields in build() if name == "attention"]
-    assert fields["ancestors"] == 0b001 | 0b011 << 16 | 0b101 << 32
-    assert fields["base"] == 5
+def test_the_number_of_templates_is_bounded(image, programs):
+    builder, encoder = programs
+    request = {"config": image.config, "parents": (-1,), "base": 3}
+    rows = range(1, TEMPLATES + 10)
+    asks = [Ask(head_rows=count) for count in rows]
+    for ask in [*asks, asks[0]]:
+        whole = Request(tokens=(5,), ask=ask, **request)
+        assert builder.build(whole).tobytes() == b"".join(encoder.encode(whole))
+    assert builder._template.cache_info().currsize == TEMPLATES

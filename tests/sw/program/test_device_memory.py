@@ -30,10 +30,10 @@ def test_the_tape_is_the_images(image, place):
 
 def test_programs_and_rows_lie_in_their_areas(image, place):
     memory, where, placed = place
-    commands = [bytes([i] * 64) for i in range(5)]
-    placed.write_program(commands)
+    program = np.arange(5, dtype=np.uint8).repeat(64).reshape(5, 64)
+    placed.write_program(program)
     words = memory.read(where.program.first_word, 5 * 64 // image.layout.word_bytes)
-    assert words.tobytes() == b"".join(commands)
+    assert words.tobytes() == program.tobytes()
     width = image.config.hidden_size
     rows = np.random.default_rng(1).normal(size=(3, width)).astype(np.float32)
     placed.write_rows(rows)
@@ -51,6 +51,15 @@ def test_lines_are_read_without_their_padding(place):
     lines = placed.read_lines(where.summary, 3)
     assert lines.shape == (3, size // 4)
     assert lines.tobytes() == content.tobytes()
+
+
+@pytest.mark.parametrize("lane", [0, 3, 7])
+def test_a_lane_of_lines_is_read_alone(place, lane):
+    _, where, placed = place
+    lines = placed.read_lines(where.logits, 40)
+    assert np.array_equal(placed.read_lane(where.logits, lane, 40), lines[:, lane])
+    some = np.array([39, 0, 7], np.int32)
+    assert np.array_equal(placed.read_lane(where.logits, lane, some), lines[some, lane])
 
 
 def positions_at(content, word, size):
@@ -136,6 +145,19 @@ def test_moved_rows_and_nothing_else(image, place, base, path):
                 held[base : base + len(path)] = held[[base + node for node in path]]
     placed.move(base, path)
     assert np.array_equal(memory.read(0, memory.words), expected)
+
+
+def test_rows_in_place_are_left_alone(image, place, monkeypatch):
+    memory, where, placed = place
+    copied = []
+    monkeypatch.setattr(
+        memory, "copy_pieces", lambda moves, size, **_: copied.append((moves, size))
+    )
+    placed.move(3, [0, 1, 3])
+    assert len(copied) == 2 * where.slices.count + 1
+    for moves, size in copied:
+        ((source, target),) = moves
+        assert source - target == size
 
 
 def test_a_memory_too_small_is_refused(image, place):

@@ -84,7 +84,7 @@ def test_accepted_models_fit_every_command_field(data):
     nodes = min(spec.nodes, spec.positions)
     every = tuple(range(nodes))
     ask = Ask(top_k=min(spec.top_k, model.vocab_size), logits=every, hidden=every)
-    for tokens in ((model.vocab_size - 1,) * nodes, None):
+    for tokens in ((model.vocab_size - 1,) * nodes, (None,) * nodes):
         request = Request(
             config=model,
             tokens=tokens,

@@ -1,5 +1,7 @@
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import assume, given
 
 from tercel.errors import TercelError
 from tercel.program import StripedMemory
@@ -74,3 +76,63 @@ def test_words_outside_are_refused(ports, word, count):
         memory.read(word, count)
     with pytest.raises(TercelError, match=rf"the words 0\.\.9, not {word}\.\.{last}"):
         memory.write(word, np.zeros((count, 12), np.uint8))
+
+
+@st.composite
+def places(draw, port_bytes, ports, words, size):
+    """A range of pieces in a memory."""
+    count = draw(st.integers(0, 6))
+    step = port_bytes * draw(st.integers(-(-size // port_bytes), 2 * ports))
+    most = words * ports * port_bytes - size - step * max(count - 1, 0)
+    assume(most >= 0)
+    start = draw(st.integers(0, most))
+    return range(start, start + count * step, step)
+
+
+@given(data=st.data())
+def test_pieces_are_read_as_if_memory_were_flat(data):
+    port_bytes, count = data.draw(st.sampled_from([(4, 3), (8, 1), (8, 2), (16, 4)]))
+    ports = np.random.default_rng(0).integers(0, 256, (count, 20 * port_bytes), np.uint8)
+    memory = StripedMemory(ports, port_bytes=port_bytes)
+    flat = memory.read(0, 20).reshape(-1)
+    size = data.draw(st.integers(1, count * port_bytes))
+    where = data.draw(places(port_bytes, count, 20, size))
+    expected = np.array([flat[at : at + size] for at in where]).reshape(-1, size)
+    assert np.array_equal(memory.read_pieces(where, size), expected)
+
+
+@pytest.mark.parametrize(("ports", "size"), [(4, 64), (4, 32), (4, 4), (1, 8), (2, 16), (2, 32)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_pieces_are_copied_as_if_memory_were_flat(ports, size, count):
+    content = np.random.default_rng(0).integers(0, 256, (ports, 40 * 16), np.uint8)
+    memory = StripedMemory(content, port_bytes=16)
+    flat, stride = memory.read(0, 40).reshape(-1), 11 * ports * 16
+    moves = [(32 + source * size, 32 + target * size) for source, target in ((2, 1), (4, 2))]
+    if size > 16:
+        moves = [(source - 32, target - 32) for source, target in moves]
+    for source, target in moves:
+        for at in range(0, count * stride, stride):
+            flat[target + at : target + at + size] = flat[source + at : source + at + size]
+    memory.copy_pieces(moves, size, count=count, stride=stride)
+    assert np.array_equal(memory.read(0, 40).reshape(-1), flat)
+    with pytest.raises(TercelError, match=r"the words 0\.\.39, not"):
+        memory.copy_pieces(moves, size, count=9, stride=stride)
+    with pytest.raises(ValueError, match="stride must be a multiple of"):
+        memory.copy_pieces(moves, size, count=2, stride=stride + 1)
+
+
+def test_pieces_anywhere_are_read(ports):
+    memory = StripedMemory(ports, port_bytes=4)
+    flat = memory.read(0, 10).reshape(-1)
+    at = np.array([116, 0, 4, 4, 50])
+    assert np.array_equal(memory.read_at(at, 2), flat[at[:, None] + [0, 1]])
+    assert memory.read_at(at[:0], 2).shape == (0, 2)
+
+
+def test_pieces_outside_are_refused(ports):
+    memory = StripedMemory(ports, port_bytes=4)
+    for starts in (range(-12, 20, 12), range(0, 121, 12)):
+        with pytest.raises(TercelError, match=r"the words 0\.\.9, not"):
+            memory.read_pieces(starts, 4)
+        with pytest.raises(TercelError, match=r"the words 0\.\.9, not"):
+            memory.read_at(np.array(starts), 4)

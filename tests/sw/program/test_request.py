@@ -8,7 +8,11 @@ from tercel.program import Ask, Request
 @pytest.fixture
 def tree():
     return Request(
-        config=PRESETS["tiny"], tokens=None, parents=(-1, 0, 0, 2, 1), base=7, ask=Ask(argmax=False)
+        config=PRESETS["tiny"],
+        tokens=(None,) * 5,
+        parents=(-1, 0, 0, 2, 1),
+        base=7,
+        ask=Ask(argmax=False),
     )
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from tercel import numerics
 from tercel.config import PRESETS
-from tercel.program import Ask, Request, read_hidden, read_logits, read_summary, summary_lines
+from tercel.program import Ask, Request, read_summary, summary_lines
 
 
 @pytest.fixture
@@ -57,13 +57,3 @@ def test_everything(request_of, head):
 def test_no_more_ranks_than_rows(request_of, head):
     request = request_of(top_k=8, head_rows=3)
     assert summary_lines(request) == 1 + 3 + 2 * 3
-
-
-def test_logits_and_hidden(head):
-    unscaled, scale = head
-    lines = words(*np.ascontiguousarray(unscaled.T))
-    logits = read_logits(lines, scale, [2, 0])
-    assert list(logits) == [2, 0]
-    assert np.array_equal(logits[2], numerics.logits(unscaled, scale)[2])
-    hidden = read_hidden(lines, [1])
-    assert np.array_equal(hidden[1], unscaled[1])

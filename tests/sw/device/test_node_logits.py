@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from tercel.device.node_logits import NodeLogits
+
+
+@pytest.fixture
+def reads():
+    return []
+
+
+@pytest.fixture
+def logits(reads):
+    table = np.arange(20, dtype=np.float32).reshape(4, 5)
+
+    def read(node, rows):
+        reads.append((node, rows is None))
+        return table[node] if rows is None else table[node, rows]
+
+    return NodeLogits((2, 0, 2), read)
+
+
+def test_only_what_is_used_is_read_and_only_once(logits, reads):
+    assert list(logits) == [2, 0]
+    assert len(logits) == 2
+    assert not reads
+    assert logits.at(0, np.array([1, 4])).tolist() == [1, 4]
+    assert reads == [(0, False)]
+    assert logits[2].tolist() == logits[2].tolist() == [10, 11, 12, 13, 14]
+    assert logits.at(2, np.array([3])).tolist() == [13]
+    assert reads == [(0, False), (2, True)]
+    logits.load()
+    assert reads == [(0, False), (2, True), (0, True)]
+
+
+def test_other_nodes_have_none(logits, reads):
+    for use in (lambda: logits[1], lambda: logits.at(1, np.array([0]))):
+        with pytest.raises(KeyError):
+            use()
+    assert not reads
