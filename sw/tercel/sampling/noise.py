@@ -1,11 +1,12 @@
 """Random numbers as pure functions of (seed, position, token) or (seed, position, stream)."""
 
+import math
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SEED_LIMIT", "gumbel", "uniform"]
+__all__ = ["SEED_LIMIT", "gumbel", "louder_than", "uniform"]
 
 SEED_LIMIT = 1 << 64
 """Exclusive upper bound of seeds."""
@@ -16,6 +17,9 @@ FACTOR_1, FACTOR_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 # The same as scalars of arrays: making them takes longer than an operation on a few tokens.
 SHIFT_11, SHIFT_27, SHIFT_30, SHIFT_31 = map(np.uint64, (11, 27, 30, 31))
 GOLDEN_64, FACTOR_1_64, FACTOR_2_64 = map(np.uint64, (GOLDEN, FACTOR_1, FACTOR_2))
+BLOCK = 8192
+"""Tokens that are hashed at once, in the processor's first cache."""
+BLOCK_STEPS = np.arange(1, BLOCK + 1, dtype=np.uint64) * GOLDEN_64
 
 
 def _mix(value: int) -> int:
@@ -32,6 +36,11 @@ def _mix_array(values: npt.NDArray[np.uint64]) -> None:
     values ^= values >> SHIFT_27
     values *= FACTOR_2_64
     values ^= values >> SHIFT_31
+
+
+def _start(seed: int, position: int) -> int:
+    """State of the generator whose outputs are the noise of a position's tokens."""
+    return _mix(_mix(seed & MASK) + position * GOLDEN & MASK)
 
 
 def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -55,7 +64,7 @@ def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.fl
     Finite float64 noise ``[n]``: token ``t`` has the ``t``-th output of a splitmix64 generator that
     starts from a hash of seed and position.
     """
-    start = _mix(_mix(seed & MASK) + position * GOLDEN & MASK)
+    start = _start(seed, position)
     # In place: for the few tokens of a drafter's call the time is that of the calls.
     bits = np.array(tokens, np.uint64)
     bits *= GOLDEN_64
@@ -69,6 +78,29 @@ def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.fl
         np.log(noise, out=noise)
         np.negative(noise, out=noise)
     return noise
+
+
+def louder_than(seed: int, position: int, tokens: int, least: float) -> npt.NDArray[np.int64]:
+    """Ids, of the first ``tokens``, whose :func:`gumbel` noise may be ``least`` or more, ascending.
+
+    Hashes all tokens, but takes no logarithms: a bound of the noise is a bound of the hash. A few
+    ids of less noise are returned, too.
+    """
+    odds = math.exp(-math.exp(min(-least, 700.0)))
+    # Both exponentials round; the lower bits of the hash are not compared.
+    bound = np.uint64(max(0, int(odds * 2.0**53) - 4) >> 22 << 33)
+    start = _start(seed, position)
+    values, shifted = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64)
+    found = []
+    for first in range(0, tokens, BLOCK):
+        np.add(BLOCK_STEPS, np.uint64(start + first * GOLDEN & MASK), out=values)
+        for shift, factor in ((SHIFT_30, FACTOR_1_64), (SHIFT_27, FACTOR_2_64)):
+            np.right_shift(values, shift, out=shifted)
+            values ^= shifted
+            values *= factor
+        # The last step of the hash leaves the upper 31 bits as they are.
+        found.append(np.flatnonzero(values[: tokens - first] >= bound) + first)
+    return np.concatenate(found)
 
 
 def uniform(seed: int, position: int, stream: str) -> float:

@@ -1,9 +1,11 @@
 import hashlib
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from tercel.sampling import gumbel, uniform
+from tercel.sampling.noise import louder_than
 
 
 def test_noise_depends_on_the_three_keys_alone():
@@ -86,3 +88,22 @@ def test_a_stream_is_a_pure_function():
         _, state = splitmix64(hashed + (position - 1) * golden & mask)
         _, bits = splitmix64(state)
         assert uniform(seed, position, "residual") == ((bits >> 11) + 0.5) / 2**53
+
+
+@pytest.mark.parametrize("tokens", [1, 8191, 8192, 20000])
+@pytest.mark.parametrize("least", [-1e9, -2.0, 0.0, 4.5, 9.0, 36.0, 1e9])
+def test_no_loud_token_is_missed_and_few_others_come(tokens, least):
+    noise = gumbel(3, 17, np.arange(tokens))
+    found = louder_than(3, 17, tokens, least)
+    loud = np.flatnonzero(noise >= least)
+    assert found.dtype == np.int64
+    assert np.isin(loud, found).all()
+    assert (noise[found] > least - 1e-6).all() or least > 15
+    assert len(found) <= len(loud) + 1
+
+
+def test_the_loudest_tokens_are_found_by_their_own_noise():
+    tokens = np.arange(1 << 20)
+    noise = gumbel(1, 2, tokens)
+    loudest = np.argsort(-noise)[:20]
+    assert np.array_equal(louder_than(1, 2, len(tokens), noise[loudest[-1]]), np.sort(loudest))

@@ -9,7 +9,7 @@ from scipy import stats
 from tercel.device import Ask, Limits, PassResult
 from tercel.errors import TercelError
 from tercel.sampling import Sampler, SamplingConfig
-from tercel.sampling.sampler import surviving
+from tercel.sampling.filters import surviving
 
 LOGITS = np.array([0.5, 2.0, -1.0, 2.0, 1.0, -3.0], np.float32)
 
@@ -26,6 +26,7 @@ def answer(logits, ask):
         argmax=order[:1] if ask.argmax else None,
         top_ids=order[None, : ask.top_k] if ask.top_k else None,
         top_logits=logits[order][None, : ask.top_k] if ask.top_k else None,
+        logsumexp=np.logaddexp.reduce(logits[None].astype(float), axis=1) if ask.top_k else None,
         logits={0: logits} if ask.logits else {},
     )
 
@@ -135,6 +136,18 @@ def test_of_equal_logits_at_the_border_of_top_k_the_lower_ids_are_kept(device_to
     config = SamplingConfig(temperature=4.0, top_k=3)
     seeds = [dataclasses.replace(config, seed=seed) for seed in range(60)]
     assert {draw(each, logits, device_top_k=device_top_k) for each in seeds} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("filters", "top_k"), [({}, 16), ({"top_p": 0.9}, 64), ({"min_p": 0.1}, 64)]
+)
+def test_other_draws_ask_for_a_top_k_and_for_logits_in_case(filters, top_k):
+    config = SamplingConfig(temperature=1.0, **filters)
+    assert sampler(config, vocab_size=100).ask((1, 2)) == Ask(
+        argmax=False, top_k=top_k, logits=(1, 2)
+    )
+    assert sampler(config, vocab_size=6).ask((1,)) == Ask(argmax=False, top_k=6)
+    assert sampler(config, device_top_k=3).ask((1,)).top_k == 3
 
 
 def test_a_top_k_above_the_vocabulary_is_all_of_it():
