@@ -176,6 +176,13 @@ def test_a_tokenizer_may_not_be_larger(odd_config):
         ImageBuilder(config=odd_config, tokenizer=tokenizer_bytes(38))
 
 
+def test_added_tokens_count_too(odd_config):
+    tokenizer = Tokenizer.from_str(tokenizer_bytes(37).decode())
+    tokenizer.add_special_tokens(["<end>"])
+    with pytest.raises(TercelError, match=r"has the id 37 \('<end>'\)"):
+        ImageBuilder(config=odd_config, tokenizer=tokenizer.to_str().encode())
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe"])
 def test_bytes_that_are_no_tokenizer_are_refused(odd_config, data):
     with pytest.raises(TercelError, match=r"not a valid tokenizer\.json"):

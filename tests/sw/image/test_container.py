@@ -24,7 +24,7 @@ def streams():
 
 def write(path, tensors):
     with whole_file(path) as file:
-        write_container(file, METADATA, tensors)
+        return write_container(file, METADATA, tensors)
 
 
 def test_safetensors_reads_it(tmp_path):
@@ -47,6 +47,11 @@ def test_header_tells_where_tensors_are(tmp_path):
     assert data[header.offsets["b"] :] == b"\0"
     assert header.foreign == ()
     verify_checksum(path)
+
+
+def test_the_size_of_the_file_is_told(tmp_path):
+    path = tmp_path / "x"
+    assert write(path, streams()) == path.stat().st_size
 
 
 def test_the_checksum_is_the_documented_one(tmp_path):

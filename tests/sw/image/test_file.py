@@ -242,6 +242,11 @@ def test_other_tensors_are_refused(rewritten):
         Image.open(path)
 
 
+def test_a_tokenizer_is_read_back(rewritten):
+    image = Image.open(rewritten({}, {"tokenizer": np.arange(40, 50, dtype=np.uint8)}))
+    assert image.tokenizer == bytes(range(40, 50))
+
+
 def test_a_tokenizer_is_one_run_of_bytes(rewritten):
     path = rewritten({}, {"tokenizer": np.zeros((2, 4), np.uint8)})
     with pytest.raises(TercelError, match="must be one run of bytes"):

@@ -4,6 +4,7 @@ import pytest
 
 from tercel.errors import TercelError
 from tercel.image import LAYOUTS, Chunks, TapeLayout
+from tercel.image.layout import padded_rows
 
 
 def test_the_default_is_the_kv260():
@@ -16,6 +17,18 @@ def test_the_default_is_the_kv260():
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_json_round_trip(layout):
     assert TapeLayout.from_json(layout.to_json()) == layout
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"tables": 1}, {"tables": 1024}, {"ports": 1}, {"ports": 16}),
+        *({"block_rows": 1}, {"block_rows": 65536}, {"port_bytes": 4}, {"port_bytes": 128}),
+    ],
+    ids=str,
+)
+def test_the_last_values_within_the_rules_are_taken(field):
+    assert json.loads(TapeLayout(**field).to_json()).items() >= field.items()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +73,21 @@ def test_json_that_is_none_is_refused():
 )
 def test_chunks_are_equally_wide(name, columns, chunks):
     assert LAYOUTS[name].chunks(columns) == chunks
+
+
+def test_rows_round_up_to_row_blocks():
+    assert [padded_rows(rows) for rows in (0, 1, 16, 17)] == [0, 16, 16, 32]
+
+
+def test_a_row_block_is_scales_and_then_slices():
+    block = TapeLayout(ports=3, port_bytes=8).row_block(25)
+    assert block["scales"].shape == (16,)
+    assert block["slices"].shape == (2, 16, 24)
+    assert {name: offset for name, (_, offset) in block.fields.items()} == {
+        "scales": 0,
+        "slices": 72,
+    }
+    assert block.itemsize == 72 + 2 * 16 * 24
 
 
 def test_bytes_round_up_to_words():

@@ -30,6 +30,11 @@ def test_the_parts_are_views():
     assert not words[:, :4].any()
 
 
+def test_words_of_more_axes_lie_on_their_ports():
+    ports = [np.full((2, 3, 4), port, np.uint8) for port in range(2)]
+    assert interleave(ports).tolist() == [[[0] * 4 + [1] * 4] * 3] * 2
+
+
 def test_words_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="equal division"):
         deinterleave(np.zeros((3, 8), np.uint8), 3)

@@ -46,6 +46,21 @@ def test_linears_keep_the_size_of_their_input(tiny):
     assert 0.5 < np.std(y) < 2
 
 
+def test_scales_are_near_what_keeps_the_magnitude(tiny):
+    image = Image.open(tiny)
+    config = image.config
+    for name, (_, columns) in config.linears().items():
+        ratio = image.weight_scale(f"layers.0.{name}") / np.sqrt(1.5 / columns)
+        assert 0.8 <= ratio <= 1.25
+    _, scales = image.rows("head")
+    ratios = scales * 73 * np.sqrt(config.hidden_size) / 3
+    assert ratios.min() == pytest.approx(0.8, abs=0.05)
+    assert ratios.max() == pytest.approx(1.25, abs=0.05)
+    gain = image.gain("norm")
+    assert abs(gain.mean() - 1) < 0.05
+    assert 0.05 < gain.std() < 0.15
+
+
 def test_only_what_is_missing_is_filled(tmp_path):
     builder = ImageBuilder(config=PRESETS["tiny"])
     builder.gain("norm", np.full(64, 3, np.float32))
