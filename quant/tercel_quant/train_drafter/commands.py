@@ -13,6 +13,7 @@ from tercel.cli.units import format_bytes
 from tercel.files import check_output
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, find_model
+from tercel.speculation.acceptors import judge as judge_head
 from tercel.speculation.drafter_file import drafter_path, save_drafter
 from tercel.speculation.drafters.ngram import KIND, ORDER
 
@@ -77,3 +78,54 @@ def ngram(
     save_drafter(path, kind=KIND, image=image, tensors=store.tensors, settings=settings)
     contexts, length = len(store.keys), format_bytes(path.stat().st_size)
     typer.echo(f"{path}: {contexts} contexts, {len(store.ids)} successors, {length}")
+
+
+@train_drafter.command()
+def judge(
+    text: Annotated[
+        list[Path],
+        typer.Option(
+            help="Text of the kind that the model writes; may be given several times.",
+            show_default=False,
+        ),
+    ],
+    model: ModelArgument = DEFAULT_MODEL,
+    output: OutputOption = None,
+    windows: Annotated[int, typer.Option(help="Pieces of the text, chosen at random.")] = 300,
+    length: Annotated[int, typer.Option(help="Tokens of a piece.")] = 96,
+    places: Annotated[int, typer.Option(help="Tokens of a piece that are replaced.")] = 32,
+    harm: Annotated[
+        float, typer.Option(help="Fraction of harmful tokens that may pass, on held-out pieces.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of pieces, places and replacements.")] = 1,
+) -> None:
+    """Train the head of the acceptor `judge`: which disagreements do no harm."""
+    from tercel_quant.train_drafter.frozen_model import FrozenModel
+    from tercel_quant.train_drafter.judge import (
+        JudgeConfig,
+        choose_windows,
+        judge_examples,
+        train_judge,
+    )
+    from tercel_quant.train_drafter.text import text_tokens
+    from tercel_quant.weights import ImageWeights
+
+    config = JudgeConfig(places=places, harm=harm, seed=seed)
+    image = Image.open(find_model(model))
+    path = _destination(image, judge_head.KIND, output, text)
+    tokens = text_tokens(text, image)
+    pieces = choose_windows(tokens, windows=windows, length=length, seed=seed)
+    trained = train_judge(judge_examples(FrozenModel(ImageWeights(image)), pieces, config), config)
+    figures = {
+        "examples": trained.examples,
+        "harmless": trained.harmless,
+        "area": trained.area,
+        "passed": trained.passed,
+    }
+    settings = {"windows": windows, "length": length, "places": places, "harm": harm, "seed": seed}
+    judge_head.save_judge(path, trained.head, image=image, settings=settings | figures)
+    typer.echo(
+        f"{path}: {trained.examples} examples, {trained.harmless:.1%} of them harmless; on "
+        f"held-out pieces area under the curve {trained.area:.3f}, {trained.passed:.1%} of the "
+        f"harmless and {harm:.1%} of the harmful pass"
+    )

@@ -8,6 +8,7 @@ from tercel.cli.app import app
 from tercel.config import PRESETS
 from tercel.image import Image, random_image
 from tercel.runtime import TextTokenizer
+from tercel.speculation.acceptors import load_judge
 from tercel.speculation.drafter_file import load_drafter
 from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.drafters.ngram_store import NgramStore
@@ -68,3 +69,20 @@ def test_the_output_may_be_named_and_mistakes_write_nothing(image, tmp_path):
         assert result.exit_code == 2
         assert message in result.stderr
     assert not other.exists()
+
+
+def test_a_judge_is_trained_from_texts_and_judges(image, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("a cat, a dog, a cow. " * 60)
+    options = ["--text", text, "--windows", "20", "--length", "20", "--places", "8"]
+    result = run("train-drafter", "judge", image, *options)
+    assert result.exit_code == 0, result.output
+    path = tmp_path / "tiny.judge.drafter"
+    assert result.stdout.startswith(f"{path}: 160 examples, ")
+    opened = Image.open(image)
+    settings = load_drafter(path, kind="judge", image=opened).settings
+    assert settings["examples"] == 160
+    assert load_judge(opened).weight.shape == (opened.config.hidden_size,)
+    refused = run("train-drafter", "judge", image, "--text", text, "--windows", "9999")
+    assert refused.exit_code == 2
+    assert "pieces of 96 tokens, not 9999" in refused.stderr

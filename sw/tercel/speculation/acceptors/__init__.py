@@ -3,6 +3,13 @@
 from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.acceptors.block_verification import BlockVerification
 from tercel.speculation.acceptors.blockwise import Blockwise, BlockwiseConfig
+from tercel.speculation.acceptors.judge import (
+    Judge,
+    JudgeConfig,
+    JudgeHead,
+    load_judge,
+    save_judge,
+)
 from tercel.speculation.acceptors.registry import (
     ACCEPTORS,
     AcceptorKind,
@@ -25,6 +32,9 @@ __all__ = [
     "Blockwise",
     "BlockwiseConfig",
     "Boundary",
+    "Judge",
+    "JudgeConfig",
+    "JudgeHead",
     "Rejection",
     "SafetyComposite",
     "SafetyConfig",
@@ -34,5 +44,7 @@ __all__ = [
     "Typical",
     "TypicalConfig",
     "VerilogBoundary",
+    "load_judge",
     "make_acceptor",
+    "save_judge",
 ]

@@ -11,6 +11,7 @@ from tercel.speculation.acceptor import Acceptor
 from tercel.speculation.acceptors.agreement import Agreement
 from tercel.speculation.acceptors.block_verification import BlockVerification
 from tercel.speculation.acceptors.blockwise import Blockwise, BlockwiseConfig
+from tercel.speculation.acceptors.judge import Judge, JudgeConfig, load_judge
 from tercel.speculation.acceptors.rejection import Rejection
 from tercel.speculation.acceptors.safety import SafetyComposite, SafetyConfig
 from tercel.speculation.acceptors.threshold import Threshold, ThresholdConfig
@@ -81,6 +82,12 @@ ACCEPTORS = {
         lossless=False,
         make=lambda config, resources: Threshold(config),
         config=ThresholdConfig,
+    ),
+    "judge": AcceptorKind(
+        description="agreement, and what a trained head finds harmless (judge decoding)",
+        lossless=False,
+        make=lambda config, resources: Judge(load_judge(resources.image), config),
+        config=JudgeConfig,
     ),
     "safety": AcceptorKind(
         description="choose between the model and a safe expert that drafts (SSD)",
