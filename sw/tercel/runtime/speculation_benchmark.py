@@ -1,7 +1,8 @@
 """Rounds of speculative decoding on prompts, method by method, against plain decoding."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from tercel.device import Device
@@ -137,6 +138,7 @@ def run_speculation_benchmark(
     methods: Mapping[str, Speculator],
     prompts: Sequence[Prompt],
     config: GenerationConfig,
+    clock: Callable[[], float] = perf_counter,
 ) -> Iterator[SpeculationMeasurement]:
     """Continue every prompt plainly and with every method; yield each method's result by kind.
 
@@ -154,6 +156,8 @@ def run_speculation_benchmark(
     prompts
     config
         Sampling and length of every text.
+    clock
+        Seconds of the host in plain decoding.
 
     Raises
     ------
@@ -162,7 +166,7 @@ def run_speculation_benchmark(
     """
     if not prompts:
         raise TercelError("a benchmark of speculation needs a prompt")
-    plain = _generate(device, tokenizer, Speculator(), prompts, config)
+    plain = _generate(device, tokenizer, Speculator(clock=clock), prompts, config)
     yield from _measurements(PLAIN, prompts, plain, plain)
     for name, speculator in methods.items():
         texts = _generate(device, tokenizer, speculator, prompts, config)

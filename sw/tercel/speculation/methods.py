@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import perf_counter
 
 from tercel.device import Device
 from tercel.errors import TercelError
@@ -12,6 +13,8 @@ from tercel.speculation.adaptive import Adaptive
 from tercel.speculation.controller import FixedSize
 from tercel.speculation.drafter import Drafter
 from tercel.speculation.drafters.draft_model import DraftModel
+from tercel.speculation.drafters.ngram import NgramDrafter
+from tercel.speculation.drafters.self_speculation import SelfSpeculation
 from tercel.speculation.speculator import Speculator
 
 __all__ = ["AUTO", "METHODS", "NONE", "DraftSources", "Method", "open_speculator"]
@@ -59,6 +62,14 @@ def _open_draft_model(sources: DraftSources) -> Drafter:
 
 
 METHODS: dict[str, Method] = {
+    "store": Method(
+        summary="a store of n-grams of a corpus",
+        open=lambda sources: NgramDrafter.open(sources.image, sources.device),
+    ),
+    "self": Method(
+        summary="the model itself with layers left out",
+        open=lambda sources: SelfSpeculation.open(sources.image, sources.device),
+    ),
     "draft": Method(
         summary="a small model on the host, given by --draft-model", open=_open_draft_model
     ),
@@ -72,7 +83,7 @@ def open_speculator(
     *,
     acceptor: Acceptor | None = None,
     draft_nodes: int | None = None,
-    clock: Callable[[], float] | None = None,
+    clock: Callable[[], float] = perf_counter,
 ) -> Speculator:
     """Open a method by name.
 
@@ -87,6 +98,8 @@ def open_speculator(
         By default agreement with the draws of plain decoding.
     draft_nodes
         Most nodes of a draft; ``None`` is what fits into a pass.
+    clock
+        Seconds of the host.
 
     Raises
     ------
@@ -97,17 +110,17 @@ def open_speculator(
     if nodes < 0:
         raise TercelError(f"a draft has 0 or more nodes, not {nodes}")
     if method == NONE or nodes == 0:
-        return Speculator(acceptor=acceptor)
+        return Speculator((), acceptor, clock=clock)
     if method == AUTO:
         drafters = _automatic(sources)
         if not drafters:
-            return Speculator(acceptor=acceptor)
+            return Speculator((), acceptor, clock=clock)
         controller = Adaptive(drafters=len(drafters), nodes=nodes)
-        return Speculator(drafters, acceptor, controller)
+        return Speculator(drafters, acceptor, controller, clock)
     if method not in METHODS:
         known = ", ".join([AUTO, NONE, *METHODS])
         raise TercelError(f"there is no method {method!r} of speculation, only {known}")
-    return Speculator([METHODS[method].open(sources)], acceptor, FixedSize(nodes))
+    return Speculator([METHODS[method].open(sources)], acceptor, FixedSize(nodes), clock)
 
 
 def _automatic(sources: DraftSources) -> list[Drafter]:

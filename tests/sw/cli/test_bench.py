@@ -64,7 +64,7 @@ def test_speculation_has_a_row_for_each_method_and_kind(tercel, model, prompts, 
         (method, kind) for method in ("none", "draft") for kind in kinds
     ]
     assert all(10 < row["tokens"] <= 38 for row in rows)  # loops are left out
-    assert rows[2]["tokens_per_verify"] > 5  # the model drafts for itself
+    assert rows[2]["tokens_per_verify"] > 3  # the model drafts for itself
     for row in rows:
         assert row["text"] == "equal"
         assert row["acceptor"] == "agreement"
