@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from tercel.sampling import SamplingConfig
 from tercel.speculation.draft_tree import DraftTree
@@ -44,7 +44,7 @@ class Drafter(abc.ABC):
     A drafter never decides about the text: with a lossless acceptor a bad draft costs time alone.
     """
 
-    needs: ClassVar[PassNeeds] = PassNeeds()
+    needs: PassNeeds = PassNeeds()
     """Results of each verified node that :meth:`observe` reads."""
 
     def reset(self) -> None:

@@ -30,6 +30,7 @@ def rank_candidates(
     most: int,
     rest: float | None = None,
     trust: float = 1.0,
+    tempered: bool = False,
 ) -> list[tuple[int, float]]:
     """Rank candidates for a draw, best first, with the probability that each is the one drawn.
 
@@ -55,6 +56,8 @@ def rank_candidates(
         Probability of all other tokens; by default what the candidates leave of 1.
     trust
         Confidence in ``q``: 1 is right for good models, smaller is flatter.
+    tempered
+        The probabilities, and ``rest``, are those of the draw already, not those at temperature 1.
 
     Returns
     -------
@@ -66,7 +69,8 @@ def rank_candidates(
     if sampling.greedy:
         scores = log_probabilities * scale
     else:
-        scale /= sampling.temperature
+        if not tempered:
+            scale /= sampling.temperature
         shift = trust * MEAN_GUMBEL
         scores = gumbel(sampling.seed, position, ids)
         if trust != 1:

@@ -95,6 +95,7 @@ class SuffixDrafter(Drafter):
                 shares,
                 most=budget.nodes,
                 rest=1 - rate,
+                tempered=True,
             )
             for token, estimate in ranked:
                 yield token, estimate, following[token]

@@ -4,8 +4,10 @@ import pytest
 
 from tercel.speculation.drafters.prompt_lookup import PromptLookup
 from tercel.speculation.drafters.suffix import SuffixDrafter
+from tercel.speculation.drafters.token_recycling import TokenRecycling
+from tercel.speculation.drafters.union import Union
 
-DRAFTERS = [PromptLookup, SuffixDrafter]
+DRAFTERS = [PromptLookup, SuffixDrafter, TokenRecycling, Union]
 
 
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 1.0, "seed": 5}], ids=str)
