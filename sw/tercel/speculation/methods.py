@@ -12,8 +12,13 @@ from tercel.speculation.acceptor import Acceptor
 from tercel.speculation.adaptive import Adaptive
 from tercel.speculation.controller import FixedSize
 from tercel.speculation.drafter import Drafter
+from tercel.speculation.drafter_file import DrafterFile, drafter_path, load_drafter
+from tercel.speculation.drafters import deer, ppd, sdsat
+from tercel.speculation.drafters.deer import BlockDiffusion
 from tercel.speculation.drafters.draft_model import DraftModel
 from tercel.speculation.drafters.ngram import NgramDrafter
+from tercel.speculation.drafters.ppd import PromptDecoding
+from tercel.speculation.drafters.sdsat import AdaptiveTokens
 from tercel.speculation.drafters.self_speculation import SelfSpeculation
 from tercel.speculation.speculator import Speculator
 
@@ -61,6 +66,24 @@ def _open_draft_model(sources: DraftSources) -> Drafter:
     return DraftModel.open(sources.image, sources.draft_model)
 
 
+def _trained(sources: DraftSources, kind: str) -> DrafterFile:
+    """The file of a kind beside the image."""
+    return load_drafter(drafter_path(sources.image.path, kind), kind=kind, image=sources.image)
+
+
+def _open_prompt_decoding(sources: DraftSources) -> Drafter:
+    costs = (1.0,) * sources.device.limits.nodes  # the controller knows what a node costs
+    return PromptDecoding.from_file(_trained(sources, ppd.KIND), costs)
+
+
+def _open_block_diffusion(sources: DraftSources) -> Drafter:
+    return BlockDiffusion.from_file(_trained(sources, deer.KIND), sources.image)
+
+
+def _open_adaptive_tokens(sources: DraftSources) -> Drafter:
+    return AdaptiveTokens.from_file(_trained(sources, sdsat.KIND))
+
+
 METHODS: dict[str, Method] = {
     "store": Method(
         summary="a store of n-grams of a corpus",
@@ -70,8 +93,21 @@ METHODS: dict[str, Method] = {
         summary="the model itself with layers left out",
         open=lambda sources: SelfSpeculation.open(sources.image, sources.device),
     ),
+    deer.KIND: Method(
+        summary="a small diffusion model that fills a draft in one step, on the host",
+        open=_open_block_diffusion,
+    ),
     "draft": Method(
         summary="a small model on the host, given by --draft-model", open=_open_draft_model
+    ),
+    ppd.KIND: Method(
+        summary="prompt tokens in the pass, which guess the tokens after the next",
+        open=_open_prompt_decoding,
+    ),
+    sdsat.KIND: Method(
+        summary="adaptive tokens of a model that was tuned for them: guess in one pass, verify in "
+        "the next",
+        open=_open_adaptive_tokens,
     ),
 }
 """Methods by name; :data:`NONE` and :data:`AUTO` are not among them."""

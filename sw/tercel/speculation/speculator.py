@@ -101,7 +101,8 @@ class Speculator:
         nodes = range(root, len(waiting) + len(tree))
         ask = self._needs.extend(sampler.ask(tuple(nodes)), nodes, device.limits)
         result = device.run_pass(
-            [*waiting, *(0 if token == PROBE else token for token in tree.tokens)],
+            [*waiting, *(None if token == PROBE else token for token in tree.tokens)],
+            embedding_rows={root + 1 + node: row for node, row in tree.rows.items()} or None,
             parents=[*range(-1, root), *(root + 1 + parent for parent in tree.parents)],
             ask=ask,
         )

@@ -18,7 +18,10 @@ from tercel.speculation.drafters.block_model import BlockModel
 from tercel.speculation.drafters.drawn_tokens import draw_tokens
 from tercel.speculation.drafters.shared_noise import rank_candidates, round_seed
 
-__all__ = ["BlockDiffusion"]
+__all__ = ["KIND", "BlockDiffusion"]
+
+KIND = "deer"
+"""Kind of the drafter's file."""
 
 TOKENS = 64
 """Most tokens of a distribution, the likeliest ones."""
