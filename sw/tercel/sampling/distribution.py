@@ -45,10 +45,10 @@ class Distribution:
 
     def excess(self, other: "Distribution", scale: float = 1) -> npt.NDArray[np.float64]:
         """``[m]`` ``max(scale p - q, 0)`` of each token of :attr:`ids`, for ``other``'s ``q``."""
-        order = np.argsort(other.ids)
-        places = np.searchsorted(other.ids, self.ids, sorter=order)
-        places = order[np.minimum(places, len(order) - 1)]
-        q = np.where(other.ids[places] == self.ids, other.probabilities[places], 0)
+        size = max(self.ids.max(), other.ids.max()) + 1
+        dense = np.zeros(size, other.probabilities.dtype)
+        dense[other.ids] = other.probabilities
+        q = dense[self.ids]
         return np.maximum(scale * self.probabilities - q, 0)
 
     def residual(self, other: "Distribution", scale: float = 1) -> "Distribution | None":

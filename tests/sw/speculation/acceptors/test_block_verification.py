@@ -44,6 +44,13 @@ def test_the_law_of_three_tokens():
     assert law == plain_law(coin, tokens=3)
 
 
+def test_the_residual_is_that_of_the_weighted_model():
+    """After an unlikely first token the weighted model exceeds the draft in token 1 alone."""
+    p, q = exact(4, 6, 3, 3), exact(13, 1, 1, 1)
+    law = emitted_law(BlockVerification(), lambda text: p, drawn_chain(2, lambda text: q), tokens=2)
+    assert law == plain_law(lambda text: p, tokens=2)
+
+
 def test_a_block_emits_more_than_token_wise_rejection():
     for length in (1, 2, 3):
         block, token_wise = (
