@@ -10,12 +10,13 @@ import typer
 
 from tercel.cli.options import ModelArgument
 from tercel.cli.units import format_bytes
-from tercel.files import check_output
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, find_model
 from tercel.speculation.acceptors import judge as judge_head
-from tercel.speculation.drafter_file import drafter_path, save_drafter
+from tercel.speculation.drafter_file import save_drafter
 from tercel.speculation.drafters.ngram import KIND, ORDER
+from tercel_quant.train_drafter.head_commands import blockwise, hydra, medusa
+from tercel_quant.train_drafter.output_option import OutputOption, destination
 
 __all__ = ["train_drafter"]
 
@@ -26,27 +27,15 @@ train_drafter = typer.Typer(
     help="Train a drafter of speculative decoding for a model.",
 )
 
-OutputOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="The file to write; by default MODEL.KIND.drafter beside the image.",
-        show_default=False,
-    ),
-]
-
 
 @train_drafter.callback()
 def _kinds() -> None:
     """A callback, so that the kind is an argument however many there are."""
 
 
-def _destination(image: Image, kind: str, output: Path | None, inputs: list[Path]) -> Path:
-    """The file to write, checked before the work begins."""
-    path = drafter_path(image.path, kind) if output is None else output
-    check_output(path, inputs=[image.path, *inputs])
-    return path
+train_drafter.command()(hydra)
+train_drafter.command()(medusa)
+train_drafter.command()(blockwise)
 
 
 @train_drafter.command()
@@ -70,7 +59,7 @@ def ngram(
 
     config = NgramConfig(order=order, bytes=int(size * 1e6))
     image = Image.open(find_model(model))
-    path = _destination(image, KIND, output, text)
+    path = destination(image, KIND, output, text)
     tokens = text_tokens(text, image)
     typer.echo(f"{len(tokens)} tokens", err=True)
     store = build_store(tokens, vocab_size=image.config.vocab_size, config=config)
@@ -112,7 +101,7 @@ def judge(
 
     config = JudgeConfig(places=places, harm=harm, seed=seed)
     image = Image.open(find_model(model))
-    path = _destination(image, judge_head.KIND, output, text)
+    path = destination(image, judge_head.KIND, output, text)
     tokens = text_tokens(text, image)
     pieces = choose_windows(tokens, windows=windows, length=length, seed=seed)
     trained = train_judge(judge_examples(FrozenModel(ImageWeights(image)), pieces, config), config)

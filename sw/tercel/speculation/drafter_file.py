@@ -82,7 +82,16 @@ def save_drafter(
         "settings": json.dumps(settings, sort_keys=True),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    write_whole(path, save(arrays, metadata))
+    write_whole(path, _sorted_header(save(arrays, metadata)))
+
+
+def _sorted_header(content: bytes) -> bytes:
+    """Sort the header's entries, whose order differs from run to run, so that equal drafters have
+    equal files."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"))
+    header += " " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header.encode() + content[end:]
 
 
 def load_drafter(path: Path, *, kind: str, image: Image) -> DrafterFile:

@@ -14,8 +14,11 @@ from tercel.speculation.controller import FixedSize
 from tercel.speculation.drafter import Drafter
 from tercel.speculation.drafter_file import DrafterFile, drafter_path, load_drafter
 from tercel.speculation.drafters import deer, ppd, sdsat
+from tercel.speculation.drafters.blockwise import BlockwiseDrafter
 from tercel.speculation.drafters.deer import BlockDiffusion
 from tercel.speculation.drafters.draft_model import DraftModel
+from tercel.speculation.drafters.hydra import HydraDrafter
+from tercel.speculation.drafters.medusa import MedusaDrafter
 from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.drafters.ppd import PromptDecoding
 from tercel.speculation.drafters.sdsat import AdaptiveTokens
@@ -96,6 +99,18 @@ METHODS: dict[str, Method] = {
     deer.KIND: Method(
         summary="a small diffusion model that fills a draft in one step, on the host",
         open=_open_block_diffusion,
+    ),
+    "hydra": Method(
+        summary="a trained recurrent head on the hidden state",
+        open=lambda sources: HydraDrafter.open(sources.image, sources.device),
+    ),
+    "medusa": Method(
+        summary="trained Medusa heads on the hidden state, a static tree",
+        open=lambda sources: MedusaDrafter.open(sources.image, sources.device),
+    ),
+    "blockwise": Method(
+        summary="trained heads of blockwise parallel decoding, a chain",
+        open=lambda sources: BlockwiseDrafter.open(sources.image, sources.device),
     ),
     "draft": Method(
         summary="a small model on the host, given by --draft-model", open=_open_draft_model

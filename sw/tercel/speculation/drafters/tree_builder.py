@@ -15,7 +15,11 @@ Successor = tuple[int, float, S]
 
 
 def grow_tree(
-    root: S, expand: Callable[[S, int], Iterable[Successor[S]]], budget: DraftBudget
+    root: S,
+    expand: Callable[[S, int], Iterable[Successor[S]]],
+    budget: DraftBudget,
+    *,
+    least: float = 0.0,
 ) -> DraftTree:
     """Grow the tree of the nodes with the highest estimates.
 
@@ -31,6 +35,9 @@ def grow_tree(
         each token once. Read as far as it is needed, once for a node, and only if its children
         may be added.
     budget
+    least
+        Smallest estimate of a node that is expanded, for a drafter whose expansions take a time
+        that improbable nodes are not worth.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def grow_tree(
         if len(tokens) == budget.nodes:
             break
         push(parent, 1.0 if parent == ROOT else estimates[parent], siblings)
-        if depth < budget.depth:
+        if depth < budget.depth and estimates[node] >= least:
             push(node, estimates[node], iter(expand(state, depth)))
     return _depth_first(tokens, estimates, children)
 
