@@ -35,6 +35,23 @@ def test_the_presets_play_the_layouts_of_their_name(preset):
     assert TLMM[preset].layout == LAYOUTS[preset]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"nodes": 64},
+        {"block_rows": 65536},
+        {"generators": 13},
+        {"max_columns": 132104},
+        {"tables": 1024},
+        {"tables": 1, "generators": 1, "nodes": 1, "block_rows": 1, "max_columns": 1},
+    ],
+    ids=str,
+)
+def test_the_last_values_within_the_rules_are_taken(fields):
+    config = TlmmConfig(**fields)
+    assert config.chunks(config.max_columns) == config.layout.chunks(config.max_columns)
+
+
 def test_a_matrix_too_wide_is_refused():
     with pytest.raises(ValueError, match=r"^columns must be in 1\.\.256, not 257$"):
         TLMM["tiny"].chunks(257)

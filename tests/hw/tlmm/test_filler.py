@@ -1,3 +1,5 @@
+import pytest
+
 from tercel_hw.tlmm import TableFiller
 from tercel_hw.tlmm.config import TLMM
 from tercel_sim.testbench import put_all, run
@@ -47,6 +49,12 @@ def test_groups_are_dealt_round_robin_from_each_chunk_on():
         cycles = range(transfer + 2, transfer + 2 + TINY.entries)
         assert {(cycle, bank, table) for cycle in cycles} <= set(writes)
     assert len(writes) == len(taken) * TINY.entries
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3)])
+def test_every_block_takes_its_groups(rows, blocks):
+    taken, _, _ = fill(rows=rows, chunks=1, codes=1, cycles=90)
+    assert len(taken) == blocks
 
 
 def test_a_full_bank_waits():

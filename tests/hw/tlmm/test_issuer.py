@@ -44,6 +44,17 @@ def test_blocks_of_chunks_of_rows_one_a_cycle():
     assert releases == [(9, 1), (17, 2), (20, 1), (23, 2)]
 
 
+@pytest.mark.parametrize("rows", [7, 8, 9, 16, 17, 24])
+def test_the_last_block_ends_with_the_rows(rows):
+    tags, _ = issue(rows, 2, 2 * rows + 20)
+    assert [tag[1:] for tag in tags] == [
+        (row, chunk == 0, chunk == 1, start + row == rows - 1)
+        for start in range(0, rows, 8)
+        for chunk in (0, 1)
+        for row in range(min(8, rows - start))
+    ]
+
+
 @pytest.mark.parametrize(("rows", "starts"), [(1, [2, 5, 8]), (2, [2, 5, 8]), (3, [2, 5, 8])])
 def test_the_chunks_of_few_rows_are_three_cycles_apart(rows, starts):
     tags, _ = issue(rows, 3, 20)
