@@ -122,6 +122,21 @@ class NgramStore:
         found = self._places(keys[:1:-1]) if len(keys) > 2 else []
         return self._join(found, last) if found else last
 
+    def successors(self, context: Sequence[int], most: int) -> list[tuple[int, float]]:
+        """The likeliest stored successors of one context, newest token first, without backoff.
+
+        Ids and probabilities, likeliest first; none if the context is not stored.
+        """
+        key = EMPTY_KEY
+        for token in context:
+            key = extend_key(key, token)
+        for place in self._places([key]):
+            start, end = self.starts[place : place + 2].tolist()
+            part = slice(start, min(end, start + most))
+            probabilities = np.exp(LEVELS.take(self.levels[part]))
+            return list(zip(self.ids[part].tolist(), probabilities.tolist(), strict=True))
+        return []
+
     def _last_token(self, keys: list[int]) -> Candidates:
         """Candidates of the empty context and one of one token; kept, as few are frequent."""
         found = self._last_tokens.get(keys[-1])

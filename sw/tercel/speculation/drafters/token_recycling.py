@@ -72,9 +72,9 @@ class TokenRecycling(Drafter):
         return grow_tree(self._root, expand, budget)
 
     def observe(self, round: Round) -> None:
-        before, root = self._root, self._root
+        before = root = self._root
         for token in round.tokens:
-            if (following := self._following.get(before)) is not None:
+            if before is not None and (following := self._following.get(before)) is not None:
                 for rank, candidate in enumerate(following):
                     self._rates.add(rank, candidate == token)
             before = token

@@ -58,11 +58,12 @@ class Union(Drafter):
 
     @classmethod
     def open(cls, image: Image, device: Device) -> "Union":
-        """Suffixes, recycled tokens, and the n-gram store if there is one beside the image."""
-        parts: list[Drafter] = [SuffixDrafter(), TokenRecycling()]
-        if drafter_path(image.path, KIND).exists():
-            parts.append(NgramDrafter.open(image, device))
-        return cls(parts)
+        """Suffixes, and the n-gram store beside the image, or recycled tokens if there is none."""
+        # With a store, recycled tokens gained nothing.
+        stored = drafter_path(image.path, KIND).exists()
+        return cls(
+            [SuffixDrafter(), NgramDrafter.open(image, device) if stored else TokenRecycling()]
+        )
 
     @property
     def failures(self) -> tuple[int, ...]:

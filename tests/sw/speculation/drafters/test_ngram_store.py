@@ -94,6 +94,13 @@ def test_it_equals_a_dictionary(table, context):
         assert found.rest == pytest.approx(exp(-backoff / 16))
 
 
+def test_successors_are_those_of_one_context():
+    store = make_store(TABLE)
+    assert store.successors((5,), 9) == [(6, exp(-8 / 16)), (7, exp(-20 / 16))]
+    assert store.successors((5,), 1) == [(6, exp(-8 / 16))]
+    assert store.successors((6, 5, 1), 9) == []
+
+
 def test_keys_of_arrays_are_those_of_tokens():
     contexts = np.random.default_rng(0).integers(0, 130_000, (500, 3))
     keys = np.full(500, EMPTY_KEY, np.uint32)
