@@ -90,12 +90,12 @@ class Stopwatch:
         function: Callable = getattr(owner, method)
 
         def timed(*arguments, **named):
-            before, start = sum(self.times.values()), time.perf_counter()
+            before, start = sum(self.times.values()), time.thread_time()
             try:
                 return function(*arguments, **named)
             finally:
                 inside = sum(self.times.values()) - before
-                self.times[part] += 1e6 * (time.perf_counter() - start) - inside
+                self.times[part] += 1e6 * (time.thread_time() - start) - inside
 
         setattr(owner, method, timed)
 
@@ -168,9 +168,9 @@ def measure(name: str, nodes: int, repeats: int) -> dict[str, float]:
             if label == "top-k 40":
                 for part, duration in watch.times.items():
                     found[part].append(duration)
-            start = time.perf_counter()
+            start = time.thread_time()
             sampler.choose(result, node=nodes - 1, position=device.length + repeat)
-            found[f"draw, {label}"].append(1e6 * (time.perf_counter() - start))
+            found[f"draw, {label}"].append(1e6 * (time.thread_time() - start))
             watch.times.clear()
             device.commit(moved if repeat % 2 else [0])
             if repeat % 2:

@@ -1,9 +1,6 @@
 """The driver of the accelerator."""
 
 import math
-import weakref
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
@@ -96,9 +93,8 @@ class AcceleratorDevice(Device):
         """True if the accelerator can be started: false after a failed pass until a reset."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
-        self._logits: Callable[[], NodeLogits | None] = lambda: None
-        """The logits of the last pass, if its result is still held; they are in the memory that
-        the next pass writes."""
+        self._logits = NodeLogits((), partial(self._read_logits, count=0, scale=np.empty(0)))
+        """The logits of the last pass, in memory that the next one writes."""
         self._check_bases()
         self._identify()
         self._prepare()
@@ -122,13 +118,12 @@ class AcceleratorDevice(Device):
         self._memory.move(self._length, path)
 
     def _run(self, request: Request, rows: Float32) -> PassResult:
-        if (unread := self._logits()) is not None:
-            unread.load()
+        self._logits.expire()
         if len(rows):
             self._memory.write_rows(rows)
         self._play(self._builder.build(request))
         seconds = self._read_long("CYCLES") / self._board.clock_hz
-        return replace(self._answer(request), seconds=seconds)
+        return self._answer(request, seconds)
 
     def _check_bases(self) -> None:
         """Check that the address bits of the ports reach the end of the memory."""
@@ -209,7 +204,7 @@ class AcceleratorDevice(Device):
             f"{failure} and was reset; the cache is as before the pass, so it may be run again"
         )
 
-    def _answer(self, request: Request) -> PassResult:
+    def _answer(self, request: Request, seconds: float) -> PassResult:
         ask, where = request.ask, self._map
         hidden = {
             node: self._memory.read_lane(where.hidden, node, self.config.hidden_size).view(
@@ -218,24 +213,23 @@ class AcceleratorDevice(Device):
             for node in ask.hidden
         }
         if not request.head_rows:
-            return PassResult(hidden=hidden)
+            return PassResult(hidden=hidden, seconds=seconds)
         lines = self._memory.read_lines(where.summary, summary_lines(request))
         summary = read_summary(lines, request)
-        logits = NodeLogits(
-            ask.logits, partial(self._read_logits, request.head_rows, summary.scale)
-        )
-        self._logits = weakref.ref(logits)
+        read = partial(self._read_logits, count=request.head_rows, scale=summary.scale)
+        self._logits = NodeLogits(ask.logits, read)
         return PassResult(
             argmax=summary.argmax,
             top_ids=summary.top_ids,
             top_logits=summary.top_logits,
             logsumexp=summary.logsumexp,
-            logits=logits,
+            logits=self._logits,
             hidden=hidden,
+            seconds=seconds,
         )
 
     def _read_logits(
-        self, count: int, scale: Float32, node: int, rows: npt.NDArray[np.integer] | None
+        self, node: int, rows: npt.NDArray[np.integer] | None, *, count: int, scale: Float32
     ) -> Float32:
         """A node's logits of the first ``count`` rows, or of some."""
         lines = self._memory.read_lane(self._map.logits, node, count if rows is None else rows)

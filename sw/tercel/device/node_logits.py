@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tercel.errors import TercelError
 from tercel.numerics.float32 import Float32
 
 __all__ = ["NodeLogits"]
@@ -14,6 +15,11 @@ Rows = npt.NDArray[np.integer]
 
 class NodeLogits(Mapping[int, Float32]):
     """Logits ``[rows]`` by node. Those that nobody uses are never read.
+
+    Raises
+    ------
+    TercelError
+        If logits are read too late, after :meth:`expire`.
 
     Parameters
     ----------
@@ -27,11 +33,13 @@ class NodeLogits(Mapping[int, Float32]):
         self._nodes = tuple(dict.fromkeys(nodes))
         self._read = read
         self._known: dict[int, Float32] = {}
+        self._expired = False
 
     def __getitem__(self, node: int) -> Float32:
         if node not in self._known:
             if node not in self._nodes:
                 raise KeyError(node)
+            self._check_age()
             self._known[node] = self._read(node, None)
         return self._known[node]
 
@@ -45,9 +53,16 @@ class NodeLogits(Mapping[int, Float32]):
         """A node's logits of some rows; only these are read."""
         if node in self._known or node not in self._nodes:
             return self[node][rows]
+        self._check_age()
         return self._read(node, rows)
 
-    def load(self) -> None:
-        """Read all logits now, before the device forgets them."""
-        for node in self._nodes:
-            self[node]
+    def expire(self) -> None:
+        """Refuse further reading; what has been read stays."""
+        self._expired = True
+
+    def _check_age(self) -> None:
+        if self._expired:
+            raise TercelError(
+                "the device's next pass has replaced these logits; read them before it, all of "
+                "them with dict(result.logits)"
+            )

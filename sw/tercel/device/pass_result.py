@@ -64,8 +64,8 @@ class PassResult:
     logsumexp: npt.NDArray[np.float64] | None = None
     """``[N]`` natural logarithm of the sum of exponentials over the head's rows."""
     logits: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Logits ``[rows]`` by node. Devices read them when they are used, at the latest when the
-    device's next pass begins, unless the result is dropped before."""
+    """Logits ``[rows]`` by node. An accelerator reads them when they are used, which must be before
+    its next pass; ``dict(result.logits)`` keeps them."""
     hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     """Residual stream ``[hidden_size]`` before the final norm, by node."""
     counters: Counters = Counters()

@@ -25,4 +25,7 @@ def interleave(ports: Sequence[Bytes]) -> Bytes:
 
 def deinterleave(words: Bytes, ports: int) -> list[Bytes]:
     """Views of each port's part, ``[count, port_bytes]``, of words ``[count, word bytes]``."""
-    return np.split(words, ports, axis=-1)
+    width, rest = divmod(words.shape[-1], ports)
+    if rest:
+        raise ValueError(f"words of {words.shape[-1]} bytes cannot be split over {ports} ports")
+    return [words[..., first : first + width] for first in range(0, ports * width, width)]

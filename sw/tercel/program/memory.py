@@ -90,7 +90,7 @@ class StripedMemory(Memory):
             )
         self._check(word, len(content))
         for port, part in zip(self._ports, deinterleave(content, len(self._ports)), strict=True):
-            port[word : word + len(part)] = part
+            _whole(port[word : word + len(part)])[:] = _whole(part)
 
     def write_port(self, port: int, word: int, content: Bytes) -> None:
         part = content.reshape(-1, self._ports[port].shape[1])

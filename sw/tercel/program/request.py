@@ -62,7 +62,7 @@ class Request:
         """Nodes whose initial residual stream the host gives."""
         return [node for node, token in enumerate(self.tokens) if token is None]
 
-    @property
+    @cached_property
     def head_rows(self) -> int:
         """Rows of the head to run; 0 skips the head."""
         if not self.ask.needs_head:

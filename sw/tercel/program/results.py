@@ -49,9 +49,9 @@ def read_summary(lines: Lines, request: Request) -> Summary:
         total = high.astype(np.uint64) << np.uint64(32) | low
         logsumexp = ExponentialSum(octave=octave.view(np.int32), total=total).log()
         ranks = rest[3:].reshape(_ranks(request), 2, request.nodes)
-        top_ids = np.ascontiguousarray(ranks[:, 0].T).view(np.int32)
-        unscaled = np.ascontiguousarray(ranks[:, 1].T).view(np.float32)
-        top_logits = numerics.logits(unscaled, scale)
+        ids, unscaled = np.ascontiguousarray(ranks.transpose(1, 2, 0))
+        top_ids = ids.view(np.int32)
+        top_logits = numerics.logits(unscaled.view(np.float32), scale)
     return Summary(
         scale=scale, argmax=argmax, top_ids=top_ids, top_logits=top_logits, logsumexp=logsumexp
     )

@@ -135,9 +135,9 @@ class Sampler:
             margin = MARGIN * (1 + abs(height) + abs(seen.border_score))
             least = height - seen.border_score - margin
             loud = louder_than(seed, position, self._rows, least)
-            loud = loud[~np.isin(loud, seen.ids)]
+            found = result.logits_at(node, loud) if len(loud) else seen.logits[:0]
+            loud, found = loud[found <= seen.border], found[found <= seen.border]
             if len(loud):
-                found = result.logits_at(node, loud)
                 scores = scaled(found, float(seen.logits[0]), self._config.temperature)
                 risen = scores + gumbel(seed, position, loud)
                 over = risen >= height

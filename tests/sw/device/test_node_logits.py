@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tercel.device.node_logits import NodeLogits
+from tercel.errors import TercelError
 
 
 @pytest.fixture
@@ -29,8 +30,17 @@ def test_only_what_is_used_is_read_and_only_once(logits, reads):
     assert logits[2].tolist() == logits[2].tolist() == [10, 11, 12, 13, 14]
     assert logits.at(2, np.array([3])).tolist() == [13]
     assert reads == [(0, False), (2, True)]
-    logits.load()
-    assert reads == [(0, False), (2, True), (0, True)]
+
+
+def test_logits_that_were_read_outlive_the_others(logits, reads):
+    kept = logits[2]
+    logits.expire()
+    assert logits[2] is kept
+    assert logits.at(2, np.array([1])).tolist() == [11]
+    for use in (lambda: logits[0], lambda: logits.at(0, np.array([1])), lambda: dict(logits)):
+        with pytest.raises(TercelError, match="the device's next pass has replaced these logits"):
+            use()
+    assert reads == [(2, True)]
 
 
 def test_other_nodes_have_none(logits, reads):

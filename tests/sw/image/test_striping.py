@@ -36,5 +36,5 @@ def test_words_of_more_axes_lie_on_their_ports():
 
 
 def test_words_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match="equal division"):
+    with pytest.raises(ValueError, match="words of 8 bytes cannot be split over 3 ports"):
         deinterleave(np.zeros((3, 8), np.uint8), 3)

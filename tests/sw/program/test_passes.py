@@ -9,6 +9,7 @@ import pytest
 from tercel.device import Ask
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
 
 TOKENS = [5, 17, 3, 88, 41, 2, 60, 9, 33, 71, 12, 80]
 TREE = [-1, 0, 0, 1, 1, 2, 4]
@@ -162,17 +163,21 @@ def test_rows_beside_tokens(devices, given):
     assert all(np.array_equal(result.hidden[node], expected.hidden[node]) for node in range(7))
 
 
-def test_logits_are_kept_for_a_result_that_outlives_its_pass(devices):
-    mine, golden = devices()
-    for device in (mine, golden):
+def test_logits_are_read_before_the_next_pass(devices):
+    pair = devices()
+    for device in pair:
         device.prefill(TOKENS)
-    first, expected = (device.run_pass([3, 4], ask=Ask(logits=(0, 1))) for device in (mine, golden))
+    ask = Ask(logits=(0, 1))
+    mine, golden = (device.run_pass([3, 4], ask=ask) for device in pair)
     rows = np.array([5, 0, 40])
-    assert np.array_equal(first.logits_at(1, rows), expected.logits[1][rows])
-    second = mine.run_pass([7, 9], ask=Ask(logits=(1,)))
-    assert np.array_equal(first.logits[0], expected.logits[0])
-    assert np.array_equal(first.logits_at(1, rows), expected.logits[1][rows])
-    assert np.array_equal(second.logits[1], golden.run_pass([7, 9], ask=Ask(logits=(1,))).logits[1])
+    assert np.array_equal(mine.logits_at(1, rows), golden.logits[1][rows])
+    assert np.array_equal(mine.logits[0], golden.logits[0])
+    pair[0].commit([0])
+    assert np.array_equal(mine.logits_at(1, rows), golden.logits_at(1, rows))
+    pair[0].run_pass([7], ask=Ask(argmax=False))
+    assert np.array_equal(mine.logits[0], golden.logits[0])
+    with pytest.raises(TercelError, match="next pass has replaced these logits; read them before"):
+        mine.logits_at(1, rows)
 
 
 def test_a_full_cache(devices):
