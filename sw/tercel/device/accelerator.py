@@ -93,7 +93,9 @@ class AcceleratorDevice(Device):
         """True if the accelerator can be started: false after a failed pass until a reset."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
-        self._logits = NodeLogits((), partial(self._read_logits, count=0, scale=np.empty(0)))
+        self._logits = NodeLogits(
+            (), partial(self._read_logits, count=0, scale=np.empty(0, np.float32))
+        )
         """The logits of the last pass, in memory that the next one writes."""
         self._check_bases()
         self._identify()
