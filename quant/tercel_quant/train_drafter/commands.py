@@ -17,6 +17,7 @@ from tercel.speculation.drafter_file import save_drafter
 from tercel.speculation.drafters.ngram import KIND, ORDER
 from tercel_quant.train_drafter.head_commands import blockwise, hydra, medusa
 from tercel_quant.train_drafter.output_option import OutputOption, destination
+from tercel_quant.train_drafter.prompt_commands import deer, ppd
 
 __all__ = ["train_drafter"]
 
@@ -36,6 +37,8 @@ def _kinds() -> None:
 train_drafter.command()(hydra)
 train_drafter.command()(medusa)
 train_drafter.command()(blockwise)
+train_drafter.command()(ppd)
+train_drafter.command()(deer)
 
 
 @train_drafter.command()

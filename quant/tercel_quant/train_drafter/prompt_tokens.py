@@ -31,10 +31,10 @@ class PromptTokenConfig:
 
     tokens: int = 3
     """Prompt tokens, m."""
-    steps: int = 1000
-    windows: int = 2
+    steps: int = 400
+    windows: int = 1
     """Windows of text of a step."""
-    places: int = 64
+    places: int = 96
     """Positions of a window that have prompt tokens behind them."""
     learning_rate: float = 0.08
     """Rate of Adam, as a fraction of the typical magnitude of an embedding; falls linearly to 0."""

@@ -15,7 +15,7 @@ from tercel_quant.train_drafter.prompt_tokens import (
 from tercel_quant.weights import ImageWeights
 
 TINY = dataclasses.replace(PRESETS["tiny"], context=64)
-CONFIG = PromptTokenConfig(steps=12, places=8, learning_rate=0.3)
+CONFIG = PromptTokenConfig(steps=12, windows=2, places=8, learning_rate=0.3)
 
 
 @pytest.fixture(scope="module")
