@@ -114,7 +114,7 @@ def medusa(
     batch_size: BatchOption = 384,
     levels: LevelsOption = 4,
     rows: RowsOption = 2048,
-    candidates: CandidatesOption = 128,
+    candidates: CandidatesOption = 64,
     sees_root: RootOption = True,
     seed: SeedOption = 0,
 ) -> None:
@@ -152,7 +152,7 @@ def blockwise(
     batch_size: BatchOption = 384,
     levels: LevelsOption = 4,
     rows: RowsOption = 2048,
-    candidates: CandidatesOption = 128,
+    candidates: CandidatesOption = 64,
     inner: Annotated[int, typer.Option(help="Width of the inner layer of all heads.")] = 512,
     sees_root: RootOption = True,
     seed: SeedOption = 0,
