@@ -131,7 +131,8 @@ class Sampler:
         height = float(heights[first])
         doubtful = np.flatnonzero(~seen.kept & ~seen.cut & (heights >= height))
         ids, logits, rivals = seen.ids[doubtful], seen.logits[doubtful], heights[doubtful]
-        if not seen.cuts_unseen:
+        # A score of minus infinity is lifted by no noise.
+        if not seen.cuts_unseen and seen.border_score > -np.inf:
             margin = MARGIN * (1 + abs(height) + abs(seen.border_score))
             least = height - seen.border_score - margin
             loud = louder_than(seed, position, self._rows, least)

@@ -50,7 +50,11 @@ def requests(draw, config, nodes=8):
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+    deadline=None,
+)
 @given(data=st.data())
 def test_programs_equal_the_encoders_in_any_order(image, programs, data):
     builder, encoder = programs

@@ -1,7 +1,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from tercel.errors import TercelError
 from tercel.program import StripedMemory
@@ -89,6 +89,7 @@ def places(draw, port_bytes, ports, words, size):
     return range(start, start + count * step, step)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_pieces_are_read_as_if_memory_were_flat(data):
     port_bytes, count = data.draw(st.sampled_from([(4, 3), (8, 1), (8, 2), (16, 4)]))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tercel import numerics
@@ -106,11 +106,18 @@ def answers(draw):
     return Answer(unscaled, spread / 100)
 
 
+@settings(deadline=None)
 @given(
     answer=answers(),
     filters=FILTERS,
     position=st.integers(0, 10**6),
     top_k=st.sampled_from([1, 2, 7, 64]),
+)
+@example(
+    answer=Answer(np.arange(20.0)),
+    filters={"temperature": 5e-324, "top_p": 1.0, "min_p": 0.0, "seed": 0},
+    position=0,
+    top_k=2,
 )
 @example(
     answer=Answer(np.zeros(100)), filters={"temperature": 1.0, "top_p": 0.5}, position=1, top_k=64
@@ -119,6 +126,7 @@ def test_every_draw_is_the_definitions(answer, filters, position, top_k):
     check(answer, SamplingConfig(**filters), [position, position + 1], top_k)
 
 
+@settings(deadline=None)
 @given(answer=answers(), filters=FILTERS, top_k=st.integers(8, 400))
 def test_a_top_k_that_the_device_cannot_sort(answer, filters, top_k):
     config = SamplingConfig(**filters, top_k=top_k)

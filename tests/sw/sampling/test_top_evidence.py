@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel import numerics
@@ -35,6 +35,7 @@ def evidence(unscaled, scale, k, **config):
     )
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     rows=st.sampled_from([20, 500, 5000]),
