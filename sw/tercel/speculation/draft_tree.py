@@ -81,6 +81,11 @@ class DraftTree:
         return len(self.tokens)
 
     @property
+    def drafted(self) -> int:
+        """Number of drafted tokens: all nodes but the probes."""
+        return len(self.tokens) - len(self.rows)
+
+    @property
     def depths(self) -> list[int]:
         """Depth of each node; children of the root have depth 1."""
         depths: list[int] = []

@@ -13,9 +13,9 @@ class SpeculationStatistics:
 
     rounds: int = 0
     drafts: int = 0
-    """Rounds with a tree."""
+    """Rounds with drafted tokens."""
     drafted: int = 0
-    """Nodes of all trees."""
+    """Tokens of all trees, without probes."""
     accepted: tuple[int, ...] = ()
     """Rounds in which the node at depth 1, 2, ... was accepted."""
     bonus: int = 0
@@ -41,8 +41,8 @@ class SpeculationStatistics:
         return replace(
             self,
             rounds=self.rounds + 1,
-            drafts=self.drafts + (len(tree) > 0),
-            drafted=self.drafted + len(tree),
+            drafts=self.drafts + (tree.drafted > 0),
+            drafted=self.drafted + tree.drafted,
             accepted=tuple(count + (index < len(path)) for index, count in enumerate(before)),
             bonus=self.bonus + leaf,
             emitted=self.emitted + len(round.tokens),

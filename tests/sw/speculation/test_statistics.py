@@ -1,6 +1,7 @@
+import numpy as np
 from rounds import TREE, make_round
 
-from tercel.speculation import SpeculationStatistics
+from tercel.speculation import PROBE, ROOT, DraftTree, SpeculationStatistics
 
 
 def test_statistics_add_up():
@@ -30,3 +31,12 @@ def test_statistics_add_up():
     assert values["ms_per_verify"] == 1000
     assert values["ms_per_accept"] == 500
     assert values["accepted"] == [2, 1]
+
+
+def test_probes_are_no_drafted_tokens():
+    rows = {node: np.zeros(4, np.float32) for node in (1, 2)}
+    mixed = DraftTree(tokens=(5, PROBE, PROBE), parents=(ROOT, ROOT, 0), rows=rows)
+    alone = DraftTree(tokens=(PROBE, PROBE), parents=(ROOT, 0), rows={0: rows[1], 1: rows[2]})
+    found = SpeculationStatistics().add(make_round((0,), (5, 9), tree=mixed), 0.0)
+    found = found.add(make_round((), (9,), tree=alone), 0.0)
+    assert (found.drafts, found.drafted, found.accepted, found.bonus) == (1, 1, (1,), 1)
