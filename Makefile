@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small clean
+.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,10 @@ train-small: setup ## train the shipped model from nothing; about an hour on 2 c
 	$(BIN)/python -m tercel_quant.recipe --corpus build/corpus --output $(SMALL)
 	$(BIN)/tercel quantize $(SMALL)/ternary.safetensors -o $(SMALL)/small.tercel --name small
 	$(BIN)/tercel eval $(SMALL)/small.tercel --text build/corpus/val.txt --context 1024
+
+train-store: setup ## count the shipped n-gram store from the corpus; some ten minutes of a core
+	$(BIN)/python -m tercel_quant.corpus --output build/corpus
+	$(BIN)/tercel train-drafter ngram small --text build/corpus/train.txt -o $(SMALL)/small.ngram.drafter
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist

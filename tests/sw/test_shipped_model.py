@@ -16,6 +16,10 @@ from tercel.runtime import (
     TextTokenizer,
     find_model,
 )
+from tercel.sampling import SamplingConfig
+from tercel.speculation import DraftBudget, DraftState
+from tercel.speculation.drafter_file import drafter_path
+from tercel.speculation.drafters.ngram import NgramDrafter
 
 GOLDEN = (
     " of the United States.\n\nThe United States has been informed by the United States and the "
@@ -66,3 +70,15 @@ def test_the_command_line_runs_it_by_default():
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["text"]
     assert GOLDEN.startswith(last["text"])
+
+
+def test_its_store_of_ngrams_is_there_and_knows_its_text(image):
+    """The golden text is greedy; the store was counted from the corpus of the model."""
+    path = drafter_path(image.path, "ngram")
+    assert path.stat().st_size <= 8 << 20
+    text = TextTokenizer.of_image(image).encode(PROMPT + GOLDEN)
+    drafter, right = NgramDrafter.open(image, EmulatorDevice(image, nodes=1, context=8)), 0
+    for end in range(8, len(text) - 1):
+        state = DraftState(tokens=text[:end], position=end - 1, sampling=SamplingConfig())
+        right += text[end] in drafter.propose(state, DraftBudget(nodes=3, depth=1)).tokens
+    assert right / (len(text) - 9) > 0.5

@@ -54,7 +54,7 @@ def ngram(
     model: ModelArgument = DEFAULT_MODEL,
     output: OutputOption = None,
     order: Annotated[int, typer.Option(help="Most tokens of a context.")] = ORDER,
-    size: Annotated[float, typer.Option(help="Most megabytes of the store.", metavar="MB")] = 8.0,
+    size: Annotated[float, typer.Option(help="Most megabytes of the store.", metavar="MB")] = 4.0,
 ) -> None:
     """Count the n-grams of a text, for the drafters `ngram` and `aded`."""
     from tercel_quant.train_drafter.ngram import NgramConfig, build_store

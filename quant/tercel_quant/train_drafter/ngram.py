@@ -32,7 +32,7 @@ class NgramConfig:
     """Most successors of a context."""
     least_count: int = 2
     """Occurrences that a context needs, and that each of its successors needs."""
-    bytes: int = 8_000_000
+    bytes: int = 4_000_000
     """Most bytes of the store; the rarest contexts are left out."""
 
     def __post_init__(self):
