@@ -132,6 +132,9 @@ class Acceptor(abc.ABC):
     reads_proposals: bool = False
     """True if the rule depends on how children were drawn: a tree must then not be pruned, since
     a choice among drawn tokens changes their distribution."""
+    needs_predictions: bool = False
+    """True if the rule chooses between model and drafter: the drafter is then asked in every round,
+    also where there is no room for a draft."""
     first_state: object = None
     """State of a new text."""
 

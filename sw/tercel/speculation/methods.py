@@ -21,6 +21,7 @@ from tercel.speculation.drafters.hydra import HydraDrafter
 from tercel.speculation.drafters.medusa import MedusaDrafter
 from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.drafters.ppd import PromptDecoding
+from tercel.speculation.drafters.safety_expert import SafetyExpert
 from tercel.speculation.drafters.sdsat import AdaptiveTokens
 from tercel.speculation.drafters.self_speculation import SelfSpeculation
 from tercel.speculation.speculator import Speculator
@@ -60,13 +61,14 @@ class Method:
     """
 
 
-def _open_draft_model(sources: DraftSources) -> Drafter:
+def _small_model(sources: DraftSources, method: str) -> Image:
+    """The image of --draft-model."""
     if sources.draft_model is None:
         raise TercelError(
-            "the method 'draft' needs a small model with the same vocabulary; "
+            f"the method {method!r} needs a small model with the same vocabulary; "
             "name its image with --draft-model"
         )
-    return DraftModel.open(sources.image, sources.draft_model)
+    return sources.draft_model
 
 
 def _trained(sources: DraftSources, kind: str) -> DrafterFile:
@@ -113,7 +115,12 @@ METHODS: dict[str, Method] = {
         open=lambda sources: BlockwiseDrafter.open(sources.image, sources.device),
     ),
     "draft": Method(
-        summary="a small model on the host, given by --draft-model", open=_open_draft_model
+        summary="a small model on the host, given by --draft-model",
+        open=lambda sources: DraftModel.open(sources.image, _small_model(sources, "draft")),
+    ),
+    "expert": Method(
+        summary="a safe small model, given by --draft-model, for the acceptor safety",
+        open=lambda sources: SafetyExpert.open(sources.image, _small_model(sources, "expert")),
     ),
     ppd.KIND: Method(
         summary="prompt tokens in the pass, which guess the tokens after the next",

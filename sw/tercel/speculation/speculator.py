@@ -47,6 +47,8 @@ class Speculator:
         self._controller = FixedSize(0) if controller is None else controller
         self._clock = clock
         self._state = self._acceptor.first_state
+        if self._acceptor.needs_predictions and not self._drafters:
+            raise TercelError("the rule chooses between the model and a drafter, but there is none")
         self._broken: dict[int, str] = {}
         """By drafter that failed to learn, its error; it drafts no more in this text."""
         self._needs = self._acceptor.needs
@@ -90,6 +92,8 @@ class Speculator:
         started = clock()
         room = most.nodes > 0 and most.depth > 0
         plan = self._controller.plan(most) if room else None
+        if plan is None and self._acceptor.needs_predictions:
+            plan = DraftPlan(drafter=0, budget=DraftBudget(nodes=0, depth=0))
         tree, declined = DraftTree(), None
         if plan is not None:
             tree, declined = self._propose(device, state, plan)

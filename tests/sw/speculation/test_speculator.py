@@ -376,3 +376,28 @@ def test_draws_are_not_pruned_for_a_rule_that_reads_their_distribution(tokenizer
     tokens_of(generator, "aa", GenerationConfig(max_tokens=6))
     pruned = not (drawn and acceptor.reads_proposals)
     assert generator.statistics.speculation.drafted == (0 if pruned else 2)
+
+
+def test_a_rule_that_chooses_asks_its_drafter_in_every_round(tokenizer):
+    class Chooser(Counted):
+        needs_predictions = True
+
+        def accept(self, verdict):
+            assert ROOT in verdict.tree.predictions
+            return super().accept(verdict)
+
+    def predict(right):
+        tokens = tuple(right)
+        parents = tuple(range(ROOT, len(tokens) - 1))
+        predictions = {ROOT: Distribution.certain(1)}
+        return DraftTree(tokens=tokens, parents=parents, predictions=predictions)
+
+    script = [*b"a" * 60]
+    drafter = Foresight(script, predict)
+    speculator = Speculator([drafter], Chooser(), FixedSize(3))
+    generator = Generator(FakeDevice(script=script, nodes=4), tokenizer, speculator)
+    assert len(tokens_of(generator, "aa", GenerationConfig(max_tokens=10))) == 10
+    # the prompt's pass and the last token have no room for a draft
+    assert [len(round.verdict.tree) for round in drafter.rounds] == [0, 3, 3, 0]
+    with pytest.raises(TercelError, match="between the model and a drafter, but there is none"):
+        Speculator(acceptor=Chooser())

@@ -83,12 +83,18 @@ class SafetyComposite(Acceptor):
 
     The drafter is the expert: its tree has its own most likely tokens, and its distributions at
     temperature 1 as predictions, also after the last drafted token. The law is that of the
-    composite, on purpose; the sampling parameters are ignored. Without a prediction the model
-    alone decides.
+    composite, on purpose; the sampling parameters are ignored. Where the expert declines or fails
+    the model alone decides.
+
+    Raises
+    ------
+    TercelError
+        By :meth:`accept`, if a draft comes without predictions: its drafter is no expert.
     """
 
     lossless = False
     needs = PassNeeds(logits=True)
+    needs_predictions = True
 
     def __init__(self, config: SafetyConfig = SafetyConfig()):
         self._config = config
@@ -97,6 +103,11 @@ class SafetyComposite(Acceptor):
     def accept(self, verdict: Verdict) -> Outcome:
         state = verdict.state
         assert isinstance(state, SafetyState)
+        if len(verdict.tree) and ROOT not in verdict.tree.predictions:
+            raise TercelError(
+                "the acceptor 'safety' chooses between the model and an expert, but the drafter "
+                "is none; take `--spec expert --draft-model MODEL`"
+            )
         node: int | None = ROOT
         path, tokens, states = [], [], []
         while node is not None:

@@ -37,6 +37,7 @@ class TruncateAt(Acceptor):
         self.lossless = self.keeps_text = inner.keeps_text
         self.needs = inner.needs
         self.reads_proposals = inner.reads_proposals
+        self.needs_predictions = inner.needs_predictions
         self.first_state = inner.first_state
 
     def accept(self, verdict: Verdict) -> Outcome:

@@ -117,6 +117,13 @@ def test_without_a_prediction_the_model_decides():
     assert rule.needs == PassNeeds(logits=True)
 
 
+def test_a_drafter_without_predictions_is_no_expert():
+    rule = SafetyComposite()
+    verdict = given(DraftTree.chain((1,)), draws={ROOT: 1, 0: 1}, state=rule.first_state)
+    with pytest.raises(TercelError, match="but the drafter is none; take `--spec expert"):
+        rule.accept(verdict)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
