@@ -21,15 +21,19 @@ from tercel.speculation.drafters.hydra import HydraDrafter
 from tercel.speculation.drafters.medusa import MedusaDrafter
 from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.drafters.ppd import PromptDecoding
+from tercel.speculation.drafters.prompt_lookup import PromptLookup
 from tercel.speculation.drafters.safety_expert import SafetyExpert
 from tercel.speculation.drafters.sdsat import AdaptiveTokens
 from tercel.speculation.drafters.self_speculation import SelfSpeculation
+from tercel.speculation.drafters.suffix import SuffixDrafter
+from tercel.speculation.drafters.token_recycling import TokenRecycling
+from tercel.speculation.drafters.union import Union
 from tercel.speculation.speculator import Speculator
 
 __all__ = ["AUTO", "METHODS", "NONE", "DraftSources", "Method", "open_speculator"]
 
 AUTO, NONE = "auto", "none"
-AUTOMATIC: tuple[str, ...] = ()
+AUTOMATIC = ("suffix", "union")
 """Methods among which ``auto`` chooses."""
 
 
@@ -89,31 +93,32 @@ def _open_adaptive_tokens(sources: DraftSources) -> Drafter:
     return AdaptiveTokens.from_file(_trained(sources, sdsat.KIND))
 
 
+def _of_model(kind: type, summary: str) -> Method:
+    """The method of a drafter that is opened from the model and its trained parts."""
+    return Method(summary=summary, open=lambda sources: kind.open(sources.image, sources.device))
+
+
 METHODS: dict[str, Method] = {
-    "store": Method(
-        summary="a store of n-grams of a corpus",
-        open=lambda sources: NgramDrafter.open(sources.image, sources.device),
+    "ngram": _of_model(PromptLookup, "what followed the last tokens earlier in the text"),
+    "suffix": _of_model(SuffixDrafter, "what followed the longest repeated end, by frequency"),
+    "recycle": _of_model(TokenRecycling, "the likeliest successors when a token was last seen"),
+    "store": _of_model(NgramDrafter, "n-grams of a corpus"),
+    "union": _of_model(Union, "suffix, recycle and store in one tree"),
+    "hydra": _of_model(HydraDrafter, "a trained recurrent head on the hidden state"),
+    "medusa": _of_model(MedusaDrafter, "trained heads on the hidden state, a tree"),
+    "blockwise": _of_model(BlockwiseDrafter, "trained heads of blockwise decoding, a chain"),
+    ppd.KIND: Method(
+        summary="trained prompt tokens in the pass, which guess the tokens after the next",
+        open=_open_prompt_decoding,
     ),
-    "self": Method(
-        summary="the model itself with layers left out",
-        open=lambda sources: SelfSpeculation.open(sources.image, sources.device),
+    sdsat.KIND: Method(
+        summary="adaptive tokens of a model that was tuned for them", open=_open_adaptive_tokens
     ),
     deer.KIND: Method(
         summary="a small diffusion model that fills a draft in one step, on the host",
         open=_open_block_diffusion,
     ),
-    "hydra": Method(
-        summary="a trained recurrent head on the hidden state",
-        open=lambda sources: HydraDrafter.open(sources.image, sources.device),
-    ),
-    "medusa": Method(
-        summary="trained Medusa heads on the hidden state, a static tree",
-        open=lambda sources: MedusaDrafter.open(sources.image, sources.device),
-    ),
-    "blockwise": Method(
-        summary="trained heads of blockwise parallel decoding, a chain",
-        open=lambda sources: BlockwiseDrafter.open(sources.image, sources.device),
-    ),
+    "self": _of_model(SelfSpeculation, "the model itself with layers left out"),
     "draft": Method(
         summary="a small model on the host, given by --draft-model",
         open=lambda sources: DraftModel.open(sources.image, _small_model(sources, "draft")),
@@ -121,15 +126,6 @@ METHODS: dict[str, Method] = {
     "expert": Method(
         summary="a safe small model, given by --draft-model, for the acceptor safety",
         open=lambda sources: SafetyExpert.open(sources.image, _small_model(sources, "expert")),
-    ),
-    ppd.KIND: Method(
-        summary="prompt tokens in the pass, which guess the tokens after the next",
-        open=_open_prompt_decoding,
-    ),
-    sdsat.KIND: Method(
-        summary="adaptive tokens of a model that was tuned for them: guess in one pass, verify in "
-        "the next",
-        open=_open_adaptive_tokens,
     ),
 }
 """Methods by name; :data:`NONE` and :data:`AUTO` are not among them."""

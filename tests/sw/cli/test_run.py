@@ -70,7 +70,9 @@ def test_json_is_one_object_a_token_and_a_summary(tercel, model):
 
 
 def test_statistics_go_to_standard_error(tercel, model):
-    result = tercel("run", model, "-p", "abcd", "-n", "20", "--seed", "5", "--stats")
+    result = tercel(
+        "run", model, "-p", "abcd", "-n", "20", "--seed", "5", "--stats", "--spec", "none"
+    )
     assert result.stdout == expected(model, "abcd") + "\n"
     lines = {line[:12].strip(): line[13:] for line in result.stderr.splitlines()}
     assert lines["prompt"].startswith("4 tokens; 4 read in ")

@@ -74,7 +74,7 @@ def small():
     return Texts(Image.open(find_model("small")))
 
 
-@pytest.mark.parametrize("method", [AUTO, "draft"])
+@pytest.mark.parametrize("method", [AUTO, "ngram", "suffix", "recycle", "union", "draft"])
 def test_random_models_say_the_same(tiny, method):
     speculator = tiny.speculator(method)
     for filters in FILTERS:
