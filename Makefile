@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store clean
+.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store train-drafters clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,11 @@ train-small: setup ## train the shipped model from nothing; about an hour on 2 c
 train-store: setup ## count the shipped n-gram store from the corpus; some ten minutes of a core
 	$(BIN)/python -m tercel_quant.corpus --output build/corpus
 	$(BIN)/tercel train-drafter ngram small --text build/corpus/train.txt -o $(SMALL)/small.ngram.drafter
+
+train-drafters: train-store ## train every drafter of the shipped model; about half an hour of a core
+	for kind in hydra medusa; do \
+	$(BIN)/tercel train-drafter $$kind small --text build/corpus/train.txt \
+	-o $(SMALL)/small.$$kind.drafter --folder build/drafters || exit 1; done
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist

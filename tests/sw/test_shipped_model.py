@@ -20,6 +20,7 @@ from tercel.sampling import SamplingConfig
 from tercel.speculation import DraftBudget, DraftState
 from tercel.speculation.drafter_file import drafter_path
 from tercel.speculation.drafters.ngram import NgramDrafter
+from tercel.speculation.methods import DraftSources, open_speculator
 
 GOLDEN = (
     " of the United States.\n\nThe United States has been informed by the United States and the "
@@ -82,3 +83,20 @@ def test_its_store_of_ngrams_is_there_and_knows_its_text(image):
         state = DraftState(tokens=text[:end], position=end - 1, sampling=SamplingConfig())
         right += text[end] in drafter.propose(state, DraftBudget(nodes=3, depth=1)).tokens
     assert right / (len(text) - 9) > 0.5
+
+
+@pytest.mark.parametrize(("method", "least"), [("hydra", 2.0), ("medusa", 1.5)])
+def test_its_trained_heads_draft_its_text(image, method, least):
+    """The text is that of plain decoding, in fewer passes."""
+    device, tokenizer = EmulatorDevice(image), TextTokenizer.of_image(image)
+    config = GenerationConfig(
+        sampling=SamplingConfig(temperature=0.8, seed=7), max_tokens=64, ignore_eos=True
+    )
+    plain = [piece.token for piece in Generator(device, tokenizer).generate(PROMPT, config)]
+    device.reset()
+    speculator = open_speculator(method, DraftSources(image=image, device=device))
+    generator = Generator(device, tokenizer, speculator)
+    assert [piece.token for piece in generator.generate(PROMPT, config)] == plain
+    found = generator.statistics.speculation
+    assert found.failures == 0
+    assert found.tokens_per_round > least
