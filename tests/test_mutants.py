@@ -82,9 +82,9 @@ def test_nothing_changed_is_told(monkeypatch, capsys):
 def test_a_narrow_terminal_cuts_no_name():
     module = "sw/tercel/numerics/quantise.py"
     outcome = mutants.Outcome(mutants=20, killed=15, timed_out=3, survivors={"x": "- +"})
-    console = Console(width=60, file=StringIO())
-    console.print(mutants.report({module: outcome}))
-    rows = [line.split("│")[1:-1] for line in console.file.getvalue().splitlines()[3:-1]]
+    shown = StringIO()
+    Console(width=60, file=shown).print(mutants.report({module: outcome}))
+    rows = [line.split("│")[1:-1] for line in shown.getvalue().splitlines()[3:-1]]
     columns = ["".join(cells).replace(" ", "") for cells in zip(*rows, strict=True)]
     assert columns == [module, "20", "16", "15", "3", "1"]
 
