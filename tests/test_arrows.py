@@ -24,7 +24,7 @@ PACKAGES = {
     ),
     "tercel_quant": (
         ROOT / "quant/tercel_quant",
-        {"tercel", "numpy", "torch", "transformers", "gguf", "safetensors", "tokenizers"}
+        {"tercel", "numpy", "torch", "transformers", "gguf", "optuna", "safetensors", "tokenizers"}
         | {"typer", "rich", "rdata"},
     ),
 }

@@ -18,6 +18,7 @@ from tercel.speculation.drafters.ngram import KIND, ORDER
 from tercel_quant.train_drafter.head_commands import blockwise, hydra, medusa
 from tercel_quant.train_drafter.output_option import OutputOption, destination
 from tercel_quant.train_drafter.prompt_commands import deer, ppd
+from tercel_quant.train_drafter.self_commands import self_speculation
 
 __all__ = ["train_drafter"]
 
@@ -39,6 +40,7 @@ train_drafter.command()(medusa)
 train_drafter.command()(blockwise)
 train_drafter.command()(ppd)
 train_drafter.command()(deer)
+train_drafter.command("self")(self_speculation)
 
 
 @train_drafter.command()

@@ -31,13 +31,13 @@ class ModelCandidates:
     """
 
     def __init__(self, sampling: SamplingConfig, *, top_k: int, limits: Limits, rows: int):
+        self._greedy_top_k = min(top_k or GREEDY_TOP_K, GREEDY_TOP_K, limits.top_k, rows)
         if top_k:
             most = min(top_k, sampling.top_k or top_k, limits.top_k)
             sampling = replace(sampling, top_k=most)
         self._sampling = sampling
         self._sampler = Sampler(sampling, limits=limits, vocab_size=rows)
         self._rows = rows
-        self._greedy_top_k = min(GREEDY_TOP_K, limits.top_k, rows)
 
     def ask(self, node: int, layer_mask: tuple[tuple[bool, bool], ...] | None = None) -> Ask:
         """The results that :meth:`rank` and :meth:`distribution` read of a node."""

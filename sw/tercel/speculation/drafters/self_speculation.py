@@ -110,8 +110,8 @@ class SelfSpeculation(Drafter):
         """
         found = load_drafter(drafter_path(image.path, KIND), kind=KIND, image=image)
         mask = tuple((bool(a), bool(m)) for a, m in found.tensors["layer_mask"].tolist())
-        rows = int(found.tensors["head_rows"][0])
-        return cls(device, SelfSpeculationConfig(layer_mask=mask, head_rows=rows))
+        rows, top_k = (int(found.tensors[name][0]) for name in ("head_rows", "top_k"))
+        return cls(device, SelfSpeculationConfig(layer_mask=mask, head_rows=rows, top_k=top_k))
 
     @property
     def config(self) -> SelfSpeculationConfig:

@@ -195,7 +195,7 @@ def test_the_file_of_a_search_is_opened(make_image, tmp_path):
     source = make_image(3)
     image = type(source).open(_copy(source.path, tmp_path / "model.tercel"))
     device = EmulatorDevice(image)
-    with pytest.raises(TercelError, match=r"cannot read .*model.self.drafter"):
+    with pytest.raises(TercelError, match=r"model\.self\.drafter; train it with"):
         SelfSpeculation.open(image, device)
     save_drafter(
         drafter_path(image.path, KIND),
@@ -204,12 +204,13 @@ def test_the_file_of_a_search_is_opened(make_image, tmp_path):
         tensors={
             "layer_mask": np.array([[1, 0], [0, 1]], np.uint8),
             "head_rows": np.array([40], np.uint32),
+            "top_k": np.array([12], np.uint32),
         },
         settings={},
     )
     drafter = SelfSpeculation.open(image, device)
     assert drafter.config.layer_mask == ((True, False), (False, True))
-    assert drafter.config.head_rows == 40
+    assert (drafter.config.head_rows, drafter.config.top_k) == (40, 12)
 
 
 def _copy(source, target):
