@@ -58,7 +58,7 @@ def ngram(
     order: Annotated[int, typer.Option(help="Most tokens of a context.")] = ORDER,
     size: Annotated[float, typer.Option(help="Most megabytes of the store.", metavar="MB")] = 4.0,
 ) -> None:
-    """Count the n-grams of a text, for the drafters `ngram` and `aded`."""
+    """Count the n-grams of a text, for the methods `store`, `union` and `aded`."""
     from tercel_quant.train_drafter.ngram import NgramConfig, build_store
     from tercel_quant.train_drafter.text import text_tokens
 

@@ -14,6 +14,7 @@ from tercel.speculation.controller import FixedSize
 from tercel.speculation.drafter import Drafter
 from tercel.speculation.drafter_file import DrafterFile, drafter_path, load_drafter
 from tercel.speculation.drafters import deer, ppd, sdsat
+from tercel.speculation.drafters.adaptive_trigrams import AdaptiveTrigrams
 from tercel.speculation.drafters.blockwise import BlockwiseDrafter
 from tercel.speculation.drafters.deer import BlockDiffusion
 from tercel.speculation.drafters.draft_model import DraftModel
@@ -103,7 +104,8 @@ METHODS: dict[str, Method] = {
     "suffix": _of_model(SuffixDrafter, "what followed the longest repeated end, by frequency"),
     "recycle": _of_model(TokenRecycling, "the likeliest successors when a token was last seen"),
     "store": _of_model(NgramDrafter, "n-grams of a corpus"),
-    "union": _of_model(Union, "suffix, recycle and store in one tree"),
+    "aded": _of_model(AdaptiveTrigrams, "a search over trigrams that adapt to the text"),
+    "union": _of_model(Union, "suffix, and store or else recycle, in one tree"),
     "hydra": _of_model(HydraDrafter, "a trained recurrent head on the hidden state"),
     "medusa": _of_model(MedusaDrafter, "trained heads on the hidden state, a tree"),
     "blockwise": _of_model(BlockwiseDrafter, "trained heads of blockwise decoding, a chain"),
