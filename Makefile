@@ -73,8 +73,8 @@ train-store: setup ## count the shipped n-gram store from the corpus; some ten m
 	$(BIN)/python -m tercel_quant.corpus --output build/corpus
 	$(BIN)/tercel train-drafter ngram small --text build/corpus/train.txt -o $(SMALL)/small.ngram.drafter
 
-train-drafters: train-store ## train every drafter of the shipped model; about half an hour of a core
-	for kind in hydra medusa; do \
+train-drafters: train-store ## train every drafter of the shipped model; some forty minutes of a core
+	for kind in hydra medusa ppd; do \
 	$(BIN)/tercel train-drafter $$kind small --text build/corpus/train.txt \
 	-o $(SMALL)/small.$$kind.drafter --folder build/drafters || exit 1; done
 

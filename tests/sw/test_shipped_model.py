@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import tercel
 from tercel.config import PRESETS
 from tercel.device.emulator import EmulatorDevice
 from tercel.image import Image
@@ -22,6 +24,7 @@ from tercel.speculation.drafter_file import drafter_path
 from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.methods import DraftSources, open_speculator
 
+MODELS = Path(tercel.__file__).parent / "models"
 GOLDEN = (
     " of the United States.\n\nThe United States has been informed by the United States and the "
     "United States, and the United States has been established by the United States and the United "
@@ -48,6 +51,28 @@ def test_its_greedy_text_is_recorded(image, nodes):
     generator = Generator(EmulatorDevice(image, nodes=nodes), TextTokenizer.of_image(image))
     pieces = generator.generate(PROMPT, GenerationConfig(max_tokens=48))
     assert "".join(piece.text for piece in pieces) == GOLDEN
+
+
+METHOD_OF_KIND = {"ngram": "store"}
+"""Methods whose files have another name."""
+TRAINED = sorted(path.name.split(".")[1] for path in MODELS.glob("small.*.drafter"))
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_its_trained_drafters_give_the_same_text_in_fewer_passes(image, kind):
+    device, method = EmulatorDevice(image), METHOD_OF_KIND.get(kind, kind)
+    speculator = open_speculator(method, DraftSources(image=image, device=device))
+    generator = Generator(device, TextTokenizer.of_image(image), speculator)
+    pieces = generator.generate(PROMPT, GenerationConfig(max_tokens=48))
+    assert "".join(piece.text for piece in pieces) == GOLDEN
+    found = generator.statistics.speculation
+    assert found.failures == 0
+    assert found.emitted / found.rounds > 1.1
+
+
+def test_its_trained_drafters_are_small():
+    sizes = [path.stat().st_size for path in MODELS.glob("*.drafter")]
+    assert 0 < sum(sizes) <= 16 << 20
 
 
 def test_a_kept_prompt_is_continued_with_the_same_text(image):

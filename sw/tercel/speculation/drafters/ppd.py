@@ -11,7 +11,7 @@ from tercel.numerics.float32 import Float32
 from tercel.speculation.drafter import DraftState
 from tercel.speculation.drafter_file import DrafterFile
 from tercel.speculation.drafters.probe_guesses import RANKS, ProbeGuesses
-from tercel.speculation.drafters.prompt_tree import PromptTree, best_plan
+from tercel.speculation.drafters.prompt_tree import PromptTree, best_plan, plan_trees
 
 __all__ = ["KIND", "PromptDecoding"]
 
@@ -57,7 +57,9 @@ class PromptDecoding(ProbeGuesses):
         super().__init__(rows)
         self._acceptance = {True: greedy.astype(np.float64), False: sampled.astype(np.float64)}
         self._costs = tuple(costs)
-        self._plans: dict[tuple[bool, int, int], tuple[PromptTree, ...]] = {}
+        self._plans: dict[tuple[bool, int], list[tuple[PromptTree, ...]]] = {}
+        """For greedy text or not, and a number of ranks: the trees of each size."""
+        self._best: dict[tuple[bool, int, int], tuple[PromptTree, ...]] = {}
 
     @classmethod
     def from_file(cls, file: DrafterFile, costs: Sequence[float]) -> "PromptDecoding":
@@ -78,8 +80,11 @@ class PromptDecoding(ProbeGuesses):
 
     def _plan(self, state: DraftState, nodes: int, depths: int, ranks: int) -> PromptTree:
         greedy = state.sampling.greedy
-        key = greedy, min(nodes + 1, len(self._costs)), ranks
-        if key not in self._plans:
-            acceptance = self._acceptance[greedy][:, :ranks]
-            self._plans[key] = best_plan(acceptance, self._costs[: key[1]])
-        return self._plans[key][depths]
+        most = min(nodes + 1, len(self._costs))
+        key = greedy, ranks, most
+        if key not in self._best:
+            plans = self._plans.setdefault(key[:2], [])
+            for size in range(len(plans), most):
+                plans.append(plan_trees(self._acceptance[greedy][:, :ranks], size))
+            self._best[key] = best_plan(plans[:most], self._costs[:most])
+        return self._best[key][depths]

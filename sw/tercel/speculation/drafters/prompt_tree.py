@@ -184,16 +184,16 @@ def plan_trees(acceptance: npt.NDArray[np.float64], nodes: int) -> tuple[PromptT
 
 
 def best_plan(
-    acceptance: npt.NDArray[np.float64], costs: Sequence[float]
+    plans: Sequence[tuple[PromptTree, ...]], costs: Sequence[float]
 ) -> tuple[PromptTree, ...]:
-    """The trees whose size emits the most tokens for their time.
+    """The plan that emits the most tokens for its time.
 
     Parameters
     ----------
-    acceptance
-        ``[m, ranks]``.
+    plans
+        Results of :func:`plan_trees` for 0, 1, ... nodes.
     costs
-        Time of a pass of 1, 2, ... nodes, the root included, in any unit.
+        Time of a pass with each of them: of 1, 2, ... nodes, the root included, in any unit.
 
     Raises
     ------
@@ -202,6 +202,5 @@ def best_plan(
     """
     if not costs or min(costs) <= 0:
         raise TercelError(f"costs of passes must be positive and at least one, not {list(costs)}")
-    plans = [plan_trees(acceptance, nodes) for nodes in range(len(costs))]
     rates = [(1 + score(trees)) / cost for trees, cost in zip(plans, costs, strict=True)]
     return plans[int(np.argmax(rates))]
