@@ -150,6 +150,7 @@ class HeadTrainer:
         facts = asdict(self._config)
         del facts["checkpoint_seconds"]
         facts["kind"] = type(self._model).__name__
+        facts["positions"] = self._data.positions
         facts["shapes"] = {
             name: list(value.shape) for name, value in self._model.named_parameters()
         }

@@ -15,13 +15,14 @@ from tercel.errors import TercelError
 from tercel.files import make_folder, write_whole
 from tercel.image import Image
 from tercel.runtime import TextTokenizer
+from tercel.speculation.drafter_file import model_identity
 from tercel_quant.train_drafter.batch_decoder import BatchDecoder
 from tercel_quant.weights import ImageWeights
 
 __all__ = ["OwnTextConfig", "TextPart", "write_own_text"]
 
-BYTES = 16
-"""Characters of text per token of a prompt, more than any language needs."""
+CHARACTERS = 16
+"""Length of a passage per token of a prompt, more than any language needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,8 @@ def write_own_text(
     Raises
     ------
     TercelError
-        If a text is too short, or the folder has the parts of another config.
+        If a text cannot be read or is too short, or the folder has the parts of another model, text
+        or config.
     """
     _claim(folder, image, texts, config)
     paths = [folder / f"text-{part:03}.safetensors" for part in range(config.parts)]
@@ -127,7 +129,7 @@ def write_own_text(
     if not missing:
         return paths
     tokenizer = TextTokenizer.of_image(image)
-    content = "\n\n".join(path.read_text(encoding="utf-8") for path in texts)
+    content = "\n\n".join(_read(path) for path in texts)
     decoder = BatchDecoder(ImageWeights(image), sequences=config.sequences, context=config.length)
     for part in missing:
         prompts = _prompts(content, tokenizer, config, part)
@@ -136,11 +138,18 @@ def write_own_text(
     return paths
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TercelError(f"the text {path} cannot be read: {error}") from None
+
+
 def _claim(folder: Path, image: Image, texts: Sequence[Path], config: OwnTextConfig) -> None:
     """Note in the folder what its parts are made of; refuse a folder of something else."""
     make_folder(folder)
     sources = [[path.name, path.stat().st_size] for path in texts]
-    facts = {"model": image.config.name, "texts": sources, **asdict(config)}
+    facts = {"model": model_identity(image), "texts": sources, **asdict(config)}
     facts["temperatures"] = list(config.temperatures)
     del facts["tokens"]  # more of them are more parts
     path = folder / "text.json"
@@ -157,7 +166,7 @@ def _claim(folder: Path, image: Image, texts: Sequence[Path], config: OwnTextCon
 def _prompts(content: str, tokenizer: TextTokenizer, config: OwnTextConfig, part: int) -> Tensor:
     """Passages that start behind a white space, int64 ``[sequences, prompt]``."""
     generator = np.random.Generator(np.random.PCG64([config.seed, part]))
-    span = BYTES * config.prompt
+    span = CHARACTERS * config.prompt
     rows: list[list[int]] = []
     for _ in range(100 * config.sequences):
         start = int(generator.integers(0, max(1, len(content) - span)))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tercel.errors import TercelError
+from tercel.image import Image, random_image
 from tercel.runtime import TextTokenizer
 from tercel_quant.reference import head_logits, hidden_states
 from tercel_quant.train_drafter.own_text import OwnTextConfig, TextPart, write_own_text
@@ -70,11 +71,22 @@ def test_a_folder_of_another_text_is_refused(image, text, tmp_path):
     assert json.loads((tmp_path / "text.json").read_text())["seed"] == 1
 
 
+def test_a_folder_of_another_model_is_refused(image, text, tmp_path):
+    write_own_text(image, [text], tmp_path, CONFIG)
+    other = tmp_path / "other.tercel"
+    random_image(other, image.config, seed=8, tokenizer=image.tokenizer)
+    with pytest.raises(TercelError, match="another model"):
+        write_own_text(Image.open(other), [text], tmp_path, CONFIG)
+
+
 def test_a_short_text_and_a_damaged_part_are_refused(image, tmp_path):
     short = tmp_path / "short.txt"
     short.write_text("a b")
     with pytest.raises(TercelError, match="give more text"):
         write_own_text(image, [short], tmp_path / "own", CONFIG)
+    short.write_bytes(b"\xff")
+    with pytest.raises(TercelError, match="cannot be read"):
+        write_own_text(image, [short], tmp_path / "other", CONFIG)
     with pytest.raises(TercelError, match="delete it and run again"):
         TextPart.load(short)
 

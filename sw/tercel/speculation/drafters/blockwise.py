@@ -27,7 +27,7 @@ class BlockwiseDrafter(HeadDrafter):
     round is one pass.
     """
 
-    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.05):
+    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.1):
         super().__init__(TrimmedHead(tensors), least=least)
         self._map = read_matrix(tensors, "state")
         self._bias = read_array(tensors, "bias")

@@ -43,7 +43,7 @@ class HydraDrafter(HeadDrafter):
     The first step, from the hidden state and the root, has matrices of its own.
     """
 
-    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.15):
+    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.2):
         super().__init__(TrimmedHead(tensors), least=least)
         self._cells = Cell(tensors, "first", image), Cell(tensors, "next", image)
 

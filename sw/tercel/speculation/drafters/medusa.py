@@ -30,7 +30,7 @@ class MedusaDrafter(HeadDrafter):
     their paths had on held-out text. A rank is the place of a draw among the guesses.
     """
 
-    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.05):
+    def __init__(self, tensors: Mapping[str, npt.NDArray], image: Image, *, least: float = 0.1):
         super().__init__(TrimmedHead(tensors), least=least)
         self._bias = read_array(tensors, "bias")
         levels, width = self._bias.shape
