@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from tercel.device import Device, PassInterruptedError
-from tercel.device.pass_arguments import check_token_ids
+from tercel.device.pass_arguments import checked_nodes
 from tercel.errors import TercelError
 from tercel.sampling import Sampler
 from tercel.speculation.acceptor import Acceptor, Verdict
@@ -174,7 +174,7 @@ def _description(error: Exception) -> str:
 
 
 def _check(tree: DraftTree, budget: DraftBudget, device: Device) -> None:
-    """Check a tree against the budget and the vocabulary.
+    """Check a tree against the budget and the rules of passes.
 
     Raises
     ------
@@ -185,4 +185,5 @@ def _check(tree: DraftTree, budget: DraftBudget, device: Device) -> None:
         raise TercelError(f"a draft has at most {budget.nodes} nodes, not {len(tree)}")
     if len(tree) and max(tree.depths) > budget.depth:
         raise TercelError(f"a draft's paths have at most {budget.depth} nodes")
-    check_token_ids([token for token in tree.tokens if token != PROBE], device.config)
+    tokens = [None if token == PROBE else token for token in tree.tokens]
+    checked_nodes(tokens, tree.rows, device.config)

@@ -12,6 +12,7 @@ from tercel.errors import TercelError
 from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import Distribution, SamplingConfig
 from tercel.speculation import (
+    PROBE,
     ROOT,
     Acceptor,
     Agreement,
@@ -67,6 +68,10 @@ def fail(right):
     raise KeyError("a fault of the drafter")
 
 
+def probe(row):
+    return DraftTree(tokens=(PROBE,), parents=(ROOT,), rows={0: row})
+
+
 CHANGES = {
     "right": lambda right: DraftTree.chain(tuple(right)),
     "always wrong": wrong_at(0),
@@ -81,8 +86,11 @@ CHANGES = {
     "negative": lambda right: DraftTree.chain((-7,)),
     "float": lambda right: DraftTree.chain((1.5,)),
     "fault": fail,
+    "wide row": lambda right: probe(np.zeros(CONFIG.hidden_size + 1, np.float32)),
+    "row with NaN": lambda right: probe(np.full(CONFIG.hidden_size, np.nan, np.float32)),
 }
 FAULTY = {"too many", "too deep", "foreign", "negative", "float", "fault"}
+FAULTY |= {"wide row", "row with NaN"}
 
 
 def tokens_of(generator, prompt, config):

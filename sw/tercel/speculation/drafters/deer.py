@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.device import Limits, PassResult
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics.float32 import Float32
 from tercel.sampling import Sampler
@@ -62,18 +63,16 @@ class BlockDiffusion(Drafter):
         Raises
         ------
         TercelError
-            If the file's tensors do not agree.
+            If the file lacks a part or its tensors do not agree.
         """
         settings: Any = file.settings
-        vocabulary = file.tensors["vocabulary"]
+        try:
+            vocabulary = file.tensors["vocabulary"]
+            masks, heads, epsilon = (settings[name] for name in ("masks", "heads", "epsilon"))
+        except KeyError as error:
+            raise TercelError(f"a block drafter lacks {error}; train it again") from None
         head = _rows(image, "head", vocabulary)
-        model = BlockModel(
-            file.tensors,
-            masks=settings["masks"],
-            heads=settings["heads"],
-            epsilon=settings["epsilon"],
-            head=head,
-        )
+        model = BlockModel(file.tensors, masks=masks, heads=heads, epsilon=epsilon, head=head)
         return cls(model, lambda tokens: _rows(image, "embedding", tokens), vocabulary, drawn=drawn)
 
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:

@@ -3,6 +3,7 @@ import pytest
 from block_tensors import block_tensors
 from fake_device import CONFIG, EOS, FakeDevice
 
+from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import SamplingConfig, gumbel
@@ -138,3 +139,19 @@ def test_a_file_gives_the_drafter_back(tmp_path):
     tree = drafter.propose(state(tokens=range(5), temperature=1.0), BUDGET)
     assert len(tree) == MASKS
     assert set(tree.tokens) <= set(VOCABULARY.tolist())
+
+
+@pytest.mark.parametrize("missing", ["vocabulary", "heads"])
+def test_a_file_without_a_part_is_refused(tmp_path, missing):
+    path = tmp_path / "tiny.tercel"
+    random_image(path, CONFIG, seed=2)
+    image = Image.open(path)
+    tensors = block_tensors(width=CONFIG.hidden_size, context=5, masks=MASKS)
+    tensors["vocabulary"] = VOCABULARY.astype(np.int32)
+    settings = {"masks": MASKS, "heads": 2, "epsilon": 1e-5}
+    for part in (tensors, settings):
+        part.pop(missing, None)
+    file = tmp_path / "tiny.deer.drafter"
+    save_drafter(file, kind="deer", image=image, tensors=tensors, settings=settings)
+    with pytest.raises(TercelError, match=f"lacks '{missing}'; train it again"):
+        BlockDiffusion.from_file(load_drafter(file, kind="deer", image=image), image)

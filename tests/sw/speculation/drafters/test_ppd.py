@@ -9,7 +9,7 @@ from tercel.image import Image, random_image
 from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import SamplingConfig
 from tercel.speculation import PROBE, ROOT, DraftBudget, DraftState, FixedSize, Speculator
-from tercel.speculation.drafter_file import load_drafter, save_drafter
+from tercel.speculation.drafter_file import DrafterFile, load_drafter, save_drafter
 from tercel.speculation.drafters.ppd import PromptDecoding
 from tercel.speculation.drafters.probe_guesses import RANKS
 
@@ -139,3 +139,9 @@ def test_a_file_gives_the_drafter_back(tmp_path):
 def test_bad_chances_are_refused(greedy, message):
     with pytest.raises(TercelError, match=message):
         PromptDecoding(rows=rows_of(8), greedy=greedy, sampled=SAMPLED, costs=(1.0,))
+
+
+def test_a_file_without_a_tensor_is_refused():
+    file = DrafterFile(tensors={"rows": rows_of(8), "acceptance.greedy": GREEDY}, settings={})
+    with pytest.raises(TercelError, match=r"lack the tensor 'acceptance\.sampled'; train them"):
+        PromptDecoding.from_file(file, costs=(1.0,))

@@ -7,6 +7,7 @@ from tercel.errors import TercelError
 from tercel.runtime import GenerationConfig, Generator
 from tercel.sampling import SamplingConfig
 from tercel.speculation import PROBE, ROOT, DraftBudget, DraftState, FixedSize, Speculator
+from tercel.speculation.drafter_file import DrafterFile
 from tercel.speculation.drafters.sdsat import AdaptiveTokens
 
 ROWS = np.random.default_rng(0).normal(0, 0.1, (3, CONFIG.hidden_size)).astype(np.float32)
@@ -83,3 +84,11 @@ def test_widths_fit_the_rows():
         AdaptiveTokens(ROWS, (1, 1))
     with pytest.raises(TercelError, match=r"widths must be in 1\.\.10"):
         AdaptiveTokens(ROWS, (1, 0, 1))
+
+
+def test_a_file_gives_the_drafter_back():
+    drafter = AdaptiveTokens.from_file(DrafterFile(tensors={"rows": ROWS}, settings={}))
+    tree = drafter.propose(STATE, BUDGET)
+    np.testing.assert_array_equal(np.stack(list(tree.rows.values())), ROWS)
+    with pytest.raises(TercelError, match="lack the tensor 'rows'; train them again"):
+        AdaptiveTokens.from_file(DrafterFile(tensors={}, settings={}))
