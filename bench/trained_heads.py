@@ -130,7 +130,7 @@ def open_drafter(image: Image, kind: str) -> HeadDrafter:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Acceptance and time of trained heads.")
     parser.add_argument("model", nargs="?", default="small")
     parser.add_argument("--methods", nargs="+", choices=KINDS, default=["hydra", "medusa"])
     parser.add_argument("--nodes", nargs="+", type=int, default=[8, 4])
