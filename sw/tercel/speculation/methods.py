@@ -34,7 +34,7 @@ from tercel.speculation.speculator import Speculator
 __all__ = ["AUTO", "METHODS", "NONE", "DraftSources", "Method", "open_speculator"]
 
 AUTO, NONE = "auto", "none"
-AUTOMATIC = ("suffix", "union", "hydra")
+AUTOMATIC = ("hydra", "union")
 """Methods among which ``auto`` chooses."""
 
 

@@ -10,8 +10,10 @@ from tercel.image import Image
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
 from tercel.speculation.drafter_file import drafter_path
+from tercel.speculation.drafters import hydra, ngram
 from tercel.speculation.drafters.acceptance_rates import AcceptanceRates
-from tercel.speculation.drafters.ngram import KIND, NgramDrafter
+from tercel.speculation.drafters.hydra import HydraDrafter
+from tercel.speculation.drafters.ngram import NgramDrafter
 from tercel.speculation.drafters.suffix import SuffixDrafter
 from tercel.speculation.drafters.token_recycling import TokenRecycling
 from tercel.speculation.drafters.tree_builder import Successor, grow_tree
@@ -58,12 +60,15 @@ class Union(Drafter):
 
     @classmethod
     def open(cls, image: Image, device: Device) -> "Union":
-        """Suffixes, and the n-gram store beside the image, or recycled tokens if there is none."""
-        # With a store, recycled tokens gained nothing.
-        stored = drafter_path(image.path, KIND).exists()
-        return cls(
-            [SuffixDrafter(), NgramDrafter.open(image, device) if stored else TokenRecycling()]
-        )
+        """Suffixes, and the best drafter whose file is beside the image: the recurrent head, the
+        n-gram store, else recycled tokens, which need none."""
+        # A further part gained nothing, and each takes its time.
+        second: Drafter = TokenRecycling()
+        if drafter_path(image.path, hydra.KIND).exists():
+            second = HydraDrafter.open(image, device)
+        elif drafter_path(image.path, ngram.KIND).exists():
+            second = NgramDrafter.open(image, device)
+        return cls([SuffixDrafter(), second])
 
     @property
     def failures(self) -> tuple[int, ...]:
