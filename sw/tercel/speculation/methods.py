@@ -1,16 +1,15 @@
 """Methods of speculation by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import perf_counter
 
 from tercel.device import Device
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.speculation.acceptor import Acceptor
 from tercel.speculation.adaptive import Adaptive
-from tercel.speculation.controller import FixedSize
+from tercel.speculation.controller import Controller, FixedSize
 from tercel.speculation.drafter import Drafter
 from tercel.speculation.drafter_file import DrafterFile, drafter_path, load_drafter
 from tercel.speculation.drafters import deer, ppd, sdsat
@@ -31,7 +30,16 @@ from tercel.speculation.drafters.token_recycling import TokenRecycling
 from tercel.speculation.drafters.union import Union
 from tercel.speculation.speculator import Speculator
 
-__all__ = ["AUTO", "METHODS", "NONE", "DraftSources", "Method", "open_speculator"]
+__all__ = [
+    "AUTO",
+    "METHODS",
+    "NONE",
+    "DraftSources",
+    "Method",
+    "open_controller",
+    "open_drafters",
+    "open_speculator",
+]
 
 AUTO, NONE = "auto", "none"
 AUTOMATIC = ("hydra", "union")
@@ -133,18 +141,56 @@ METHODS: dict[str, Method] = {
 """Methods by name; :data:`NONE` and :data:`AUTO` are not among them."""
 
 
+def open_drafters(method: str, sources: DraftSources) -> list[Drafter]:
+    """Open the drafters of a method: none for plain decoding, for ``auto`` those whose trained
+    parts are there.
+
+    Raises
+    ------
+    TercelError
+        If there is no such method or a part of it is missing.
+    """
+    if method == NONE:
+        return []
+    if method == AUTO:
+        drafters = []
+        for name in AUTOMATIC:
+            with suppress(TercelError):
+                drafters.append(METHODS[name].open(sources))
+        return drafters
+    if method not in METHODS:
+        known = ", ".join([AUTO, NONE, *METHODS])
+        raise TercelError(f"there is no method {method!r} of speculation, only {known}")
+    return [METHODS[method].open(sources)]
+
+
+def open_controller(method: str, drafters: Sequence[Drafter], nodes: int) -> Controller:
+    """The controller of a method: ``auto`` drafts only where that has been faster than plain
+    decoding, a method that is named always.
+
+    Parameters
+    ----------
+    method
+    drafters
+        The drafters of the method.
+    nodes
+        Most nodes of a draft.
+    """
+    if not drafters or nodes == 0:
+        return FixedSize(0)
+    if method == AUTO:
+        return Adaptive(drafters=len(drafters), nodes=nodes)
+    return FixedSize(nodes)
+
+
 def open_speculator(
     method: str,
     sources: DraftSources,
     *,
     acceptor: Acceptor | None = None,
     draft_nodes: int | None = None,
-    clock: Callable[[], float] = perf_counter,
 ) -> Speculator:
     """Open a method by name.
-
-    ``auto`` takes the drafters whose trained parts are there, and drafts only where that has been
-    faster than plain decoding; a method that is named always drafts.
 
     Parameters
     ----------
@@ -154,8 +200,6 @@ def open_speculator(
         By default agreement with the draws of plain decoding.
     draft_nodes
         Most nodes of a draft; ``None`` is what fits into a pass.
-    clock
-        Seconds of the host.
 
     Raises
     ------
@@ -165,24 +209,5 @@ def open_speculator(
     nodes = sources.device.limits.nodes - 1 if draft_nodes is None else draft_nodes
     if nodes < 0:
         raise TercelError(f"a draft has 0 or more nodes, not {nodes}")
-    if method == NONE or nodes == 0:
-        return Speculator((), acceptor, clock=clock)
-    if method == AUTO:
-        drafters = _automatic(sources)
-        if not drafters:
-            return Speculator((), acceptor, clock=clock)
-        controller = Adaptive(drafters=len(drafters), nodes=nodes)
-        return Speculator(drafters, acceptor, controller, clock)
-    if method not in METHODS:
-        known = ", ".join([AUTO, NONE, *METHODS])
-        raise TercelError(f"there is no method {method!r} of speculation, only {known}")
-    return Speculator([METHODS[method].open(sources)], acceptor, FixedSize(nodes), clock)
-
-
-def _automatic(sources: DraftSources) -> list[Drafter]:
-    """The drafters of ``auto`` whose parts are there."""
-    drafters = []
-    for name in AUTOMATIC:
-        with suppress(TercelError):
-            drafters.append(METHODS[name].open(sources))
-    return drafters
+    drafters = open_drafters(method, sources)
+    return Speculator(drafters, acceptor, open_controller(method, drafters, nodes))
