@@ -65,6 +65,28 @@ def test_a_little_model(check, four_lanes, little_model, memory, bound):
     check(little_model, four_lanes, MEMORIES[memory], PASSES, bound)
 
 
+@pytest.mark.parametrize("mask", [(True, False), (False, True), (False, False)])
+def test_passes_of_some_layers(rtl_device, four_lanes, little_model, mask):
+    device = rtl_device(little_model, four_lanes, ddr=MEMORIES["kv260"], watchdog=100_000)
+    device.restore(KVCache(config=little_model, positions=30), 30)
+    layers = ((True, True), mask)
+    ask = Ask(top_k=3, layer_mask=layers)
+    measured, _ = measure_pass(device, [0] * 2, ask)
+    predicted = predict_pass(
+        little_model,
+        four_lanes,
+        MEMORIES["kv260"],
+        nodes=2,
+        base=30,
+        head_rows=48,
+        top_k=3,
+        layer_mask=layers,
+        start=measured.start,
+    )
+    assert predicted.cycles == pytest.approx(measured.cycles, rel=0.03)
+    assert predicted.bytes_read == measured.counted["bytes_read"]
+
+
 def test_rows_that_do_not_count_are_read(check, four_lanes, little_model):
     model = replace(little_model, hidden_size=128, layers=1, vocab_size=33)
     check(model, four_lanes, MEMORIES["slow"], [(1, 0, True, 0), (1, 30, False, 0)], 0.02)

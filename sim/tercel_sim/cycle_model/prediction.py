@@ -65,6 +65,7 @@ def predict_pass(
     base: int,
     head_rows: int | None,
     top_k: int = 0,
+    layer_mask: tuple[tuple[bool, bool], ...] | None = None,
     context: int | None = None,
     start: int = 0,
 ) -> PassPrediction:
@@ -84,6 +85,8 @@ def predict_pass(
         Rows of the head, for argmax; ``None``: no head, as in prefill.
     top_k
         Requested k of top-k, with the sums of exponentials; 0 for none.
+    layer_mask
+        Per layer, whether its attention and its MLP are run; ``None`` runs all.
     context
         Positions for which the cache is laid out; ``None`` is the most possible.
     start
@@ -104,7 +107,9 @@ def predict_pass(
         raise ValueError(f"nodes must be in 1..{spec.nodes}, not {nodes}")
     if not 0 <= base <= context - nodes:
         raise ValueError(f"base must be in 0..{context - nodes}, not {base}")
-    request = chain_request(model, nodes=nodes, base=base, head_rows=head_rows, top_k=top_k)
+    request = chain_request(
+        model, nodes=nodes, base=base, head_rows=head_rows, top_k=top_k, layer_mask=layer_mask
+    )
     places = memory_map(config=model, spec=spec, context=context)
     builder = PassBuilder(config=model, spec=spec, memory_map=places)
     server = DramQueue(ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start)

@@ -7,9 +7,15 @@ __all__ = ["chain_request"]
 
 
 def chain_request(
-    model: ModelConfig, *, nodes: int, base: int, head_rows: int | None, top_k: int
+    model: ModelConfig,
+    *,
+    nodes: int,
+    base: int,
+    head_rows: int | None,
+    top_k: int,
+    layer_mask: tuple[tuple[bool, bool], ...] | None = None,
 ) -> Request:
-    """Return the request of a chain through all layers; with a head it asks for argmax.
+    """Return the request of a chain; with a head it asks for argmax.
 
     Parameters
     ----------
@@ -21,6 +27,8 @@ def chain_request(
         Rows of the head without padding; ``None``: no head.
     top_k
         Requested k of top-k, with the sums of exponentials; ignored without a head.
+    layer_mask
+        Per layer, whether its attention and its MLP are run; ``None`` runs all.
     """
     headed = head_rows is not None
     return Request(
@@ -28,5 +36,10 @@ def chain_request(
         tokens=(0,) * nodes,
         parents=tuple(range(-1, nodes - 1)),
         base=base,
-        ask=Ask(argmax=headed, top_k=top_k if headed else 0, head_rows=head_rows),
+        ask=Ask(
+            argmax=headed,
+            top_k=top_k if headed else 0,
+            head_rows=head_rows,
+            layer_mask=layer_mask,
+        ),
     )
