@@ -51,7 +51,6 @@ from tercel.speculation.methods import AUTO, METHODS, DraftSources, open_control
 PROMPTS = Path(__file__).parent / "prompts"
 MODELS = ("small", "0.7b", "2b")
 """Shapes whose cost the columns project."""
-TEMPERATURES = (0.0, 0.8)
 SEED = 1000
 ON_DEVICE = ("self", "draft")
 """Methods whose drafts are passes."""
@@ -141,11 +140,11 @@ def run(
     prompts: Sequence[Prompt],
     *,
     model: str,
-    temperature: float,
+    sampling: SamplingConfig,
     tokens: int,
 ) -> list[SpeculationMeasurement]:
     """Measure methods with the costs of one model."""
-    curve = cost_curve(model, top_k=64 if temperature else 0)
+    curve = cost_curve(model, top_k=0 if sampling.greedy else 64)
     device = ProjectedDevice(image, curve, host_seconds(model))
     sources = DraftSources(image=image, device=device)
     speculators = {}
@@ -155,11 +154,7 @@ def run(
         if name not in ON_DEVICE:
             drafters = [WarmDrafter(drafter, device) for drafter in drafters]
         speculators[name] = Speculator(drafters, None, controller, device.clock)
-    config = GenerationConfig(
-        sampling=SamplingConfig(temperature=temperature, seed=SEED),
-        max_tokens=tokens,
-        ignore_eos=True,
-    )
+    config = GenerationConfig(sampling=sampling, max_tokens=tokens, ignore_eos=True)
     tokenizer = TextTokenizer.of_image(image)
     return list(
         run_speculation_benchmark(device, tokenizer, speculators, prompts, config, device.clock)
@@ -184,6 +179,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=None)
     parser.add_argument("--prompts", type=int, default=12, help="prompts of each kind")
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0, 0.8])
+    parser.add_argument("--top-k", type=int, default=0, help="filter, as of tercel run")
+    parser.add_argument("--top-p", type=float, default=1.0, help="filter, as of tercel run")
     parser.add_argument("--output", type=Path, default=BUILD / "speculation.json")
     arguments = parser.parse_args()
     image = Image.open(find_model("small"))
@@ -195,8 +193,11 @@ def main() -> None:
     names = arguments.methods or [*available(image), AUTO]
     fixed = [name for name in names if name != AUTO]
     rows: list[dict] = []
-    for temperature in TEMPERATURES:
-        settings = {"temperature": temperature, "tokens": arguments.tokens}
+    for temperature in arguments.temperatures:
+        sampling = SamplingConfig(
+            temperature=temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=SEED
+        )
+        settings = {"sampling": sampling, "tokens": arguments.tokens}
         found = run(image, fixed, prompts, model="0.7b", **settings)
         rows += [row for each in found for row in project(each, MODELS, temperature)]
         if AUTO in names:
@@ -253,7 +254,8 @@ def report(rows: Sequence[dict]) -> None:
         grouped[row["temperature"], row["model"], row["method"]].append(row)
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     names = list(dict.fromkeys(row["method"] for row in rows))
-    for temperature in TEMPERATURES:
+    temperatures = list(dict.fromkeys(row["temperature"] for row in rows))
+    for temperature in temperatures:
         table = Table(title=f"temperature {temperature}: tokens a verify, us a draft on one core")
         for head in ("method", *kinds, "in loops", "us a draft", "text"):
             table.add_column(head, justify="left" if head == "method" else "right")
@@ -275,14 +277,15 @@ def report(rows: Sequence[dict]) -> None:
             table.add_row(name, *cells, "equal" if texts == {"equal"} else "differs")
         Console().print(table)
     table = Table(
-        title="speed-up over plain decoding on the kv260 (cycle model), all kinds: device alone / "
-        f"with the host (Cortex-A53: modelled, factor {A53_FACTOR}) / part of drafting"
+        title="speed-up over plain decoding on the kv260 (cycle model), all kinds: device / with "
+        f"drafting / with all of the host (Cortex-A53: modelled, factor {A53_FACTOR}) / part of "
+        "drafting beside the device"
     )
-    for head in ("method", *(f"{m} T {t}" for t in TEMPERATURES for m in MODELS)):
+    for head in ("method", *(f"{m} T {t}" for t in temperatures for m in MODELS)):
         table.add_column(head, justify="left" if head == "method" else "right")
     for name in names:
         cells = []
-        for temperature in TEMPERATURES:
+        for temperature in temperatures:
             for model in MODELS:
                 found = grouped[temperature, model, name]
                 cells.append(_gain(found, plain) if found else "-")
@@ -291,17 +294,19 @@ def report(rows: Sequence[dict]) -> None:
 
 
 def _gain(rows: Sequence[dict], plain: dict) -> str:
-    """Speed-ups for the same number of tokens of every kind."""
-    device = total = plain_device = plain_total = drafting = 0.0
+    """Speed-ups for the same number of tokens of every kind, and the part of drafting."""
+    device = drafted = total = plain_device = plain_total = 0.0
     for row in rows:
         other = plain[row["model"], row["temperature"], row["kind"]]
         share = other["tokens"] / row["tokens"] if row["tokens"] else 0.0
+        drafting = row["total_seconds"] * row["drafting"]
         device += share * row["device_seconds"]
+        drafted += share * (row["device_seconds"] + drafting)
         total += share * row["total_seconds"]
-        drafting += share * row["total_seconds"] * row["drafting"]
         plain_device += other["device_seconds"]
         plain_total += other["total_seconds"]
-    return f"{plain_device / device:.2f} / {plain_total / total:.2f} / {drafting / total:.0%}"
+    gains = (plain_device / device, plain_device / drafted, plain_total / total)
+    return " / ".join(f"{gain:.2f}" for gain in gains) + f" / {1 - device / drafted:.0%}"
 
 
 if __name__ == "__main__":

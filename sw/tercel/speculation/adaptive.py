@@ -13,15 +13,18 @@ from tercel.speculation.round import Round
 __all__ = ["Adaptive"]
 
 TRIAL = 4
-"""Rounds that every choice gets before the best one is taken; the first one is not pruned."""
+"""Rounds that every drafter gets before the best one is taken; the first one is not pruned."""
 MEMORY = 32
 """Rounds that a running mean remembers."""
 BONUS = 2.0
 """Tokens that a drafter is granted over all its rounds."""
 MARGIN = 1.02
 """Gain in time that another choice must promise: measured times are noisy."""
+PLAIN_TRIAL = 2
+"""Rounds that plain decoding gets: it always gives one token, so its time alone is measured."""
 FIRST_PROBE, LAST_PROBE = 16, 256
-"""Rounds until a worse choice is tried again: doubled each time, up to the last."""
+"""Rounds until a worse drafter is tried again: doubled each time, up to the last, which is that of
+plain decoding."""
 PROBE_NODES = 3
 """Most nodes of a draft that is tried again."""
 SPARE = 2
@@ -31,10 +34,12 @@ SPARE = 2
 class _Choice:
     """Running means of one drafter, or of plain decoding."""
 
-    def __init__(self, bonus: float):
+    def __init__(self, *, trial: int, first_probe: int, bonus: float):
+        self.trial = trial
+        self.first_probe = first_probe
         self._bonus = bonus
         self.rounds = 0
-        self.interval = FIRST_PROBE
+        self.interval = first_probe
         self.due = 0
         """Round from which a worse choice is tried again."""
         self.size = 0.0
@@ -124,8 +129,10 @@ class Adaptive(Controller):
             )
         self._nodes = nodes
         self._curve = CostCurve() if curve is None else curve
-        self._choices = [_Choice(BONUS) for _ in range(drafters)]
-        self._plain = _Choice(0.0)
+        self._choices = [
+            _Choice(trial=TRIAL, first_probe=FIRST_PROBE, bonus=BONUS) for _ in range(drafters)
+        ]
+        self._plain = _Choice(trial=PLAIN_TRIAL, first_probe=LAST_PROBE, bonus=0.0)
         self._round = 0
 
     def plan(self, most: DraftBudget) -> DraftPlan | None:
@@ -156,19 +163,19 @@ class Adaptive(Controller):
         self._curve.observe(round.nodes, round.verify_seconds)
         choice = self._plain if round.drafter is None else self._choices[round.drafter]
         choice.observe(round)
-        if choice.rounds == TRIAL:
+        if choice.rounds == choice.trial:
             choice.due = self._round + choice.interval
 
     def _choose(self) -> tuple[_Choice, bool]:
         """The next choice; true if it is tried, not known to be the best."""
         everyone = [self._plain, *self._choices]
         for choice in everyone:
-            if choice.rounds < TRIAL:
+            if choice.rounds < choice.trial:
                 return choice, choice.rounds == 0
         best = min(everyone, key=lambda choice: choice.pace)
         if self._plain.pace <= MARGIN * best.pace:
             best = self._plain
-        best.interval = FIRST_PROBE
+        best.interval = best.first_probe
         best.due = self._round + best.interval
         for choice in everyone:
             if choice.due <= self._round:
