@@ -125,6 +125,7 @@ def host_seconds(model: str) -> dict[int, float]:
     """Modelled seconds of a Cortex-A53 in a pass without its draws, by nodes."""
     path = BUILD / f"host-{model}.json"
     if not path.exists():
+        measure_host(model, 8, HOST_REPEATS)  # the first passes of a process are slow
         ends = [
             sum(measure_host(model, nodes, HOST_REPEATS)[part] for part in PASS) for nodes in (1, 8)
         ]

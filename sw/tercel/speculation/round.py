@@ -41,9 +41,17 @@ class Round:
 
     @property
     def kept_nodes(self) -> list[int]:
-        """Path of pass nodes to commit: up to the root, then the accepted ones."""
-        accepted = [self.verdict.pass_node(node) for node in self.outcome.path]
-        return [*range(self.verdict.root + 1), *accepted]
+        """Path of pass nodes to commit: up to the root, then the accepted ones that lie in a row.
+
+        The tokens of later accepted nodes wait for the next pass, which computes them again: that
+        takes less time than the host needs to move their rows in the cache.
+        """
+        nodes = list(range(self.verdict.root + 1))
+        for node in self.outcome.path:
+            if self.verdict.pass_node(node) != len(nodes):
+                break
+            nodes.append(len(nodes))
+        return nodes
 
     def cut(self, tokens: int) -> "Round":
         """The round as if it had emitted its first ``tokens`` tokens alone, one or more."""

@@ -409,3 +409,30 @@ def test_a_rule_that_chooses_asks_its_drafter_in_every_round(tokenizer):
     assert [len(round.verdict.tree) for round in drafter.rounds] == [0, 3, 3, 0]
     with pytest.raises(TercelError, match="between the model and a drafter, but there is none"):
         Speculator(acceptor=Chooser())
+
+
+def test_no_row_is_moved_in_the_cache(tokenizer, monkeypatch):
+    """Accepted tokens behind a wrong sibling are nodes of the next pass again."""
+
+    def move(device, path):
+        raise AssertionError(f"rows of {path} are moved")
+
+    monkeypatch.setattr(FakeDevice, "_move", move)
+    script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
+    device = FakeDevice(script=script, nodes=5)
+    sizes = []
+    run = device._run
+
+    def record(request, rows):
+        sizes.append(request.nodes)
+        return run(request, rows)
+
+    monkeypatch.setattr(device, "_run", record)
+    speculator = Speculator([Foresight(script, late)], controller=FixedSize(4))
+    tokens = tokens_of(
+        Generator(device, tokenizer, speculator), "abc", GenerationConfig(max_tokens=9)
+    )
+    assert tokens == script[3:12]
+    # the prompt; a root and four drafts, three of them accepted behind a gap; these three, the root
+    # and a draft; the root and two drafts, one accepted; this one and the root
+    assert sizes == [3, 5, 5, 3, 2]
