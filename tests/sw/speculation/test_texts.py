@@ -19,6 +19,8 @@ FILTERS = {
     "top-p": {"temperature": 0.8, "top_p": 0.9},
     "min-p": {"temperature": 1.2, "min_p": 0.05},
 }
+SHIPPED = ("ngram", "suffix", "recycle", "store", "aded", "union", "hydra", "medusa", "ppd")
+"""Methods that need no trained part, or whose part is shipped with the model."""
 PROMPTS = (
     "It was on a dreary evening of the year that ",
     "The registers of the device are read in the order of their addresses, and ",
@@ -84,7 +86,7 @@ def test_random_models_say_the_same(tiny, method):
             assert found == tiny.plain(PROMPTS[seed], config)
 
 
-@pytest.mark.parametrize("method", [AUTO, "draft"])
+@pytest.mark.parametrize("method", [AUTO, *SHIPPED])
 def test_the_shipped_model_says_the_same(small, method):
     speculator = small.speculator(method)
     config = sampling("cool", 5)
@@ -95,7 +97,7 @@ def test_the_shipped_model_says_the_same(small, method):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("filters", FILTERS)
-@pytest.mark.parametrize("method", [AUTO, "draft"])
+@pytest.mark.parametrize("method", [AUTO, *SHIPPED])
 def test_the_shipped_model_says_the_same_with_every_filter(small, method, filters):
     speculator = small.speculator(method)
     for seed in range(10):
