@@ -3,6 +3,7 @@
 Modules that need the extra are imported when a command runs.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from tercel.cli.options import ModelArgument
 from tercel.cli.units import format_bytes
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, find_model
 from tercel.speculation.acceptors import judge as judge_head
@@ -62,6 +64,8 @@ def ngram(
     from tercel_quant.train_drafter.ngram import NgramConfig, build_store
     from tercel_quant.train_drafter.text import text_tokens
 
+    if not math.isfinite(size):
+        raise TercelError(f"--size must be a finite number of megabytes, not {size}")
     config = NgramConfig(order=order, bytes=int(size * 1e6))
     image = Image.open(find_model(model))
     path = destination(image, KIND, output, text)

@@ -153,8 +153,11 @@ def _claim(folder: Path, image: Image, texts: Sequence[Path], config: OwnTextCon
     facts["temperatures"] = list(config.temperatures)
     del facts["tokens"]  # more of them are more parts
     path = folder / "text.json"
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if path.exists() and any(folder.glob("text-*.safetensors")):
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise TercelError(f"{path} is damaged; delete the folder {folder}") from None
         if changed := [name for name in facts if before.get(name) != facts[name]]:
             raise TercelError(
                 f"{folder} has a model's own text with another {', '.join(changed)}; "

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.speculation import draft_sources, open_acceptor
+from tercel.cli.speculation import draft_sources, open_acceptor, print_note
 from tercel.cli.table import OutputFormat, Row, print_rows
 from tercel.device import Device
 from tercel.errors import TercelError
@@ -60,7 +60,7 @@ def print_speculation_benchmark(
     for name in (AUTO, *METHODS) if methods == ALL else methods.split(","):
         try:
             speculators[name] = open_speculator(
-                name, sources, acceptor=judge, draft_nodes=draft_max
+                name, sources, acceptor=judge, draft_nodes=draft_max, note=print_note
             )
         except TercelError:
             if methods != ALL or name == AUTO:

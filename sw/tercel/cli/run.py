@@ -25,6 +25,7 @@ from tercel.cli.speculation import (
     draft_sources,
     method_names,
     open_acceptor,
+    print_note,
 )
 from tercel.errors import TercelError
 from tercel.image import Image
@@ -121,7 +122,9 @@ def run(
     opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
     sources = draft_sources(image, opened, draft_model)
     judge = open_acceptor(acceptor, image, tokenizer)
-    speculator = open_speculator(spec, sources, acceptor=judge, draft_nodes=draft_max)
+    speculator = open_speculator(
+        spec, sources, acceptor=judge, draft_nodes=draft_max, note=print_note
+    )
     generator = Generator(opened, tokenizer, speculator)
     interactive = prompt is None and sys.stdin.isatty()
     if interactive and as_json:

@@ -18,6 +18,7 @@ __all__ = [
     "draft_sources",
     "method_names",
     "open_acceptor",
+    "print_note",
 ]
 
 AcceptorOption = Annotated[
@@ -39,6 +40,11 @@ DraftModelOption = Annotated[
         "--draft-model", help="The small model of the method draft: an image.", metavar="MODEL"
     ),
 ]
+
+
+def print_note(line: str) -> None:
+    """Print a line to standard error that is no error."""
+    typer.echo(f"note: {line}", err=True)
 
 
 def method_names() -> list[str]:
@@ -70,5 +76,5 @@ def open_acceptor(text: str, image: Image, tokenizer: TextTokenizer) -> Acceptor
     acceptor = make_acceptor(text, resources)
     if not acceptor.lossless:
         name = text.partition(":")[0]
-        typer.echo(f"note: the acceptor {name} is lossy; the text is not the model's own", err=True)
+        print_note(f"the acceptor {name} is lossy; the text is not the model's own")
     return acceptor

@@ -255,8 +255,8 @@ class Generator:
                 stopped = stream.stopped is not None or token in stop_tokens
                 reason = self._reason(config, token, position + shown, stopped)
                 if reason is not None or shown == len(round.tokens):
+                    kept = True  # also if it fails half way: never twice
                     self._keep(round.cut(shown))
-                    kept = True
                 if reason is not None:
                     text += stream.finish()
                 self._finish_reason = reason

@@ -35,7 +35,7 @@ def read_prompts(path: Path) -> list[Prompt]:
         raise TercelError(f"{path} is not UTF-8 text; convert it") from error
     texts = [content]
     if path.suffix == ".jsonl":
-        lines = content.splitlines()
+        lines = content.split("\n")  # others of splitlines may stand inside a JSON string
         texts = [_line(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not any(texts):
         raise TercelError(f"{path} has no prompt; write one into it")

@@ -161,6 +161,8 @@ class Adaptive(Controller):
     def observe(self, round: Round) -> None:
         self._round += 1
         self._curve.observe(round.nodes, round.verify_seconds)
+        if round.drafter is None and round.nodes > 1:
+            return  # the end of a prompt, or tokens behind a gap: no pass of plain decoding
         choice = self._plain if round.drafter is None else self._choices[round.drafter]
         choice.observe(round)
         if choice.rounds == choice.trial:

@@ -46,6 +46,8 @@ class Drafter(abc.ABC):
 
     needs: PassNeeds = PassNeeds()
     """Results of each verified node that :meth:`observe` reads."""
+    gives_predictions: bool = False
+    """True if its trees have :attr:`DraftTree.predictions`."""
 
     def reset(self) -> None:
         """Forget the text; a new one begins."""

@@ -19,13 +19,24 @@ from tercel.errors import TercelError
 from tercel.files import write_whole
 from tercel.image import Image
 
-__all__ = ["DrafterFile", "drafter_path", "load_drafter", "model_identity", "save_drafter"]
+__all__ = [
+    "DrafterFile",
+    "MissingDrafterError",
+    "drafter_path",
+    "load_drafter",
+    "model_identity",
+    "save_drafter",
+]
 
 FORMAT = "tercel-drafter"
 VERSION = "1"
 SUFFIX = ".drafter"
 TYPES = {"I8": "<i1", "U8": "<u1", "I16": "<i2", "U16": "<u2", "I32": "<i4", "U32": "<u4"}
 TYPES |= {"I64": "<i8", "U64": "<u8", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
+
+
+class MissingDrafterError(TercelError):
+    """There is no file of a drafter."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,6 +110,8 @@ def load_drafter(path: Path, *, kind: str, image: Image) -> DrafterFile:
 
     Raises
     ------
+    MissingDrafterError
+        If there is no such file.
     TercelError
         If the file cannot be read, is damaged, or belongs to another kind or model.
     """
@@ -109,7 +122,7 @@ def load_drafter(path: Path, *, kind: str, image: Image) -> DrafterFile:
                 metadata = opened.metadata() or {}
             entries = json.loads(file.read(length))
     except FileNotFoundError:
-        raise TercelError(
+        raise MissingDrafterError(
             f"there is no {path}; train it with `tercel train-drafter {kind} {image.path}`"
         ) from None
     except OSError as error:
@@ -134,9 +147,15 @@ def load_drafter(path: Path, *, kind: str, image: Image) -> DrafterFile:
         )
     entries.pop("__metadata__", None)
     content = np.memmap(path, np.uint8, mode="r")
-    tensors = {}
-    for name, entry in entries.items():
-        first, end = (8 + length + offset for offset in entry["data_offsets"])
-        flat = content[first:end].view(TYPES[entry["dtype"]])
-        tensors[name] = flat.reshape(entry["shape"])
-    return DrafterFile(tensors=tensors, settings=json.loads(metadata["settings"]))
+    try:
+        settings = json.loads(metadata["settings"])
+        tensors = {}
+        for name, entry in entries.items():
+            first, end = (8 + length + offset for offset in entry["data_offsets"])
+            flat = content[first:end].view(TYPES[entry["dtype"]])
+            tensors[name] = flat.reshape(entry["shape"])
+    except (KeyError, ValueError) as error:
+        raise TercelError(
+            f"{path} was not written by `tercel train-drafter {kind}` ({error}); train it again"
+        ) from error
+    return DrafterFile(tensors=tensors, settings=settings)

@@ -1,7 +1,6 @@
 """Methods of speculation by name."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from tercel.device import Device
@@ -11,7 +10,12 @@ from tercel.speculation.acceptor import Acceptor
 from tercel.speculation.adaptive import Adaptive
 from tercel.speculation.controller import Controller, FixedSize
 from tercel.speculation.drafter import Drafter
-from tercel.speculation.drafter_file import DrafterFile, drafter_path, load_drafter
+from tercel.speculation.drafter_file import (
+    DrafterFile,
+    MissingDrafterError,
+    drafter_path,
+    load_drafter,
+)
 from tercel.speculation.drafters import deer, ppd, sdsat
 from tercel.speculation.drafters.adaptive_trigrams import AdaptiveTrigrams
 from tercel.speculation.drafters.blockwise import BlockwiseDrafter
@@ -42,8 +46,8 @@ __all__ = [
 ]
 
 AUTO, NONE = "auto", "none"
-AUTOMATIC = ("hydra", "union")
-"""Methods among which ``auto`` chooses."""
+AUTOMATIC = (("hydra",), ("union", "suffix"))
+"""Methods among which ``auto`` chooses: of each group the first one that can be opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,7 @@ METHODS: dict[str, Method] = {
     "recycle": _of_model(TokenRecycling, "the likeliest successors when a token was last seen"),
     "store": _of_model(NgramDrafter, "n-grams of a corpus"),
     "aded": _of_model(AdaptiveTrigrams, "a search over trigrams that adapt to the text"),
-    "union": _of_model(Union, "suffix, and store or else recycle, in one tree"),
+    "union": _of_model(Union, "suffix, and hydra, or else store, or else recycle, in one tree"),
     "hydra": _of_model(HydraDrafter, "a trained recurrent head on the hidden state"),
     "medusa": _of_model(MedusaDrafter, "trained heads on the hidden state, a tree"),
     "blockwise": _of_model(BlockwiseDrafter, "trained heads of blockwise decoding, a chain"),
@@ -141,9 +145,19 @@ METHODS: dict[str, Method] = {
 """Methods by name; :data:`NONE` and :data:`AUTO` are not among them."""
 
 
-def open_drafters(method: str, sources: DraftSources) -> list[Drafter]:
+def open_drafters(
+    method: str, sources: DraftSources, note: Callable[[str], None] = lambda line: None
+) -> list[Drafter]:
     """Open the drafters of a method: none for plain decoding, for ``auto`` those whose trained
     parts are there.
+
+    Parameters
+    ----------
+    method
+    sources
+    note
+        Called with the error of each part that is there but refused, so that ``auto`` does
+        without it.
 
     Raises
     ------
@@ -153,15 +167,29 @@ def open_drafters(method: str, sources: DraftSources) -> list[Drafter]:
     if method == NONE:
         return []
     if method == AUTO:
-        drafters = []
-        for name in AUTOMATIC:
-            with suppress(TercelError):
-                drafters.append(METHODS[name].open(sources))
-        return drafters
+        refused: dict[str, None] = {}
+        found = [_first_of(group, sources, refused) for group in AUTOMATIC]
+        for error in refused:
+            note(error)
+        return [drafter for drafter in found if drafter is not None]
     if method not in METHODS:
         known = ", ".join([AUTO, NONE, *METHODS])
         raise TercelError(f"there is no method {method!r} of speculation, only {known}")
     return [METHODS[method].open(sources)]
+
+
+def _first_of(
+    group: Sequence[str], sources: DraftSources, refused: dict[str, None]
+) -> Drafter | None:
+    """The first method that can be opened; adds the errors of files that are there."""
+    for name in group:
+        try:
+            return METHODS[name].open(sources)
+        except MissingDrafterError:
+            continue
+        except TercelError as error:
+            refused[str(error)] = None
+    return None
 
 
 def open_controller(method: str, drafters: Sequence[Drafter], nodes: int) -> Controller:
@@ -189,6 +217,7 @@ def open_speculator(
     *,
     acceptor: Acceptor | None = None,
     draft_nodes: int | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Speculator:
     """Open a method by name.
 
@@ -200,14 +229,23 @@ def open_speculator(
         By default agreement with the draws of plain decoding.
     draft_nodes
         Most nodes of a draft; ``None`` is what fits into a pass.
+    note
+        As in :func:`open_drafters`.
 
     Raises
     ------
     TercelError
-        If there is no such method, a part of it is missing, or ``draft_nodes`` is negative.
+        If there is no such method, a part of it is missing, the acceptor needs more than the
+        device or the method gives, or ``draft_nodes`` is negative.
     """
+    limit = sources.device.limits.top_k
+    if acceptor is not None and acceptor.needs.top_k > limit:
+        raise TercelError(
+            f"the acceptor needs the {acceptor.needs.top_k} highest logits, but the device gives "
+            f"{limit}; choose a smaller number"
+        )
     nodes = sources.device.limits.nodes - 1 if draft_nodes is None else draft_nodes
     if nodes < 0:
         raise TercelError(f"a draft has 0 or more nodes, not {nodes}")
-    drafters = open_drafters(method, sources)
+    drafters = open_drafters(method, sources, note)
     return Speculator(drafters, acceptor, open_controller(method, drafters, nodes))

@@ -47,8 +47,13 @@ class Speculator:
         self._controller = FixedSize(0) if controller is None else controller
         self._clock = clock
         self._state = self._acceptor.first_state
-        if self._acceptor.needs_predictions and not self._drafters:
-            raise TercelError("the rule chooses between the model and a drafter, but there is none")
+        if self._acceptor.needs_predictions and not any(
+            drafter.gives_predictions for drafter in self._drafters
+        ):
+            raise TercelError(
+                "the acceptor chooses between the model and an expert that drafts, but there is "
+                "none; take `--spec expert --draft-model MODEL`"
+            )
         self._broken: dict[int, str] = {}
         """By drafter that failed to learn, its error; it drafts no more in this text."""
         self._needs = self._acceptor.needs
@@ -160,8 +165,6 @@ class Speculator:
                 continue
             try:
                 drafter.observe(round)
-            except PassInterruptedError:
-                raise
             except Exception as error:
                 self._broken[index] = _description(error)
         observed = self._clock() - started

@@ -64,7 +64,7 @@ class SpeculationStatistics:
         seconds = self.draft_seconds + self.verify_seconds + self.accept_seconds
         return 1000 * seconds / self.emitted if self.emitted else None
 
-    def to_dict(self) -> dict[str, int | float | list[int] | None]:
+    def to_dict(self) -> dict[str, int | float | str | list[int] | None]:
         """Every count, time and ratio by name, for JSON."""
         rounds, drafts = self.rounds, self.drafts
         return {

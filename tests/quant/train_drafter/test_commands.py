@@ -64,6 +64,8 @@ def test_the_output_may_be_named_and_mistakes_write_nothing(image, tmp_path):
         (["--text", empty], "there is no text in"),
         (["--text", text, "--order", "0"], "order of an n-gram store must be 1 or more, not 0"),
         (["--text", text, "--size", "0"], "bytes of an n-gram store must be 4096 or more"),
+        (["--text", text, "--size", "inf"], "--size must be a finite number of megabytes, not inf"),
+        (["--text", text, "--size", "nan"], "--size must be a finite number of megabytes, not nan"),
     ):
         result = run("train-drafter", "ngram", image, *options, "-o", other)
         assert result.exit_code == 2

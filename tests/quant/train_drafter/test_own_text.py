@@ -71,6 +71,18 @@ def test_a_folder_of_another_text_is_refused(image, text, tmp_path):
     assert json.loads((tmp_path / "text.json").read_text())["seed"] == 1
 
 
+def test_a_run_that_wrote_nothing_leaves_the_folder_free(image, text, tmp_path):
+    short = tmp_path / "short.txt"
+    short.write_text("too short")
+    folder = tmp_path / "folder"
+    with pytest.raises(TercelError, match="give more text"):
+        write_own_text(image, [short], folder, CONFIG)
+    assert len(write_own_text(image, [text], folder, CONFIG)) == 1
+    (folder / "text.json").write_text("{")
+    with pytest.raises(TercelError, match=r"text\.json is damaged; delete the folder"):
+        write_own_text(image, [text], folder, CONFIG)
+
+
 def test_a_folder_of_another_model_is_refused(image, text, tmp_path):
     write_own_text(image, [text], tmp_path, CONFIG)
     other = tmp_path / "other.tercel"

@@ -16,6 +16,13 @@ def test_lines_of_json_are_a_prompt_each(tmp_path):
     assert read_prompts(path) == [Prompt(kind="code", text="a\nb"), Prompt(kind="code", text="c")]
 
 
+def test_a_line_ends_at_a_line_feed_alone(tmp_path):
+    """JSON takes the other line ends of Unicode inside a string as they are."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "a\u2028b\x85c"}\r\n{"prompt": "d"}', newline="")
+    assert [prompt.text for prompt in read_prompts(path)] == ["a\u2028b\x85c", "d"]
+
+
 @pytest.mark.parametrize(
     "line", ["{", "[]", "3", "{}", '{"prompt": 3}', '{"prompt": ""}', "[" * 100_000]
 )

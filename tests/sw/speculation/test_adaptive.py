@@ -96,6 +96,17 @@ def test_a_useless_drafter_costs_next_to_nothing(cost, draft, seed):
     assert found.gain > 0.98
 
 
+def test_the_end_of_a_prompt_is_no_time_of_plain_decoding():
+    """Nor are tokens behind a gap: both are passes of several nodes that give one token."""
+    controller = Adaptive(drafters=1, nodes=7)
+    plans = []
+    for nodes in (8, 1, 3, 1, 1):
+        plans.append(controller.plan(MOST))
+        if plans[-1] is None:
+            controller.observe(make_round(root=nodes - 1, verify_seconds=steep(nodes)))
+    assert [plan is None for plan in plans] == [True, True, True, True, False]
+
+
 def test_the_better_of_two_drafters_is_found():
     found = Simulation(flat, [(0.4, 0.4, 0.01), (0.7, 0.7, 0.1)]).run(300)
     assert found.choices[100:].count(1) > 180

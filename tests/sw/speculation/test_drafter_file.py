@@ -102,6 +102,22 @@ def test_files_that_are_no_drafters_are_refused(image, tmp_path):
         load_drafter(path, kind="heads", image=image)
 
 
+@pytest.mark.parametrize(
+    ("settings", "tensor"),
+    [(None, np.zeros(3)), ("{", np.zeros(3)), ("{}", np.zeros(3, bool))],
+    ids=["no settings", "no JSON", "a type that no drafter has"],
+)
+def test_files_of_other_writers_are_refused(image, tmp_path, settings, tensor):
+    path = tmp_path / "a.drafter"
+    facts = {"format": "tercel-drafter", "version": "1", "kind": "heads"}
+    facts |= {"model": model_identity(image)}
+    save_file(
+        {"a": tensor}, str(path), facts | ({} if settings is None else {"settings": settings})
+    )
+    with pytest.raises(TercelError, match="was not written by `tercel train-drafter heads`"):
+        load_drafter(path, kind="heads", image=image)
+
+
 def test_a_folder_that_does_not_exist_is_named(image):
     with pytest.raises(TercelError, match="make its folder first"):
         save_drafter(Path("/nowhere/a.drafter"), kind="h", image=image, tensors={}, settings={})

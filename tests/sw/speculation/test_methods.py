@@ -2,9 +2,10 @@ import pytest
 from fake_device import FakeDevice
 
 from tercel.errors import TercelError
-from tercel.speculation import methods
+from tercel.speculation import Agreement, PassNeeds, methods
 from tercel.speculation.draft_tree import DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter
+from tercel.speculation.drafter_file import MissingDrafterError
 from tercel.speculation.methods import METHODS, DraftSources, Method, open_speculator
 
 
@@ -15,13 +16,22 @@ class Echo(Drafter):
 
 
 def missing(sources):
-    raise TercelError("train it first")
+    raise MissingDrafterError("train it first")
+
+
+def damaged(sources):
+    raise TercelError("copy it again")
+
+
+class TopTen(Agreement):
+    needs = PassNeeds(top_k=10)
 
 
 @pytest.fixture
 def sources(monkeypatch):
     monkeypatch.setitem(METHODS, "echo", Method(summary="", open=lambda sources: Echo()))
     monkeypatch.setitem(METHODS, "missing", Method(summary="", open=missing))
+    monkeypatch.setitem(METHODS, "damaged", Method(summary="", open=damaged))
     return DraftSources(image=None, device=FakeDevice(nodes=6))
 
 
@@ -39,16 +49,32 @@ def test_a_named_method_always_drafts(sources):
 
 @pytest.mark.parametrize(("method", "nodes"), [("none", None), ("echo", 0), ("auto", 0)])
 def test_nothing_to_draft_is_plain_decoding(sources, monkeypatch, method, nodes):
-    monkeypatch.setattr(methods, "AUTOMATIC", ("echo",))
+    monkeypatch.setattr(methods, "AUTOMATIC", (("echo",),))
     speculator = open_speculator(method, sources, draft_nodes=nodes)
     assert speculator._controller.plan(DraftBudget(nodes=9, depth=9)) is None
 
 
 def test_auto_takes_what_is_there(sources, monkeypatch):
-    monkeypatch.setattr(methods, "AUTOMATIC", ("missing", "echo"))
-    assert drafters(open_speculator("auto", sources)) == ["Echo"]
-    monkeypatch.setattr(methods, "AUTOMATIC", ("missing",))
-    assert drafters(open_speculator("auto", sources)) == []
+    notes = []
+    monkeypatch.setattr(methods, "AUTOMATIC", (("missing",), ("missing", "echo", "echo")))
+    assert drafters(open_speculator("auto", sources, note=notes.append)) == ["Echo"]
+    monkeypatch.setattr(methods, "AUTOMATIC", (("missing",),))
+    assert drafters(open_speculator("auto", sources, note=notes.append)) == []
+    assert notes == []
+
+
+def test_auto_does_without_a_damaged_part_and_says_so_once(sources, monkeypatch):
+    notes = []
+    monkeypatch.setattr(methods, "AUTOMATIC", (("damaged",), ("damaged", "echo")))
+    assert drafters(open_speculator("auto", sources, note=notes.append)) == ["Echo"]
+    assert notes == ["copy it again"]
+
+
+def test_an_acceptor_that_needs_more_than_the_device_gives_is_refused(sources):
+    assert drafters(open_speculator("echo", sources, acceptor=TopTen())) == ["Echo"]
+    small = DraftSources(image=None, device=FakeDevice(top_k=9))
+    with pytest.raises(TercelError, match="needs the 10 highest logits, but the device gives 9"):
+        open_speculator("echo", small, acceptor=TopTen())
 
 
 def test_what_is_missing_is_told(sources):

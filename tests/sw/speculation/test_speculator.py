@@ -1,6 +1,7 @@
 """Rounds of adversarial drafters: the text stays that of plain decoding."""
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -285,6 +286,31 @@ def test_a_drafter_that_fails_to_learn_drafts_no_more(tokenizer):
     assert generator.statistics.speculation.failures == 0
 
 
+@pytest.mark.parametrize("error", [PassInterruptedError, KeyboardInterrupt])
+def test_a_round_is_kept_once_if_learning_is_interrupted(tokenizer, error):
+    class Slow(Foresight):
+        def observe(self, round):
+            super().observe(round)
+            if len(self.rounds) == 2:
+                raise error
+
+    script = [*b"abcdefghijklmnopqrstuvwxyz" * 2]
+    device = FakeDevice(script=script, nodes=4)
+    drafter = Slow(script, CHANGES["right"])
+    generator = Generator(device, tokenizer, Speculator([drafter], controller=FixedSize(3)))
+    shown = []
+    with suppress(KeyboardInterrupt):
+        for piece in generator.generate("ab", GenerationConfig(max_tokens=9)):
+            shown.append(piece.token)
+    rest = tokens_of(generator, "", GenerationConfig(max_tokens=9))
+    kept = [*b"ab", *b"c", *b"defg"]
+    assert device.sequence[: len(kept)] == kept
+    if error is PassInterruptedError:
+        assert [*shown, *rest] == script[2:20]
+    else:
+        assert [*shown, ord("g"), *rest] == script[2 : 3 + 4 + 9]
+
+
 class Scheduled(Controller):
     """Alternates between plain rounds and two drafters; verifies the first node alone."""
 
@@ -402,12 +428,15 @@ def test_a_rule_that_chooses_asks_its_drafter_in_every_round(tokenizer):
 
     script = [*b"a" * 60]
     drafter = Foresight(script, predict)
+    with pytest.raises(TercelError, match="an expert that drafts, but there is none; take `--spec"):
+        Speculator([drafter], Chooser(), FixedSize(3))
+    drafter.gives_predictions = True
     speculator = Speculator([drafter], Chooser(), FixedSize(3))
     generator = Generator(FakeDevice(script=script, nodes=4), tokenizer, speculator)
     assert len(tokens_of(generator, "aa", GenerationConfig(max_tokens=10))) == 10
     # the prompt's pass and the last token have no room for a draft
     assert [len(round.verdict.tree) for round in drafter.rounds] == [0, 3, 3, 0]
-    with pytest.raises(TercelError, match="between the model and a drafter, but there is none"):
+    with pytest.raises(TercelError, match="an expert that drafts, but there is none; take `--spec"):
         Speculator(acceptor=Chooser())
 
 

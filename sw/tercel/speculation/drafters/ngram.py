@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tercel.device import Device
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.speculation.draft_tree import DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
@@ -44,7 +45,10 @@ class NgramDrafter(Drafter):
             If there is none, or it does not belong to the model.
         """
         file = load_drafter(drafter_path(image.path, KIND), kind=KIND, image=image)
-        return cls(NgramStore.of_tensors(file.tensors), order=int(str(file.settings["order"])))
+        order = file.settings.get("order")
+        if not isinstance(order, int) or order < 1:
+            raise TercelError(f"the order of an n-gram store must be 1 or more, not {order!r}")
+        return cls(NgramStore.of_tensors(file.tensors), order=order)
 
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
         sampling, position = state.sampling, state.position

@@ -32,6 +32,8 @@ class SafetyExpert(Drafter):
         If ``tokens`` is below 1.
     """
 
+    gives_predictions = True
+
     def __init__(self, device: Device, *, tokens: int = 3):
         if tokens < 1:
             raise TercelError(f"an expert predicts 1 or more tokens, not {tokens}")

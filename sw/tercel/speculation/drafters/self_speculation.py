@@ -15,6 +15,7 @@ from tercel.speculation.drafter_file import drafter_path, load_drafter
 from tercel.speculation.drafters.draft_threshold import DraftThreshold, ThresholdConfig
 from tercel.speculation.drafters.drawn_tokens import draw_tokens
 from tercel.speculation.drafters.growing_pass import GrowingPass
+from tercel.speculation.drafters.int8_matrix import read_array
 from tercel.speculation.drafters.model_candidates import ModelCandidates
 from tercel.speculation.drafters.shared_noise import round_seed
 from tercel.speculation.round import Round
@@ -109,8 +110,8 @@ class SelfSpeculation(Drafter):
             If there is none, or it belongs to another model.
         """
         found = load_drafter(drafter_path(image.path, KIND), kind=KIND, image=image)
-        mask = tuple((bool(a), bool(m)) for a, m in found.tensors["layer_mask"].tolist())
-        rows, top_k = (int(found.tensors[name][0]) for name in ("head_rows", "top_k"))
+        mask = tuple((bool(a), bool(m)) for a, m in read_array(found.tensors, "layer_mask"))
+        rows, top_k = (int(read_array(found.tensors, name)[0]) for name in ("head_rows", "top_k"))
         return cls(device, SelfSpeculationConfig(layer_mask=mask, head_rows=rows, top_k=top_k))
 
     @property

@@ -74,6 +74,9 @@ def test_a_store_beside_the_image_is_opened(make_image):
     path.unlink(missing_ok=True)
     with pytest.raises(TercelError, match=r"train it with `tercel train-drafter ngram .*tercel`"):
         NgramDrafter.open(image, None)
+    save_drafter(path, kind="ngram", image=image, tensors=STORE.tensors, settings={})
+    with pytest.raises(TercelError, match="order of an n-gram store must be 1 or more, not None"):
+        NgramDrafter.open(image, None)
     save_drafter(path, kind="ngram", image=image, tensors=STORE.tensors, settings={"order": 1})
     try:
         tree = NgramDrafter.open(image, None).propose(state_of([1]), DraftBudget(nodes=2, depth=9))
