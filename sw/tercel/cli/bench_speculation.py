@@ -54,10 +54,11 @@ def print_speculation_benchmark(
     if not texts:
         raise TercelError("--spec measures texts: name files of prompts with --prompts")
     tokenizer = TextTokenizer.of_image(image)
-    sources = draft_sources(image, device, draft_model)
+    names = (AUTO, *METHODS) if methods == ALL else methods.split(",")
+    sources = draft_sources(image, device, draft_model, names)
     judge = open_acceptor(acceptor, image, tokenizer)
     speculators = {}
-    for name in (AUTO, *METHODS) if methods == ALL else methods.split(","):
+    for name in names:
         try:
             speculators[name] = open_speculator(
                 name, sources, acceptor=judge, draft_nodes=draft_max, note=print_note

@@ -120,7 +120,7 @@ def run(
     image = Image.open(find_model(model))
     tokenizer = TextTokenizer.of_image(image)
     opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
-    sources = draft_sources(image, opened, draft_model)
+    sources = draft_sources(image, opened, draft_model, [spec])
     judge = open_acceptor(acceptor, image, tokenizer)
     speculator = open_speculator(
         spec, sources, acceptor=judge, draft_nodes=draft_max, note=print_note

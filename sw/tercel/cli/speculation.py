@@ -1,10 +1,12 @@
 """Options of speculative decoding, shared by several commands."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from tercel.device import Device
+from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import TextTokenizer, find_model
 from tercel.speculation import Acceptor
@@ -37,7 +39,9 @@ DraftMaxOption = Annotated[
 DraftModelOption = Annotated[
     str | None,
     typer.Option(
-        "--draft-model", help="The small model of the method draft: an image.", metavar="MODEL"
+        "--draft-model",
+        help="The small model of the methods draft and expert: an image.",
+        metavar="MODEL",
     ),
 ]
 
@@ -52,14 +56,22 @@ def method_names() -> list[str]:
     return [AUTO, NONE, *METHODS]
 
 
-def draft_sources(image: Image, device: Device, draft_model: str | None) -> DraftSources:
+def draft_sources(
+    image: Image, device: Device, draft_model: str | None, methods: Sequence[str]
+) -> DraftSources:
     """The sources of drafters that the command line names.
 
     Raises
     ------
     TercelError
-        If the draft model cannot be opened.
+        If the draft model cannot be opened, or none of the methods drafts with it.
     """
+    takers = [name for name, method in METHODS.items() if method.small_model]
+    if draft_model is not None and not set(takers) & set(methods):
+        raise TercelError(
+            f"--draft-model is for the methods {' and '.join(takers)}, not for "
+            f"{', '.join(methods)}; name one of them with --spec, or leave the model out"
+        )
     small = None if draft_model is None else Image.open(find_model(draft_model))
     return DraftSources(image=image, device=device, draft_model=small)
 

@@ -45,9 +45,10 @@ def print_rows(
         _print_csv(rows)
     else:
         widths = heads.values()
-        _print_line(name.ljust(width) for name, width in heads.items())
-        _print_line("-" * width for width in widths)
-        for row in rows:
+        for number, row in enumerate(rows):
+            if not number:  # not before: what fails at once prints no table
+                _print_line(name.ljust(width) for name, width in heads.items())
+                _print_line("-" * width for width in widths)
             _print_line(cell.ljust(width) for cell, width in zip(cells(row), widths, strict=True))
 
 

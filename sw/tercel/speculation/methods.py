@@ -68,6 +68,8 @@ class Method:
 
     summary: str
     """One line for the user."""
+    small_model: bool = False
+    """True if it drafts with :attr:`DraftSources.draft_model`."""
     open: Callable[[DraftSources], Drafter]
     """Opens the drafter.
 
@@ -135,10 +137,12 @@ METHODS: dict[str, Method] = {
     "self": _of_model(SelfSpeculation, "the model itself with layers left out"),
     "draft": Method(
         summary="a small model on the host, given by --draft-model",
+        small_model=True,
         open=lambda sources: DraftModel.open(sources.image, _small_model(sources, "draft")),
     ),
     "expert": Method(
         summary="a safe small model, given by --draft-model, for the acceptor safety",
+        small_model=True,
         open=lambda sources: SafetyExpert.open(sources.image, _small_model(sources, "expert")),
     ),
 }

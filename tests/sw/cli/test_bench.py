@@ -89,6 +89,14 @@ def test_all_methods_that_are_there_are_measured_as_a_table(tercel, model, promp
         (["--spec", "draft", "--prompts", "FILE"], "name its image with --draft-model"),
         (["--spec", "all", "--prompts", "FILE", "--acceptor", "x"], "there is no acceptor 'x'"),
         (["--spec", "all", "--prompts", "FILE", "--draft-max", "-1"], "0 or more nodes, not -1"),
+        (
+            ["--spec", "ngram", "--prompts", "FILE", "--context", "2"],
+            "the prompt has 3 tokens, but",
+        ),
+        (
+            ["--spec", "ngram,suffix", "--prompts", "FILE", "--draft-model", "FILE"],
+            "--draft-model is for the methods draft and expert, not for ngram, suffix; name one",
+        ),
     ],
 )
 def test_errors_of_speculation(tercel, model, prompts, arguments, message):
