@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tercel.errors import TercelError
 from tercel_quant.train_drafter.block_model import BlockModel
+from tercel_quant.train_drafter.training_run import text_digest
 from tercel_quant.training_state import load_checkpoint, save_checkpoint
 
 __all__ = ["BlockTrainer", "BlockTrainingConfig"]
@@ -166,13 +167,14 @@ class BlockTrainer:
         return rows, ends
 
     def _facts(self) -> dict[str, Any]:
-        return asdict(self._config) | asdict(self._model.config)
+        facts = asdict(self._config) | asdict(self._model.config)
+        return facts | {"text": text_digest(self._tokens)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         if state["config"] != self._facts():
             raise TercelError(
-                f"{self._checkpoint} is from a training with other parameters; use the same, or "
-                "delete it to start anew"
+                f"{self._checkpoint} is from a training with other parameters or another text; use "
+                "the same, or delete it to start anew"
             )
         self.step = state["step"]
         self._model.load_state_dict(state["model"])

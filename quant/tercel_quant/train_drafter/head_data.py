@@ -11,6 +11,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.train_drafter.own_text import TextPart
+from tercel_quant.train_drafter.training_run import text_digest
 
 __all__ = ["Batch", "HeadData", "TrimmedVocabulary", "normalise"]
 
@@ -118,6 +119,11 @@ class HeadData:
     def positions(self) -> int:
         """Positions to train on."""
         return (len(self._tokens) - self._held_out) * (self._last + 1 - FIRST)
+
+    @property
+    def text_digest(self) -> str:
+        """Digest of the whole text."""
+        return text_digest(self._tokens)
 
     def batch(self, *, seed: int, step: int, size: int) -> Batch:
         """Positions drawn at random: a pure function of the arguments and the text."""

@@ -151,6 +151,7 @@ class HeadTrainer:
         del facts["checkpoint_seconds"]
         facts["kind"] = type(self._model).__name__
         facts["positions"] = self._data.positions
+        facts["text"] = self._data.text_digest
         facts["shapes"] = {
             name: list(value.shape) for name, value in self._model.named_parameters()
         }

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tercel.errors import TercelError
 from tercel_quant.train_drafter.frozen_model import FrozenModel
+from tercel_quant.train_drafter.training_run import text_digest
 from tercel_quant.training_state import load_checkpoint, save_checkpoint
 
 __all__ = ["PromptTokenConfig", "PromptTokenTrainer", "guess_streams"]
@@ -168,7 +169,7 @@ class PromptTokenTrainer:
     def save(self) -> None:
         """Write the checkpoint now."""
         if self._checkpoint is not None:
-            state = {"config": asdict(self._config), "step": self.step}
+            state = {"config": self._facts(), "step": self.step}
             state |= {"rows": self.rows.detach(), "adam": self._adam.state_dict()}
             save_checkpoint(self._checkpoint, state)
 
@@ -180,11 +181,14 @@ class PromptTokenTrainer:
         places = torch.randperm(usable, generator=generator)[: config.places].sort().values
         return self._text[windows], places
 
+    def _facts(self) -> dict[str, Any]:
+        return asdict(self._config) | {"text": text_digest(self._text)}
+
     def _restore(self, state: dict[str, Any]) -> None:
-        if state["config"] != asdict(self._config):
+        if state["config"] != self._facts():
             raise TercelError(
-                f"{self._checkpoint} is from a training with other parameters; use the same, or "
-                "delete it to start anew"
+                f"{self._checkpoint} is from a training with other parameters or another text; use "
+                "the same, or delete it to start anew"
             )
         self.step = state["step"]
         with torch.no_grad():

@@ -1,12 +1,15 @@
 """The loop of a training: progress, checkpoints, interruption."""
 
+import hashlib
 import time
 from typing import Protocol
+
+from torch import Tensor
 
 from tercel_quant.interruption import Interruption
 from tercel_quant.progress import Progress
 
-__all__ = ["Steps", "run_steps"]
+__all__ = ["Steps", "run_steps", "text_digest"]
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -24,6 +27,12 @@ class Steps(Protocol):
     def save(self) -> None:
         """Write a checkpoint."""
         ...
+
+
+def text_digest(tokens: Tensor) -> str:
+    """Hexadecimal digest of a text ``[sequences, time]``, which binds a checkpoint to it."""
+    shape = str(tuple(tokens.shape)).encode()
+    return hashlib.sha256(shape + tokens.contiguous().numpy().tobytes()).hexdigest()
 
 
 def run_steps(training: Steps, steps: int, *, progress: bool = True) -> None:

@@ -77,6 +77,10 @@ def test_training_learns_and_resumes_with_the_same_weights(tmp_path):
     other = dataclasses.replace(CONFIG, decay=0.5)
     with pytest.raises(TercelError, match="is from a training with other parameters"):
         BlockTrainer(make_model(), other, **cycle(), checkpoint=checkpoint)
+    text = cycle()
+    text["tokens"] = text["tokens"].flip(1)
+    with pytest.raises(TercelError, match="or another text; use the same"):
+        BlockTrainer(make_model(), CONFIG, **text, checkpoint=checkpoint)
 
 
 def test_sequences_are_as_long_as_a_window():

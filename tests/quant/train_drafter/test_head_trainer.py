@@ -74,6 +74,15 @@ def test_a_checkpoint_of_another_training_is_refused(make, change, name):
         trainer.run()
 
 
+def test_a_checkpoint_of_another_text_is_refused(make, data, monkeypatch):
+    _, trainer = make()
+    trainer.run()
+    monkeypatch.setattr(data, "_tokens", data._tokens.flip(1))
+    _, trainer = make()
+    with pytest.raises(TercelError, match="another text"):
+        trainer.run()
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(make):
     model, trainer = make()
     with torch.no_grad():

@@ -78,6 +78,8 @@ def test_training_lowers_the_loss_and_resumes_with_the_same_rows(model, text, tm
     assert torch.equal(second.rows, trainer.rows)
     with pytest.raises(TercelError, match="is from a training with other parameters"):
         PromptTokenTrainer(model, dataclasses.replace(CONFIG, seed=2), text, checkpoint)
+    with pytest.raises(TercelError, match="or another text; use the same"):
+        PromptTokenTrainer(model, CONFIG, text.flip(0), checkpoint)
 
 
 def test_texts_are_long_enough(model, text):
