@@ -90,8 +90,10 @@ def bench(
     --spec continues prompts by -n tokens, plainly and with every method, and gives a row for each
     method and file of prompts. Repetitions of greedy text are left out.
     """
-    if spec is None and prompts:
-        raise TercelError("--prompts are for --spec; name its methods, or all")
+    given = {"--prompts": prompts, "--draft-model": draft_model, "--draft-max": draft_max}
+    for option, value in given.items():
+        if spec is None and value is not None:
+            raise TercelError(f"{option} is for --spec; name its methods, or all")
     config = BenchmarkConfig(
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,

@@ -84,7 +84,8 @@ def test_all_methods_that_are_there_are_measured_as_a_table(tercel, model, promp
     ("arguments", "message"),
     [
         (["--spec", "draft"], "--spec measures texts: name files of prompts with --prompts"),
-        (["--prompts", "FILE"], "--prompts are for --spec; name its methods, or all"),
+        (["--prompts", "FILE"], "--prompts is for --spec; name its methods, or all"),
+        (["--draft-max", "3"], "--draft-max is for --spec; name its methods, or all"),
         (["--spec", "x", "--prompts", "FILE"], "there is no method 'x' of speculation, only auto"),
         (["--spec", "draft", "--prompts", "FILE"], "name its image with --draft-model"),
         (["--spec", "all", "--prompts", "FILE", "--acceptor", "x"], "there is no acceptor 'x'"),
