@@ -20,7 +20,7 @@ from tercel.speculation.drafters import deer, ppd, sdsat
 from tercel.speculation.drafters.adaptive_trigrams import AdaptiveTrigrams
 from tercel.speculation.drafters.blockwise import BlockwiseDrafter
 from tercel.speculation.drafters.deer import BlockDiffusion
-from tercel.speculation.drafters.draft_model import DraftModel
+from tercel.speculation.drafters.draft_model import DraftModel, DraftModelConfig
 from tercel.speculation.drafters.hydra import HydraDrafter
 from tercel.speculation.drafters.medusa import MedusaDrafter
 from tercel.speculation.drafters.ngram import NgramDrafter
@@ -139,6 +139,15 @@ METHODS: dict[str, Method] = {
         summary="a small model on the host, given by --draft-model",
         small_model=True,
         open=lambda sources: DraftModel.open(sources.image, _small_model(sources, "draft")),
+    ),
+    "draft-drawn": Method(
+        summary="the same, drawn at random, for the acceptors rejection and block",
+        small_model=True,
+        open=lambda sources: DraftModel.open(
+            sources.image,
+            _small_model(sources, "draft-drawn"),
+            config=DraftModelConfig(shape="drawn"),
+        ),
     ),
     "expert": Method(
         summary="a safe small model, given by --draft-model, for the acceptor safety",

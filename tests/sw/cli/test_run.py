@@ -200,3 +200,13 @@ def test_errors_of_speculation(tercel, model, arguments, message):
     result = tercel("run", model, "-p", "a", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("acceptor", ["rejection", "block"])
+def test_drawn_drafts_of_the_model_itself_are_never_rejected(tercel, model, acceptor):
+    arguments = ("run", model, "-p", "abc", "-n", "33", "--temperature", "1", "--ignore-eos")
+    arguments += ("--spec", "draft-drawn", "--draft-model", model, "--acceptor", acceptor)
+    summary = json.loads(tercel(*arguments, "--seed", "3", "--json").stdout.splitlines()[-1])
+    assert summary["speculation"]["lossless"]
+    found = summary["statistics"]["speculation"]
+    assert (found["emitted"], found["rounds"]) == (32, 4)  # eight tokens a pass
