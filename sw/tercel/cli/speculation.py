@@ -69,7 +69,7 @@ def draft_sources(
     takers = [name for name, method in METHODS.items() if method.small_model]
     if draft_model is not None and not set(takers) & set(methods):
         raise TercelError(
-            f"--draft-model is for the methods {' and '.join(takers)}, not for "
+            f"--draft-model is for the methods {', '.join(takers[:-1])} and {takers[-1]}, not for "
             f"{', '.join(methods)}; name one of them with --spec, or leave the model out"
         )
     small = None if draft_model is None else Image.open(find_model(draft_model))
