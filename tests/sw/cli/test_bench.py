@@ -96,7 +96,7 @@ def test_all_methods_that_are_there_are_measured_as_a_table(tercel, model, promp
         ),
         (
             ["--spec", "ngram,suffix", "--prompts", "FILE", "--draft-model", "FILE"],
-            "--draft-model is for the methods draft, draft-drawn and expert, not for ngram, suffix; name one",
+            "for the methods draft, draft-drawn and expert, not for ngram, suffix; name one",
         ),
     ],
 )

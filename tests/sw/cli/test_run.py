@@ -191,7 +191,7 @@ def test_a_text_without_rounds_has_no_statistics_of_speculation(tercel, model):
         (["--spec", "draft", "--draft-model", "x"], "there is no model 'x'"),
         (
             ["--draft-model", "x"],
-            "--draft-model is for the methods draft, draft-drawn and expert, not for auto",
+            "for the methods draft, draft-drawn and expert, not for auto",
         ),
         (["--acceptor", "safety"], "an expert that drafts, but there is none; take `--spec expert"),
         (["--acceptor", "blockwise:top_n=999"], "needs the 999 highest logits, but the device"),
