@@ -4,12 +4,13 @@ import itertools
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tercel.device import Ask, PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
-from tercel.program import COMMANDS, PassBuilder
+from tercel.program import COMMAND_BYTES, COMMANDS, PassBuilder
 from tercel_hw.tlmm.config import TlmmConfig
 from tercel_sim.ddr import DDR
 from tercel_sim.lockstep import Lockstep
@@ -48,7 +49,8 @@ def changed(monkeypatch, change):
     build = PassBuilder.build
 
     def built(builder, request):
-        return change(build(builder, request))
+        lines = change([line.tobytes() for line in build(builder, request)])
+        return np.frombuffer(b"".join(lines), np.uint8).reshape(-1, COMMAND_BYTES)
 
     monkeypatch.setattr(PassBuilder, "build", built)
 
