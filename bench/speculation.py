@@ -33,7 +33,6 @@ from tercel.program import Request
 from tercel.runtime import GenerationConfig, TextTokenizer, find_model
 from tercel.runtime.prompt_file import Prompt, read_prompts
 from tercel.runtime.speculation_benchmark import (
-    PLAIN,
     SpeculationMeasurement,
     run_speculation_benchmark,
 )
@@ -46,7 +45,14 @@ from tercel.speculation import (
     Round,
     Speculator,
 )
-from tercel.speculation.methods import AUTO, METHODS, DraftSources, open_controller, open_drafters
+from tercel.speculation.methods import (
+    AUTO,
+    METHODS,
+    NONE,
+    DraftSources,
+    open_controller,
+    open_drafters,
+)
 
 PROMPTS = Path(__file__).parent / "prompts"
 MODELS = ("small", "0.7b", "2b")
@@ -248,7 +254,7 @@ def report(rows: Sequence[dict]) -> None:
     plain = {
         (row["model"], row["temperature"], row["kind"]): row
         for row in rows
-        if row["method"] == PLAIN
+        if row["method"] == NONE
     }
     grouped: dict[tuple[float, str, str], list[dict]] = defaultdict(list)
     for row in rows:

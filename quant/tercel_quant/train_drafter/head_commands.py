@@ -11,10 +11,9 @@ import typer
 
 from tercel.cli.options import ModelArgument
 from tercel.cli.units import format_bytes
-from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.runtime import DEFAULT_MODEL, find_model
-from tercel_quant.train_drafter.output_option import OutputOption, destination
+from tercel.runtime import DEFAULT_MODEL
+from tercel_quant.train_drafter.output_option import OutputOption, open_training, report
 
 if TYPE_CHECKING:
     from tercel_quant.train_drafter.head_data import HeadData
@@ -191,11 +190,7 @@ def _train(
     training: dict[str, int],
     seed: int,
 ) -> None:
-    for text in texts:
-        if not text.is_file():
-            raise TercelError(f"there is no text {text}; name a UTF-8 file")
-    image = Image.open(find_model(model))
-    path = destination(image, kind, output, texts)
+    image, path = open_training(model, kind, output, texts)
     from tercel_quant.train_drafter.head_run import train_heads
 
     facts = train_heads(
@@ -208,7 +203,7 @@ def _train(
         own={**own, "seed": seed},
         heads=heads,
         training={**training, "seed": seed},
-        report=lambda line: typer.echo(line, err=True),
+        report=report,
     )
     typer.echo(f"{path}: {kind} of {image.config.name}, {format_bytes(path.stat().st_size)}")
     for name, value in facts.items():

@@ -10,9 +10,7 @@ import typer
 
 from tercel.cli.options import ModelArgument
 from tercel.cli.units import format_bytes
-from tercel.errors import TercelError
-from tercel.image import Image
-from tercel.runtime import DEFAULT_MODEL, find_model
+from tercel.runtime import DEFAULT_MODEL
 from tercel_quant.train_drafter.head_commands import (
     FolderOption,
     LengthOption,
@@ -23,7 +21,7 @@ from tercel_quant.train_drafter.head_commands import (
     TextOption,
     TokensOption,
 )
-from tercel_quant.train_drafter.output_option import OutputOption, destination
+from tercel_quant.train_drafter.output_option import OutputOption, open_training, report
 
 __all__ = ["deer", "ppd"]
 
@@ -42,7 +40,7 @@ def ppd(
     seed: SeedOption = 0,
 ) -> None:
     """Train prompt tokens, which guess the tokens after the next one in the pass itself."""
-    image, path = _open(model, "ppd", output, text)
+    image, path = open_training(model, "ppd", output, text)
     from tercel_quant.train_drafter.own_text import OwnTextConfig
     from tercel_quant.train_drafter.ppd_run import train_ppd
     from tercel_quant.train_drafter.prompt_tokens import PromptTokenConfig
@@ -56,7 +54,7 @@ def ppd(
             tokens=tokens, prompt=prompt, length=length, sequences=sequences, seed=seed
         ),
         config=PromptTokenConfig(tokens=prompt_tokens, steps=steps, seed=seed),
-        report=_report,
+        report=report,
     )
     typer.echo(f"{path}: {prompt_tokens} prompt tokens, {format_bytes(path.stat().st_size)}")
     for name, table in chances.items():
@@ -82,7 +80,7 @@ def deer(
     seed: SeedOption = 0,
 ) -> None:
     """Train a small diffusion model, which fills a whole draft in one step."""
-    image, path = _open(model, "deer", output, text)
+    image, path = open_training(model, "deer", output, text)
     from tercel_quant.train_drafter.block_model import BlockConfig
     from tercel_quant.train_drafter.block_trainer import BlockTrainingConfig
     from tercel_quant.train_drafter.deer_run import train_deer
@@ -101,20 +99,7 @@ def deer(
             continuation_steps=continuation_steps, refinement_steps=refinement_steps, seed=seed
         ),
         words=words,
-        report=_report,
+        report=report,
     )
     size = format_bytes(path.stat().st_size)
     typer.echo(f"{path}: {words} words, {100 * covered:.1f} % of the model's own text, {size}")
-
-
-def _open(model: str, kind: str, output: Path | None, texts: list[Path]) -> tuple[Image, Path]:
-    """The model, and the file to write, checked before the work begins."""
-    for text in texts:
-        if not text.is_file():
-            raise TercelError(f"there is no text {text}; name a UTF-8 file")
-    image = Image.open(find_model(model))
-    return image, destination(image, kind, output, texts)
-
-
-def _report(line: str) -> None:
-    typer.echo(line, err=True)

@@ -12,7 +12,7 @@ from tercel.cli.options import ModelArgument
 from tercel.image import Image
 from tercel.runtime import DEFAULT_DEVICE, DEFAULT_MODEL, find_model
 from tercel.speculation.drafters.self_speculation import KIND
-from tercel_quant.train_drafter.output_option import OutputOption, destination
+from tercel_quant.train_drafter.output_option import OutputOption, destination, report
 
 __all__ = ["self_speculation"]
 
@@ -61,7 +61,7 @@ def self_speculation(
         path=path,
         config=config,
         device=device,
-        report=lambda line: typer.echo(line, err=True),
+        report=report,
     )
     typer.echo(f"{path}: {best.description}, {best.drafted} tokens a draft, gain {best.gain:.3f}")
     if best.gain <= 1:

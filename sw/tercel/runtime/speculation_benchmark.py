@@ -11,17 +11,15 @@ from tercel.runtime.generator import GenerationConfig, Generator
 from tercel.runtime.prompt_file import Prompt
 from tercel.runtime.tokenizer import TextTokenizer
 from tercel.speculation import SpeculationStatistics, Speculator
+from tercel.speculation.methods import NONE
 
 __all__ = [
-    "PLAIN",
     "RoundRecord",
     "SpeculationMeasurement",
     "loop_start",
     "run_speculation_benchmark",
 ]
 
-PLAIN = "none"
-"""Name of the method that never drafts."""
 LONGEST_LOOP = 64
 """Longest period of a repetition, in tokens."""
 REPEATS = 3
@@ -167,7 +165,7 @@ def run_speculation_benchmark(
     if not prompts:
         raise TercelError("a benchmark of speculation needs a prompt")
     plain = _generate(device, tokenizer, Speculator(clock=clock), prompts, config)
-    yield from _measurements(PLAIN, prompts, plain, plain)
+    yield from _measurements(NONE, prompts, plain, plain)
     for name, speculator in methods.items():
         texts = _generate(device, tokenizer, speculator, prompts, config)
         yield from _measurements(name, prompts, texts, plain)
