@@ -37,7 +37,6 @@ class Writers(wiring.Component):
                 "base": In(writer.base),
                 "errors": Out(2 * writer.ports),
                 "clear": In(1),
-                "busy": Out(1),
             }
         )
 
@@ -62,7 +61,6 @@ class Writers(wiring.Component):
             writer.base.eq(self.base),
             writer.clear.eq(self.clear),
             self.errors.eq(writer.errors),
-            self.busy.eq(results.busy | merge.busy | writer.busy),
             cache.written.eq(~merge.busy & ~writer.busy),
         ]
         return m
