@@ -24,8 +24,10 @@ SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"(?<![\w./-])(?:tests|bench|boards|examples|docs|sw|hw|sim|quant)/[\w./-]*")
 MODULE = re.compile(r"\b(?:tercel|tercel_hw|tercel_sim|tercel_quant)(?:\.\w+)+")
 CLASS = re.compile(r"[A-Z][a-z]+\w*(?=$|\(|\.[a-z_]+\b)")
-EXPORTED = re.compile(r"tercel\.(?:v|json|vlt|core|xml)|tercel\.(?:commands|devices)")
-"""Not modules: files that `tercel hdl` writes, and groups of entry points."""
+EXPORTED = re.compile(
+    r"tercel\.(?:v|json|vlt|core|xml|bit|bit\.bin|hwh|dtso|dtbo)|tercel\.(?:commands|devices)"
+)
+"""Not modules: files of an accelerator and of an overlay, and groups of entry points."""
 OTHERS = {"BitNetForCausalLM", "BitnetForCausalLM", "LlamaForCausalLM", *dir(builtins)}
 """Classes of Hugging Face and of Python."""
 
