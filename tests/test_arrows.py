@@ -31,6 +31,7 @@ PACKAGES = {
 LAYERS = [
     "errors",
     "files",
+    "hwmon",
     "cache_folder",
     "json_dataclass",
     "config",

@@ -1,9 +1,10 @@
 """The Verilated accelerator behind the device interface."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tercel.device import DeviceOptions, option
+from tercel.device import DeviceFacts, DeviceOptions, Fact, option
 from tercel.device.accelerator import (
     TIMEOUT,
     WATCHDOG,
@@ -133,6 +134,12 @@ class RtlDevice(AcceleratorDevice):
             progress=terminal,
             timeout=options.timeout,
             watchdog=options.watchdog,
+        )
+
+    def facts(self) -> DeviceFacts:
+        parameters = json.dumps(self._accelerator.parameters())
+        return replace(
+            super().facts(), accelerator=Fact(value=parameters, note="the configuration simulated")
         )
 
     @property

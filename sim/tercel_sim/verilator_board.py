@@ -7,10 +7,12 @@ import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
 from tercel.device.board import Board
+from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
@@ -73,6 +75,9 @@ class VerilatorBoard(Board):
         self._waves: Path | None = None
         self._waves_failed = False
         self._wait_ended = False
+        self._seconds = 0.0
+        port_gbs = self._ports * self._port_bytes * ddr.port_rate * ddr.clock_mhz / 1e3
+        self._memory_peak = 1e9 * min(ddr.sustained_gbs, port_gbs)
         bases = (ctypes.c_uint64 * self._ports)(*self._bases)
         self._simulation = self._library.tercel_create(config, bases)
         if not self._simulation:
@@ -108,6 +113,23 @@ class VerilatorBoard(Board):
         return self._bases
 
     @property
+    def simulation_seconds(self) -> float:
+        return self._seconds
+
+    def facts(self) -> DeviceFacts:
+        return DeviceFacts(
+            timing=Timing.SIMULATED,
+            hardware=Fact(value="simulation", note="Verilator, with a model of the DDR memory"),
+            overlay_sha256=Fact(value=None, note="a simulation loads no bitstream"),
+            clock_hz=Fact(value=self._clock_hz, note="the clock of the memory's model"),
+            memory_peak=Fact(
+                value=self._memory_peak, note="the sustained rate of the memory's model"
+            ),
+            memory_rate=Fact(value=None, note="the rate of a simulated memory is given"),
+            selftest=Fact(value=None, note="compare a simulation by `tercel selfcheck`"),
+        )
+
+    @property
     def cycles(self) -> int:
         """Cycles since the simulation began."""
         return self._library.tercel_cycles(self._simulation)
@@ -124,13 +146,13 @@ class VerilatorBoard(Board):
     def read_register(self, offset: int) -> int:
         """Return 32 bits of the register at a byte offset."""
         value = ctypes.c_uint32()
-        outcome = self._library.tercel_read_register(self._simulation, offset, value)
+        outcome = self._timed(self._library.tercel_read_register, offset, value)
         self._check(outcome, f"reading register {offset:#x}")
         return value.value
 
     def write_register(self, offset: int, value: int) -> None:
         """Write 32 bits to the register at a byte offset."""
-        outcome = self._library.tercel_write_register(self._simulation, offset, value)
+        outcome = self._timed(self._library.tercel_write_register, offset, value)
         self._check(outcome, f"writing register {offset:#x}")
         if offset == REGISTERS["CONTROL"] and value & REGISTERS["CONTROL_START_MASK"]:
             self._started = self.cycles
@@ -263,11 +285,18 @@ class VerilatorBoard(Board):
         self._wait_ended = False
         end = self.cycles + cycles
         while True:
-            outcome = function(self._simulation, *arguments, end, SLICE_CYCLES)
+            outcome = self._timed(function, *arguments, end, SLICE_CYCLES)
             if outcome != harness_bindings.UNFINISHED:
                 return outcome
             if self._wait_ended:
                 raise PassInterruptedError
+
+    def _timed(self, function: Callable[..., int], *arguments) -> int:
+        """Call a function of the library that runs the clock, and count its time."""
+        started = perf_counter()
+        outcome = function(self._simulation, *arguments)
+        self._seconds += perf_counter() - started
+        return outcome
 
     def _check_waves(self, failure: int) -> None:
         if failure:

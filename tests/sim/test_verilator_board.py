@@ -1,5 +1,6 @@
 import errno
 import re
+from dataclasses import replace
 from threading import Timer
 
 import numpy as np
@@ -8,8 +9,9 @@ from hindrances import FULL, full_disk, make_device
 from interrupts import interrupt_after
 from vcd.reader import TokenKind, tokenize
 
-from tercel.device import PassInterruptedError
+from tercel.device import PassInterruptedError, Timing
 from tercel.errors import TercelError
+from tercel_sim import verilator_board
 from tercel_sim.ddr import DDR
 
 CYCLE = 1 / 250e6
@@ -132,6 +134,29 @@ def test_a_start_is_remembered(copier):
     driver.start("read", 10)
     driver.set("source", 1)
     assert driver.board.started == began
+
+
+def test_the_time_of_simulating_is_counted(copier, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(verilator_board, "perf_counter", lambda: next(clock))
+    board = copier().board
+    before = board.simulation_seconds
+    board.run(10)
+    board.write_register(0x10, 0)
+    board.read_register(0x10)
+    assert board.simulation_seconds == before + 3
+    board.write(0, random_words(1))  # memory is the host's own
+    assert board.simulation_seconds == before + 3
+
+
+def test_facts_of_a_simulation(boards):
+    facts = boards(words=4, ddr=replace(DDR["kv260-15.0"], clock_mhz=100.0)).facts()
+    assert facts.timing is Timing.SIMULATED
+    assert facts.clock_hz.value == 100e6
+    # Two ports of 64 bits are slower than the memory.
+    assert facts.memory_peak.value == 2 * 8 * 100e6
+    slow = boards(words=4, ddr=replace(DDR["kv260-15.0"], sustained_gbs=0.5)).facts()
+    assert slow.memory_peak.value == 0.5e9
 
 
 def test_the_interrupt_ends_a_wait(copier):

@@ -1,6 +1,7 @@
 """Devices: implementations of a pass of token nodes over a model."""
 
 from tercel.device.cache import KVCache
+from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import Device, PassInterruptedError
 from tercel.device.options import DeviceOptions, option
 from tercel.device.pass_result import Counters, Limits, PassResult
@@ -10,10 +11,13 @@ __all__ = [
     "Ask",
     "Counters",
     "Device",
+    "DeviceFacts",
     "DeviceOptions",
+    "Fact",
     "KVCache",
     "Limits",
     "PassInterruptedError",
     "PassResult",
+    "Timing",
     "option",
 ]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tercel import numerics
 from tercel.device.board import Board
+from tercel.device.facts import DeviceFacts
 from tercel.device.interface import Device
 from tercel.device.node_logits import NodeLogits
 from tercel.device.pass_result import Limits, PassResult
@@ -106,6 +107,13 @@ class AcceleratorDevice(Device):
     def memory_map(self) -> MemoryMap:
         """The areas of the accelerator's memory."""
         return self._map
+
+    @property
+    def simulation_seconds(self) -> float | None:
+        return self._board.simulation_seconds
+
+    def facts(self) -> DeviceFacts:
+        return self._board.facts()
 
     def interrupt(self) -> None:
         self._board.end_wait()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.program import Memory
@@ -59,6 +60,21 @@ class Board(Memory):
     @abc.abstractmethod
     def bases(self) -> tuple[int, ...]:
         """Byte address of word 0 on each port, in the accelerator's address space."""
+
+    @property
+    def simulation_seconds(self) -> float | None:
+        """The host's time spent on simulating the accelerator; ``None`` if it cannot be told.
+
+        A board of hardware overrides this by 0, together with :meth:`facts`.
+        """
+        return None
+
+    def facts(self) -> DeviceFacts:
+        """Facts that figures of passes depend on; unless overridden, those of a simulation."""
+        return DeviceFacts(
+            timing=Timing.SIMULATED,
+            clock_hz=Fact(value=self.clock_hz, note="the rate at which cycles are counted"),
+        )
 
     @abc.abstractmethod
     def read_register(self, offset: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tercel.device.board import Board
+from tercel.device.facts import DeviceFacts
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.image import TapeLayout
@@ -58,6 +59,13 @@ class BoardRegion(Board):
     @property
     def bases(self) -> tuple[int, ...]:
         return self._bases
+
+    @property
+    def simulation_seconds(self) -> float | None:
+        return self._board.simulation_seconds
+
+    def facts(self) -> DeviceFacts:
+        return self._board.facts()
 
     def read_register(self, offset: int) -> int:
         return self._board.read_register(offset)

@@ -6,6 +6,7 @@ from threadpoolctl import ThreadpoolController
 
 from tercel import numerics
 from tercel.device.cache import KVCache
+from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import Device
 from tercel.device.node_logits import NodeLogits
 from tercel.device.options import DeviceOptions
@@ -58,6 +59,19 @@ class EmulatorDevice(Device):
     def open(cls, image: Image, options: DeviceOptions) -> "EmulatorDevice":
         nodes = NODES if options.nodes is None else options.nodes
         return cls(image, nodes=nodes, context=options.context)
+
+    def facts(self) -> DeviceFacts:
+        none = Fact(value=None, note="the emulator computes on the host, without accelerator")
+        return DeviceFacts(
+            timing=Timing.HOST,
+            hardware=none,
+            accelerator=none,
+            overlay_sha256=none,
+            clock_hz=none,
+            memory_peak=none,
+            memory_rate=none,
+            selftest=Fact(value=None, note="the emulator is the reference of every self-test"),
+        )
 
     @property
     def cache(self) -> KVCache:

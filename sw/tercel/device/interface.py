@@ -10,6 +10,7 @@ import numpy as np
 from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device.cache import KVCache
+from tercel.device.facts import DeviceFacts, Timing
 from tercel.device.options import DeviceOptions
 from tercel.device.pass_arguments import (
     Rows,
@@ -62,6 +63,7 @@ class Device(abc.ABC):
         self._limits = limits
         self._length = 0
         self._counters = Counters()
+        self._device_seconds = 0.0
         self._pending: tuple[int, ...] | None = None
         """Parents of the pass that can be committed; ``None`` if there is none."""
 
@@ -100,6 +102,23 @@ class Device(abc.ABC):
     def counters(self) -> Counters:
         """Counters summed over all passes."""
         return self._counters
+
+    @property
+    def device_seconds(self) -> float:
+        """Time of all passes by the device's own count; 0 if it has none."""
+        return self._device_seconds
+
+    @property
+    def simulation_seconds(self) -> float | None:
+        """The host's time spent on simulating the device; ``None`` if the device cannot tell.
+
+        It is 0 for a device that is not simulated, the emulator included.
+        """
+        return 0.0
+
+    def facts(self) -> DeviceFacts:
+        """Facts that the device's figures depend on."""
+        return DeviceFacts(timing=Timing.HOST)
 
     def run_pass(
         self,
@@ -153,6 +172,7 @@ class Device(abc.ABC):
         self._pending = None  # an interrupted pass leaves nothing to commit
         result = replace(self._run(request, rows), counters=self._count(request))
         self._counters += result.counters
+        self._device_seconds += result.seconds or 0.0
         if request.commits:
             self._pending = request.parents
         return result

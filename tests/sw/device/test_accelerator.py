@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tercel.device import Ask, KVCache
+from tercel.device import Ask, KVCache, Timing
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.board import Board
 from tercel.device.registers import IDENTITY, REGISTERS, error_names
@@ -114,8 +114,20 @@ def test_a_pass_is_a_program_and_a_start(open_device):
 
 def test_a_pass_has_the_time_of_its_cycles(open_device):
     board = IdleBoard({REGISTERS["CYCLES"]: 500_000, REGISTERS["CYCLES"] + 4: 1})
-    result = open_device(board).run_pass([1])
+    device = open_device(board)
+    result = device.run_pass([1])
     assert result.seconds == (2**32 + 500_000) / 250e6
+    device.run_pass([1])
+    assert device.device_seconds == 2 * result.seconds
+
+
+def test_a_board_that_does_not_say_more_counts_as_a_simulation(open_device):
+    device = open_device(IdleBoard())
+    facts = device.facts()
+    assert facts.timing is Timing.SIMULATED
+    assert facts.clock_hz.value == 250e6
+    assert facts.overlay_sha256.value is None
+    assert device.simulation_seconds is None
 
 
 @pytest.mark.parametrize(
