@@ -127,7 +127,19 @@ def convert(
     )
     # Refuses a tokenizer that `tercel run` could not use.
     reader = None if text is None else TextTokenizer(text)
-    builder = ImageBuilder(config=config, layout=layout, tokenizer=text)
+    sampling = checkpoint.sampling()
+    if sampling.ignored:
+        report(
+            f"warning: {source} asks for {', '.join(sampling.ignored)} in sampling, which tercel "
+            "lacks"
+        )
+    builder = ImageBuilder(
+        config=config,
+        layout=layout,
+        tokenizer=text,
+        chat=checkpoint.chat(),
+        sampling=sampling.filters,
+    )
     zero: list[str] = []
     requantised: dict[str, float] = {}
     embedding = _give_rows(builder, checkpoint, zero)

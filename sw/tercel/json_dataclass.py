@@ -58,7 +58,11 @@ class JsonDataclass:
                 f"the {cls.WHAT} has unknown fields: {', '.join(unknown)}; "
                 "a newer tercel may know them"
             )
-        required = {field.name for field in fields if field.default is dataclasses.MISSING}
+        required = {
+            field.name
+            for field in fields
+            if field.default is field.default_factory is dataclasses.MISSING
+        }
         if missing := sorted(required - set(found)):
             raise TercelError(f"the {cls.WHAT} lacks the fields: {', '.join(missing)}")
         return cls(**found)

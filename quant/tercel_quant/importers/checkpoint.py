@@ -8,6 +8,8 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.image import ChatFormat
+from tercel_quant.importers.sampling_defaults import SamplingDefaults
 from tercel_quant.importers.ternary import GroupedTernary, Ternary
 
 __all__ = ["Checkpoint", "check_finite"]
@@ -87,6 +89,26 @@ class Checkpoint(abc.ABC):
         TercelError
             If its tokenizer is of a kind that cannot be read.
         """
+
+    def chat(self) -> ChatFormat | None:
+        """The chat template, or ``None`` if the checkpoint has none.
+
+        Raises
+        ------
+        TercelError
+            If it is malformed.
+        """
+        return None
+
+    def sampling(self) -> SamplingDefaults:
+        """The sampling that the checkpoint recommends.
+
+        Raises
+        ------
+        TercelError
+            If it is malformed.
+        """
+        return SamplingDefaults()
 
 
 def check_finite(values: Tensor, name: str) -> Tensor:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.image import ChatFormat
+from tercel_quant.importers.chat_format import gguf_chat
 from tercel_quant.importers.checkpoint import Checkpoint, check_finite
 from tercel_quant.importers.fields import describe
 from tercel_quant.importers.gguf_config import read_config
@@ -17,6 +19,7 @@ from tercel_quant.importers.gguf_header import read_header
 from tercel_quant.importers.gguf_tensor import check_type, read_tensor, type_name
 from tercel_quant.importers.gguf_tokenizer import tokenizer_json
 from tercel_quant.importers.names import canonical_shapes, check_tensors
+from tercel_quant.importers.sampling_defaults import SamplingDefaults, gguf_sampling
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["GgufCheckpoint"]
@@ -109,6 +112,12 @@ class GgufCheckpoint(Checkpoint):
 
     def tokenizer(self) -> bytes | None:
         return tokenizer_json(self._metadata)
+
+    def chat(self) -> ChatFormat | None:
+        return gguf_chat(self._metadata)
+
+    def sampling(self) -> SamplingDefaults:
+        return gguf_sampling(self._metadata)
 
     def _source(self, name: str) -> str:
         """The name of a canonical tensor in the file."""

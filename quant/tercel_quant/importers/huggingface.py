@@ -7,12 +7,15 @@ from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel.image import ChatFormat
+from tercel_quant.importers.chat_format import huggingface_chat
 from tercel_quant.importers.checkpoint import Checkpoint, check_finite
 from tercel_quant.importers.huggingface_config import read_config
 from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.packed import PER_BYTE, unpack
 from tercel_quant.importers.safetensors_store import SafetensorsStore
+from tercel_quant.importers.sampling_defaults import SamplingDefaults, huggingface_sampling
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["HuggingFaceCheckpoint"]
@@ -112,6 +115,12 @@ class HuggingFaceCheckpoint(Checkpoint):
                     f"{str(self._folder)!r}).save_pretrained('tokenizer')"
                 )
         return None
+
+    def chat(self) -> ChatFormat | None:
+        return huggingface_chat(self._folder)
+
+    def sampling(self) -> SamplingDefaults:
+        return huggingface_sampling(self._folder / "generation_config.json")
 
     def _source(self, name: str) -> str:
         """The name of a canonical tensor in the checkpoint."""

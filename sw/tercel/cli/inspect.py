@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tercel.cli.options import ModelArgument
+from tercel.cli.sampling import format_sampling
 from tercel.cli.units import format_bytes, format_count
 from tercel.errors import TercelError
 from tercel.image import Image, Segment
@@ -83,6 +84,8 @@ def describe(image: Image, *, context: int, bandwidth: float) -> dict:
         "config": config.to_fields(),
         "layout": dataclasses.asdict(image.layout),
         "tokenizer_bytes": None if image.tokenizer is None else len(image.tokenizer),
+        "chat": None if image.chat is None else image.chat.to_fields(),
+        "sampling": None if image.sampling is None else image.sampling.to_fields(),
         "ternary_weights": config.ternary_weights,
         "bits_per_weight": weights.bits_per_weight,
         "tape_bytes": weights.tape,
@@ -133,7 +136,7 @@ def _segment_kinds(image: Image) -> list[dict]:
 
 def _sections(facts: dict) -> dict[str, dict[str, str]]:
     config, layout, token = facts["config"], facts["layout"], facts["per_token"]
-    tokenizer = facts["tokenizer_bytes"]
+    tokenizer, chat, sampling = (facts[key] for key in ("tokenizer_bytes", "chat", "sampling"))
     heads = f"{config['heads']} of {config['head_size']}, {config['kv_heads']} for keys and values"
     return {
         f"{config['name']}: {facts['path']}": {
@@ -145,6 +148,8 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             "head": "the embedding's rows" if config["tied_head"] else "rows of its own",
             "context": str(config["context"]),
             "tokenizer": "none" if tokenizer is None else format_bytes(tokenizer),
+            "chat template": "none" if chat is None else f"{len(chat['template'])} characters",
+            "sampling": "none" if sampling is None else format_sampling(sampling),
         },
         "Tape": {
             "layout": f"{layout['ports']} ports of {layout['port_bytes']} bytes, "

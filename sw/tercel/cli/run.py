@@ -1,6 +1,5 @@
 """``tercel run``: continue a text."""
 
-import secrets
 import sys
 from typing import Annotated
 
@@ -18,6 +17,14 @@ from tercel.cli.options import (
 )
 from tercel.cli.output import JsonOutput, TextOutput, print_speculation, print_statistics
 from tercel.cli.prompts import interactive_prompts, piped_prompt
+from tercel.cli.sampling import (
+    MinPOption,
+    SeedOption,
+    TemperatureOption,
+    TopKOption,
+    TopPOption,
+    choose_sampling,
+)
 from tercel.cli.speculation import (
     AcceptorOption,
     DraftMaxOption,
@@ -38,7 +45,6 @@ from tercel.runtime import (
     TextTokenizer,
     find_model,
 )
-from tercel.sampling import SamplingConfig
 from tercel.speculation.methods import AUTO, open_speculator
 
 __all__ = ["run"]
@@ -53,17 +59,11 @@ def run(
     max_tokens: Annotated[
         int, typer.Option("--max-tokens", "-n", help="Most tokens to generate.")
     ] = 256,
-    temperature: Annotated[float, typer.Option(help="Divides the logits; 0 is greedy.")] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Keep the K best tokens; 0 is all.")] = 40,
-    top_p: Annotated[
-        float, typer.Option(help="Keep the fewest best tokens with this probability; 1 is all.")
-    ] = 0.95,
-    min_p: Annotated[
-        float, typer.Option(help="Keep tokens with this part of the best one's probability.")
-    ] = 0.0,
-    seed: Annotated[
-        int | None, typer.Option(help="Same seed, same text; by default a random one.")
-    ] = None,
+    temperature: TemperatureOption = None,
+    top_k: TopKOption = None,
+    top_p: TopPOption = None,
+    min_p: MinPOption = None,
+    seed: SeedOption = None,
     stop: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,16 +108,13 @@ def run(
     each line typed. Filters apply in the order temperature, top-k, top-p, min-p. Only the text goes
     to standard output. Ctrl-C ends the text.
     """
-    seed = secrets.randbits(32) if seed is None else seed
-    config = GenerationConfig(
-        sampling=SamplingConfig(
-            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
-        ),
-        max_tokens=max_tokens,
-        stop=tuple(stop or ()),
-        ignore_eos=ignore_eos,
-    )
     image = Image.open(find_model(model))
+    sampling = choose_sampling(
+        image, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
+    )
+    config = GenerationConfig(
+        sampling=sampling, max_tokens=max_tokens, stop=tuple(stop or ()), ignore_eos=ignore_eos
+    )
     tokenizer = TextTokenizer.of_image(image)
     opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
     sources = draft_sources(image, opened, draft_model, [spec])
@@ -150,14 +147,14 @@ def run(
             {
                 "model": image.config.name,
                 "device": device,
-                "seed": seed,
+                "seed": sampling.seed,
                 "speculation": {"method": spec, "acceptor": acceptor, "lossless": judge.lossless},
                 "finish_reason": generator.finish_reason,
                 "statistics": generator.statistics.to_dict(),
             }
         )
         if stats:
-            end = f"{generator.finish_reason}, seed {seed}"
+            end = f"{generator.finish_reason}, seed {sampling.seed}"
             evidence = f"{device}, measured on this machine"
             print_statistics(generator.statistics, end=end, evidence=evidence)
         if spec_stats:

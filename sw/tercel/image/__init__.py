@@ -1,10 +1,12 @@
 """The device image: a model in one file, in the layout in which the accelerator reads it."""
 
 from tercel.image.builder import ImageBuilder, check_tokenizer
+from tercel.image.chat_format import ChatFormat
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.image.file import Image
 from tercel.image.footprint import Footprint, PassBytes, footprint
 from tercel.image.layout import LAYOUTS, Chunks, TapeLayout
+from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments
 from tercel.image.synthetic import fill_random, random_image
 
@@ -13,12 +15,14 @@ __all__ = [
     "CODES",
     "INDEX5",
     "LAYOUTS",
+    "ChatFormat",
     "Chunks",
     "Footprint",
     "Image",
     "ImageBuilder",
     "Part",
     "PassBytes",
+    "SamplingFilters",
     "Segment",
     "TapeLayout",
     "WeightCode",

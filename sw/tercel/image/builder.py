@@ -12,10 +12,12 @@ from tokenizers import Tokenizer
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.files import whole_file
+from tercel.image.chat_format import ChatFormat
 from tercel.image.container import Stream, write_container
 from tercel.image.layout import TapeLayout
 from tercel.image.matrix import place_matrix
 from tercel.image.rows import place_rows
+from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments, segments_json
 from tercel.image.striping import deinterleave
 from tercel.numerics import flush, rope_table
@@ -76,6 +78,10 @@ class ImageBuilder:
         Layout of the tape; by default that of the kv260.
     tokenizer
         The bytes of ``tokenizer.json``; its ids must be below ``config.vocab_size``.
+    chat
+        The model's chat template.
+    sampling
+        The sampling that the model's makers recommend.
 
     Raises
     ------
@@ -89,12 +95,15 @@ class ImageBuilder:
         config: ModelConfig,
         layout: TapeLayout | None = None,
         tokenizer: bytes | None = None,
+        chat: ChatFormat | None = None,
+        sampling: SamplingFilters | None = None,
     ):
         if tokenizer is not None:
             check_tokenizer(tokenizer, config.vocab_size)
         self._config = config
         self._layout = TapeLayout() if layout is None else layout
         self._tokenizer = tokenizer
+        self._further = {"chat": chat, "sampling": sampling}
         self._segments = segments(config, self._layout)
         self._content = {
             segment.name: np.zeros(segment.words * self._layout.word_bytes, np.uint8)
@@ -226,6 +235,9 @@ class ImageBuilder:
             "config": self._config.to_json(),
             "layout": self._layout.to_json(),
             "segments": segments_json(self._segments),
+        }
+        metadata |= {
+            key: value.to_json() for key, value in self._further.items() if value is not None
         }
         return write_container(output, metadata, tensors)
 

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image.builder import FORMAT, VERSION
+from tercel.image.chat_format import ChatFormat
 from tercel.image.container import Header, read_header, verify_checksum
 from tercel.image.footprint import Footprint, PassBytes, footprint
 from tercel.image.layout import TapeLayout
 from tercel.image.matrix import take_matrix
 from tercel.image.rows import fetch_rows, take_rows
+from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments, segments_json
 from tercel.image.striping import interleave, split_words
 
@@ -69,12 +71,18 @@ class Image:
         layout: TapeLayout,
         tape: npt.NDArray[np.uint8],
         tokenizer: bytes | None,
+        chat: ChatFormat | None = None,
+        sampling: SamplingFilters | None = None,
+        checksum: str = "",
     ):
         self._path = path
         self._config = config
         self._layout = layout
         self._tape = tape
         self._tokenizer = tokenizer
+        self._chat = chat
+        self._sampling = sampling
+        self._checksum = checksum
         self._segments = segments(config, layout)
         self._pass_bytes = PassBytes(self._segments, layout)
         self._by_name = {segment.name: segment for segment in self._segments}
@@ -115,7 +123,17 @@ class Image:
                 file.seek(header.offsets["tokenizer"])
                 tokenizer = file.read(header.shapes["tokenizer"][0])
         tape = np.memmap(path, np.uint8, "r", header.offsets["tape"], shape)
-        return cls(path=path, config=config, layout=layout, tape=tape, tokenizer=tokenizer)
+        chat, sampling = (header.metadata.get(key) for key in ("chat", "sampling"))
+        return cls(
+            path=path,
+            config=config,
+            layout=layout,
+            tape=tape,
+            tokenizer=tokenizer,
+            chat=None if chat is None else ChatFormat.from_json(chat),
+            sampling=None if sampling is None else SamplingFilters.from_json(sampling),
+            checksum=header.metadata["checksum"],
+        )
 
     @property
     def path(self) -> Path:
@@ -137,6 +155,21 @@ class Image:
     def tokenizer(self) -> bytes | None:
         """The bytes of ``tokenizer.json``, if the image has one."""
         return self._tokenizer
+
+    @property
+    def chat(self) -> ChatFormat | None:
+        """The model's chat template, if the image has one."""
+        return self._chat
+
+    @property
+    def sampling(self) -> SamplingFilters | None:
+        """The sampling that the model's makers recommend, if the image has it."""
+        return self._sampling
+
+    @property
+    def checksum(self) -> str:
+        """The file's checksum, 64 hexadecimal digits: the identity of the model."""
+        return self._checksum
 
     @property
     def tape(self) -> npt.NDArray[np.uint8]:

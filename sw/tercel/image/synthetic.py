@@ -6,7 +6,9 @@ import numpy as np
 
 from tercel.config import ModelConfig
 from tercel.image.builder import ImageBuilder
+from tercel.image.chat_format import ChatFormat
 from tercel.image.layout import TapeLayout
+from tercel.image.sampling_filters import SamplingFilters
 
 __all__ = ["fill_random", "random_image"]
 
@@ -44,6 +46,8 @@ def random_image(
     layout: TapeLayout | None = None,
     seed: int = 0,
     tokenizer: bytes | None = None,
+    chat: ChatFormat | None = None,
+    sampling: SamplingFilters | None = None,
 ) -> None:
     """Write the image of a random model.
 
@@ -54,6 +58,8 @@ def random_image(
     TercelError
         If the tokenizer does not fit the model, or the file cannot be written.
     """
-    builder = ImageBuilder(config=config, layout=layout, tokenizer=tokenizer)
+    builder = ImageBuilder(
+        config=config, layout=layout, tokenizer=tokenizer, chat=chat, sampling=sampling
+    )
     fill_random(builder, seed)
     builder.write(path)

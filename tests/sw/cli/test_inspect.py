@@ -1,10 +1,11 @@
 import dataclasses
 import json
+import re
 
 import pytest
 
 from tercel.config import PRESETS
-from tercel.image import Image, random_image
+from tercel.image import ChatFormat, Image, SamplingFilters, random_image
 
 
 def test_json_has_the_facts(tercel, model):
@@ -66,3 +67,17 @@ def test_the_default_positions_fit_a_small_model(tercel, tmp_path):
     result = tercel("inspect", str(path), "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["per_token"]["context"] == 63
+
+
+def test_template_and_sampling_are_shown(tercel, model, tmp_path):
+    path = tmp_path / "chat.tercel"
+    chat = ChatFormat(template="{{ messages }}")
+    sampling = SamplingFilters(temperature=0.6, top_p=0.9)
+    random_image(path, PRESETS["tiny"], chat=chat, sampling=sampling)
+    text = tercel("inspect", str(path)).stdout
+    assert re.search(r"chat template +14 characters", text)
+    assert re.search(r"sampling +temperature 0.6, top-k all, top-p 0.9, min-p 0", text)
+    facts = json.loads(tercel("inspect", str(path), "--json").stdout)
+    assert facts["chat"] == chat.to_fields()
+    assert facts["sampling"] == sampling.to_fields()
+    assert re.search(r"chat template +none", tercel("inspect", model).stdout)

@@ -4,7 +4,7 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.device.emulator import EmulatorDevice
-from tercel.image import Image, random_image
+from tercel.image import Image, SamplingFilters, random_image
 from tercel.runtime import GenerationConfig, Generator, TextTokenizer
 from tercel.sampling import SamplingConfig
 
@@ -213,3 +213,15 @@ def test_drawn_drafts_of_the_model_itself_are_never_rejected(tercel, model, acce
     assert summary["speculation"]["lossless"]
     found = summary["statistics"]["speculation"]
     assert (found["emitted"], found["rounds"]) == (32, 4)  # eight tokens a pass
+
+
+def test_the_images_sampling_is_the_default(tercel, model, tmp_path, byte_tokenizer):
+    path = str(tmp_path / "warm.tercel")
+    config = Image.open(model).config
+    sampling = SamplingFilters(temperature=1.5, top_k=100, top_p=0.7, min_p=0.02)
+    random_image(path, config, seed=2, tokenizer=byte_tokenizer, sampling=sampling)
+    command = ("run", path, *PROMPT, "-n", "20", "--seed", "6")
+    values = {"temperature": 1.5, "top_k": 100, "top_p": 0.7, "min_p": 0.02, "seed": 6}
+    assert tercel(*command).stdout == expected(model, **values) + "\n" != expected(model) + "\n"
+    greedy = tercel(*command, "--temperature", "0")
+    assert greedy.stdout == expected(model, temperature=0) + "\n"
