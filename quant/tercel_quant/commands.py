@@ -69,6 +69,14 @@ def quantize(
             help="Reduce ternary matrices with several scales to one scale; report the error.",
         ),
     ] = False,
+    i2s_layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Layout of a GGUF file's I2_S tensors, if its weights do not tell it: "
+            "x86, arm or rows.",
+            metavar="NAME",
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="A tokenizer.json in place of the checkpoint's own.")
     ] = None,
@@ -114,6 +122,7 @@ def quantize(
             calibration_text=text,
             calibration_tokens=calibration_tokens,
             requantize=requantize,
+            i2s_layout=i2s_layout,
             report=_report,
         )
     for tensor in found.all_zero:

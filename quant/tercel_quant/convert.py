@@ -62,6 +62,7 @@ def convert(
     calibration_tokens: int = 32768,
     calibration: CalibrationConfig | None = None,
     requantize: bool = False,
+    i2s_layout: str | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Conversion:
     """Convert a checkpoint to an image, tensor by tensor.
@@ -95,6 +96,8 @@ def convert(
         Reduce ternary matrices with several scales (per row, group or shard) to one scale each,
         which adds an error. Without a method and with ``absmean`` it is the scale of least squared
         error over the non-zeros; ``calibrated`` treats such a matrix as a float one.
+    i2s_layout : str, optional
+        Layout of a GGUF file's I2_S tensors, where the file and its weights do not tell it.
     report : callable
         Called with each line of progress.
 
@@ -109,7 +112,7 @@ def convert(
     """
     if isinstance(output, (str, Path)):
         check_output(output, inputs=checkpoint_files(source))
-    checkpoint = open_checkpoint(source)
+    checkpoint = open_checkpoint(source, i2s_layout=i2s_layout)
     own = checkpoint.config
     positions = _context(own, context)
     _check_method(checkpoint, method, calibration_text, requantize)

@@ -13,8 +13,14 @@ from tercel_quant.importers.trained import TrainedCheckpoint
 __all__ = ["open_checkpoint"]
 
 
-def open_checkpoint(path: Path | str) -> Checkpoint:
+def open_checkpoint(path: Path | str, *, i2s_layout: str | None = None) -> Checkpoint:
     """Open a Hugging Face checkpoint folder, a GGUF file or weights of tercel's trainer.
+
+    Parameters
+    ----------
+    path
+    i2s_layout : str, optional
+        Layout of the I2_S tensors of a GGUF file that does not tell it.
 
     Raises
     ------
@@ -25,6 +31,7 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     if not path.exists():
         raise TercelError(f"{path} does not exist")
     if path.is_dir():
+        _refuse_layout(i2s_layout)
         if (path / "config.json").exists():
             return HuggingFaceCheckpoint(path)
         raise TercelError(f"{path} holds no config.json; give a Hugging Face folder or a GGUF file")
@@ -35,7 +42,8 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     except OSError as error:
         raise TercelError(f"{path} cannot be read: {error.strerror or error}") from None
     if magic == MAGIC:
-        return GgufCheckpoint(path)
+        return GgufCheckpoint(path, i2s_layout=i2s_layout)
+    _refuse_layout(i2s_layout)
     if path.suffix == ".safetensors":
         return TrainedCheckpoint(path)
     raise TercelError(
@@ -43,3 +51,8 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
         "give a GGUF file, a .safetensors of tercel's trainer, "
         "or the folder that holds config.json and the safetensors"
     )
+
+
+def _refuse_layout(i2s_layout: str | None) -> None:
+    if i2s_layout is not None:
+        raise TercelError("only GGUF files have I2_S tensors; leave out --i2s-layout")

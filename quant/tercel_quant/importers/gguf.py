@@ -1,4 +1,4 @@
-"""Reader of GGUF files: architectures llama and bitnet, all types that ``gguf`` dequantises."""
+"""Reader of GGUF files: architectures llama and bitnet."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,10 @@ from tercel_quant.importers.checkpoint import Checkpoint, check_finite
 from tercel_quant.importers.fields import describe
 from tercel_quant.importers.gguf_config import read_config
 from tercel_quant.importers.gguf_header import read_header
-from tercel_quant.importers.gguf_tensor import check_type, read_tensor, type_name
+from tercel_quant.importers.gguf_i2s_layout import I2S, choose_layout, layout_name
+from tercel_quant.importers.gguf_tensors import GgufTensors
 from tercel_quant.importers.gguf_tokenizer import tokenizer_json
+from tercel_quant.importers.gguf_types import type_name
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.sampling_defaults import SamplingDefaults, gguf_sampling
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
@@ -43,26 +45,27 @@ TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 class GgufCheckpoint(Checkpoint):
     """A GGUF file.
 
-    Ternary matrices (of a ternary model in TQ1_0 or TQ2_0) are returned as trits.
+    Matrices with ternary values, in whatever type, are returned as trits.
 
     Parameters
     ----------
     path : Path
+    i2s_layout : str, optional
+        Layout of the I2_S tensors, one of ``I2S_LAYOUTS``; by default it is told by the weights.
 
     Raises
     ------
     TercelError
         If the file is damaged, its architecture or a feature is not supported, or a tensor is
-        missing, unexpected, of the wrong shape or of a type that ``gguf`` cannot read.
+        missing, unexpected, of the wrong shape or of a type that is not read.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, i2s_layout: str | None = None):
         header = read_header(path)
         self._metadata = header.metadata
-        self._tensors = header.tensors
         _refuse_part(path, header.metadata)
         self._config = read_config(
-            self._metadata, name=path.stem, tied_head=f"{TOP['head']}.weight" not in self._tensors
+            self._metadata, name=path.stem, tied_head=f"{TOP['head']}.weight" not in header.tensors
         )
         self._architecture: str = self._metadata["general.architecture"]
         expected = self._expected()
@@ -72,12 +75,12 @@ class GgufCheckpoint(Checkpoint):
             if len(shape) == 2
         }
         check_tensors(
-            {name: entry.shape for name, entry in self._tensors.items()},
-            expected | {name: shape for name, shape in scales.items() if name in self._tensors},
+            {name: entry.shape for name, entry in header.tensors.items()},
+            expected | {name: shape for name, shape in scales.items() if name in header.tensors},
         )
-        self._data = np.memmap(path, np.uint8, "r")
-        for name, entry in self._tensors.items():
-            check_type(name, entry, len(self._data))
+        self._tensors = GgufTensors(np.memmap(path, np.uint8, "r"), header)
+        self._i2s = choose_layout(self._tensors, self._config.layers, i2s_layout)
+        self._told = i2s_layout is None
 
     @property
     def config(self) -> ModelConfig:
@@ -86,8 +89,11 @@ class GgufCheckpoint(Checkpoint):
     @property
     def description(self) -> str:
         counts: dict[str, int] = {}
-        for entry in self._tensors.values():
+        for entry in self._tensors.entries.values():
             kind = type_name(entry.kind)
+            if entry.kind == I2S and self._i2s is not None:
+                how = ", told by the weights" if self._told else ""
+                kind += f" (of the layout {layout_name(self._i2s)}{how})"
             counts[kind] = counts.get(kind, 0) + 1
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
         return f"GGUF {self._architecture}, tensors: {kinds}"
@@ -100,7 +106,7 @@ class GgufCheckpoint(Checkpoint):
     def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
         source = self._source(name)
         weight = self._read(source)
-        if (scale_name := source.removesuffix("weight") + "scale") in self._tensors:
+        if (scale_name := source.removesuffix("weight") + "scale") in self._tensors.entries:
             weight = weight * self._read(scale_name)
         part = name.rsplit(".", 1)[-1]
         if self._architecture == "llama" and part in ("q", "k"):
@@ -131,7 +137,8 @@ class GgufCheckpoint(Checkpoint):
         return {self._source(name): shape for name, shape in shapes.items()}
 
     def _read(self, source: str) -> Tensor:
-        values = read_tensor(self._data, self._tensors[source])
+        layout = self._i2s if self._tensors.entries[source].kind == I2S else None
+        values = self._tensors.read(source, layout)
         return check_finite(torch.from_numpy(values), source)
 
 

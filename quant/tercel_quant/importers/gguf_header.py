@@ -55,6 +55,8 @@ class GgufHeader:
     metadata: dict[str, Any]
     """Key to a bool, int, float, string, or list of these."""
     tensors: dict[str, TensorEntry]
+    alignment: int
+    """Every tensor starts at a multiple of this number of bytes behind the first."""
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -111,8 +113,10 @@ class _Reader:
             if name in entries:
                 raise _DamageError(f"it has the tensor {name!r} twice")
             entries[name] = self._tensor()
-        start = self._aligned(metadata.get("general.alignment", 32))
+        alignment = _alignment(metadata.get("general.alignment", 32))
+        start = -(-self._at // alignment) * alignment
         return GgufHeader(
+            alignment=alignment,
             metadata=metadata,
             tensors={
                 name: TensorEntry(shape=e.shape, kind=e.kind, offset=start + e.offset)
@@ -131,12 +135,6 @@ class _Reader:
             kind=self._scalar("I"),
             offset=self._scalar("Q"),
         )
-
-    def _aligned(self, alignment: Any) -> int:
-        power = isinstance(alignment, int) and alignment > 0 and not alignment & (alignment - 1)
-        if not power:
-            raise _DamageError(f"general.alignment must be a power of two, not {alignment!r:.60}")
-        return -(-self._at // alignment) * alignment
 
     def _value(self, kind: int) -> Any:
         if kind in SCALARS:
@@ -180,3 +178,9 @@ class _Reader:
             raise _DamageError("it ends within its header; it is damaged or cut short")
         self._at += size
         return self._data[self._at - size : self._at]
+
+
+def _alignment(value: Any) -> int:
+    if not isinstance(value, int) or value <= 0 or value & (value - 1):
+        raise _DamageError(f"general.alignment must be a power of two, not {value!r:.60}")
+    return value
