@@ -11,7 +11,7 @@ from tercel import numerics
 from tercel.device.board import Board
 from tercel.device.facts import DeviceFacts
 from tercel.device.interface import Device
-from tercel.device.node_logits import NodeLogits
+from tercel.device.node_results import NodeResults
 from tercel.device.pass_result import Limits, PassResult
 from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
 from tercel.errors import TercelError
@@ -94,10 +94,8 @@ class AcceleratorDevice(Device):
         """True if the accelerator can be started: false after a failed pass until a reset."""
         self._builder = PassBuilder(config=config, spec=spec, memory_map=self._map)
         self._memory = DeviceMemory(board, self._map)
-        self._logits = NodeLogits(
-            (), partial(self._read_logits, count=0, scale=np.empty(0, np.float32))
-        )
-        """The logits of the last pass, in memory that the next one writes."""
+        self._late_results: tuple[NodeResults, ...] = ()
+        """Results of the last pass, in memory that the next one writes."""
         self._check_bases()
         self._identify()
         self._prepare()
@@ -128,7 +126,8 @@ class AcceleratorDevice(Device):
         self._memory.move(self._length, path)
 
     def _run(self, request: Request, rows: Float32) -> PassResult:
-        self._logits.expire()
+        for results in self._late_results:
+            results.expire()
         if len(rows):
             self._memory.write_rows(rows)
         self._play(self._builder.build(request))
@@ -216,27 +215,29 @@ class AcceleratorDevice(Device):
 
     def _answer(self, request: Request, seconds: float) -> PassResult:
         ask, where = request.ask, self._map
-        hidden = {
-            node: self._memory.read_lane(where.hidden, node, self.config.hidden_size).view(
-                np.float32
-            )
-            for node in ask.hidden
-        }
+        hidden = NodeResults(ask.hidden, self._read_hidden)
+        self._late_results = (hidden,)
         if not request.head_rows:
             return PassResult(hidden=hidden, seconds=seconds)
         lines = self._memory.read_lines(where.summary, summary_lines(request))
         summary = read_summary(lines, request)
         read = partial(self._read_logits, count=request.head_rows, scale=summary.scale)
-        self._logits = NodeLogits(ask.logits, read)
+        logits = NodeResults(ask.logits, read)
+        self._late_results = (hidden, logits)
         return PassResult(
             argmax=summary.argmax,
             top_ids=summary.top_ids,
             top_logits=summary.top_logits,
             logsumexp=summary.logsumexp,
-            logits=self._logits,
+            logits=logits,
             hidden=hidden,
             seconds=seconds,
         )
+
+    def _read_hidden(self, node: int, rows: npt.NDArray[np.integer] | None) -> Float32:
+        """A node's residual stream, or some elements of it."""
+        wanted = self.config.hidden_size if rows is None else rows
+        return self._memory.read_lane(self._map.hidden, node, wanted).view(np.float32)
 
     def _read_logits(
         self, node: int, rows: npt.NDArray[np.integer] | None, *, count: int, scale: Float32

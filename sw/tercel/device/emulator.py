@@ -8,7 +8,7 @@ from tercel import numerics
 from tercel.device.cache import KVCache
 from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import Device
-from tercel.device.node_logits import NodeLogits
+from tercel.device.node_results import NodeResults
 from tercel.device.options import DeviceOptions
 from tercel.device.pass_result import Limits, PassResult
 from tercel.device.weights import ModelWeights
@@ -162,6 +162,6 @@ class EmulatorDevice(Device):
             top_ids=top_ids,
             top_logits=top_logits,
             logsumexp=logsumexp,
-            logits=NodeLogits(ask.logits, read),
+            logits=NodeResults(ask.logits, read),
             hidden=hidden,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tercel.device.node_logits import NodeLogits
+from tercel.device.node_results import NodeResults
 
 __all__ = ["Counters", "Limits", "PassResult"]
 
@@ -66,8 +66,8 @@ class PassResult:
     logits: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     """Logits ``[rows]`` by node. An accelerator reads them when they are used, which must be before
     its next pass; ``dict(result.logits)`` keeps them."""
-    hidden: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Residual stream ``[hidden_size]`` before the final norm, by node."""
+    hidden: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Residual stream ``[hidden_size]`` before the final norm, by node; read as :attr:`logits`."""
     counters: Counters = Counters()
     """Counters of this pass alone."""
     seconds: float | None = field(default=None, compare=False)
@@ -75,6 +75,6 @@ class PassResult:
 
     def logits_at(self, node: int, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """A node's logits of some rows, without reading its others."""
-        if isinstance(self.logits, NodeLogits):
+        if isinstance(self.logits, NodeResults):
             return self.logits.at(node, rows)
         return self.logits[node][rows]

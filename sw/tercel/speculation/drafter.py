@@ -69,4 +69,8 @@ class Drafter(abc.ABC):
         """
 
     def observe(self, round: "Round") -> None:
-        """Learn from a verified round, after its tokens were kept."""
+        """Learn from a verified round, after its tokens were kept.
+
+        Every round that it drafted for is shown to it, and the one just before :meth:`propose`,
+        whoever drafted; of the others it sees the tokens alone, in the text.
+        """

@@ -1,7 +1,8 @@
 """Methods of speculation by name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from tercel.device import Device
 from tercel.errors import TercelError
@@ -60,6 +61,8 @@ class DraftSources:
     """The device that verifies."""
     draft_model: Image | None = None
     """A small model with the same vocabulary."""
+    heads: list[HydraDrafter] = field(default_factory=list, compare=False)
+    """The recurrent head once it is open: further ones share its arrays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,21 @@ def _trained(sources: DraftSources, kind: str) -> DrafterFile:
     return load_drafter(drafter_path(sources.image.path, kind), kind=kind, image=sources.image)
 
 
+def _open_hydra(sources: DraftSources) -> HydraDrafter:
+    if not sources.heads:
+        sources.heads.append(HydraDrafter.open(sources.image, sources.device))
+    return sources.heads[0].share()
+
+
+def _open_union(sources: DraftSources) -> Union:
+    """Suffixes, and the first of the other methods that can be opened."""
+    # A further part gained nothing, and each takes its time.
+    for name in ("hydra", "store"):
+        with suppress(MissingDrafterError):
+            return Union([SuffixDrafter(), METHODS[name].open(sources)])
+    return Union([SuffixDrafter(), TokenRecycling()])
+
+
 def _open_prompt_decoding(sources: DraftSources) -> Drafter:
     costs = (1.0,) * sources.device.limits.nodes  # the controller knows what a node costs
     return PromptDecoding.from_file(_trained(sources, ppd.KIND), costs)
@@ -119,8 +137,10 @@ METHODS: dict[str, Method] = {
     "recycle": _of_model(TokenRecycling, "the likeliest successors when a token was last seen"),
     "store": _of_model(NgramDrafter, "n-grams of a corpus"),
     "aded": _of_model(AdaptiveTrigrams, "a search over trigrams that adapt to the text"),
-    "union": _of_model(Union, "suffix, and hydra, or else store, or else recycle, in one tree"),
-    "hydra": _of_model(HydraDrafter, "a trained recurrent head on the hidden state"),
+    "union": Method(
+        summary="suffix, and hydra, or else store, or else recycle, in one tree", open=_open_union
+    ),
+    "hydra": Method(summary="a trained recurrent head on the hidden state", open=_open_hydra),
     "medusa": _of_model(MedusaDrafter, "trained heads on the hidden state, a tree"),
     "blockwise": _of_model(BlockwiseDrafter, "trained heads of blockwise decoding, a chain"),
     ppd.KIND: Method(

@@ -11,6 +11,8 @@ __all__ = ["Round"]
 class Round:
     """A verified round."""
 
+    root_token: int
+    """Last token of the text before it."""
     verdict: Verdict
     outcome: Outcome
     draft_seconds: float
@@ -26,6 +28,11 @@ class Round:
     def tokens(self) -> tuple[int, ...]:
         """Tokens that the round adds to the text."""
         return self.outcome.tokens
+
+    @property
+    def end(self) -> int:
+        """Position of its last token."""
+        return self.verdict.position + len(self.tokens)
 
     @property
     def nodes(self) -> int:

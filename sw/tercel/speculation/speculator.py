@@ -26,7 +26,7 @@ class Speculator:
     Parameters
     ----------
     drafters
-        The controller chooses one of them for each round; all of them observe every round.
+        The controller chooses one of them for each round.
     acceptor
         By default agreement with the draws of plain decoding.
     controller
@@ -56,6 +56,9 @@ class Speculator:
             )
         self._broken: dict[int, str] = {}
         """By drafter that failed to learn, its error; it drafts no more in this text."""
+        self._latest: Round | None = None
+        self._unseen: set[int] = set()
+        """Drafters that the latest round was not shown to."""
         self._needs = self._acceptor.needs
         for drafter in self._drafters:
             self._needs |= drafter.needs
@@ -63,6 +66,7 @@ class Speculator:
     def reset(self) -> None:
         """Forget the text; a new one begins."""
         self._broken = {}
+        self._latest, self._unseen = None, set()
         self._state = self._acceptor.first_state
         for drafter in self._drafters:
             drafter.reset()
@@ -128,6 +132,7 @@ class Speculator:
         outcome = self._acceptor.accept(verdict)
         outcome.check(tree)
         return Round(
+            root_token=state.tokens[-1],
             verdict=verdict,
             outcome=outcome,
             draft_seconds=drafted - started,
@@ -144,6 +149,9 @@ class Speculator:
 
         A draft never decides about the text, so a fault of a drafter must not end it.
         """
+        latest = self._latest
+        if latest is not None and plan.drafter in self._unseen and latest.end == state.position:
+            self._show(plan.drafter, latest)
         if plan.drafter in self._broken:
             return DraftTree(), self._broken[plan.drafter]
         try:
@@ -156,20 +164,28 @@ class Speculator:
         return tree, None
 
     def observe(self, round: Round) -> float:
-        """Show a kept round to all drafters and the controller; return the seconds it took."""
+        """Show a kept round to its drafter and the controller; return the seconds it took.
+
+        The other drafters see it if one of them drafts next: rounds without them cost them nothing.
+        """
         started = self._clock()
         if round.outcome.states:
             self._state = round.outcome.states[-1]
-        for index, drafter in enumerate(self._drafters):
-            if index in self._broken:
-                continue
-            try:
-                drafter.observe(round)
-            except Exception as error:
-                self._broken[index] = _description(error)
+        self._latest, self._unseen = round, set(range(len(self._drafters)))
+        if round.drafter is not None:
+            self._show(round.drafter, round)
         observed = self._clock() - started
         self._controller.observe(replace(round, draft_seconds=round.draft_seconds + observed))
         return self._clock() - started
+
+    def _show(self, index: int, round: Round) -> None:
+        """Let a drafter observe the latest round."""
+        self._unseen.discard(index)
+        if index not in self._broken:
+            try:
+                self._drafters[index].observe(round)
+            except Exception as error:
+                self._broken[index] = _description(error)
 
 
 def _description(error: Exception) -> str:

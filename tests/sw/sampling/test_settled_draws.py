@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tercel import numerics
 from tercel.device import Ask, Limits, PassResult
 from tercel.device.emulator import EmulatorDevice
-from tercel.device.node_logits import NodeLogits
+from tercel.device.node_results import NodeResults
 from tercel.image import Image
 from tercel.runtime import DEFAULT_MODEL, TextTokenizer, find_model
 from tercel.sampling import Sampler, SamplingConfig, gumbel
@@ -66,7 +66,7 @@ class Answer:
             self.read["all" if rows is None else "some"] += 1
             return self.logits if rows is None else self.logits[rows]
 
-        return PassResult(logits=NodeLogits(ask.logits, read), **self.known[ask.top_k])
+        return PassResult(logits=NodeResults(ask.logits, read), **self.known[ask.top_k])
 
 
 def check(answer, config, positions=(0,), top_k=64):

@@ -1,12 +1,22 @@
+import numpy as np
 import pytest
 from fake_device import FakeDevice
 
+from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
+from tercel.image import Image
+from tercel.runtime import find_model
 from tercel.speculation import Agreement, PassNeeds, methods
 from tercel.speculation.draft_tree import DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter
 from tercel.speculation.drafter_file import MissingDrafterError
-from tercel.speculation.methods import METHODS, DraftSources, Method, open_speculator
+from tercel.speculation.methods import (
+    METHODS,
+    DraftSources,
+    Method,
+    open_drafters,
+    open_speculator,
+)
 
 
 class Echo(Drafter):
@@ -89,3 +99,14 @@ def test_what_is_missing_is_told(sources):
 def test_every_method_has_a_summary_of_one_line():
     for method in METHODS.values():
         assert len(method.summary.splitlines()) == 1
+
+
+def test_the_heads_of_auto_share_their_arrays():
+    image = Image.open(find_model("small"))
+    head, union = open_drafters("auto", DraftSources(image=image, device=EmulatorDevice(image)))
+    part = union._parts[1]
+    assert part is not head
+    assert part._head is head._head
+    assert part._cells is head._cells
+    head._input = np.zeros(8, np.float32)
+    assert part._input is None

@@ -181,7 +181,8 @@ def test_the_sequence_has_the_tokens_that_were_shown(tokenizer, shown, how):
         assert generator.finish_reason == "interrupted"
     assert device.sequence == script[: 2 + shown]
     assert generator.statistics.generated_tokens == shown
-    assert sum(len(round.tokens) for round in drafter.rounds) == shown
+    # the first token is that of a plain round, which a drafter sees only before it drafts
+    assert sum(len(round.tokens) for round in drafter.rounds) == (shown if shown > 1 else 0)
     text = "".join(chr(token) for token in script[3 + shown : 10 + shown])
     script.insert(3 + shown, ord("!"))
     following = generator.generate("!", GenerationConfig(max_tokens=7))
@@ -347,7 +348,31 @@ def test_the_controller_chooses_the_drafter_and_prunes(tokenizer):
         (1, 2, 9.0),
         (None, 1, 6.0),
     ]
-    assert [len(each.rounds) for each in drafters] == [5, 5]
+    # each saw the round before its own, and its own
+    assert [[round.drafter for round in each.rounds] for each in drafters] == [[None, 0], [0, 1]]
+    assert [[round.end for round in each.rounds] for each in drafters] == [[3, 5], [5, 6]]
+
+
+def test_a_drafter_sees_no_round_before_another_prompt(tokenizer):
+    class Asking(Agreement):
+        """Asks the first drafter where there is no room for a draft."""
+
+        needs_predictions = True
+
+    class Second(FixedSize):
+        def plan(self, most):
+            return DraftPlan(drafter=1, budget=most)
+
+    script = [*b"ab" * 60]
+    drafters = [Foresight(script, CHANGES["empty"]), Foresight(script, CHANGES["right"])]
+    drafters[0].gives_predictions = True
+    speculator = Speculator(drafters, Asking(), Second(3))
+    generator = Generator(FakeDevice(script=script, nodes=4), tokenizer, speculator)
+    tokens_of(generator, "ab", GenerationConfig(max_tokens=5))
+    tokens_of(generator, "ab", GenerationConfig(max_tokens=1))
+    # both prompts were read by rounds of the first; the last round before the second was not shown
+    assert [round.end for round in drafters[0].rounds] == [2, 9]
+    assert [round.end for round in drafters[1].rounds] == [2, 6]
 
 
 class Counted(Acceptor):

@@ -1,5 +1,7 @@
 """Drafts by a small model with the vocabulary of the large one."""
 
+from __future__ import annotations  # those of inner functions would take time at each draft
+
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -78,7 +80,7 @@ class DraftModel(Drafter):
         *,
         device: Device | None = None,
         config: DraftModelConfig = DraftModelConfig(),
-    ) -> "DraftModel":
+    ) -> DraftModel:
         """Open a draft model.
 
         Parameters

@@ -1,5 +1,7 @@
 """Base of the drafters with trained heads: the hidden state, and the tree of the heads' guesses."""
 
+from __future__ import annotations  # those of inner functions would take time at each draft
+
 import abc
 from collections.abc import Iterator
 from typing import ClassVar

@@ -1,6 +1,7 @@
 """A recurrent head: each drafted token changes the state from which the next one is guessed."""
 
 from collections.abc import Mapping
+from copy import copy
 
 import numpy.typing as npt
 
@@ -58,6 +59,12 @@ class HydraDrafter(HeadDrafter):
         """
         file = load_drafter(drafter_path(image.path, KIND), kind=KIND, image=image)
         return cls(file.tensors, image)
+
+    def share(self) -> "HydraDrafter":
+        """A drafter with the same arrays and no text."""
+        other = copy(self)
+        other.reset()
+        return other
 
     def _first(self, hidden: Vector, root: int) -> Vector:
         return self._cells[0](hidden, root)

@@ -1,5 +1,7 @@
 """Drafts of an n-gram store: the probability tree of a model with backoff."""
 
+from __future__ import annotations  # those of inner functions would take time at each draft
+
 from collections.abc import Iterator
 
 from tercel.device import Device
@@ -36,7 +38,7 @@ class NgramDrafter(Drafter):
         self._order = order
 
     @classmethod
-    def open(cls, image: Image, device: Device) -> "NgramDrafter":
+    def open(cls, image: Image, device: Device) -> NgramDrafter:
         """The drafter of the store beside an image.
 
         Raises

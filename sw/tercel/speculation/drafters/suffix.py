@@ -1,5 +1,7 @@
 """Drafts from the suffixes of the text and of earlier ones, by how often they went on so."""
 
+from __future__ import annotations  # those of inner functions would take time at each draft
+
 from collections.abc import Iterator
 from math import log
 
@@ -52,7 +54,7 @@ class SuffixDrafter(Drafter):
         self._read = 0
 
     @classmethod
-    def open(cls, image: Image, device: Device) -> "SuffixDrafter":
+    def open(cls, image: Image, device: Device) -> SuffixDrafter:
         return cls()
 
     def reset(self) -> None:

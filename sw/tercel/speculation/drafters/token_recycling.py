@@ -1,5 +1,7 @@
 """Drafts from the device's own top-k of earlier passes (Token Recycling, arXiv 2408.08696)."""
 
+from __future__ import annotations  # those of inner functions would take time at each draft
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,20 +38,14 @@ class TokenRecycling(Drafter):
     def __init__(self):
         self._following: dict[int, list[int]] = {}
         self._rates = AcceptanceRates(GUESSES, memory=256.0)
-        self._root: int | None = None
-        """The last token of the text, if it is known."""
 
     @classmethod
-    def open(cls, image: Image, device: Device) -> "TokenRecycling":
+    def open(cls, image: Image, device: Device) -> TokenRecycling:
         return cls()
-
-    def reset(self) -> None:
-        self._root = None
 
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
         if not state.tokens:
             return DraftTree()
-        self._root = state.tokens[-1]
         rates = np.array([self._rates[rank] for rank in range(KEPT)])
         log_rates, rest = np.log(rates), 1.0 - float(rates.sum())
         sampling, position = state.sampling, state.position
@@ -69,19 +65,18 @@ class TokenRecycling(Drafter):
             for successor, estimate in ranked:
                 yield successor, estimate, successor
 
-        return grow_tree(self._root, expand, budget)
+        return grow_tree(state.tokens[-1], expand, budget)
 
     def observe(self, round: Round) -> None:
-        before = root = self._root
+        before = round.root_token
         for token in round.tokens:
-            if before is not None and (following := self._following.get(before)) is not None:
+            if (following := self._following.get(before)) is not None:
                 for rank, candidate in enumerate(following):
                     self._rates.add(rank, candidate == token)
             before = token
-        self._root = before
-        self._learn(round, root)
+        self._learn(round)
 
-    def _learn(self, round: Round, root: int | None) -> None:
+    def _learn(self, round: Round) -> None:
         """Replace the rows of the pass's tokens; accepted ones last, so that theirs remain."""
         verdict, path = round.verdict, round.outcome.path
         tree, top_ids = verdict.tree, verdict.result.top_ids
@@ -90,8 +85,7 @@ class TokenRecycling(Drafter):
         rows = top_ids[:, :KEPT].tolist()
         kept = set(path)
         others = (node for node in range(len(tree)) if node not in kept)
-        if root is not None:
-            self._following[root] = rows[verdict.root]
+        self._following[round.root_token] = rows[verdict.root]
         for node in (*others, *path):
             if (token := tree.tokens[node]) != PROBE:
                 self._following[token] = rows[verdict.pass_node(node)]

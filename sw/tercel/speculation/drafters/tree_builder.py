@@ -1,13 +1,15 @@
 """Growth of a tree within a budget, best node first."""
 
-from collections.abc import Callable, Iterable, Iterator
+from __future__ import annotations  # those of inner functions would take time at each draft
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TypeVar
 
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget
 
-__all__ = ["Successor", "grow_tree"]
+__all__ = ["Successor", "depth_first", "grow_tree"]
 
 S = TypeVar("S")
 Successor = tuple[int, float, S]
@@ -75,12 +77,13 @@ def grow_tree(
         push(parent, 1.0 if parent == ROOT else estimates[parent], siblings)
         if depth < budget.depth and estimates[node] >= least:
             push(node, estimates[node], iter(expand(state, depth)))
-    return _depth_first(tokens, estimates, children)
+    return depth_first(tokens, estimates, children)
 
 
-def _depth_first(
-    tokens: list[int], estimates: list[float], children: dict[int, list[int]]
+def depth_first(
+    tokens: Sequence[int], estimates: Sequence[float], children: Mapping[int, Sequence[int]]
 ) -> DraftTree:
+    """The tree of nodes whose children are given by node, in order; the root's by ``ROOT``."""
     order: list[int] = []
     parents: list[int] = []
     waiting = [(node, ROOT) for node in reversed(children[ROOT])]

@@ -1,22 +1,14 @@
 """One tree from several drafters, by what was accepted of each."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
-from tercel.device import Device, PassInterruptedError
-from tercel.image import Image
+from tercel.device import PassInterruptedError
 from tercel.speculation.draft_tree import ROOT, DraftTree
 from tercel.speculation.drafter import DraftBudget, Drafter, DraftState
-from tercel.speculation.drafter_file import drafter_path
-from tercel.speculation.drafters import hydra, ngram
 from tercel.speculation.drafters.acceptance_rates import AcceptanceRates
-from tercel.speculation.drafters.hydra import HydraDrafter
-from tercel.speculation.drafters.ngram import NgramDrafter
-from tercel.speculation.drafters.suffix import SuffixDrafter
-from tercel.speculation.drafters.token_recycling import TokenRecycling
-from tercel.speculation.drafters.tree_builder import Successor, grow_tree
+from tercel.speculation.drafters.tree_builder import depth_first
 from tercel.speculation.needs import PassNeeds
 from tercel.speculation.round import Round
 
@@ -28,12 +20,45 @@ UNKNOWN = 0.5
 """Estimate of the nodes of a drafter that gives none."""
 
 
-@dataclass(eq=False)
-class _Node:
-    """A token path that one part or more proposed."""
+class _Paths:
+    """Token paths of at most ``depth`` tokens that one part or more proposed, each once."""
 
-    estimate: float = 0.0
-    children: dict[int, "_Node"] = field(default_factory=dict)
+    def __init__(self, depth: int):
+        self._depth = depth
+        self._nodes: dict[tuple[int, int], int] = {}
+        """By parent and token."""
+        self._tokens: list[int] = []
+        self._parents: list[int] = []
+        self._estimates: list[float] = []
+
+    def merge(self, draft: DraftTree, rates: AcceptanceRates) -> None:
+        """Add a draft's paths with their measured chances; probes have no place in a union."""
+        places: list[tuple[int, float] | None] = []
+        depths = draft.depths
+        for node, (token, parent) in enumerate(zip(draft.tokens, draft.parents, strict=True)):
+            above = (ROOT, 1.0) if parent == ROOT else places[parent]
+            if above is None or node in draft.rows or depths[node] > self._depth:
+                places.append(None)
+                continue
+            reach = above[1] * rates[_bucket(draft, node)]
+            place = self._nodes.setdefault((above[0], token), len(self._tokens))
+            if place == len(self._tokens):
+                self._tokens.append(token)
+                self._parents.append(above[0])
+                self._estimates.append(reach)
+            elif reach > self._estimates[place]:
+                self._estimates[place] = reach
+            places.append((place, reach))
+
+    def likeliest(self, nodes: int) -> DraftTree:
+        """The tree of the nodes with the highest estimates."""
+        # No node has a higher estimate than its parent, which comes first among equals.
+        order = sorted(range(len(self._tokens)), key=lambda node: -self._estimates[node])[:nodes]
+        children: dict[int, list[int]] = {ROOT: []}
+        for node in order:
+            children[self._parents[node]].append(node)
+            children[node] = []
+        return depth_first(self._tokens, self._estimates, children)
 
 
 class Union(Drafter):
@@ -58,18 +83,6 @@ class Union(Drafter):
         self._drafts: list[DraftTree] = []
         self._failures = [0] * len(self._parts)
 
-    @classmethod
-    def open(cls, image: Image, device: Device) -> "Union":
-        """Suffixes, and the best drafter whose file is beside the image: the recurrent head, the
-        n-gram store, else recycled tokens, which need none."""
-        # A further part gained nothing, and each takes its time.
-        second: Drafter = TokenRecycling()
-        if drafter_path(image.path, hydra.KIND).exists():
-            second = HydraDrafter.open(image, device)
-        elif drafter_path(image.path, ngram.KIND).exists():
-            second = NgramDrafter.open(image, device)
-        return cls([SuffixDrafter(), second])
-
     @property
     def failures(self) -> tuple[int, ...]:
         """Rounds in which each part failed."""
@@ -86,11 +99,11 @@ class Union(Drafter):
 
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
         self._drafts = []
-        top = _Node(estimate=1.0)
+        paths = _Paths(budget.depth)
         for index, part in enumerate(self._parts):
             try:
                 draft = part.propose(state, budget)
-                self._merge(top, draft, self._rates[index])
+                paths.merge(draft, self._rates[index])
             except PassInterruptedError:
                 raise
             except Exception:
@@ -98,7 +111,7 @@ class Union(Drafter):
                 self._failures[index] += 1
                 draft = DraftTree()
             self._drafts.append(draft)
-        return grow_tree(top, _expand, budget)
+        return paths.likeliest(budget.nodes)
 
     def observe(self, round: Round) -> None:
         for draft, rates in zip(self._drafts, self._rates, strict=False):
@@ -109,27 +122,6 @@ class Union(Drafter):
                 part.observe(round)
             except Exception:
                 self._failures[index] += 1
-
-    @staticmethod
-    def _merge(top: _Node, draft: DraftTree, rates: AcceptanceRates) -> None:
-        """Add a draft's paths with their measured chances; probes have no place in a union."""
-        places: list[tuple[_Node, float] | None] = []
-        for node, (token, parent) in enumerate(zip(draft.tokens, draft.parents, strict=True)):
-            above = (top, 1.0) if parent == ROOT else places[parent]
-            if above is None or node in draft.rows:
-                places.append(None)
-                continue
-            place, reach = above
-            reach *= rates[_bucket(draft, node)]
-            child = place.children.setdefault(token, _Node())
-            child.estimate = max(child.estimate, reach)
-            places.append((child, reach))
-
-
-def _expand(node: _Node, depth: int) -> Iterator[Successor[_Node]]:
-    found = sorted(node.children.items(), key=lambda item: -item[1].estimate)
-    for token, child in found:
-        yield token, child.estimate / node.estimate, child
 
 
 def _bucket(draft: DraftTree, node: int) -> int:

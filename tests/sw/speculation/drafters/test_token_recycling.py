@@ -41,28 +41,29 @@ def test_the_top_k_of_all_nodes_of_a_pass_is_drafted():
 
 def test_rows_of_accepted_nodes_replace_those_of_rejected_ones_and_of_the_root():
     drafter = TokenRecycling()
-    propose(drafter, [5])
     tree = DraftTree(tokens=(5, 5), parents=(ROOT, 0))
-    observe(drafter, [row(1), row(2), row(3)], tree=tree, path=(0,), tokens=(5, 9))
+    rows = [row(1), row(2), row(3)]
+    observe(drafter, rows, tree=tree, path=(0,), tokens=(5, 9), root_token=5)
     assert propose(drafter, [5], nodes=1).tokens == (2,)
 
 
-def test_plain_rounds_teach_too_and_a_reset_forgets_the_root_alone():
+def test_plain_rounds_teach_too_and_a_reset_forgets_nothing():
     drafter = TokenRecycling()
     propose(drafter, [1])
-    observe(drafter, [row(2)], tokens=(3,))
-    observe(drafter, [row(4)], tokens=(9,))  # without a draft: its root is the 3 of the last round
-    assert propose(drafter, [3], nodes=1).tokens == (4,)
+    observe(drafter, [row(2)], tokens=(3,), root_token=1)
+    observe(drafter, [row(4)], tokens=(9,), root_token=8)  # rounds between were not shown
+    assert propose(drafter, [8], nodes=1).tokens == (4,)
     drafter.reset()
-    observe(drafter, [row(7)], tokens=(8,))
+    observe(drafter, [row(7)], tokens=(8,), root_token=3)
     assert propose(drafter, [1], nodes=1).tokens == (2,)
+    assert propose(drafter, [3], nodes=1).tokens == (7,)
 
 
 def test_rates_of_ranks_are_measured_on_the_text():
     drafter = TokenRecycling()
     for _ in range(300):
         propose(drafter, [1])
-        observe(drafter, [row(2, 3)], tokens=(3,))  # the second is always right
+        observe(drafter, [row(2, 3)], tokens=(3,), root_token=1)  # the second is always right
     tree = propose(drafter, [1], nodes=2, depth=1)
     assert tree.tokens == (3, 2)
     assert tree.estimates[0] > 0.6 > GUESSES[1]
@@ -70,8 +71,7 @@ def test_rates_of_ranks_are_measured_on_the_text():
 
 def test_candidates_are_ranked_by_the_noise_of_the_draw():
     drafter = TokenRecycling()
-    propose(drafter, [1])
-    observe(drafter, [row(2, 3)], tokens=(9,))
+    observe(drafter, [row(2, 3)], tokens=(9,), root_token=1)
     for seed in range(10):
         propose(drafter, [1], temperature=0.7, seed=seed)
         tree = propose(drafter, [1], nodes=1, temperature=0.7, seed=seed)

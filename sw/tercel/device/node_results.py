@@ -1,4 +1,4 @@
-"""Logits of a pass, read from the device when they are used."""
+"""Results of a pass by node, read from the device when they are used."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -8,25 +8,25 @@ import numpy.typing as npt
 from tercel.errors import TercelError
 from tercel.numerics.float32 import Float32
 
-__all__ = ["NodeLogits"]
+__all__ = ["NodeResults"]
 
 Rows = npt.NDArray[np.integer]
 
 
-class NodeLogits(Mapping[int, Float32]):
-    """Logits ``[rows]`` by node. Those that nobody uses are never read.
+class NodeResults(Mapping[int, Float32]):
+    """Arrays ``[n]`` by node, such as logits. Those that nobody uses are never read.
 
     Raises
     ------
     TercelError
-        If logits are read too late, after :meth:`expire`.
+        If a result is read too late, after :meth:`expire`.
 
     Parameters
     ----------
     nodes
-        The nodes whose logits there are.
+        The nodes that have a result.
     read
-        Returns a node's logits: all of them, or those of the given rows.
+        Returns a node's result: the whole array, or the elements of the given rows.
     """
 
     def __init__(self, nodes: Sequence[int], read: Callable[[int, Rows | None], Float32]):
@@ -50,7 +50,7 @@ class NodeLogits(Mapping[int, Float32]):
         return len(self._nodes)
 
     def at(self, node: int, rows: Rows) -> Float32:
-        """A node's logits of some rows; only these are read."""
+        """Elements of a node's result; only these are read."""
         if node in self._known or node not in self._nodes:
             return self[node][rows]
         self._check_age()
@@ -63,6 +63,6 @@ class NodeLogits(Mapping[int, Float32]):
     def _check_age(self) -> None:
         if self._expired:
             raise TercelError(
-                "the device's next pass has replaced these logits; read them before it, all of "
-                "them with dict(result.logits)"
+                "the device's next pass has replaced these results; read them before it, all of "
+                "them with dict(result.logits) or dict(result.hidden)"
             )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tercel.device.node_logits import NodeLogits
+from tercel.device.node_results import NodeResults
 from tercel.errors import TercelError
 
 
@@ -18,7 +18,7 @@ def logits(reads):
         reads.append((node, rows is None))
         return table[node] if rows is None else table[node, rows]
 
-    return NodeLogits((2, 0, 2), read)
+    return NodeResults((2, 0, 2), read)
 
 
 def test_only_what_is_used_is_read_and_only_once(logits, reads):
@@ -38,7 +38,7 @@ def test_logits_that_were_read_outlive_the_others(logits, reads):
     assert logits[2] is kept
     assert logits.at(2, np.array([1])).tolist() == [11]
     for use in (lambda: logits[0], lambda: logits.at(0, np.array([1])), lambda: dict(logits)):
-        with pytest.raises(TercelError, match="the device's next pass has replaced these logits"):
+        with pytest.raises(TercelError, match="the device's next pass has replaced these results"):
             use()
     assert reads == [(2, True)]
 
