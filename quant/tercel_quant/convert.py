@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from tercel.numerics import quantise_rows
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
+from tercel_quant.importers.ternary import recognise
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 
@@ -145,7 +147,7 @@ def convert(
     )
     zero: list[str] = []
     requantised: dict[str, float] = {}
-    embedding = _give_rows(builder, checkpoint, zero)
+    embedding_rows = _give_rows(builder, checkpoint, zero)
     if method == "calibrated":
         assert calibration_text is not None
         if reader is None:
@@ -160,7 +162,7 @@ def convert(
         )
         tensors = calibrated_layers(
             checkpoint,
-            embedding,
+            embedding_rows.dequantise(),
             windows,
             calibration or CalibrationConfig(),
             report,
@@ -190,6 +192,18 @@ def convert(
         all_zero=tuple(zero),
         requantised=requantised,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The int8 rows of an embedding and their scales."""
+
+    values: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+
+    def dequantise(self) -> Tensor:
+        """float32, shape (vocab_size, hidden_size)."""
+        return torch.from_numpy(self.values) * torch.from_numpy(self.scales)[:, None]
 
 
 def _context(config: ModelConfig, asked: int | None) -> int:
@@ -227,6 +241,11 @@ def _check_method(
         raise TercelError(
             "the method 'calibrated' needs a calibration text, and no other method takes one"
         )
+    if method == "calibrated" and checkpoint.padding is not None:
+        raise TercelError(
+            f"the method 'calibrated' takes no heads of {checkpoint.padding.size} elements, which "
+            "the device pads; use the method 'absmean'"
+        )
     if method == "calibrated" and checkpoint.config.sub_norms:
         raise TercelError(
             "the method 'calibrated' takes no models with norms before the output and the down "
@@ -243,18 +262,26 @@ def _tokenizer_bytes(checkpoint: Checkpoint, tokenizer: Path | str | None) -> by
         raise TercelError(f"the tokenizer {tokenizer} cannot be read: {error.strerror}") from None
 
 
-def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Tensor:
-    """Add embedding and head to the builder; return the embedding, quantised and dequantised.
+def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Rows:
+    """Add embedding and head to the builder; return the embedding's rows, quantised.
 
     The names of all-zero tensors are appended to ``zero``.
     """
-    values = scales = np.zeros(0)
-    for name in ("embedding",) if checkpoint.config.tied_head else ("head", "embedding"):
-        values, scales = quantise_rows(checkpoint.floats(name).numpy())
-        builder.rows(name, values, scales)
-        if not values.any():
+    config = checkpoint.config
+    rows = Rows(
+        values=np.empty((config.vocab_size, config.hidden_size), np.int8),
+        scales=np.empty(config.vocab_size, np.float32),
+    )
+    for name in ("embedding",) if config.tied_head else ("head", "embedding"):
+        start = 0
+        for block in checkpoint.row_blocks(name):
+            place = slice(start, start + len(block))
+            rows.values[place], rows.scales[place] = quantise_rows(block.numpy())
+            start += len(block)
+        builder.rows(name, rows.values, rows.scales)
+        if not rows.values.any():
             zero.append(name)
-    return torch.from_numpy(values) * torch.from_numpy(scales)[:, None]
+    return rows
 
 
 def _layers(
@@ -270,7 +297,7 @@ def _layers(
     TercelError
         If a matrix is not ternary and ``rounds`` is false.
     """
-    config = checkpoint.config
+    config, padding, ternary = checkpoint.config, checkpoint.padding, list[str]()
     for index in range(config.layers):
         for part in config.linears():
             name = f"layers.{index}.{part}"
@@ -281,12 +308,22 @@ def _layers(
                         f"{name} is not ternary, although the first layer is; choose a method for "
                         f"the matrices that are not: {', '.join(METHODS)}"
                     )
+                known = recognise(weight) if checkpoint.declared_ternary else None
+                if known is not None and known.trits.any():
+                    ternary.append(f"{name} ({known.granularity})")
                 weight = absmean(weight)
-            yield name, weight
+            yield name, weight if padding is None else padding.matrix(part, weight)
         for part in config.norms():
             name = f"layers.{index}.{part}"
-            yield name, checkpoint.floats(name)
+            gain = checkpoint.floats(name)
+            yield name, gain if padding is None else padding.gain(part, gain)
         report(f"layer {index + 1} of {config.layers}")
+    if ternary:
+        report(
+            f"warning: the checkpoint declares float masters, but {len(ternary)} matrices are "
+            f"ternary already, the first is {ternary[0]}; they are rounded as masters, as "
+            "transformers does, which changes their scales"
+        )
 
 
 def _one_scale(

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from tercel.config import ModelConfig
 from tercel_quant.bitlinear import BitLinear, project, ternarise
+from tercel_quant.reference import rope
 
 __all__ = ["Transformer", "ternary_tensors"]
 
@@ -138,11 +139,8 @@ class Transformer(nn.Module):
         self.norm = RMSNorm(width=config.hidden_size, epsilon=config.norm_epsilon)
         if not config.tied_head:
             self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
-        angles = torch.outer(torch.arange(config.context).double(), config.rope_base**-half)
-        angles = torch.cat((angles, angles), dim=-1)
-        self.register_buffer("cos", angles.cos().float(), persistent=False)
-        self.register_buffer("sin", angles.sin().float(), persistent=False)
+        for name, half in zip(("cos", "sin"), rope(config, config.context), strict=True):
+            self.register_buffer(name, torch.cat((half, half), dim=-1), persistent=False)
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:

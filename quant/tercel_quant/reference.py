@@ -95,7 +95,7 @@ def rms_norm(x: Tensor, gain: Tensor, epsilon: float) -> Tensor:
 
 def rope(config: ModelConfig, time: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the first positions, float32, shape (time, head_size / 2) each."""
-    cos, sin = rope_table(time, config.head_size, config.rope_base)
+    cos, sin = rope_table(time, config.head_size, config.rope_base, config.rope_factors)
     return torch.from_numpy(cos), torch.from_numpy(sin)
 
 

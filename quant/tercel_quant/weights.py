@@ -77,7 +77,7 @@ class CheckpointWeights(Weights):
         return self._checkpoint.floats("embedding")[tokens]
 
     def layer(self, index: int) -> Layer:
-        linears = {}
+        linears, padding = {}, self._checkpoint.padding
         for name in self.config.linears():
             weight = self._checkpoint.matrix(f"layers.{index}.{name}")
             if isinstance(weight, Ternary | GroupedTernary):
@@ -86,10 +86,14 @@ class CheckpointWeights(Weights):
                         "the checkpoint has no unquantised weights: it holds the trits alone"
                     )
                 weight = weight.dequantise()
+            if padding is not None:
+                weight = padding.matrix(name, weight)
             linears[name] = Linear(weight=weight, scale=None)
         gains = {
             name: self._checkpoint.floats(f"layers.{index}.{name}") for name in self.config.norms()
         }
+        if padding is not None:
+            gains = {name: padding.gain(name, gain) for name, gain in gains.items()}
         return Layer(linears=linears, gains=gains)
 
     def norm(self) -> Tensor:

@@ -11,6 +11,13 @@ __all__ = ["PRESETS", "ModelConfig"]
 ACTIVATIONS = ("silu", "relu2")
 
 
+def _is_positive(value: object) -> bool:
+    """True for a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 < value < float("inf")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(JsonDataclass):
     """A decoder-only transformer with ternary linears, RMSNorm, RoPE and a gated MLP.
@@ -39,6 +46,9 @@ class ModelConfig(JsonDataclass):
     context: int
     """Most positions that a KV cache of this model may hold."""
     rope_base: float = 10000.0
+    rope_factors: tuple[float, ...] = ()
+    """Divisor of each of the ``head_size / 2`` RoPE frequencies, of a scaled RoPE; empty for none.
+    """
     norm_epsilon: float = 1e-5
     activation: str = "silu"
     """``silu`` or ``relu2`` (squared ReLU), applied to the gate projection."""
@@ -78,12 +88,16 @@ class ModelConfig(JsonDataclass):
             )
         for field in ("rope_base", "norm_epsilon"):
             value = getattr(self, field)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float))
-                or not 0 < value < float("inf")
-            ):
+            if not _is_positive(value):
                 raise TercelError(f"{field} must be a positive number, not {value!r}")
+        factors = self.rope_factors
+        if not (isinstance(factors, tuple) and len(factors) in (0, self.head_size // 2)):
+            raise TercelError(
+                f"rope_factors must be a tuple of {self.head_size // 2} numbers, or empty"
+            )
+        for value in factors:
+            if not _is_positive(value):
+                raise TercelError(f"rope_factors must be positive numbers, but one is {value!r}")
         if self.bos_token is not None and not self._is_token(self.bos_token):
             raise TercelError(
                 f"bos_token must be a token id below vocab_size {self.vocab_size}, "
@@ -106,10 +120,13 @@ class ModelConfig(JsonDataclass):
     def to_fields(self) -> dict[str, Any]:
         """The fields of the JSON object, where ``eos_token`` is null, one id or a list of ids.
 
-        A single id is written as a plain integer, which older readers of the format accept.
+        A single id is written as a plain integer, and ``rope_factors`` only if there are any:
+        older readers of the format accept that.
         """
         fields = super().to_fields()
-        ends = fields.pop("eos_tokens")
+        ends, factors = fields.pop("eos_tokens"), fields.pop("rope_factors")
+        if factors:
+            fields["rope_factors"] = list(factors)
         return fields | {"eos_token": ends[0] if len(ends) == 1 else list(ends) or None}
 
     @classmethod
@@ -120,7 +137,11 @@ class ModelConfig(JsonDataclass):
         ends = fields.pop("eos_token", None)
         if not isinstance(ends, list):
             ends = [] if ends is None else [ends]
-        return super().from_fields(fields | {"eos_tokens": tuple(ends)})
+        factors = fields.pop("rope_factors", [])
+        if not isinstance(factors, list):
+            raise TercelError(f"rope_factors must be a list, not {factors!r}")
+        lists = {"eos_tokens": tuple(ends), "rope_factors": tuple(factors)}
+        return super().from_fields(fields | lists)
 
     @property
     def q_size(self) -> int:

@@ -24,6 +24,9 @@ TINY = PRESETS["tiny"]
         ("eos_tokens", 2, "eos_tokens must be a tuple of token ids below vocab_size 96, not 2"),
         ("eos_tokens", (True,), "eos_tokens must be a tuple of token ids below vocab_size 96, not"),
         ("eos_tokens", (3, 3), r"eos_tokens must differ from each other, but are \(3, 3\)"),
+        ("rope_factors", (1.0,) * 7, "rope_factors must be a tuple of 8 numbers, or empty"),
+        ("rope_factors", [1.0] * 8, "rope_factors must be a tuple of 8 numbers, or empty"),
+        ("rope_factors", (1.0,) * 7 + (0,), "rope_factors must be positive numbers, but one is 0"),
         ("bos_token", -1, "bos_token must be a token id below vocab_size 96, not -1"),
     ],
 )
@@ -49,6 +52,15 @@ def test_json_has_no_end_token_or_one_or_a_list(stored, ends):
         assert json.loads(config.to_json())["eos_token"] == stored, "as images of before have it"
     del fields["eos_token"]
     assert ModelConfig.from_json(json.dumps(fields)).eos_tokens == ()
+
+
+def test_json_has_rope_factors_only_if_there_are_any():
+    assert "rope_factors" not in TINY.to_json(), "as images of before have it"
+    config = dataclasses.replace(TINY, rope_factors=(1.0, 1.5, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0))
+    assert ModelConfig.from_json(config.to_json()) == config
+    fields = json.loads(TINY.to_json())
+    with pytest.raises(TercelError, match="rope_factors must be a list, not 2"):
+        ModelConfig.from_json(json.dumps(fields | {"rope_factors": 2}))
 
 
 def test_json_with_other_end_tokens_is_refused():

@@ -1,6 +1,7 @@
 """The interface of checkpoint readers: canonical tensors, one at a time."""
 
 import abc
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
@@ -9,10 +10,15 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
+from tercel_quant.importers.head_padding import HeadPadding
 from tercel_quant.importers.sampling_defaults import SamplingDefaults
 from tercel_quant.importers.ternary import GroupedTernary, Ternary
 
-__all__ = ["Checkpoint", "check_finite"]
+__all__ = ["BLOCK_ROWS", "Checkpoint", "check_finite"]
+
+
+BLOCK_ROWS = 8192
+"""Rows of embedding and head that are read together."""
 
 
 class Checkpoint(abc.ABC):
@@ -51,6 +57,14 @@ class Checkpoint(abc.ABC):
             for part in self.config.linears()
         )
 
+    @property
+    def padding(self) -> HeadPadding | None:
+        """Padding of the heads from the checkpoint's size to the config's, if they differ.
+
+        :meth:`matrix` and :meth:`floats` return a layer's tensors without it.
+        """
+        return None
+
     @abc.abstractmethod
     def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
         """The weights of a linear such as ``layers.0.q``.
@@ -79,6 +93,16 @@ class Checkpoint(abc.ABC):
         TercelError
             If a value is not finite.
         """
+
+    def row_blocks(self, name: str) -> Iterator[Tensor]:
+        """The rows of ``embedding`` or ``head`` in order, some at a time, float32.
+
+        Raises
+        ------
+        TercelError
+            As :meth:`floats`.
+        """
+        yield from self.floats(name).split(BLOCK_ROWS)
 
     @abc.abstractmethod
     def tokenizer(self) -> bytes | None:

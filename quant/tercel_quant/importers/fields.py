@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tercel.errors import TercelError
+from tercel_quant.importers.unsupported import part_of_field
 
 __all__ = [
     "Choice",
@@ -24,6 +25,8 @@ __all__ = [
 
 SHOWN = 60
 """Most characters of a refused value in a message."""
+SHOWN_REFUSALS = 8
+"""Most refused fields in a message."""
 
 
 class Rule(abc.ABC):
@@ -116,6 +119,8 @@ class Choice(Rule):
 
     def check(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in self.meanings:
+            if part := part_of_field(name, value):
+                raise TercelError(f"{name} is {describe(value)}, but {part} are not supported")
             raise _refuse(name, f"one of {', '.join(self.meanings)}", value)
         return self.meanings[value]
 
@@ -194,29 +199,40 @@ class FieldTable:
         Raises
         ------
         TercelError
-            If a field is missing, breaks its rule or is unknown.
+            If fields are missing, break their rules or are unknown; the message names them all, up
+            to :data:`SHOWN_REFUSALS`.
         """
-        values = {}
+        values, refusals = {}, []
         for name, entry in self.fields.items():
+            values[name] = entry.default
             if (value := found.get(name)) is not None:
-                values[name] = entry.rule.check(f"{prefix}{name}", value)
+                try:
+                    values[name] = entry.rule.check(f"{prefix}{name}", value)
+                except TercelError as error:
+                    refusals.append(str(error))
             elif entry.required:
-                raise TercelError(f"the field {prefix}{name} is missing")
-            else:
-                values[name] = entry.default
-        for name, value in found.items():
-            if (
-                value is not None
-                and name not in self.fields
-                and name not in self.harmless
-                and not name.startswith(self.harmless_prefixes)
-            ):
-                full = f"{prefix}{describe(name)[1:-1]}"
-                raise TercelError(
-                    f"{full} ({describe(value)}) is not known, and may change what the model "
-                    f"computes; {self.remedy.format(name=full)}"
-                )
+                refusals.append(f"the field {prefix}{name} is missing")
+        refusals += [
+            self._unknown(f"{prefix}{describe(name)[1:-1]}", value)
+            for name, value in found.items()
+            if value is not None
+            and name not in self.fields
+            and name not in self.harmless
+            and not name.startswith(self.harmless_prefixes)
+        ]
+        if refusals:
+            more = len(refusals) - SHOWN_REFUSALS
+            end = f"; and {more} more" if more > 0 else ""
+            raise TercelError("; ".join(refusals[:SHOWN_REFUSALS]) + end)
         return values
+
+    def _unknown(self, name: str, value: Any) -> str:
+        if part := part_of_field(name, value):
+            return f"{name} is {describe(value)}, but {part} are not supported"
+        return (
+            f"{name} ({describe(value)}) is not known, and may change what the model computes; "
+            f"{self.remedy.format(name=name)}"
+        )
 
 
 @dataclass(frozen=True)

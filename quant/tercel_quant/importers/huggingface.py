@@ -1,5 +1,6 @@
-"""Checkpoints in Hugging Face's layout: config.json, safetensors, tokenizer.json."""
+"""Checkpoints in Hugging Face's layout: config.json, files of weights, tokenizer.json."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -9,13 +10,14 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
 from tercel_quant.importers.chat_format import huggingface_chat
-from tercel_quant.importers.checkpoint import Checkpoint, check_finite
+from tercel_quant.importers.checkpoint import BLOCK_ROWS, Checkpoint, check_finite
+from tercel_quant.importers.head_padding import HeadPadding
 from tercel_quant.importers.huggingface_config import read_config
 from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.packed import PER_BYTE, unpack
-from tercel_quant.importers.safetensors_store import SafetensorsStore
 from tercel_quant.importers.sampling_defaults import SamplingDefaults, huggingface_sampling
+from tercel_quant.importers.tensor_store import TensorStore
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["HuggingFaceCheckpoint"]
@@ -31,6 +33,8 @@ LINEARS = {
 }
 NORMS = {"attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
 TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm"}
+
+HEAD = "lm_head.weight"
 
 UNREAD_TOKENIZERS = ("tokenizer.model", "vocab.json", "tekken.json")
 
@@ -59,12 +63,12 @@ class HuggingFaceCheckpoint(Checkpoint):
     def __init__(self, folder: Path):
         self._folder = folder
         self._form = read_config(folder / "config.json", folder.resolve().name)
-        self._store = SafetensorsStore(folder)
+        self._store = TensorStore(folder)
         check_tensors(
             self._store.shapes,
             self._expected(),
             # A tied model may store its head as well.
-            ignored=("rotary_emb.inv_freq", *(["lm_head.weight"] if self.config.tied_head else [])),
+            ignored=("rotary_emb.inv_freq", *([HEAD] if self.config.tied_head else [])),
         )
 
     @property
@@ -78,6 +82,10 @@ class HuggingFaceCheckpoint(Checkpoint):
     @property
     def declared_ternary(self) -> bool:
         return self._form.encoding != "float"
+
+    @property
+    def padding(self) -> HeadPadding | None:
+        return self._form.padding
 
     @property
     def _packed(self) -> bool:
@@ -100,8 +108,24 @@ class HuggingFaceCheckpoint(Checkpoint):
         return Ternary(trits=unpack(weight, source), scale=scale)
 
     def floats(self, name: str) -> Tensor:
+        if name in ("embedding", "head"):
+            return torch.cat(list(self.row_blocks(name)))
         source = self._source(name)
         return self._float(self._store.read(source), source)
+
+    def row_blocks(self, name: str) -> Iterator[Tensor]:
+        source = self._source(name)
+        copied = name == "embedding" and self.config.tied_head and HEAD in self._store.shapes
+        for start in range(0, self.config.vocab_size, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, self.config.vocab_size)
+            rows = self._store.read_rows(source, start, stop)
+            if copied and not torch.equal(rows, self._store.read_rows(HEAD, start, stop)):
+                raise TercelError(
+                    f"config.json ties the head to the embedding, but {HEAD} is not a copy of "
+                    f"{source} (rows {start} to {stop - 1} differ); set tie_word_embeddings to "
+                    f"false if the head is the model's own, or delete {HEAD}"
+                )
+            yield self._float(rows, source)
 
     def tokenizer(self) -> bytes | None:
         path = self._folder / "tokenizer.json"
@@ -133,8 +157,10 @@ class HuggingFaceCheckpoint(Checkpoint):
     def _expected(self) -> dict[str, tuple[int, ...]]:
         expected = {}
         for name, shape in canonical_shapes(self.config).items():
-            source = self._source(name)
-            if self._packed and name.rpartition(".")[2] in self.config.linears():
+            source, part = self._source(name), name.rpartition(".")[2]
+            if self.padding is not None:
+                shape = self.padding.source_shape(part, shape, self.config)
+            if self._packed and part in self.config.linears():
                 rows, columns = shape
                 if rows % PER_BYTE:
                     raise TercelError(f"{source}: packed rows must be a multiple of 4, not {rows}")

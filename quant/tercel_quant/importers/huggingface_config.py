@@ -8,9 +8,12 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel_quant.importers.end_tokens import end_tokens
 from tercel_quant.importers.fields import OneOrMore, describe
+from tercel_quant.importers.head_padding import HeadPadding
 from tercel_quant.importers.huggingface_fields import CONFIG
 from tercel_quant.importers.json_file import read_object
+from tercel_quant.importers.rope_scaling import rope_factors
 from tercel_quant.importers.sizes import TOKEN
+from tercel_quant.importers.unsupported import unsupported_parts
 
 __all__ = ["HuggingFaceConfig", "read_config"]
 
@@ -44,6 +47,9 @@ class HuggingFaceConfig:
     encoding: str
     """``float``: an ordinary model. ``absmean``: float masters of ternary weights. ``divided`` and
     ``multiplied``: packed trits whose product is divided or multiplied by ``weight_scale``."""
+
+    padding: HeadPadding | None = None
+    """Padding of the heads to those of the model config."""
 
     @property
     def sub_norms(self) -> dict[str, str]:
@@ -87,15 +93,21 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
     architectures = found.get("architectures") or [None]
     architecture = architectures[0] if isinstance(architectures, list) else architectures
     if not isinstance(architecture, str) or architecture not in SUB_NORMS:
+        parts = unsupported_parts(architecture, found) if isinstance(architecture, str) else []
         raise TercelError(
             f"the architecture must be one of {', '.join(SUB_NORMS)}, not {describe(architecture)}"
+            + (f", which has {', '.join(parts)}" if parts else "")
         )
     fields = CONFIG.read(found)
-    ropes = [fields["rope_parameters"], fields["rope_scaling"]]
-    for field, rope in zip(("rope_parameters", "rope_scaling"), ropes, strict=True):
-        _refuse_scaling(field, rope)
-    bases = [rope.get("rope_theta") for rope in ropes] + [fields["rope_theta"], 10000.0]
+    ropes = {name: fields[name] for name in ("rope_parameters", "rope_scaling")}
+    bases = [rope.get("rope_theta") for rope in ropes.values()] + [fields["rope_theta"], 10000.0]
+    base = next(base for base in bases if base is not None)
     heads = fields["num_attention_heads"]
+    size = fields["head_dim"] or _head_size(fields["hidden_size"], heads)
+    factors = _factors(ropes, base=base, size=size)
+    padding = HeadPadding.of(size)
+    if padding is not None:
+        size, factors = padding.padded, padding.rope_factors(factors, base=base)
     model = ModelConfig(
         name=name,
         layers=fields["num_hidden_layers"],
@@ -103,10 +115,11 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
         ffn_size=fields["intermediate_size"],
         heads=heads,
         kv_heads=fields["num_key_value_heads"] or heads,
-        head_size=fields["head_dim"] or _head_size(fields["hidden_size"], heads),
+        head_size=size,
         vocab_size=fields["vocab_size"],
         context=fields["max_position_embeddings"],
-        rope_base=next(base for base in bases if base is not None),
+        rope_base=base,
+        rope_factors=factors,
         norm_epsilon=fields["rms_norm_eps"],
         activation=fields["hidden_act"],
         sub_norms=bool(SUB_NORMS[architecture]),
@@ -118,6 +131,7 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
         model=model,
         architecture=architecture,
         encoding=_encoding(fields["quantization_config"], architecture),
+        padding=padding,
     )
 
 
@@ -135,14 +149,22 @@ def _first(tokens: list[int] | None) -> int | None:
     return tokens[0] if tokens else None
 
 
-def _refuse_scaling(field: str, rope: dict[str, Any]) -> None:
-    kind = rope.get("rope_type") or rope.get("type") or "default"
-    # A linear scaling by 1 has no effect.
-    if kind != "default" and not (kind == "linear" and rope["factor"] == 1):
-        raise TercelError(
-            f"{field} asks for the RoPE scaling type {kind!r} with the factor {rope['factor']:g}, "
-            "but only unscaled RoPE is supported"
-        )
+def _factors(ropes: dict[str, dict[str, Any]], *, base: float, size: int) -> tuple[float, ...]:
+    """The divisors of the RoPE frequencies, of whichever field scales them.
+
+    Raises
+    ------
+    TercelError
+        If both do, differently.
+    """
+    found = {
+        factors
+        for field, rope in ropes.items()
+        if (factors := rope_factors(field, rope, base=base, size=size))
+    }
+    if len(found) > 1:
+        raise TercelError(f"{' and '.join(ropes)} scale RoPE differently; delete one of them")
+    return found.pop() if found else ()
 
 
 def _encoding(quantisation: dict[str, Any] | None, architecture: str) -> str:

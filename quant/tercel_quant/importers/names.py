@@ -16,6 +16,12 @@ PARTS = {
     "_exps": "mixtures of experts",
     "experts": "mixtures of experts",
     "rope_freqs": "scaled RoPE frequencies",
+    "_proj.norm": "norms inside linears",
+    "_proj.rms": "norms inside linears",
+    "_proj.layer": "norms inside linears",
+    "linear_attn": "layers of linear attention",
+    "hadamard": "Hadamard rotations",
+    "rotation": "Hadamard rotations",
     "lora_": "LoRA adapters",
     "post_feedforward": "norms after the MLP",
 }

@@ -24,6 +24,11 @@ class Ternary:
     """int8, shape (rows, columns), values -1, 0, 1."""
     scale: float
 
+    @property
+    def granularity(self) -> str:
+        """Description of the scale, for messages."""
+        return "one scale"
+
     def dequantise(self) -> Tensor:
         """float32, shape (rows, columns)."""
         return self.trits.float() * self.scale

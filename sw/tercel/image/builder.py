@@ -277,6 +277,6 @@ class ImageBuilder:
 
     def _write_rope(self) -> None:
         config = self._config
-        table = rope_table(config.context, config.head_size, config.rope_base)
+        table = rope_table(config.context, config.head_size, config.rope_base, config.rope_factors)
         rows = self._content["rope"].view("<f4").reshape(config.context, -1)
         rows[:, : config.head_size] = flush(np.concatenate(table, axis=1))

@@ -147,31 +147,3 @@ def bitnet(tmp_path: Path) -> Callable[..., Path]:
         return write_folder(tmp_path / f"{linear_class}-{mode}", fields, tensors | (change or {}))
 
     return make
-
-
-@pytest.fixture
-def bitnet_large(tmp_path: Path, bitnet: Callable[..., Path]) -> tuple[Path, Path]:
-    """The layout of bitnet_b1_58-large, and the same model for transformers' BitNet."""
-    from safetensors.torch import load_file
-
-    oracle = bitnet("autobitlinear", "online", activation="silu")
-    tensors = {
-        name.replace("attn_sub_norm", "inner_attn_ln").replace(
-            "ffn_sub_norm", "ffn_layernorm"
-        ): tensor
-        for name, tensor in load_file(oracle / "model.safetensors").items()
-    }
-    for layer in range(SIZES["num_hidden_layers"]):
-        tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
-    fields = {
-        "architectures": ["BitnetForCausalLM"],
-        "attention_bias": False,
-        "hidden_act": "silu",
-        "input_bits": 8,
-        "model_type": "llama",
-        "rope_scaling": None,
-        "rope_theta": 500000.0,
-        "tie_word_embeddings": True,
-        "weight_bits": 1,
-    }
-    return write_folder(tmp_path / "large", SIZES | fields, tensors), oracle

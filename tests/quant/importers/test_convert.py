@@ -205,15 +205,21 @@ def test_floats_in_a_later_layer_need_a_method(ternary_llama, tmp_path):
 
 
 def test_masters_keep_the_rule_that_they_were_trained_with(bitnet, tmp_path):
-    """Rounded as in transformers, even if all masters have one magnitude."""
+    """Rounded as in transformers, even if all masters have one magnitude; told by a warning."""
     folder = bitnet("autobitlinear", "online")
     tensors = load_file(folder / "model.safetensors")
     name = "model.layers.0.mlp.up_proj.weight"
     tensors[name] = tensors[name].sign() * (tensors[name].abs() > 0.05) * 0.25
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    convert(folder, tmp_path / "m.tercel")
+    lines = []
+    convert(folder, tmp_path / "m.tercel", report=lines.append)
     scale = Image.open(tmp_path / "m.tercel").weight_scale("layers.0.up")
     assert scale == pytest.approx(float(tensors[name].abs().mean()))
+    assert [line for line in lines if line.startswith("warning: the checkpoint declares")] == [
+        "warning: the checkpoint declares float masters, but 1 matrices are ternary already, the "
+        "first is layers.0.up (one scale); they are rounded as masters, as transformers does, "
+        "which changes their scales"
+    ]
 
 
 @pytest.mark.parametrize(

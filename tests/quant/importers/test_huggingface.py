@@ -25,6 +25,15 @@ def edit_tensors(folder, change):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
+
 def refusal(folder, rule):
     return pytest.raises(TercelError, match=re.escape(rule))
 
@@ -99,16 +108,38 @@ def test_old_rope_field_is_read(llama):
             "the architecture must be one of LlamaForCausalLM, BitnetForCausalLM, "
             "BitNetForCausalLM, not 'GPT2LMHeadModel'",
         ),
+        (
+            {"architectures": ["Qwen3MoeForCausalLM"], "num_experts": 8, "use_qk_norm": True},
+            "not 'Qwen3MoeForCausalLM', which has mixtures of experts, norms of queries and keys",
+        ),
         ({"architectures": "absent"}, "not None"),
         ({"attention_bias": True}, "attention_bias is True, but biases are not supported"),
         ({"mlp_bias": True}, "mlp_bias is True, but biases are not supported"),
         (
-            {"rope_scaling": {"type": "linear", "factor": 2.0}},
-            "rope_scaling asks for the RoPE scaling type 'linear' with the factor 2",
+            {"rope_scaling": {"type": "yarn", "factor": 2.0}},
+            "rope_scaling asks for the RoPE scaling type 'yarn' with the factor 2, but only linear "
+            "and llama3 are supported",
         ),
         (
             {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
-            "rope_parameters asks for the RoPE scaling type 'llama3'",
+            "rope_parameters.low_freq_factor is missing, which the type 'llama3' needs",
+        ),
+        (
+            {"rope_scaling": {"type": "linear"}},
+            "rope_scaling.factor is missing, which the type 'linear' needs",
+        ),
+        (
+            {"rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": LLAMA3},
+            "rope_parameters and rope_scaling scale RoPE differently; delete one of them",
+        ),
+        (
+            {"rope_parameters": LLAMA3 | {"low_freq_factor": 4}},
+            "rope_parameters.high_freq_factor must be above low_freq_factor 4, not 4",
+        ),
+        (
+            {"attention_bias": True, "num_experts": 8, "use_hadamard": True},
+            "attention_bias is True, but biases are not supported; num_experts is 8, but mixtures "
+            "of experts are not supported; use_hadamard is True, but Hadamard rotations are not",
         ),
         (
             {"partial_rotary_factor": 0.5},
@@ -150,6 +181,14 @@ def test_old_rope_field_is_read(llama):
         ({"num_hidden_layers": "absent"}, "config.json: the field num_hidden_layers is missing"),
         ({"weight_bits": 2}, "weight_bits is 2, but other widths of weights are not supported"),
         ({"input_bits": 4}, "input_bits is 4, but other widths of activations are not supported"),
+        (
+            {"quantization_config": {"quant_method": "sherry"}},
+            "quantization_config.quant_method is 'sherry', but sparse formats (3:4) are not supp",
+        ),
+        (
+            {"layer_types": ["full_attention", "linear_attention"]},
+            "layer_types[1] is 'linear_attention', but layers of linear attention are not supp",
+        ),
         (
             {"quantization_config": {"quant_method": "gptq"}},
             "quantization_config.quant_method must be one of bitnet, not 'gptq'",
@@ -240,10 +279,22 @@ def test_extra_tensors_refused(llama, name, rule):
         open_checkpoint(folder)
 
 
-def test_second_copy_of_a_tied_head_is_ignored(llama):
+def test_second_copy_of_a_tied_head_must_be_a_copy(llama, tmp_path):
     folder, _ = llama()
-    edit_tensors(folder, lambda tensors: tensors.update({"lm_head.weight": torch.ones(320, 64)}))
-    assert open_checkpoint(folder).config.tied_head
+
+    def copy(tensors):
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+
+    edit_tensors(folder, copy)
+    convert(folder, tmp_path / "m.tercel", method="absmean")
+    assert Image.open(tmp_path / "m.tercel").config.tied_head
+
+    def change(tensors):
+        tensors["lm_head.weight"][300, 5] += 1
+
+    edit_tensors(folder, change)
+    with refusal(folder, "config.json ties the head to the embedding, but lm_head.weight is not a"):
+        convert(folder, tmp_path / "m.tercel", method="absmean")
 
 
 def test_wrong_shape_refused(llama):
@@ -342,46 +393,10 @@ def test_paths_refused(tmp_path):
         open_checkpoint(tmp_path / "file")
 
 
-def test_folder_without_safetensors_refused(llama):
+def test_folder_without_weights_refused(llama):
     folder, _ = llama()
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with refusal(folder, "PyTorch pickles are not read, save the model with safe_serialization"):
-        open_checkpoint(folder)
-    (folder / "pytorch_model.bin").unlink()
-    with refusal(folder, "holds neither model.safetensors nor model.safetensors.index.json"):
-        open_checkpoint(folder)
-
-
-def test_damaged_safetensors_refused(llama):
-    folder, _ = llama()
-    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
-    with refusal(folder, "model.safetensors is no readable safetensors file"):
-        open_checkpoint(folder)
-
-
-def test_index_refused(llama):
-    folder, _ = llama()
-    index = folder / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "lost.safetensors"}}))
-    with refusal(folder, "names files that are missing: lost.safetensors"):
-        open_checkpoint(folder)
-    for text in (
-        "{}",
-        '{"weight_map": 3}',
-        '{"weight_map": {"a": 3}}',
-        '{"weight_map": {"a": "../a"}}',
-    ):
-        index.write_text(text)
-        with refusal(folder, "is no index of safetensors files"):
-            open_checkpoint(folder)
-
-
-def test_tensor_in_two_shards_refused(llama):
-    folder, _ = llama()
-    (folder / "b.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
-    index = folder / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "b.safetensors", "c": "model.safetensors"}}))
-    with refusal(folder, "is in two files, b.safetensors and model.safetensors"):
+    (folder / "model.safetensors").unlink()
+    with refusal(folder, "holds none of model.safetensors, pytorch_model.bin and their indices"):
         open_checkpoint(folder)
 
 

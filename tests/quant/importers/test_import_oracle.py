@@ -27,35 +27,8 @@ def oracle(folder) -> torch.Tensor:
     return model(TOKENS).logits.flatten(0, 1)
 
 
-def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """Equal up to an activation that rounds the other way here and there."""
-    assert (ours.argmax(-1) == theirs.argmax(-1)).float().mean() >= 0.99
-    difference = (ours - theirs).abs() / theirs.std()
-    assert difference.median() < 1e-5
-    assert difference.max() < 0.1
-
-
 def differs(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return bool((ours.argmax(-1) == theirs.argmax(-1)).float().mean() < 0.9)
-
-
-@pytest.mark.parametrize(
-    ("linear_class", "mode"),
-    [("bitlinear", "offline"), ("autobitlinear", "offline"), ("autobitlinear", "online")],
-)
-def test_bitnet_2b_layout_has_the_logits_of_transformers(bitnet, tmp_path, linear_class, mode):
-    folder = bitnet(linear_class, mode)
-    conversion = convert(folder, tmp_path / "model.tercel")
-    assert conversion.method == "imported"
-    assert_same(logits_of(ImageWeights(Image.open(tmp_path / "model.tercel"))), oracle(folder))
-
-
-def test_bitnet_large_layout_has_the_logits_of_transformers(bitnet_large, tmp_path):
-    folder, same_model = bitnet_large
-    convert(folder, tmp_path / "model.tercel")
-    image = Image.open(tmp_path / "model.tercel")
-    assert image.config.activation == "silu"
-    assert_same(logits_of(ImageWeights(image)), oracle(same_model))
 
 
 def test_the_oracle_notices_the_wrong_activation(bitnet, tmp_path):

@@ -12,6 +12,15 @@ def test_table_is_the_formula_rounded_once():
     assert sine[37, 11] == np.float32(np.sin(angle))
 
 
+def test_factors_divide_the_frequencies():
+    factors = (1.0, 1.0, 1.5, 8.0)
+    cosine, sine = numerics.rope_table(50, 8, 500000.0, factors)
+    for index, factor in enumerate(factors):
+        angle = 37 * (500000.0 ** (-2 * index / 8) / factor)
+        assert cosine[37, index] == np.float32(np.cos(angle))
+        assert sine[37, index] == np.float32(np.sin(angle))
+
+
 def test_rotation_pairs_the_halves():
     cosine, sine = numerics.rope_table(8, 4, 10000.0)
     x = np.arange(8, dtype=np.float32).reshape(1, 2, 4) + 1

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from tercel_quant.importers.rope_scaling import llama3_factors, rope_factors
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+
+
+@pytest.mark.parametrize(("factor", "size", "original"), [(8.0, 128, 8192), (32.0, 64, 8192)])
+def test_llama3_has_the_frequencies_of_transformers(factor, size, original):
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    rope = LLAMA3 | {"factor": factor, "original_max_position_embeddings": original}
+    config = LlamaConfig(head_dim=size, rope_parameters=rope | {"rope_theta": 500000.0})
+    theirs, _ = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")
+    factors = rope_factors("rope_scaling", rope, base=500000.0, size=size)
+    plain = 500000.0 ** (-np.arange(0, size, 2) / size)
+    assert np.allclose(plain / np.array(factors), theirs.numpy(), rtol=1e-6, atol=0)
+
+
+def test_frequencies_are_kept_divided_or_between():
+    factors = llama3_factors(factor=8.0, low=1.0, high=4.0, original=8192, base=500000.0, size=128)
+    assert factors[0] == 1
+    assert factors[-1] == 8
+    assert list(factors) == sorted(factors)
+
+
+@pytest.mark.parametrize(
+    "rope", [{}, {"rope_type": "default"}, {"type": "linear", "factor": 1}, LLAMA3 | {"factor": 1}]
+)
+def test_no_scaling_has_no_factors(rope):
+    assert rope_factors("rope_scaling", rope, base=10000.0, size=16) == ()
+
+
+def test_linear_scaling_divides_all():
+    rope = {"type": "linear", "factor": 4.0}
+    assert rope_factors("rope_scaling", rope, base=10000.0, size=16) == (4.0,) * 8
