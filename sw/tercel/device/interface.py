@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +28,9 @@ from tercel.numerics.float32 import Float32
 from tercel.program import Ask, Request
 
 __all__ = ["Device", "PassInterruptedError", "context_remedy"]
+
+PASS_KINDS = 64
+"""Kinds of passes whose bytes are kept."""
 
 
 class PassInterruptedError(Exception):
@@ -60,6 +64,7 @@ class Device(abc.ABC):
 
     def __init__(self, image: Image, limits: Limits):
         self._image = image
+        self._pass_bytes = lru_cache(PASS_KINDS)(partial(_pass_bytes, image))
         self._limits = limits
         self._length = 0
         self._counters = Counters()
@@ -268,14 +273,11 @@ class Device(abc.ABC):
 
     def _count(self, request: Request) -> Counters:
         """Bytes that a pass moves: tape segments, the cache, embedding and rope rows."""
-        attentions = sum(attention for attention, _ in request.layer_mask)
-        row = attentions * KVCache.position_bytes(self.config)
+        tape, row = self._pass_bytes(request.nodes, request.ask.layer_mask, request.head_rows)
         return Counters(
             passes=1,
             nodes=request.nodes,
-            tape_bytes_read=self._image.bytes_per_pass(
-                nodes=request.nodes, layer_mask=request.ask.layer_mask, head_rows=request.head_rows
-            ),
+            tape_bytes_read=tape,
             kv_bytes_read=request.base * row,
             kv_bytes_written=request.nodes * row,
         )
@@ -381,3 +383,14 @@ class Device(abc.ABC):
                 f"{nodes} nodes after {base} committed positions exceed the context of "
                 f"{self.limits.context}; reset() {self.context_remedy(base + nodes)}"
             )
+
+
+def _pass_bytes(
+    image: Image, nodes: int, layer_mask: tuple[tuple[bool, bool], ...] | None, head_rows: int
+) -> tuple[int, int]:
+    """Bytes of the tape that a kind of pass reads, and of a position's KV in its layers."""
+    mask = layer_mask or ((True, True),) * image.config.layers
+    return (
+        image.bytes_per_pass(nodes=nodes, layer_mask=layer_mask, head_rows=head_rows),
+        sum(attention for attention, _ in mask) * KVCache.position_bytes(image.config),
+    )

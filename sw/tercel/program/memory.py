@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.errors import TercelError
-from tercel.image.striping import deinterleave, interleave, split_words
+from tercel.image.striping import split_words
 
 __all__ = ["Memory", "StripedMemory"]
 
@@ -72,6 +72,8 @@ class StripedMemory(Memory):
 
     def __init__(self, ports: Bytes | Sequence[Bytes], *, port_bytes: int):
         self._ports = split_words(ports, port_bytes)
+        self._parts_of_words = [_whole(port)[:, 0] for port in self._ports]
+        """By port, its part of each word as one element, which is copied at once."""
 
     @property
     def words(self) -> int:
@@ -79,7 +81,11 @@ class StripedMemory(Memory):
 
     def read(self, word: int, count: int) -> Bytes:
         self._check(word, count)
-        return interleave([port[word : word + count] for port in self._ports])
+        parts = self._parts_of_words
+        content = np.empty((count, len(parts)), parts[0].dtype)
+        for port, part in enumerate(parts):
+            content[:, port] = part[word : word + count]
+        return content.view(np.uint8)
 
     def write(self, word: int, content: Bytes) -> None:
         word_bytes = len(self._ports) * self._ports[0].shape[1]
@@ -89,8 +95,10 @@ class StripedMemory(Memory):
                 f"not {content.dtype} {list(content.shape)}"
             )
         self._check(word, len(content))
-        for port, part in zip(self._ports, deinterleave(content, len(self._ports)), strict=True):
-            _whole(port[word : word + len(part)])[:] = _whole(part)
+        parts = self._parts_of_words
+        columns = np.ascontiguousarray(content).view(parts[0].dtype).T
+        for part, column in zip(parts, columns, strict=True):
+            part[word : word + len(column)] = column
 
     def write_port(self, port: int, word: int, content: Bytes) -> None:
         part = content.reshape(-1, self._ports[port].shape[1])

@@ -77,7 +77,7 @@ class Request:
     @property
     def commits(self) -> bool:
         """True if the pass writes the KV of every layer, so that it can be committed."""
-        return all(attention for attention, _ in self.layer_mask)
+        return self.ask.layer_mask is None or all(attention for attention, _ in self.layer_mask)
 
     @cached_property
     def positions(self) -> list[int]:

@@ -176,7 +176,7 @@ def test_logits_are_read_before_the_next_pass(devices):
     assert np.array_equal(mine.logits_at(1, rows), golden.logits_at(1, rows))
     pair[0].run_pass([7], ask=Ask(argmax=False))
     assert np.array_equal(mine.logits[0], golden.logits[0])
-    with pytest.raises(TercelError, match="next pass has replaced these logits; read them before"):
+    with pytest.raises(TercelError, match="next pass has replaced these results; read them before"):
         mine.logits_at(1, rows)
 
 
