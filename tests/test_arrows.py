@@ -11,7 +11,7 @@ PACKAGES = {
     "tercel": (
         ROOT / "sw/tercel",
         {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"}
-        | {"tree_sitter", "tree_sitter_systemverilog"},
+        | {"jinja2", "tree_sitter", "tree_sitter_systemverilog"},
     ),
     "tercel_hw": (
         ROOT / "hw/tercel_hw",

@@ -34,9 +34,9 @@ class FakeDevice(Device):
     def config(self):
         return self._config
 
-    def reset(self):
-        super().reset()
-        self.sequence = []
+    def rewind(self, length):
+        super().rewind(length)
+        del self.sequence[length:]
 
     def read_cache(self, layer, positions):
         raise NotImplementedError

@@ -9,7 +9,7 @@ from tercel.cli.units import format_bytes
 from tercel.runtime import GenerationStatistics, Piece
 from tercel.speculation import SpeculationStatistics
 
-__all__ = ["JsonOutput", "TextOutput", "print_speculation", "print_statistics"]
+__all__ = ["JsonOutput", "TextOutput", "print_prompt", "print_speculation", "print_statistics"]
 
 
 class TextOutput:
@@ -52,6 +52,11 @@ class JsonOutput:
     def _print(self, values: dict) -> None:
         sys.stdout.write(json.dumps(values) + "\n")
         sys.stdout.flush()
+
+
+def print_prompt(prompt: str) -> None:
+    """Print the text that the model gets to standard error."""
+    typer.echo(f"{'prompt':<12} {len(prompt)} characters:\n{prompt}", err=True)
 
 
 def print_statistics(statistics: GenerationStatistics, *, end: str, evidence: str) -> None:

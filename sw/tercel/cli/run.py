@@ -5,6 +5,19 @@ from typing import Annotated
 
 import typer
 
+from tercel.cli.generation import (
+    IgnoreEosOption,
+    MaxTokensOption,
+    SpecOption,
+    SpecStatsOption,
+    StatsOption,
+    StopOption,
+    SystemOption,
+    TemplateOption,
+    VerboseOption,
+    open_generator,
+    open_template,
+)
 from tercel.cli.group import INTERRUPTED
 from tercel.cli.interrupt import on_interrupt
 from tercel.cli.options import (
@@ -13,9 +26,14 @@ from tercel.cli.options import (
     ModelArgument,
     NodesOption,
     SettingsOption,
-    open_with_settings,
 )
-from tercel.cli.output import JsonOutput, TextOutput, print_speculation, print_statistics
+from tercel.cli.output import (
+    JsonOutput,
+    TextOutput,
+    print_prompt,
+    print_speculation,
+    print_statistics,
+)
 from tercel.cli.prompts import interactive_prompts, piped_prompt
 from tercel.cli.sampling import (
     MinPOption,
@@ -24,28 +42,21 @@ from tercel.cli.sampling import (
     TopKOption,
     TopPOption,
     choose_sampling,
+    print_sampling,
 )
-from tercel.cli.speculation import (
-    AcceptorOption,
-    DraftMaxOption,
-    DraftModelOption,
-    draft_sources,
-    method_names,
-    open_acceptor,
-    print_note,
-)
+from tercel.cli.speculation import AcceptorOption, DraftMaxOption, DraftModelOption
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import (
     DEFAULT_DEVICE,
     DEFAULT_MODEL,
+    Conversation,
     GenerationConfig,
-    Generator,
     PromptError,
     TextTokenizer,
     find_model,
 )
-from tercel.speculation.methods import AUTO, open_speculator
+from tercel.speculation.methods import AUTO
 
 __all__ = ["run"]
 
@@ -56,87 +67,87 @@ def run(
         str | None,
         typer.Option("--prompt", "-p", help="The text to continue; otherwise standard input."),
     ] = None,
-    max_tokens: Annotated[
-        int, typer.Option("--max-tokens", "-n", help="Most tokens to generate.")
-    ] = 256,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Ask the prompt as a question, with the chat template.")
+    ] = False,
+    system: SystemOption = None,
+    template: TemplateOption = None,
+    max_tokens: MaxTokensOption = 256,
     temperature: TemperatureOption = None,
     top_k: TopKOption = None,
     top_p: TopPOption = None,
     min_p: MinPOption = None,
     seed: SeedOption = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="End before this string, or at this special token; may be given several times.",
-            metavar="TEXT",
-        ),
-    ] = None,
-    ignore_eos: Annotated[
-        bool, typer.Option("--ignore-eos", help="Go on after the model's end tokens.")
-    ] = False,
+    stop: StopOption = None,
+    ignore_eos: IgnoreEosOption = False,
     echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
     context: ContextOption = None,
     settings: SettingsOption = None,
-    spec: Annotated[
-        str,
-        typer.Option(
-            help="Method that drafts tokens: auto, none or one of `tercel bench --spec all`. "
-            "auto drafts where it saves time.",
-            autocompletion=method_names,
-            metavar="NAME",
-        ),
-    ] = AUTO,
+    spec: SpecOption = AUTO,
     acceptor: AcceptorOption = "agreement",
     draft_max: DraftMaxOption = None,
     draft_model: DraftModelOption = None,
-    spec_stats: Annotated[
-        bool,
-        typer.Option("--spec-stats", help="Print what was drafted and accepted to standard error."),
-    ] = False,
-    stats: Annotated[
-        bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
-    ] = False,
+    spec_stats: SpecStatsOption = False,
+    stats: StatsOption = False,
+    verbose: VerboseOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="JSON lines: one per token, then a summary.")
     ] = False,
 ) -> None:
-    """Continue a text.
+    """Continue a text, or with --chat answer a question.
 
     The prompt is that of --prompt, else standard input without its last newline, or, at a terminal,
     each line typed. Filters apply in the order temperature, top-k, top-p, min-p. Only the text goes
     to standard output. Ctrl-C ends the text.
     """
+    if not chat and (system is not None or template is not None):
+        raise TercelError("--system and --template belong to a chat; give --chat too")
     image = Image.open(find_model(model))
     sampling = choose_sampling(
         image, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
     )
+    if verbose:
+        print_sampling(image, sampling)
     config = GenerationConfig(
         sampling=sampling, max_tokens=max_tokens, stop=tuple(stop or ()), ignore_eos=ignore_eos
     )
     tokenizer = TextTokenizer.of_image(image)
-    opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
-    sources = draft_sources(image, opened, draft_model, [spec])
-    judge = open_acceptor(acceptor, image, tokenizer)
-    speculator = open_speculator(
-        spec, sources, acceptor=judge, draft_nodes=draft_max, note=print_note
+    form = open_template(image, tokenizer, template) if chat else None
+    generator, judge = open_generator(
+        image,
+        tokenizer,
+        device=device,
+        nodes=nodes,
+        context=context,
+        settings=settings,
+        spec=spec,
+        acceptor=acceptor,
+        draft_max=draft_max,
+        draft_model=draft_model,
     )
-    generator = Generator(opened, tokenizer, speculator)
+    talk = None if form is None else Conversation(generator, tokenizer, form, system=system)
     interactive = prompt is None and sys.stdin.isatty()
     if interactive and as_json:
         raise TercelError("--json needs a prompt: give --prompt or pipe one in")
     for text in interactive_prompts() if interactive else _one_prompt(prompt):
         if not text:
             raise TercelError("the prompt is empty; give --prompt a text, or pipe one in")
-        generator.reset()
         try:
-            pieces = generator.generate(text, config)
+            if talk is None:
+                generator.reset()
+                pieces = generator.generate(text, config)
+            else:
+                talk.reset()
+                pieces = talk.ask(text, config)
         except PromptError as error:
             if not interactive:
                 raise
             typer.echo(f"error: {error}", err=True)
             continue
+        if verbose:
+            print_prompt(text if talk is None else talk.prompt)
         output = JsonOutput() if as_json else TextOutput()
         if echo:
             output.text(text)

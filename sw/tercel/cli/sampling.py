@@ -18,6 +18,7 @@ __all__ = [
     "TopPOption",
     "choose_sampling",
     "format_sampling",
+    "print_sampling",
 ]
 
 DEFAULTS = SamplingFilters(temperature=0.8, top_k=40, top_p=0.95)
@@ -67,6 +68,14 @@ def choose_sampling(
     values = dataclasses.asdict(image.sampling or DEFAULTS)
     values |= {name: value for name, value in given.items() if value is not None}
     return SamplingConfig(**values, seed=secrets.randbits(32) if seed is None else seed)
+
+
+def print_sampling(image: Image, sampling: SamplingConfig) -> None:
+    """Print the sampling of a text, and what the image recommends, to standard error."""
+    used = format_sampling(dataclasses.asdict(sampling))
+    advice = "nothing" if image.sampling is None else format_sampling(image.sampling.to_fields())
+    rest = "as the image recommends" if used == advice else f"the image recommends {advice}"
+    typer.echo(f"{'sampling':<12} {used}, seed {sampling.seed}; {rest}", err=True)
 
 
 def format_sampling(fields: Mapping[str, Any]) -> str:

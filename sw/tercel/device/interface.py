@@ -222,7 +222,21 @@ class Device(abc.ABC):
 
     def reset(self) -> None:
         """Clear the cache: the next pass starts a new sequence at position 0."""
-        self._length = 0
+        self.rewind(0)
+
+    def rewind(self, length: int) -> None:
+        """Keep the first ``length`` committed positions; the next pass follows them.
+
+        A pass that waits for its commit is dropped. Costs nothing.
+
+        Raises
+        ------
+        TercelError
+            If fewer positions are committed.
+        """
+        if not 0 <= length <= self._length:
+            raise TercelError(f"length must be in 0..{self._length}, the committed, not {length}")
+        self._length = length
         self._pending = None
 
     def save(self) -> KVCache:

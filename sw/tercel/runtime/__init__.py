@@ -1,6 +1,8 @@
 """Generation of text on any device: streaming, statistics, benchmarks."""
 
 from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
+from tercel.runtime.chat_template import ChatTemplate, TemplateLimits
+from tercel.runtime.conversation import Conversation, Message
 from tercel.runtime.devices import DEFAULT_DEVICE, device_class, device_names, open_device
 from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.generator import (
@@ -18,13 +20,17 @@ __all__ = [
     "DEFAULT_DEVICE",
     "DEFAULT_MODEL",
     "BenchmarkConfig",
+    "ChatTemplate",
+    "Conversation",
     "FinishReason",
     "GenerationConfig",
     "GenerationStatistics",
     "Generator",
     "Measurement",
+    "Message",
     "Piece",
     "PromptError",
+    "TemplateLimits",
     "TextStream",
     "TextTokenizer",
     "device_class",

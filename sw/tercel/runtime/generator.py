@@ -1,14 +1,14 @@
 """Text generation on a device."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from collections.abc import Generator as Pieces
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
 
-from tercel.device import Counters, Device, PassInterruptedError
+from tercel.device import Counters, Device, KVCache, PassInterruptedError
 from tercel.errors import TercelError
 from tercel.runtime.generation_statistics import GenerationStatistics
 from tercel.runtime.text_stream import TextStream
@@ -102,6 +102,11 @@ class Generator:
         return self._finish_reason
 
     @property
+    def tokens(self) -> tuple[int, ...]:
+        """Tokens of the sequence, generated ones included."""
+        return tuple(self._text)
+
+    @property
     def statistics(self) -> GenerationStatistics:
         """Statistics of the last generation, which may still run."""
         return self._statistics
@@ -137,17 +142,83 @@ class Generator:
         """
         self._close()
         started = perf_counter()
-        stream = TextStream(config.stop)
-        stop_tokens = self._tokenizer.special_tokens(config.stop)
+        end = self._end_of_text(config)
         first = not self._text and self._start == 0
         tokens = self._tokenizer.encode(prompt, first=first)
         self._device.check_tokens(tokens)
-        self._check_length(len(self._waiting) + len(tokens))
+        self._check_length(len(self._waiting) + len(tokens), self._device.length)
         self._text += tokens
+        return self._begin(config, end, len(tokens), started)
+
+    def respond(
+        self, tokens: Sequence[int], config: GenerationConfig = GenerationConfig()
+    ) -> Pieces[Piece, None, None]:
+        """Make ``tokens`` the whole sequence and continue it.
+
+        The cache keeps what they share with the sequence so far from its start; only what follows
+        is computed. So the text is what an empty cache would give. After an error the sequence is
+        unchanged.
+
+        Raises
+        ------
+        PromptError
+            If there are no tokens, or they exceed the device's context.
+        TercelError
+            If a token is unknown, or a stop string is empty or contains a special token.
+        """
+        self._close()
+        started = perf_counter()
+        end = self._end_of_text(config)
+        self._device.check_tokens(tokens)
+        shared = 0 if self._start else _shared(self._text, tokens)
+        kept = min(shared, self._device.length, max(len(tokens) - 1, 0))
+        self._check_length(len(tokens) - kept, kept)
+        if shared < len(self._text):  # drafters may know the part that goes
+            self._speculator.reset()
+        self._device.rewind(kept)
+        self._start, self._text = 0, list(tokens)
+        return self._begin(config, end, len(tokens), started)
+
+    def restore(self, cache: KVCache, tokens: Sequence[int]) -> None:
+        """Take up a sequence whose first positions are in ``cache``.
+
+        Raises
+        ------
+        TercelError
+            If the cache is another model's, has more positions than there are tokens, exceeds the
+            context, or a token is unknown.
+        """
+        self._close()
+        self._device.check_tokens(tokens)
+        positions = cache.shape[2]
+        if positions > len(tokens):
+            raise TercelError(
+                f"a cache of {positions} positions needs their tokens, but there are {len(tokens)}"
+            )
+        self._device.restore(cache, positions)
+        self._speculator.reset()
+        self._start, self._text = 0, list(tokens)
+
+    def save(self) -> KVCache:
+        """A copy of the cache, which :meth:`restore` takes with :attr:`tokens`."""
+        self._close()
+        return self._device.save()
+
+    def _end_of_text(self, config: GenerationConfig) -> tuple[TextStream, Collection[int]]:
+        """The stream of a text, which knows its stop strings, and the tokens that end it."""
+        return TextStream(config.stop), self._tokenizer.special_tokens(config.stop)
+
+    def _begin(
+        self,
+        config: GenerationConfig,
+        end: tuple[TextStream, Collection[int]],
+        prompt_tokens: int,
+        started: float,
+    ) -> Pieces[Piece, None, None]:
         self._interrupted = False
         self._finish_reason = None
-        self._statistics = GenerationStatistics(prompt_tokens=len(tokens))
-        self._pieces = self._run(config, stream, stop_tokens, perf_counter() - started)
+        self._statistics = GenerationStatistics(prompt_tokens=prompt_tokens)
+        self._pieces = self._run(config, *end, perf_counter() - started)
         return self._pieces
 
     def _close(self) -> None:
@@ -155,17 +226,18 @@ class Generator:
             self._pieces.close()
             self._pieces = None
 
-    def _check_length(self, tokens: int) -> None:
+    def _check_length(self, tokens: int, kept: int) -> None:
+        """Check that so many tokens fit behind the kept positions."""
         device = self._device
         context = device.limits.context
-        left = context - device.length
+        left = context - kept
         if not tokens:
             raise PromptError("the prompt is empty; a text needs at least one token to continue")
         if tokens > left:
             raise PromptError(
                 f"the prompt has {tokens} tokens, but of the context's {context} positions "
                 f"{left} are free; shorten the prompt "
-                f"{device.context_remedy(device.length + tokens)}"
+                f"{device.context_remedy(kept + tokens)}"
             )
 
     @property
@@ -305,3 +377,9 @@ class Generator:
         if position == self._device.limits.context:
             return "context"
         return None
+
+
+def _shared(text: Sequence[int], other: Sequence[int]) -> int:
+    """Number of tokens that two sequences have in common from their start."""
+    pairs = zip(text, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other)))

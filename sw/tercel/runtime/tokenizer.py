@@ -109,6 +109,11 @@ class TextTokenizer:
                 )
         return frozenset(id_ for id_, content in special.items() if content in texts)
 
+    def written(self, token: int) -> str | None:
+        """The form in which a special token is written in a text; ``None`` for any other."""
+        added = self._added.get(token)
+        return added.content if added is not None and added.special else None
+
     def token_bytes(self, token: int) -> bytes:
         """UTF-8 bytes of a token; empty for a special or an unknown token."""
         if (added := self._added.get(token)) is not None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.app import app
 from tercel.config import PRESETS
-from tercel.image import random_image
+from tercel.image import ChatFormat, Image, SamplingFilters, random_image
 
 EOS = 256
 
@@ -21,6 +21,26 @@ def model(tmp_path_factory, byte_tokenizer):
         PRESETS["tiny"], name="bytes", vocab_size=257, eos_tokens=(EOS,), context=4096
     )
     random_image(path, config, seed=2, tokenizer=byte_tokenizer)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory, byte_tokenizer, model):
+    """The same model with a chat template and a sampling of its own."""
+    path = tmp_path_factory.mktemp("models") / "chat.tercel"
+    config = dataclasses.replace(Image.open(model).config, name="chat")
+    template = (
+        "{% for message in messages %}[{{ message.role }}] {{ message.content }}{{ eos_token }}\n"
+        "{% endfor %}[assistant] "
+    )
+    random_image(
+        path,
+        config,
+        seed=2,
+        tokenizer=byte_tokenizer,
+        chat=ChatFormat(template=template, special_tokens={"eos_token": "<end>"}),
+        sampling=SamplingFilters(temperature=0.7, top_k=30),
+    )
     return str(path)
 
 

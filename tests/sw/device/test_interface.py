@@ -167,3 +167,18 @@ def test_counters_add_and_subtract():
     a = Counters(passes=1, nodes=2, tape_bytes_read=30, kv_bytes_read=4, kv_bytes_written=5)
     assert a + a - a == a
     assert a.bytes_read == 34
+
+
+def test_a_rewound_cache_gives_the_bits_of_a_shorter_text(tiny):
+    first, second = EmulatorDevice(tiny), EmulatorDevice(tiny)
+    first.prefill([1, 2, 3, 4, 5, 6])
+    first.run_pass([7, 8])
+    first.rewind(3)
+    second.prefill([1, 2, 3])
+    results = [device.run_pass([9, 10], ask=Ask(logits=(0, 1))) for device in (first, second)]
+    assert np.array_equal(*([result.logits[node] for node in (0, 1)] for result in results))
+    with pytest.raises(TercelError, match=r"length must be in 0\.\.3, the committed, not 4"):
+        first.rewind(4)
+    first.rewind(2)
+    with pytest.raises(TercelError, match="there is no pass to commit"):
+        first.commit([0])

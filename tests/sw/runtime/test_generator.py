@@ -1,4 +1,5 @@
 import dataclasses
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel.runtime import GenerationConfig, Generator, TextTokenizer
 from tercel.sampling import SamplingConfig, gumbel
+from tercel.speculation import Speculator
 
 EOS = 256
 CONFIG = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS,), context=128)
@@ -332,3 +334,83 @@ def test_the_emulator_says_the_same_by_every_route(tmp_path, tokenizer):
             for nodes in (1, 3, 8)
         }
         assert len(texts) == 1
+
+
+def passes(device):
+    return device.counters.passes, device.counters.nodes
+
+
+def test_a_response_computes_new_tokens_only(make_device, tokenizer):
+    device = scripted(make_device, "system: ab?cd", nodes=4, context=64)
+    generator = Generator(device, tokenizer)
+    config = GenerationConfig(max_tokens=2)
+    assert text_of(generator.respond([*b"system: ab?"], config)) == "cd"
+    assert passes(device) == (3 + 1, 11 + 1)  # the second token of the answer was not yet read
+    before = passes(device)
+    list(generator.respond([*b"system: ab?cd and"], config))
+    assert passes(device) == (before[0] + 2, before[1] + 5)
+    assert generator.tokens == (*b"system: ab?cd and", EOS)
+    assert bytes(device.sequence) == b"system: ab?cd and"
+
+
+@pytest.mark.parametrize("other", ["system: xy?", "system", "system: ab?", "new", "system: ab?c"])
+def test_a_response_to_other_tokens_is_that_of_an_empty_cache(make_device, tokenizer, other):
+    config = GenerationConfig(sampling=SamplingConfig(temperature=1.0, seed=3), max_tokens=6)
+    generator = Generator(make_device(nodes=4), tokenizer)
+    list(generator.respond([*b"system: ab?"], config))
+    shared = generator.tokens
+    found = [piece.token for piece in generator.respond([*other.encode()], config)]
+    fresh = Generator(make_device(nodes=4), tokenizer)
+    assert found == [piece.token for piece in fresh.respond([*other.encode()], config)]
+    assert generator.statistics.prefilled_tokens >= 1
+    pairs = zip(shared[:-1], other.encode(), strict=False)
+    kept = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+    if other.startswith("system"):
+        assert generator.statistics.prefilled_tokens == max(len(other) - kept, 1)
+
+
+def test_a_response_that_does_not_fit_changes_nothing(make_device, tokenizer):
+    device = make_device(nodes=4, context=16)
+    generator = Generator(device, tokenizer)
+    config = GenerationConfig(max_tokens=2)
+    list(generator.respond([*b"abcdefgh"], config))
+    kept = generator.tokens, device.length
+    for tokens, message in (
+        ([*b"abcdefgh", *b"x" * 9], "the prompt has 9 tokens, but of the context's 16 positions 8"),
+        ([], "the prompt is empty"),
+        ([999], "token"),
+    ):
+        with pytest.raises(TercelError, match=message):
+            generator.respond(tokens, config)
+        assert (generator.tokens, device.length) == kept
+
+
+def test_drafters_forget_a_text_that_is_taken_back(make_device, tokenizer, monkeypatch):
+    resets = []
+    speculator = Speculator()
+    monkeypatch.setattr(speculator, "reset", lambda: resets.append(1))
+    generator = Generator(make_device(), tokenizer, speculator)
+    config = GenerationConfig(max_tokens=2)
+    list(generator.respond([*b"abcd"], config))
+    list(generator.respond([*generator.tokens, *b"ef"], config))
+    assert resets == []
+    list(generator.respond([*b"abcd"], config))
+    assert resets == [1]
+
+
+def test_a_saved_sequence_goes_on_elsewhere(tmp_path, tokenizer):
+    path = tmp_path / "m.tercel"
+    random_image(path, CONFIG, seed=5)
+    image = Image.open(path)
+    config = GenerationConfig(sampling=SamplingConfig(temperature=1.0, seed=1), max_tokens=5)
+    first = Generator(EmulatorDevice(image, nodes=4), tokenizer)
+    list(first.respond([*b"one two"], config))
+    cache, tokens = first.save(), first.tokens
+    second = Generator(EmulatorDevice(image, nodes=8), tokenizer)
+    second.restore(cache, tokens)
+    more = [*tokens, *b" three"]
+    texts = [[piece.token for piece in it.respond(more, config)] for it in (first, second)]
+    assert texts[0] == texts[1]
+    assert second.statistics.prefilled_tokens == len(b" three") + 1
+    with pytest.raises(TercelError, match="needs their tokens, but there are 3"):
+        second.restore(cache, tokens[:3])

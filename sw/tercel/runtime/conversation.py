@@ -1,0 +1,95 @@
+"""A conversation with a model: messages, and the cache of the prompt that they make."""
+
+from collections.abc import Generator as Pieces
+from collections.abc import Sequence
+
+from tercel.runtime.chat_template import ChatTemplate
+from tercel.runtime.generator import GenerationConfig, Generator, Piece
+from tercel.runtime.tokenizer import TextTokenizer
+
+__all__ = ["Conversation", "Message"]
+
+Message = dict[str, str]
+"""``role`` (``system``, ``user``, ``assistant``) and ``content``."""
+
+
+class Conversation:
+    """Asks a model and remembers what was said.
+
+    The template makes a prompt of all messages for every question; the cache keeps what this has in
+    common with the sequence so far, so a turn costs its own tokens.
+
+    Parameters
+    ----------
+    generator
+        Reserved for this conversation.
+    tokenizer
+        The model's tokenizer.
+    template
+    system
+        Instructions that stand before every conversation.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        tokenizer: TextTokenizer,
+        template: ChatTemplate,
+        *,
+        system: str | None = None,
+    ):
+        self._generator = generator
+        self._tokenizer = tokenizer
+        self._template = template
+        self._first: list[Message] = []
+        if system is not None:
+            self._first = [{"role": "system", "content": system}]
+        self._messages = [*self._first]
+        self._prompt = ""
+
+    @property
+    def messages(self) -> list[Message]:
+        """A copy of all messages so far, the answer that still runs included."""
+        return [dict(message) for message in self._messages]
+
+    @property
+    def prompt(self) -> str:
+        """The text that the template made for the last question."""
+        return self._prompt
+
+    def ask(self, question: str, config: GenerationConfig) -> Pieces[Piece, None, None]:
+        """Add a question and stream its answer, which is kept as far as it came.
+
+        After an error the conversation is unchanged.
+
+        Raises
+        ------
+        PromptError
+            If the conversation exceeds the context.
+        TercelError
+            If the template refuses the conversation or fails.
+        """
+        messages = [*self._messages, {"role": "user", "content": question}]
+        prompt = self._template.render(messages)
+        # The template writes the first tokens of a text itself.
+        tokens = self._tokenizer.encode(prompt, first=False)
+        pieces = self._generator.respond(tokens, config)
+        answer = {"role": "assistant", "content": ""}
+        self._messages, self._prompt = [*messages, answer], prompt
+        return self._answer(pieces, answer)
+
+    @staticmethod
+    def _answer(pieces: Pieces[Piece, None, None], answer: Message) -> Pieces[Piece, None, None]:
+        for piece in pieces:
+            answer["content"] += piece.text
+            yield piece
+
+    def reset(self) -> None:
+        """Forget all messages but the system's."""
+        self._generator.reset()
+        self.resume(self._first)
+
+    def resume(self, messages: Sequence[Message]) -> None:
+        """Take up a conversation whose sequence the generator has."""
+        self._messages = [dict(message) for message in messages]
+        self._prompt = ""
