@@ -42,7 +42,7 @@ class FakeDevice(Device):
         raise NotImplementedError
 
     def _write_cache(self, layer, view):
-        raise NotImplementedError
+        pass
 
     def _move(self, path):
         pass

@@ -1,11 +1,21 @@
 """``tercel bench``: speed of a model on a device."""
 
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tercel.cli.bench_record import benchmark_record
 from tercel.cli.bench_speculation import print_speculation_benchmark
+from tercel.cli.bench_table import (
+    measurement_row,
+    print_measurements,
+    speculation_evidence,
+)
 from tercel.cli.options import (
     ContextOption,
     DeviceOption,
@@ -14,17 +24,19 @@ from tercel.cli.options import (
     SettingsOption,
     open_with_settings,
 )
-from tercel.cli.speculation import AcceptorOption, DraftMaxOption, DraftModelOption
-from tercel.cli.table import OutputFormat, Row, print_rows
-from tercel.cli.units import format_bytes, format_count
+from tercel.cli.outputs import open_output
+from tercel.cli.speculation import AcceptorOption, DraftMaxOption, DraftModelOption, print_note
+from tercel.cli.table import OutputFormat
+from tercel.device import Device
 from tercel.errors import TercelError
+from tercel.hwmon import HWMON, power_sensors, temperature_sensors
 from tercel.image import Image
 from tercel.runtime import (
     DEFAULT_DEVICE,
     DEFAULT_MODEL,
     BenchmarkConfig,
     GenerationConfig,
-    Measurement,
+    TextTokenizer,
     find_model,
     run_benchmark,
 )
@@ -32,27 +44,64 @@ from tercel.sampling import SamplingConfig
 
 __all__ = ["bench"]
 
-HEADS = {"model": 8, "size": 8, "weights": 8, "device": 9, "test": 12, "tokens/s": 18}
-HEADS |= {"ms/pass": 18, "read/token": 10, "evidence": 34}
+SPECULATION_TOKENS = 32
+"""Tokens by which --spec continues a prompt, by default."""
+SIZES = {
+    "prompt_tokens": "--prompt-tokens",
+    "generated_tokens": "--generated-tokens",
+    "text_tokens": "--text-tokens",
+    "depths": "--depth",
+}
+OPTIONS = SIZES | {"verify_nodes": "--verify", "repetitions": "--repetitions"}
 
 
 def bench(
     model: ModelArgument = DEFAULT_MODEL,
     prompt_tokens: Annotated[
-        int, typer.Option("--prompt-tokens", "-p", help="pp: tokens of a prefill; 0 leaves it out.")
-    ] = 128,
+        str | None,
+        typer.Option(
+            "--prompt-tokens",
+            "-p",
+            help="pp: tokens of a prefill, sizes separated by commas; 0: none. [64,128,512]",
+            metavar="N,...",
+        ),
+    ] = None,
     generated_tokens: Annotated[
-        int, typer.Option("--generated-tokens", "-n", help="tg: tokens one by one; 0: none.")
-    ] = 32,
+        str | None,
+        typer.Option(
+            "--generated-tokens",
+            "-n",
+            help="tg: tokens one by one; 0: none. [128; of a text with --spec: 32]",
+            metavar="N,...",
+        ),
+    ] = None,
+    text_tokens: Annotated[
+        str | None,
+        typer.Option(
+            "--text-tokens",
+            "-t",
+            help="text: tokens with sampling and tokens to text; 0: none. [128]",
+            metavar="N,...",
+        ),
+    ] = None,
     verify_nodes: Annotated[
-        int, typer.Option("--verify", "-v", help="v1 to vN: a pass of 1 to N nodes; 0: none.")
-    ] = 8,
+        int | None,
+        typer.Option(
+            "--verify", "-v", help="v1 to vN: a pass of 1 to N nodes; 0: none. [the device's K]"
+        ),
+    ] = None,
     depth: Annotated[
-        int, typer.Option("--depth", "-d", help="Positions in the cache before every test.")
-    ] = 0,
+        str | None,
+        typer.Option(
+            "--depth",
+            "-d",
+            help="Positions in the cache before every test. [0,1024]",
+            metavar="N,...",
+        ),
+    ] = None,
     repetitions: Annotated[
-        int, typer.Option("--repetitions", "-r", help="Runs of each test, after a warm-up.")
-    ] = 5,
+        int | None, typer.Option("--repetitions", "-r", help="Runs of each test. [5]")
+    ] = None,
     spec: Annotated[
         str | None,
         typer.Option(
@@ -68,95 +117,154 @@ def bench(
             metavar="FILE",
         ),
     ] = None,
-    temperature: Annotated[float, typer.Option(help="Of --spec: 0 is greedy.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of --spec: seed of the noise.")] = 0,
-    acceptor: AcceptorOption = "agreement",
+    temperature: Annotated[float, typer.Option(help="Of texts and --spec: 0 is greedy.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of texts and --spec: seed of the noise.")] = 0,
+    acceptor: AcceptorOption | None = None,
     draft_max: DraftMaxOption = None,
     draft_model: DraftModelOption = None,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
     context: ContextOption = None,
     settings: SettingsOption = None,
+    sensors: Annotated[
+        Path, typer.Option(help="Folder of the machine's sensors.", metavar="FOLDER")
+    ] = HWMON,
     output: Annotated[
         OutputFormat, typer.Option("--output", "-o", help="Form of the result.")
     ] = OutputFormat.MD,
+    submit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a record of the result, versions, device, clock and memory.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Measure a model on a device.
 
     pp is prompt processing, tg text generation, vK one pass that verifies K nodes; its time over
-    that of v1 is the cost of speculation. Tokens are random; tokenisation and sampling are not
-    measured. Values are mean and standard deviation.
+    that of v1 is the cost of speculation. Their tokens are random; tokenisation and sampling are
+    not measured. text generates a text, and shows what of its time they take. Values are mean and
+    standard deviation. Every test runs at every depth; by default those that fit the context.
 
     --spec continues prompts by -n tokens, plainly and with every method, and gives a row for each
     method and file of prompts. Repetitions of greedy text are left out.
     """
-    given = {"--prompts": prompts, "--draft-model": draft_model, "--draft-max": draft_max}
-    for option, value in given.items():
-        if spec is None and value is not None:
-            raise TercelError(f"{option} is for --spec; name its methods, or all")
-    config = BenchmarkConfig(
-        prompt_tokens=prompt_tokens,
-        generated_tokens=generated_tokens,
-        verify_nodes=verify_nodes,
-        depth=depth,
-        repetitions=repetitions,
-    )
-    image = Image.open(find_model(model))
-    opened = open_with_settings(device, image, nodes=nodes, context=context, settings=settings)
-    evidence = f"{device}, measured on this machine"
-    if spec is not None:
-        sampling = SamplingConfig(temperature=temperature, seed=seed)
-        print_speculation_benchmark(
-            image,
-            opened,
-            methods=spec,
-            prompts=prompts or (),
-            config=GenerationConfig(max_tokens=generated_tokens, sampling=sampling),
-            acceptor=acceptor,
-            draft_max=draft_max,
-            draft_model=draft_model,
-            evidence=evidence,
-            output=output,
-        )
-        return
-    rows = (_row(image, device, evidence, measured) for measured in run_benchmark(opened, config))
-    print_rows(rows, output, heads=HEADS, cells=_cells)
-
-
-def _row(
-    image: Image, device: str, evidence: str, measured: Measurement
-) -> dict[str, str | int | float]:
-    speed, speed_deviation = measured.tokens_per_second
-    cost, cost_deviation = measured.milliseconds_per_pass
-    return {
-        "model": image.config.name,
-        "size_bytes": image.footprint.tape,
-        "ternary_weights": image.config.ternary_weights,
-        "device": device,
-        "test": measured.test,
-        "repetitions": len(measured.seconds),
-        "tokens_per_second": speed,
-        "tokens_per_second_sd": speed_deviation,
-        "ms_per_pass": cost,
-        "ms_per_pass_sd": cost_deviation,
-        "bytes_per_token": measured.bytes_per_token,
-        "evidence": evidence,
+    sampling = SamplingConfig(temperature=temperature, seed=seed)
+    sizes = {
+        "prompt_tokens": prompt_tokens,
+        "generated_tokens": generated_tokens,
+        "text_tokens": text_tokens,
+        "depths": depth,
     }
+    values: dict[str, Any] = {
+        name: _sizes(name, text) for name, text in sizes.items() if text is not None
+    }
+    for name, value in (("verify_nodes", verify_nodes), ("repetitions", repetitions)):
+        if value is not None:
+            values[name] = value
+    path = find_model(model)
+    open_it = partial(open_with_settings, device, nodes=nodes, context=context, settings=settings)
+    if spec is None:
+        _refuse(
+            "is for --spec; name its methods, or all",
+            {
+                "--prompts": prompts,
+                "--acceptor": acceptor,
+                "--draft-model": draft_model,
+                "--draft-max": draft_max,
+            },
+        )
+        optional = frozenset({*SIZES, "verify_nodes"} - set(values))
+        config = BenchmarkConfig(**values, sampling=sampling, optional=optional)
+        _measure(path, device, open_it, config, sensors=sensors, output=output, submit=submit)
+        return
+    tokens = values.pop("generated_tokens", (SPECULATION_TOKENS,))
+    _refuse(
+        "does not apply to --spec; leave it out",
+        {OPTIONS[name]: value for name, value in values.items()} | {"--submit": submit},
+    )
+    if len(tokens) != 1:
+        raise TercelError(f"--spec takes one -n, not {generated_tokens!r}")
+    image = Image.open(path)
+    opened = open_it(image)
+    print_speculation_benchmark(
+        image,
+        opened,
+        methods=spec,
+        prompts=prompts or (),
+        config=GenerationConfig(max_tokens=tokens[0], sampling=sampling),
+        acceptor="agreement" if acceptor is None else acceptor,
+        draft_max=draft_max,
+        draft_model=draft_model,
+        evidence=speculation_evidence(device, opened.facts()),
+        output=output,
+    )
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        row["model"],
-        format_bytes(row["size_bytes"]),
-        format_count(row["ternary_weights"]),
-        row["device"],
-        row["test"],
-        _spread(row, "tokens_per_second"),
-        _spread(row, "ms_per_pass"),
-        format_bytes(row["bytes_per_token"]),
-        row["evidence"],
-    ]
+def _measure(
+    path: Path,
+    device: str,
+    open_it: Callable[[Image], Device],
+    config: BenchmarkConfig,
+    *,
+    sensors: Path,
+    output: OutputFormat,
+    submit: Path | None,
+) -> None:
+    """Run the tests, print their rows and write their record."""
+    with ExitStack() as stack:
+        file = None
+        if submit is not None:
+            file = stack.enter_context(open_output(submit, inputs=[path]))
+        image = Image.open(path)
+        opened = open_it(image)
+        tokenizer = None if image.tokenizer is None else TextTokenizer.of_image(image)
+        power, degrees = power_sensors(sensors), temperature_sensors(sensors)
+        plan, found = run_benchmark(
+            opened, config, tokenizer=tokenizer, power=power, temperature=degrees
+        )
+        if plan.left_out:
+            print_note(f"left out, as they do not fit the context: {', '.join(plan.left_out)}")
+        facts, rows = opened.facts(), []
+
+        def kept() -> Iterator[dict[str, Any]]:
+            for measured in found:
+                rows.append(measurement_row(image, device, facts, measured))
+                yield rows[-1]
+
+        print_measurements(kept(), output)
+        if file is not None:
+            record = benchmark_record(
+                image,
+                device,
+                facts,
+                rows,
+                sensors=[*power, *degrees],
+                left_out=plan.left_out,
+            )
+            file.write((json.dumps(record, indent=2) + "\n").encode())
 
 
-def _spread(row: Row, name: str) -> str:
-    return f"{row[name]:.2f} \N{PLUS-MINUS SIGN} {row[f'{name}_sd']:.2f}"
+def _refuse(reason: str, given: Mapping[str, object]) -> None:
+    """Refuse options that have a value.
+
+    Raises
+    ------
+    TercelError
+        If one has.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise TercelError(f"{option} {reason}")
+
+
+def _sizes(name: str, text: str) -> tuple[int, ...]:
+    """Parse sizes separated by commas; a single 0 is none, but for depths."""
+    try:
+        found = tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise TercelError(
+            f"{SIZES[name]} takes integers separated by commas, not {text!r}"
+        ) from None
+    return () if found == (0,) and name != "depths" else found

@@ -18,6 +18,7 @@ class OutputFormat(str, enum.Enum):
     MD = "md"
     CSV = "csv"
     JSON = "json"
+    JSONL = "jsonl"
 
 
 def print_rows(
@@ -27,7 +28,7 @@ def print_rows(
     heads: Mapping[str, int],
     cells: Callable[[Row], Sequence[str]],
 ) -> None:
-    """Print rows to standard output; all formats but JSON print each as soon as it comes.
+    """Print rows to standard output; all formats but ``json`` print each as soon as it comes.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ def print_rows(
     """
     if output is OutputFormat.JSON:
         typer.echo(json.dumps(list(rows), indent=2))
+    elif output is OutputFormat.JSONL:
+        for row in rows:
+            typer.echo(json.dumps(dict(row)))
     elif output is OutputFormat.CSV:
         _print_csv(rows)
     else:

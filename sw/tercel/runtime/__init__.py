@@ -1,6 +1,7 @@
 """Generation of text on any device: streaming, statistics, benchmarks."""
 
-from tercel.runtime.benchmark import BenchmarkConfig, Measurement, run_benchmark
+from tercel.runtime.benchmark import run_benchmark
+from tercel.runtime.benchmark_config import BenchmarkConfig
 from tercel.runtime.chat_template import ChatTemplate, TemplateLimits
 from tercel.runtime.conversation import Conversation, Message
 from tercel.runtime.devices import DEFAULT_DEVICE, device_class, device_names, open_device
@@ -12,6 +13,7 @@ from tercel.runtime.generator import (
     Piece,
     PromptError,
 )
+from tercel.runtime.measurement import Measurement
 from tercel.runtime.models import DEFAULT_MODEL, find_model, shipped_models
 from tercel.runtime.text_stream import TextStream
 from tercel.runtime.tokenizer import TextTokenizer

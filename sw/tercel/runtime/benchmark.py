@@ -1,164 +1,199 @@
 """Speed of a device in the terms of llama-bench, and the cost of verifying drafts."""
 
-import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
-from tercel.device import Counters, Device
-from tercel.errors import TercelError
+from tercel.device import Counters, Device, KVCache, Timing
+from tercel.hwmon import Sensor
+from tercel.runtime.benchmark_config import (
+    BenchmarkConfig,
+    BenchmarkPlan,
+    BenchmarkTest,
+    plan_benchmark,
+)
+from tercel.runtime.generator import GenerationConfig, Generator
+from tercel.runtime.measurement import HostParts, Measurement
+from tercel.runtime.power_meter import PowerMeter
+from tercel.runtime.tokenizer import TextTokenizer
 
-__all__ = ["BenchmarkConfig", "Measurement", "run_benchmark"]
+__all__ = ["run_benchmark"]
 
 WARM_UP_TOKENS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkConfig:
-    """Sizes of the tests; a size of 0 leaves the test out.
+def run_benchmark(
+    device: Device,
+    config: BenchmarkConfig,
+    *,
+    tokenizer: TextTokenizer | None = None,
+    power: Sequence[Sensor] = (),
+    temperature: Sequence[Sensor] = (),
+) -> tuple[BenchmarkPlan, Iterator[Measurement]]:
+    """Check the tests, then run them and yield each result as it is measured.
+
+    Tokens are random, but those of texts; the positions before a test are zeros that are restored,
+    not computed, since the contents of a cache change no time.
+
+    Parameters
+    ----------
+    device
+        A device, reserved for the benchmark.
+    config
+    tokenizer
+        The model's tokenizer, for texts; without one there are none.
+    power, temperature
+        Sensors of the machine, which are not read for a simulated device.
+
+    Returns
+    -------
+    The tests that are run and those left out, and the results.
 
     Raises
     ------
     TercelError
-        If a field breaks its rule; the message quotes the field and its value.
+        If a test that was asked for exceeds the device's context or nodes.
     """
-
-    prompt_tokens: int = 128
-    """``pp``: tokens of a prefill, which does not run the head."""
-    generated_tokens: int = 32
-    """``tg``: passes of one token, each with its argmax."""
-    verify_nodes: int = 8
-    """Largest K of ``v1``, ``v2``, ..., ``vK``: one pass of K nodes, each with its argmax, without
-    a commit."""
-    depth: int = 0
-    """Positions in the cache before every test."""
-    repetitions: int = 5
-    """Runs of each test; one warm-up run comes before the first test."""
-
-    def __post_init__(self):
-        for field in ("prompt_tokens", "generated_tokens", "verify_nodes", "depth"):
-            if getattr(self, field) < 0:
-                raise TercelError(f"{field} must be 0 or more, not {getattr(self, field)!r}")
-        if self.repetitions < 1:
-            raise TercelError(f"repetitions must be 1 or more, not {self.repetitions!r}")
+    plan = plan_benchmark(config, device, tokenizer)
+    simulated = device.facts().timing is Timing.SIMULATED
+    meter = PowerMeter(() if simulated else power, () if simulated else temperature)
+    return plan, _Bench(device, config, tokenizer, meter).run(plan)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """The result of one test."""
+class _Clocks:
+    """The readings of all clocks and counters at one time."""
 
-    test: str
-    """Name of the test: ``pp128``, ``tg32``, ``v4``, with `` @ d512`` appended at a depth of
-    512."""
-    tokens: int
-    """Tokens in one repetition."""
-    seconds: tuple[float, ...]
-    """Time of each repetition, without tokenisation and sampling."""
+    host: float
+    device: float
+    simulation: float | None
     counters: Counters
-    """Device counters summed over all repetitions."""
-
-    @property
-    def tokens_per_second(self) -> tuple[float, float]:
-        """Mean and standard deviation of the speed over the repetitions."""
-        return _mean_and_deviation([self.tokens / seconds for seconds in self.seconds])
-
-    @property
-    def milliseconds_per_pass(self) -> tuple[float, float]:
-        """Mean and standard deviation of a pass's time over the repetitions."""
-        passes = self.counters.passes / len(self.seconds)
-        return _mean_and_deviation([1000 * seconds / passes for seconds in self.seconds])
-
-    @property
-    def bytes_per_token(self) -> float:
-        """Bytes of tape and KV cache read from memory per token."""
-        return self.counters.bytes_read / (self.tokens * len(self.seconds))
 
 
-def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+@dataclass(kw_only=True)
+class _Readings:
+    """The readings of one test's repetitions."""
 
-
-def run_benchmark(device: Device, config: BenchmarkConfig) -> Iterator[Measurement]:
-    """Check the tests, then run them with random tokens and yield each result as it is measured.
-
-    Raises
-    ------
-    TercelError
-        If a test exceeds the device's context or nodes.
-    """
-    if config.verify_nodes > device.limits.nodes:
-        raise TercelError(
-            f"verify_nodes must be at most the device's {device.limits.nodes} nodes, "
-            f"not {config.verify_nodes}"
-        )
-    longest = max(config.prompt_tokens, config.generated_tokens, config.verify_nodes)
-    if config.depth + longest > device.limits.context:
-        raise TercelError(
-            f"{longest} tokens at a depth of {config.depth} exceed the context of "
-            f"{device.limits.context}; measure less "
-            f"{device.context_remedy(config.depth + longest)}"
-        )
-    return _measurements(_Bench(device, config), config)
-
-
-def _measurements(bench: "_Bench", config: BenchmarkConfig) -> Iterator[Measurement]:
-    bench.warm_up()
-    if config.prompt_tokens:
-        yield bench.prefill(config.prompt_tokens)
-    if config.generated_tokens:
-        yield bench.decode(config.generated_tokens)
-    for nodes in range(1, config.verify_nodes + 1):
-        yield bench.verify(nodes)
+    host: list[float] = field(default_factory=list)
+    device: list[float] = field(default_factory=list)
+    simulation: list[float] = field(default_factory=list)
+    parts: list[HostParts] = field(default_factory=list)
+    joules: list[float] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters)
 
 
 class _Bench:
-    def __init__(self, device: Device, config: BenchmarkConfig):
+    def __init__(
+        self,
+        device: Device,
+        config: BenchmarkConfig,
+        tokenizer: TextTokenizer | None,
+        meter: PowerMeter,
+    ):
         self._device = device
         self._config = config
+        self._tokenizer = tokenizer
+        self._meter = meter
+        self._timing = device.facts().timing
         self._random = np.random.default_rng(0)
+        self._caches: dict[int, KVCache] = {}
 
-    def warm_up(self) -> None:
-        self._restart()
+    def run(self, plan: BenchmarkPlan) -> Iterator[Measurement]:
+        self._restart(0)
         self._decode(self._tokens(min(WARM_UP_TOKENS, self._device.limits.context)))
+        for test in plan.tests:
+            yield self._measure(test)
 
-    def prefill(self, tokens: int) -> Measurement:
-        return self._measure(f"pp{tokens}", tokens, self._device.prefill)
+    def _measure(self, test: BenchmarkTest) -> Measurement:
+        runs: dict[str, Callable[[Sequence[int]], object]] = {
+            "pp": self._device.prefill,
+            "tg": self._decode,
+            "v": self._device.run_pass,
+        }
+        readings = _Readings()
+        for _ in range(self._config.repetitions):
+            self._restart(test.depth)
+            if test.kind == "text":
+                self._read_text(test.tokens, readings)
+            else:
+                self._read_passes(runs[test.kind], self._tokens(test.tokens), readings)
+        return Measurement(
+            test=test.name,
+            tokens=test.tokens,
+            timing=self._timing,
+            host_seconds=tuple(readings.host),
+            device_seconds=tuple(readings.device),
+            simulation_seconds=tuple(readings.simulation) or None,
+            host_parts=tuple(readings.parts) or None,
+            joules=tuple(readings.joules) or None,
+            temperature=self._meter.temperature,
+            counters=readings.counters,
+        )
 
-    def decode(self, tokens: int) -> Measurement:
-        return self._measure(f"tg{tokens}", tokens, self._decode)
+    def _read_passes(
+        self, run: Callable[[Sequence[int]], object], tokens: list[int], readings: _Readings
+    ) -> None:
+        with self._meter:
+            before = self._clocks()
+            run(tokens)
+            after = self._clocks()
+        self._add(readings, before, after, after.host - before.host)
 
-    def verify(self, nodes: int) -> Measurement:
-        return self._measure(f"v{nodes}", nodes, self._device.run_pass)
+    def _read_text(self, tokens: int, readings: _Readings) -> None:
+        """Continue a text by tokens after a first one, whose pass reads the prompt."""
+        assert self._tokenizer is not None, "the plan has texts with a tokenizer alone"
+        generator = Generator(self._device, self._tokenizer)
+        config = GenerationConfig(
+            sampling=self._config.sampling, max_tokens=tokens + 1, ignore_eos=True
+        )
+        pieces = generator.generate(self._config.prompt, config)
+        next(pieces)
+        with self._meter:
+            before = self._clocks()
+            for _ in pieces:
+                pass
+            after = self._clocks()
+        statistics = generator.statistics
+        rounds = statistics.speculation
+        sampling = rounds.draft_seconds + rounds.accept_seconds
+        self._add(readings, before, after, statistics.decode_seconds - sampling)
+        text = after.host - before.host - statistics.decode_seconds
+        readings.parts.append(HostParts(sampling=sampling, tokenising=text))
+
+    def _add(self, readings: _Readings, before: _Clocks, after: _Clocks, host: float) -> None:
+        """Add one repetition, of which passes and commits took the host ``host`` seconds."""
+        readings.host.append(host)
+        readings.device.append(after.device - before.device)
+        if before.simulation is not None and after.simulation is not None:
+            readings.simulation.append(after.simulation - before.simulation)
+        if (joules := self._meter.joules) is not None:
+            readings.joules.append(joules)
+        readings.counters += after.counters - before.counters
+
+    def _clocks(self) -> _Clocks:
+        device = self._device
+        return _Clocks(
+            host=perf_counter(),
+            device=device.device_seconds,
+            simulation=device.simulation_seconds,
+            counters=device.counters,
+        )
 
     def _decode(self, tokens: Sequence[int]) -> None:
         for token in tokens:
             self._device.run_pass((token,))
             self._device.commit((0,))
 
-    def _measure(self, test: str, count: int, run) -> Measurement:
-        seconds, counters = [], Counters()
-        for _ in range(self._config.repetitions):
-            self._restart()
-            tokens = self._tokens(count)
-            before, started = self._device.counters, perf_counter()
-            run(tokens)
-            seconds.append(perf_counter() - started)
-            counters += self._device.counters - before
-        depth = self._config.depth
-        return Measurement(
-            test=f"{test} @ d{depth}" if depth else test,
-            tokens=count,
-            seconds=tuple(seconds),
-            counters=counters,
-        )
-
-    def _restart(self) -> None:
-        """Fill the cache to the configured depth."""
-        if self._device.length != self._config.depth:
+    def _restart(self, depth: int) -> None:
+        """Fill the cache to a depth with zeros."""
+        if not depth:
             self._device.reset()
-            self._device.prefill(self._tokens(self._config.depth))
+            return
+        if depth not in self._caches:
+            self._caches = {depth: KVCache(config=self._device.config, positions=depth)}
+        self._device.restore(self._caches[depth], depth)
 
     def _tokens(self, count: int) -> list[int]:
         return self._random.integers(0, self._device.config.vocab_size, count).tolist()

@@ -1,25 +1,50 @@
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from tercel.config import PRESETS
-from tercel.device import Counters
+from tercel.device import DeviceFacts, Timing
 from tercel.errors import TercelError
-from tercel.runtime import BenchmarkConfig, Measurement, benchmark, run_benchmark
+from tercel.runtime import BenchmarkConfig, benchmark, run_benchmark
+from tercel.sampling import SamplingConfig
+
+NONE = {"prompt_tokens": (), "generated_tokens": (), "text_tokens": (), "verify_nodes": 0}
 
 
-def measure(device, **values):
-    return {found.test: found for found in run_benchmark(device, BenchmarkConfig(**values))}
+def measure(device, *, tokenizer=None, sensors=(), depths=(0,), **values):
+    config = BenchmarkConfig(**(NONE | {"depths": depths, "repetitions": 2} | values))
+    _, found = run_benchmark(
+        device, config, tokenizer=tokenizer, power=sensors, temperature=sensors
+    )
+    return {measured.test: measured for measured in found}
+
+
+class ClockedDevice:
+    """A fake device whose passes take a second, of a board or of a simulation."""
+
+    def __new__(cls, make_device, timing, simulation=None):
+        class Clocked(make_device):
+            @property
+            def simulation_seconds(self):
+                return None if simulation is None else simulation * self.counters.passes
+
+            def facts(self):
+                return DeviceFacts(timing=timing)
+
+            def _run(self, request, rows):
+                return dataclasses.replace(super()._run(request, rows), seconds=1.0)
+
+        return Clocked(nodes=4)
 
 
 def test_tests_run_what_their_names_say(make_device):
     found = measure(
         make_device(nodes=4),
-        prompt_tokens=10,
-        generated_tokens=3,
+        prompt_tokens=(10,),
+        generated_tokens=(3,),
         verify_nodes=2,
-        repetitions=2,
-        depth=5,
+        depths=(5,),
     )
     assert list(found) == ["pp10 @ d5", "tg3 @ d5", "v1 @ d5", "v2 @ d5"]
     prefill, decode, _, verify = found.values()
@@ -32,21 +57,27 @@ def test_tests_run_what_their_names_say(make_device):
     assert all(len(measured.seconds) == 2 for measured in found.values())
 
 
+def test_every_size_runs_at_every_depth(make_device):
+    found = measure(make_device(), prompt_tokens=(4, 8), generated_tokens=(2,), depths=(0, 7))
+    assert list(found) == ["pp4", "pp8", "tg2", "pp4 @ d7", "pp8 @ d7", "tg2 @ d7"]
+
+
+def test_the_positions_before_a_test_cost_no_passes(make_device):
+    device = make_device()
+    measure(device, generated_tokens=(2,), depths=(50,), repetitions=3)
+    assert device.counters.passes == 2 + 3 * 2
+
+
 def test_only_decoding_runs_the_head(make_device):
     device = make_device()
-    measure(device, prompt_tokens=4, generated_tokens=0, verify_nodes=0, repetitions=1)
+    measure(device, prompt_tokens=(4,), repetitions=1)
     assert [ask.needs_head for ask in device.asks] == [True, True, False]
-
-
-def test_a_size_of_0_leaves_a_test_out(make_device):
-    found = measure(make_device(), prompt_tokens=0, generated_tokens=0, verify_nodes=1)
-    assert list(found) == ["v1"]
 
 
 def test_the_clock_covers_the_test_alone(make_device, monkeypatch):
     clock = iter(range(100))
     monkeypatch.setattr(benchmark, "perf_counter", lambda: next(clock))
-    found = measure(make_device(), prompt_tokens=4, generated_tokens=2, verify_nodes=0)
+    found = measure(make_device(), prompt_tokens=(4,), generated_tokens=(2,), repetitions=5)
     assert {measured.seconds for measured in found.values()} == {(1, 1, 1, 1, 1)}
 
 
@@ -55,41 +86,81 @@ def test_tokens_are_random_of_the_whole_vocabulary_and_the_same_in_every_run(mak
     sequences = []
     for _ in range(2):
         device = make_device(config=config)
-        measure(device, prompt_tokens=60, generated_tokens=0, verify_nodes=0, repetitions=1)
+        measure(device, prompt_tokens=(60,), repetitions=1)
         sequences.append(device.sequence)
     assert sequences[0] == sequences[1]
     assert set(sequences[0]) == {0, 1, 2}
 
 
-def test_a_test_may_fill_the_context(make_device):
-    found = measure(make_device(), depth=60, prompt_tokens=4, generated_tokens=0, verify_nodes=0)
-    assert list(found) == ["pp4 @ d60"]
+def test_simulated_time_is_the_devices_alone(make_device):
+    device = ClockedDevice(make_device, Timing.SIMULATED, simulation=1e-9)
+    measured = measure(device, generated_tokens=(3,))["tg3"]
+    assert measured.device_seconds == measured.seconds == (3.0, 3.0)
+    assert measured.milliseconds_per_pass.mean == measured.accelerator_milliseconds.mean == 1000
+    assert measured.tokens_per_second.mean == 1
+    assert measured.simulation_seconds == pytest.approx((3e-9, 3e-9))
+    assert 0 < measured.driver_milliseconds.mean < 1000
 
 
-def test_figures_of_a_measurement():
-    counters = Counters(passes=4, nodes=20, tape_bytes_read=3000, kv_bytes_read=1000)
-    found = Measurement(test="x", tokens=10, seconds=(1.0, 2.0), counters=counters)
-    assert found.tokens_per_second == (7.5, pytest.approx(3.5355339))
-    assert found.milliseconds_per_pass == (750.0, pytest.approx(353.55339))
-    assert found.bytes_per_token == 200
-    once = Measurement(test="x", tokens=10, seconds=(1.0,), counters=counters)
-    assert once.tokens_per_second == (10.0, 0.0)
+def test_a_board_is_measured_by_both_clocks(make_device):
+    device = ClockedDevice(make_device, Timing.BOARD, simulation=0)
+    measured = measure(device, generated_tokens=(3,))["tg3"]
+    assert measured.device_seconds == (3.0, 3.0)
+    assert measured.seconds == measured.host_seconds
+    assert max(measured.host_seconds) < 3
+    assert measured.accelerator_milliseconds.mean == 1000
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"repetitions": 0}, "repetitions must be 1 or more, not 0"),
-        ({"depth": -1}, "depth must be 0 or more, not -1"),
-        ({"verify_nodes": 5}, "verify_nodes must be at most the device's 4 nodes, not 5"),
-        (
-            {"depth": 60, "prompt_tokens": 5},
-            "5 tokens at a depth of 60 exceed the context of 64; measure less or open the device",
-        ),
-        ({"depth": 125, "prompt_tokens": 5}, "less since 128 positions are the model's maximum"),
-    ],
-)
-def test_rules(make_device, values, message):
-    small = {"prompt_tokens": 2, "generated_tokens": 2, "verify_nodes": 2, **values}
-    with pytest.raises(TercelError, match=message):
-        measure(make_device(), **small)
+def test_the_emulator_has_one_clock(make_device):
+    measured = measure(make_device(), generated_tokens=(3,))["tg3"]
+    assert measured.seconds == measured.host_seconds
+    assert measured.accelerator_milliseconds is measured.driver_milliseconds is None
+    assert measured.sampling_milliseconds is measured.tokenising_milliseconds is None
+
+
+def test_a_text_has_parts_beside_its_passes(make_device, tokenizer):
+    device = make_device(script=[ord("a")] * 64)
+    measured = measure(
+        device, tokenizer=tokenizer, text_tokens=(6,), sampling=SamplingConfig(temperature=1.0)
+    )["text6"]
+    assert measured.counters.passes == 2 * 6  # without the one that reads the prompt
+    assert measured.tokens == 6
+    for parts in measured.host_parts:
+        assert parts.sampling > 0
+        assert parts.tokenising > 0
+    assert measured.sampling_milliseconds.mean > 0
+    assert measured.tokenising_milliseconds.mean > 0
+
+
+def test_the_time_of_a_text_is_that_of_passes_and_commits(make_device, tokenizer, monkeypatch):
+    # Each reading of a clock is a second after the one before; a round has four, around the pass
+    # with its draft, and around the commit.
+    clock = iter(range(10_000))
+    for module in ("benchmark", "generator"):
+        monkeypatch.setattr(f"tercel.runtime.{module}.perf_counter", lambda: next(clock))
+    device = make_device(script=[ord("a")] * 64)
+    measured = measure(device, tokenizer=tokenizer, text_tokens=(6,), repetitions=1)["text6"]
+    (parts,) = measured.host_parts
+    whole = measured.host_seconds[0] + parts.sampling + parts.tokenising
+    assert whole == pytest.approx(1 + 6 * 4)
+    assert parts.tokenising == pytest.approx(1 + 6 * 2)
+
+
+def test_sensors_are_read_but_for_a_simulation(make_device):
+    sensor = SimpleNamespace(read=lambda: 5.0)
+    measured = measure(make_device(), sensors=[sensor], generated_tokens=(3,))["tg3"]
+    assert all(
+        joules > 5 * each for joules, each in zip(measured.joules, measured.seconds, strict=True)
+    )
+    assert measured.temperature == 5
+    device = ClockedDevice(make_device, Timing.SIMULATED)
+    measured = measure(device, sensors=[sensor], generated_tokens=(3,))["tg3"]
+    assert measured.joules is measured.temperature is measured.simulation_seconds is None
+
+
+def test_a_sensor_that_fails_ends_the_benchmark(make_device):
+    def read():
+        raise TercelError("the sensor x cannot be read")
+
+    with pytest.raises(TercelError, match="the sensor x cannot be read"):
+        measure(make_device(), sensors=[SimpleNamespace(read=read)], generated_tokens=(3,))
