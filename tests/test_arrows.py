@@ -22,10 +22,15 @@ PACKAGES = {
         {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"}
         | {"typer", "rich"},
     ),
+    "tercel_export": (
+        ROOT / "export/tercel_export",
+        {"tercel", "numpy", "onnx", "onnx_ir", "gguf", "safetensors", "tokenizers"}
+        | {"typer", "rich"},
+    ),
     "tercel_quant": (
         ROOT / "quant/tercel_quant",
-        {"tercel", "numpy", "torch", "transformers", "gguf", "optuna", "safetensors", "tokenizers"}
-        | {"typer", "rich", "rdata"},
+        {"tercel", "tercel_export", "numpy", "torch", "transformers", "gguf", "optuna"}
+        | {"safetensors", "tokenizers", "typer", "rich", "rdata"},
     ),
 }
 LAYERS = [

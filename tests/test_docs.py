@@ -16,20 +16,24 @@ SOURCES = {
     "tercel": ROOT / "sw/tercel",
     "tercel_hw": ROOT / "hw/tercel_hw",
     "tercel_sim": ROOT / "sim/tercel_sim",
+    "tercel_export": ROOT / "export/tercel_export",
     "tercel_quant": ROOT / "quant/tercel_quant",
 }
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
-FILE = re.compile(r"(?<![\w./-])(?:tests|bench|boards|examples|docs|sw|hw|sim|quant)/[\w./-]*")
-MODULE = re.compile(r"\b(?:tercel|tercel_hw|tercel_sim|tercel_quant)(?:\.\w+)+")
+FILE = re.compile(
+    r"(?<![\w./-])(?:tests|bench|boards|examples|docs|sw|hw|sim|quant|export)/[\w./-]*"
+)
+MODULE = re.compile(r"\b(?:tercel|tercel_hw|tercel_sim|tercel_export|tercel_quant)(?:\.\w+)+")
 CLASS = re.compile(r"[A-Z][a-z]+\w*(?=$|\(|\.[a-z_]+\b)")
 EXPORTED = re.compile(
     r"tercel\.(?:v|json|vlt|core|xml|bit|bit\.bin|hwh|dtso|dtbo)|tercel\.(?:commands|devices)"
 )
 """Not modules: files of an accelerator and of an overlay, and groups of entry points."""
 OTHERS = {"BitNetForCausalLM", "BitnetForCausalLM", "LlamaForCausalLM", *dir(builtins)}
-"""Classes of Hugging Face and of Python."""
+OTHERS |= {"BitCast", "DequantizeLinear", "MatMul", "MatMulInteger", "MatMulNBits", "Quant"}
+"""Classes of Hugging Face and of Python, and operators of ONNX."""
 
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -10,7 +10,13 @@ else:
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
-PACKAGES = ("sw/tercel", "hw/tercel_hw", "quant/tercel_quant", "sim/tercel_sim")
+PACKAGES = (
+    "sw/tercel",
+    "hw/tercel_hw",
+    "export/tercel_export",
+    "quant/tercel_quant",
+    "sim/tercel_sim",
+)
 LIST = tomllib.loads((TESTS / "mirror.toml").read_text())
 
 

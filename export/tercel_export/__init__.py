@@ -1,0 +1,1 @@
+"""Export of images to the formats of other tools: ONNX, QONNX, GGUF, Hugging Face."""

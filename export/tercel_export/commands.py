@@ -1,0 +1,53 @@
+"""The command ``tercel export``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.cli.options import ModelArgument
+from tercel.cli.outputs import tell_replaced
+from tercel.cli.units import format_bytes
+from tercel.files import is_standard_output
+from tercel.image import Image
+from tercel.runtime import DEFAULT_MODEL, find_model
+
+__all__ = ["export"]
+
+
+def export(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The folder to write; a file for gguf.",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="onnx.",
+            show_default=False,
+        ),
+    ],
+    model: ModelArgument = DEFAULT_MODEL,
+) -> None:
+    """Write a model in a format that other tools read.
+
+    The weights are those of the image: trits, their scales, and the int8 rows of embedding and
+    head.
+    """
+    from tercel_export.formats import find_format
+
+    writer = find_format(format)
+    image = Image.open(find_model(model))
+    tell_replaced([output])
+    for line in writer.write(image, output):
+        typer.echo(line, err=True)
+    files = sorted(output.rglob("*")) if output.is_dir() else [output]
+    size = format_bytes(sum(path.stat().st_size for path in files))
+    typer.echo(f"{output}: {image.config.name} as {format}, {size}", err=is_standard_output(output))

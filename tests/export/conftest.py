@@ -1,0 +1,51 @@
+"""Random images of every feature of the architecture, and the shipped model."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tercel.config import PRESETS
+from tercel.image import Image, random_image
+from tercel.runtime import find_model
+
+TINY = PRESETS["tiny"]
+MODELS = {
+    "silu-tied-grouped": TINY,
+    "relu2-untied-sub-norms": dataclasses.replace(
+        TINY,
+        heads=2,
+        kv_heads=2,
+        head_size=32,
+        activation="relu2",
+        sub_norms=True,
+        tied_head=False,
+        norm_epsilon=1e-6,
+        rope_base=500000.0,
+        bos_token=1,
+        eos_tokens=(2, 3),
+    ),
+    "one-layer-odd-widths": dataclasses.replace(
+        TINY, layers=1, hidden_size=72, ffn_size=148, heads=3, kv_heads=1, vocab_size=53
+    ),
+}
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def image(request, tmp_path_factory):
+    """A random image of each kind of model."""
+    path = tmp_path_factory.mktemp(request.param) / "model.tercel"
+    random_image(path, MODELS[request.param], seed=3)
+    return Image.open(path)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """The shipped model."""
+    return Image.open(find_model("small"))
+
+
+@pytest.fixture
+def tokens(image):
+    """A text of the model's vocabulary."""
+    return np.random.default_rng(7).integers(0, image.config.vocab_size, 24).tolist()

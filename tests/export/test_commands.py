@@ -1,0 +1,34 @@
+from typer.testing import CliRunner
+
+from tercel.cli.app import app
+from tercel_export.formats import FORMATS
+
+
+def export(*arguments):
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+def test_the_shipped_model_is_exported(tmp_path):
+    result = export("--format", "onnx", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"{tmp_path / 'out'}: small as onnx, 3.7")
+    assert (tmp_path / "out/model.onnx").exists()
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    result = export("small", "--format", "tflite", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert f"format must be one of {', '.join(FORMATS)}, not 'tflite'" in result.stderr
+
+
+def test_the_model_itself_is_never_replaced(image, tmp_path):
+    model = tmp_path / "model.tercel"
+    model.write_bytes(image.path.read_bytes())
+    result = export(model, "--format", "onnx", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "holds 'model.tercel', which this export does not write" in result.stderr
+    assert model.read_bytes() == image.path.read_bytes()
+
+
+def test_help_names_every_format():
+    assert f"{', '.join(FORMATS)}." in export("--help").stdout
