@@ -31,7 +31,10 @@ def test_presets_are_listed():
     ("arguments", "message"),
     [
         ([], "give one of --preset, --config and --board"),
-        (["--preset", "big"], "preset must be one of tiny, kv260, kv260-index5, not 'big'"),
+        (
+            ["--preset", "big"],
+            "preset must be one of tiny, kv260, kv260-wide, kv260-index5, not 'big'",
+        ),
         (["--board", "moon"], "board must be one of kv260, not 'moon'"),
         (["--preset", "tiny", "--config", "a.json"], "give --preset or --config, not both"),
         (["--config", "absent.json"], "the configuration absent.json cannot be read"),

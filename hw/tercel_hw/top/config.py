@@ -30,6 +30,8 @@ CHANNELS = ("program", "rows", "vector", "cache", "tape")
 """Channels of the memory system, in order of priority."""
 COLUMNS = 8192
 """Widest row of the kv260's accelerators: two banks of UltraRAM."""
+WIDE_COLUMNS = 23040
+"""Widest row of the larger Falcon3, of the preset for wide models."""
 FLOAT32_BYTES = 4
 COUNT_BITS = 24
 """Width of a run's number of beats, unless the tape needs more."""
@@ -268,6 +270,7 @@ ACCELERATORS = {
         address_width=32,
     ),
     "kv260": AcceleratorConfig(),
+    "kv260-wide": AcceleratorConfig(tlmm=TlmmConfig(max_columns=WIDE_COLUMNS), head_size=256),
     "kv260-index5": AcceleratorConfig(
         tlmm=TlmmConfig(code="index5", tables=128, max_columns=COLUMNS)
     ),

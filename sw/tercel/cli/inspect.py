@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tercel.cli.options import ModelArgument
+from tercel.cli.fact_table import fact_table
+from tercel.cli.inspect_checkpoint import describe_checkpoint, find_checkpoint, show_checkpoint
 from tercel.cli.sampling import format_sampling
 from tercel.cli.units import format_bytes, format_count
 from tercel.errors import TercelError
@@ -22,7 +23,9 @@ CONTEXT = 128
 
 
 def inspect(
-    model: ModelArgument = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Argument(help="An image, the name of a shipped model, or a checkpoint.")
+    ] = DEFAULT_MODEL,
     context: Annotated[
         int | None,
         typer.Option(
@@ -40,19 +43,32 @@ def inspect(
 
     The speed is that of a device that reads its memory at the given bandwidth without pauses and is
     limited by nothing else.
+
+    Of a checkpoint (a folder, *.gguf, *.safetensors or *.bin) it shows, without converting it, its
+    layout, the granularity of its scales, whatever is refused, and which preset accelerators can
+    run it at which speed.
     """
+    if (path := find_checkpoint(model)) is not None:
+        found = describe_checkpoint(path, context=CONTEXT if context is None else context)
+        _show(found, as_json, show_checkpoint(found))
+        return
     image = Image.open(find_model(model))
     if context is None:
         context = min(CONTEXT, image.config.context - 1)
     facts = describe(image, context=context, bandwidth=bandwidth)
+    tables = [fact_table(title, rows) for title, rows in _sections(facts).items()]
+    _show(facts, as_json, [*tables, _segment_table(facts["segments"])])
+
+
+def _show(facts: dict, as_json: bool, tables: list[Table]) -> None:
+    """Print facts as JSON or as tables."""
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
     console = Console(highlight=False, markup=False)
     with console.capture() as text:  # echoed below: the command group handles a closed pipe
-        for title, rows in _sections(facts).items():
-            console.print(_fact_table(title, rows))
-        console.print(_segment_table(facts["segments"]))
+        for table in tables:
+            console.print(table)
     typer.echo(text.get(), nl=False)
 
 
@@ -167,14 +183,6 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             f"{token['bandwidth_gb_s']:g} GB/s (evidence: {token['evidence']})",
         },
     }
-
-
-def _fact_table(title: str, rows: dict[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, show_header=False)
-    table.add_column(min_width=22)
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
 
 
 def _segment_table(segments: list[dict]) -> Table:

@@ -172,26 +172,34 @@ class AcceleratorSpec(JsonDataclass):
                     f"the accelerator plays tapes with {field.name} {mine!r}, but the image's is "
                     f"{theirs!r}; build the image with the accelerator's layout"
                 )
+        for what, value, most in self.excesses(config):
+            raise TercelError(
+                f"{what} of {config.name} must be at most {most} on this accelerator, but is "
+                f"{value}; build one for larger models"
+            )
+
+    def excesses(self, config: ModelConfig) -> tuple[tuple[str, int, int], ...]:
+        """The limits that a model exceeds: description, the model's value, the most possible."""
+        layout = self.layout
         widest = max(columns for _, columns in config.linears().values())
-        slices = self.layout.words(config.head_size)
+        slices = layout.words(config.head_size)
         layer = segments(replace(config, layers=1), layout)  # all layers are equal
         ternary = [segment for segment in layer if segment.kind == "ternary"]
         blocks = max(-(-segment.rows // layout.block_rows) for segment in ternary)
         row_chunks = max(segment.rows * layout.chunks(segment.columns).count for segment in ternary)
-        for what, value, most in (
-            ("number of layers", config.layers, MOST_LAYERS),
-            ("hidden_size", config.hidden_size, self.hidden),
-            ("widest input of a linear", widest, self.columns),
-            ("head_size", config.head_size, self.head_size),
-            ("number of heads", config.heads, self.sweeps),
-            (f"number of heads of {slices} slices", config.heads, self.slices // slices),
-            ("slices of hidden_size", self.layout.words(config.hidden_size), self.slices),
-            ("vocab_size", config.vocab_size, self.rows),
-            ("row-chunks of a matrix", row_chunks, ENGINE.most("row_chunks")),
-            ("blocks of rows of a matrix", blocks, ENGINE.most("blocks")),
-        ):
-            if value > most:
-                raise TercelError(
-                    f"{what} of {config.name} must be at most {most} on this accelerator, but is "
-                    f"{value}; build one for larger models"
-                )
+        return tuple(
+            (what, value, most)
+            for what, value, most in (
+                ("number of layers", config.layers, MOST_LAYERS),
+                ("hidden_size", config.hidden_size, self.hidden),
+                ("widest input of a linear", widest, self.columns),
+                ("head_size", config.head_size, self.head_size),
+                ("number of heads", config.heads, self.sweeps),
+                (f"number of heads of {slices} slices", config.heads, self.slices // slices),
+                ("slices of hidden_size", layout.words(config.hidden_size), self.slices),
+                ("vocab_size", config.vocab_size, self.rows),
+                ("row-chunks of a matrix", row_chunks, ENGINE.most("row_chunks")),
+                ("blocks of rows of a matrix", blocks, ENGINE.most("blocks")),
+            )
+            if value > most
+        )

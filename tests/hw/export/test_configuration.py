@@ -130,6 +130,6 @@ def test_errors_name_the_file(tmp_path):
 
 def test_an_unknown_preset_is_refused():
     with pytest.raises(
-        TercelError, match=r"preset must be one of tiny, kv260, kv260-index5, not 'big'"
+        TercelError, match=r"preset must be one of tiny, kv260, kv260-wide, kv260-index5, not 'big'"
     ):
         preset("big")
