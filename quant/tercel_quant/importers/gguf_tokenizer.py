@@ -4,10 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
+from tokenizers import AddedToken, Tokenizer
 
 from tercel.errors import TercelError
+from tercel_quant.importers.byte_level_tokenizer import (
+    WORD_RULES,
+    byte_level_tokenizer,
+    rule_of_vocabulary,
+)
 from tercel_quant.importers.fields import (
     Choice,
     Field,
@@ -19,12 +23,21 @@ from tercel_quant.importers.fields import (
     Number,
     Text,
 )
+from tercel_quant.importers.sentencepiece_model import (
+    Algorithm,
+    Kind,
+    Piece,
+    SentencePieceModel,
+)
+from tercel_quant.importers.sentencepiece_tokenizer import put_in_front, sentencepiece_tokenizer
 from tercel_quant.importers.sizes import TOKEN
 
 __all__ = ["tokenizer_json"]
 
 PREFIX = "tokenizer.ggml."
 KINDS = Choice({"gpt2": "gpt2", "llama": "llama"})
+BEGINS = {"gpt2": 11, "llama": 1}
+"""Id of the begin token where the file names none, as in llama.cpp."""
 
 KEYS = FieldTable(
     fields={
@@ -32,8 +45,8 @@ KEYS = FieldTable(
         "token_type": Field(Listed(Integer(0, 255))),
         "scores": Field(Listed(Number(-math.inf, 1e30))),
         "merges": Field(Listed(Text())),
-        "pre": Field(Text(), "gpt-2"),
-        "bos_token_id": Field(TOKEN, 1),
+        "pre": Field(Text()),
+        "bos_token_id": Field(TOKEN),
         "unknown_token_id": Field(TOKEN, 0),
         "add_bos_token": Field(Flag()),
         "add_eos_token": Field(Fixed((False,), "a last token after every text is")),
@@ -60,30 +73,6 @@ KEYS = FieldTable(
         }
     ),
 )
-
-CONTROL, USER_DEFINED = 3, 4
-"""GGUF token types whose text is matched as a whole."""
-
-LLAMA3_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-BYTE_LEVEL = {
-    "gpt-2": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
-    "smollm": lambda: pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    ),
-    "llama-bpe": lambda: pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(LLAMA3_WORDS), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    ),
-}
-"""Pre-tokenizer factory by the value of ``tokenizer.ggml.pre``."""
 
 
 def tokenizer_json(metadata: Mapping[str, Any]) -> bytes | None:
@@ -121,24 +110,27 @@ def _tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
     )
     tokens: list[str] = keys["tokens"]
     _check_lengths(keys)
-    tokenizer = _byte_level(keys) if kind == "gpt2" else _sentence_piece(keys)
-    for token, type_ in zip(tokens, keys["token_type"] or (), strict=False):
-        if type_ == CONTROL:
-            tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])
-        elif type_ == USER_DEFINED:
-            tokenizer.add_tokens([AddedToken(token, normalized=False)])
-    # llama.cpp's default: SentencePiece and Llama 3 texts start with the begin token.
-    begins = kind == "llama" or keys["pre"] == "llama-bpe"
-    if begins if keys["add_bos_token"] is None else keys["add_bos_token"]:
-        first = keys["bos_token_id"]
-        tokenizer.post_processor = TemplateProcessing(
-            single=f"{tokens[first]} $A", special_tokens=[(tokens[first], first)]
+    tokenizer, begins = _byte_level(keys) if kind == "gpt2" else _sentence_piece(keys)
+    tokenizer.add_tokens(
+        [
+            AddedToken(token, special=type_ == Kind.CONTROL, normalized=False)
+            for token, type_ in zip(tokens, keys["token_type"] or (), strict=False)
+            if type_ in (Kind.CONTROL, Kind.USER_DEFINED)
+        ]
+    )
+    begin = BEGINS[kind] if keys["bos_token_id"] is None else keys["bos_token_id"]
+    begins = begins if keys["add_bos_token"] is None else keys["add_bos_token"]
+    if begin >= len(tokens) and (begins or keys["bos_token_id"] is not None):
+        raise TercelError(
+            f"{PREFIX}bos_token_id must be below the {len(tokens)} tokens, not {begin}"
         )
+    if begins:
+        put_in_front(tokenizer, tokens[begin])
     return tokenizer
 
 
 def _check_lengths(keys: Mapping[str, Any]) -> None:
-    """Check that every token has a type and a score, and that every id is a token."""
+    """Check that every token has a type and a score, where there are any."""
     count = len(keys["tokens"])
     for key in ("token_type", "scores"):
         if keys[key] is not None and len(keys[key]) != count:
@@ -146,9 +138,6 @@ def _check_lengths(keys: Mapping[str, Any]) -> None:
                 f"{PREFIX}{key} must have an item for each of the {count} tokens, "
                 f"not {len(keys[key])}"
             )
-    for key in ("bos_token_id", "unknown_token_id"):
-        if keys[key] >= count:
-            raise TercelError(f"{PREFIX}{key} must be below the {count} tokens, not {keys[key]}")
 
 
 def _needed(keys: Mapping[str, Any], key: str) -> list[Any]:
@@ -157,56 +146,33 @@ def _needed(keys: Mapping[str, Any], key: str) -> list[Any]:
     return keys[key]
 
 
-def _byte_level(keys: Mapping[str, Any]) -> Tokenizer:
-    """Byte-level BPE as in GPT-2."""
-    words = keys["pre"]
-    if words not in BYTE_LEVEL:
-        raise TercelError(f"{PREFIX}pre must be one of {', '.join(BYTE_LEVEL)}, not {words!r}")
-    vocabulary = {token: index for index, token in enumerate(keys["tokens"])}
-    merges = [tuple(merge.split(" ", 1)) for merge in _needed(keys, "merges")]
-    if single := [merge for merge in merges if len(merge) != 2]:
-        raise TercelError(f"{PREFIX}merges must join two tokens, but one is {single[0][0]!r}")
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
-    tokenizer.pre_tokenizer = BYTE_LEVEL[words]()
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def _sentence_piece(keys: Mapping[str, Any]) -> Tokenizer:
-    """SentencePiece BPE with byte fallback as in Llama 2.
-
-    SentencePiece joins the two neighbours whose joint piece has the highest score, so the merges
-    are all splits of a piece into two known pieces, highest score first.
-    """
-    tokens: list[str] = keys["tokens"]
-    scores = _needed(keys, "scores")
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    joints = []
-    for index, token in enumerate(tokens):
-        splits = [
-            (token[:cut], token[cut:])
-            for cut in range(1, len(token))
-            if token[:cut] in vocabulary and token[cut:] in vocabulary
-        ]
-        splits.sort(key=lambda split: (vocabulary[split[0]], vocabulary[split[1]]))
-        joints += [(-scores[index], index, split) for split in splits]
-    joints.sort(key=lambda joint: joint[:2])
-    unknown = tokens[keys["unknown_token_id"]]
-    tokenizer = Tokenizer(
-        models.BPE(
-            vocabulary,
-            [split for *_, split in joints],
-            unk_token=unknown,
-            fuse_unk=True,
-            byte_fallback=True,
+def _byte_level(keys: Mapping[str, Any]) -> tuple[Tokenizer, bool]:
+    """The tokenizer of a GPT-2 vocabulary, and whether its texts begin with the begin token."""
+    name = keys["pre"] or rule_of_vocabulary(keys["tokens"])
+    if name is None:
+        raise TercelError(
+            f"the field {PREFIX}pre, the rule that splits texts into words, is missing"
         )
+    if name not in WORD_RULES:
+        raise TercelError(f"{PREFIX}pre must be one of {', '.join(WORD_RULES)}, not {name!r}")
+    rule = WORD_RULES[name]
+    return byte_level_tokenizer(keys["tokens"], _needed(keys, "merges"), rule), rule.begins
+
+
+def _sentence_piece(keys: Mapping[str, Any]) -> tuple[Tokenizer, bool]:
+    """The tokenizer of a Llama 2 vocabulary, and that its texts begin with the begin token."""
+    scores = _needed(keys, "scores")
+    kinds = keys["token_type"] or [int(Kind.NORMAL)] * len(scores)
+    model = SentencePieceModel(
+        pieces=[
+            # Tokens that are added to a SentencePiece model are never part of a merge.
+            Piece(text=text, score=score, kind=Kind.UNUSED if kind == Kind.USER_DEFINED else kind)
+            for text, score, kind in zip(keys["tokens"], scores, kinds, strict=True)
+        ],
+        algorithm=Algorithm.BPE,
+        byte_fallback=True,
+        unknown=keys["unknown_token_id"],
+        prefix=keys["add_space_prefix"],
+        squeeze=False,
     )
-    prefix = keys["add_space_prefix"]
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁")] * prefix + [normalizers.Replace(" ", "▁")]
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-        + [decoders.Strip(" ", 1, 0)] * prefix
-    )
-    return tokenizer
+    return sentencepiece_tokenizer(model), True

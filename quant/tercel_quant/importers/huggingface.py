@@ -17,6 +17,7 @@ from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.packed import PER_BYTE, unpack
 from tercel_quant.importers.sampling_defaults import SamplingDefaults, huggingface_sampling
+from tercel_quant.importers.sentencepiece_folder import MODEL, convert_folder
 from tercel_quant.importers.tensor_store import TensorStore
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
@@ -36,7 +37,7 @@ TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm
 
 HEAD = "lm_head.weight"
 
-UNREAD_TOKENIZERS = ("tokenizer.model", "vocab.json", "tekken.json")
+UNREAD_TOKENIZERS = ("vocab.json", "tekken.json")
 
 DESCRIPTIONS = {
     "float": "float weights",
@@ -131,6 +132,8 @@ class HuggingFaceCheckpoint(Checkpoint):
         path = self._folder / "tokenizer.json"
         if path.exists():
             return read_bytes(path)
+        if (self._folder / MODEL).exists():
+            return convert_folder(self._folder)
         for name in UNREAD_TOKENIZERS:
             if (self._folder / name).exists():
                 raise TercelError(

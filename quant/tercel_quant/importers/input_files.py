@@ -4,7 +4,7 @@ from pathlib import Path
 
 __all__ = ["checkpoint_files"]
 
-PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.bin")
+PATTERNS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.bin")
 """Input files in a Hugging Face folder."""
 
 

@@ -17,6 +17,7 @@ def byte_level(tokenizer: Tokenizer, **keys):
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.merges": [" ".join(merge) for merge in model["merges"]],
         "tokenizer.ggml.token_type": [3] + [1] * (len(tokens) - 1),
+        "tokenizer.ggml.pre": "gpt-2",
     } | {f"tokenizer.ggml.{key}": value for key, value in keys.items()}
 
 
@@ -127,9 +128,13 @@ def test_kinds_refused(tokenizer):
     ):
         tokenizer_json({"tokenizer.ggml.model": "bert"})
     with pytest.raises(
-        TercelError, match=r"tokenizer.ggml.pre must be one of gpt-2, smollm, llama-bpe, not 'qwen"
+        TercelError, match=r"tokenizer.ggml.pre must be one of gpt-2, smollm, .*, not 'default'"
     ):
-        tokenizer_json(byte_level(tokenizer, pre="qwen2"))
+        tokenizer_json(byte_level(tokenizer, pre="default"))
+    with pytest.raises(
+        TercelError, match=r"the field tokenizer.ggml.pre, the rule that splits .*, is missing"
+    ):
+        tokenizer_json(byte_level(tokenizer, pre=None))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +143,7 @@ def test_kinds_refused(tokenizer):
         ({"tokens": None}, "the field tokenizer.ggml.tokens is missing"),
         ({"tokens": ["a", 3]}, r"tokenizer.ggml.tokens\[1\] must be a string"),
         ({"merges": None}, "the field tokenizer.ggml.merges is missing"),
-        ({"merges": ["ab"]}, "merges must join two tokens, but one is 'ab'"),
+        ({"merges": ["ab"]}, "a merge must join two tokens, but one is 'ab'"),
         ({"merges": ["no such"]}, "the tokenizer of the GGUF file is damaged"),
         ({"token_type": [1]}, "token_type must have an item for each of the 300 tokens, not 1"),
         ({"bos_token_id": 300}, "bos_token_id must be below the 300 tokens, not 300"),

@@ -411,7 +411,7 @@ def test_pointer_of_git_lfs_is_told(llama, name):
         open_checkpoint(folder).tokenizer()
 
 
-@pytest.mark.parametrize("name", ["tokenizer.model", "vocab.json", "tekken.json"])
+@pytest.mark.parametrize("name", ["vocab.json", "tekken.json"])
 def test_tokenizer_of_another_kind_is_told(llama, name):
     folder, _ = llama()
     (folder / "tokenizer.json").rename(folder / name)
