@@ -8,6 +8,7 @@ import typer
 
 import tercel
 from tercel.cli.bench import bench
+from tercel.cli.chat import chat
 from tercel.cli.devices import devices
 from tercel.cli.group import CommandGroup
 from tercel.cli.inspect import inspect
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(chat)
 app.command()(inspect)
 app.command()(bench)
 app.command()(devices)

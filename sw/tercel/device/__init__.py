@@ -1,6 +1,7 @@
 """Devices: implementations of a pass of token nodes over a model."""
 
 from tercel.device.cache import KVCache
+from tercel.device.cache_file import SavedSequence
 from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import Device, PassInterruptedError
 from tercel.device.options import DeviceOptions, option
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "PassInterruptedError",
     "PassResult",
+    "SavedSequence",
     "Timing",
     "option",
 ]

@@ -27,6 +27,20 @@ class KVCache:
         layers, heads, positions, size = self._keys.shape
         return layers, heads, positions, size
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Arrays by name, not copied.
+
+        ``keys`` and ``values`` are int8 ``[layers, kv_heads, positions, head_size]``, their scales
+        ``key_scales`` and ``value_scales`` uint16 ``[layers, kv_heads, positions]``: bfloat16 bits.
+        """
+        return {
+            "keys": self._keys,
+            "values": self._values,
+            "key_scales": self._key_scales,
+            "value_scales": self._value_scales,
+        }
+
     @staticmethod
     def position_bytes(config: ModelConfig) -> int:
         """Bytes of one layer's keys, values and scales at one position."""
@@ -64,5 +78,5 @@ class KVCache:
         """Move the rows ``base + path[i]`` to ``base + i``."""
         source = base + np.asarray(path)
         target = slice(base, base + len(path))
-        for array in (self._keys, self._values, self._key_scales, self._value_scales):
+        for array in self.arrays.values():
             array[:, :, target] = array[:, :, source]

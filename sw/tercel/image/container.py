@@ -6,20 +6,20 @@ it covers every bit of the file. It is the first entry of the header, at a fixed
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from tercel.errors import TercelError
 from tercel.image.foreign import refuse_foreign
 
-__all__ = ["Header", "Stream", "read_header", "verify_checksum", "write_container"]
+__all__ = ["Entry", "Header", "Stream", "read_header", "verify_checksum", "write_container"]
 
 OPENING = b'{"__metadata__":{"checksum":"'
 CHECKSUM_OFFSET = 8 + len(OPENING)
@@ -27,18 +27,34 @@ UNSEALED = b"0" * 64
 ALIGNMENT = 64
 """Alignment of the tensors' first byte."""
 BLOCK_BYTES = 1 << 20
+ITEM_BYTES = {"U8": 1, "I8": 1, "BF16": 2, "I32": 4}
+"""Bytes of an element by its type in safetensors, for the types that are written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """A uint8 tensor to be written block by block."""
+    """A tensor to be written block by block."""
 
     shape: tuple[int, ...]
-    blocks: Iterable[npt.NDArray[np.uint8]]
+    blocks: Iterable[npt.NDArray]
+    """Contiguous arrays, whose bytes in sequence are the tensor's."""
+    dtype: str = "U8"
+    """One of :data:`ITEM_BYTES`."""
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        """Bytes."""
+        return math.prod(self.shape) * ITEM_BYTES[self.dtype]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A tensor in a file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    """First byte, from the start of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +62,7 @@ class Header:
     """The header of a safetensors file."""
 
     metadata: dict[str, str]
-    shapes: dict[str, tuple[int, ...]]
-    """Shapes of the uint8 tensors."""
-    offsets: dict[str, int]
-    """First byte of each uint8 tensor, from the start of the file."""
-    foreign: tuple[str, ...]
-    """Names of the tensors of other types, which no image has."""
+    tensors: dict[str, Entry]
 
 
 def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) -> bytes:
@@ -61,7 +72,7 @@ def _header_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Stream]) ->
     offset = 0
     for name, tensor in tensors.items():
         entries[name] = {
-            "dtype": "U8",
+            "dtype": tensor.dtype,
             "shape": tensor.shape,
             "data_offsets": [offset, offset + tensor.size],
         }
@@ -110,13 +121,15 @@ def read_header(path: Path) -> Header:
             "copy or build it again"
         ) from error
     metadata = entries.pop("__metadata__", None) or {}
-    own = {name: entry for name, entry in entries.items() if entry["dtype"] == "U8"}
-    return Header(
-        metadata=metadata,
-        shapes={name: tuple(entry["shape"]) for name, entry in own.items()},
-        offsets={name: 8 + length + entry["data_offsets"][0] for name, entry in own.items()},
-        foreign=tuple(name for name in entries if name not in own),
-    )
+    tensors = {
+        name: Entry(
+            dtype=entry["dtype"],
+            shape=tuple(entry["shape"]),
+            offset=8 + length + entry["data_offsets"][0],
+        )
+        for name, entry in entries.items()
+    }
+    return Header(metadata=metadata, tensors=tensors)
 
 
 def verify_checksum(path: Path) -> None:

@@ -43,9 +43,10 @@ def _check_format(path: Path, header: Header) -> None:
 
 
 def _check_tensors(path: Path, header: Header, tape_shape: tuple[int, int]) -> None:
-    shapes = header.shapes
-    if header.foreign or not {"tape"} <= set(shapes) <= {"tape", "tokenizer"}:
-        names = ", ".join(sorted([*shapes, *header.foreign]))
+    tensors = header.tensors
+    shapes = {name: entry.shape for name, entry in tensors.items() if entry.dtype == "U8"}
+    if len(shapes) < len(tensors) or not {"tape"} <= set(shapes) <= {"tape", "tokenizer"}:
+        names = ", ".join(sorted(tensors))
         raise TercelError(
             f"{path} must have the uint8 tensors tape and, if any, tokenizer, not {names}"
         )
@@ -118,11 +119,11 @@ class Image:
         shape = (layout.ports, table[-1].end_word * layout.port_bytes)
         _check_tensors(path, header, shape)
         tokenizer = None
-        if "tokenizer" in header.shapes:
+        if (entry := header.tensors.get("tokenizer")) is not None:
             with open(path, "rb") as file:
-                file.seek(header.offsets["tokenizer"])
-                tokenizer = file.read(header.shapes["tokenizer"][0])
-        tape = np.memmap(path, np.uint8, "r", header.offsets["tape"], shape)
+                file.seek(entry.offset)
+                tokenizer = file.read(entry.shape[0])
+        tape = np.memmap(path, np.uint8, "r", header.tensors["tape"].offset, shape)
         chat, sampling = (header.metadata.get(key) for key in ("chat", "sampling"))
         return cls(
             path=path,

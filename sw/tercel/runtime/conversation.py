@@ -1,8 +1,14 @@
 """A conversation with a model: messages, and the cache of the prompt that they make."""
 
+import json
+import os
 from collections.abc import Generator as Pieces
-from collections.abc import Sequence
+from contextlib import suppress
+from typing import BinaryIO
 
+from tercel.device import SavedSequence
+from tercel.errors import TercelError
+from tercel.image import Image
 from tercel.runtime.chat_template import ChatTemplate
 from tercel.runtime.generator import GenerationConfig, Generator, Piece
 from tercel.runtime.tokenizer import TextTokenizer
@@ -11,6 +17,9 @@ __all__ = ["Conversation", "Message"]
 
 Message = dict[str, str]
 """``role`` (``system``, ``user``, ``assistant``) and ``content``."""
+
+MESSAGES = "messages"
+"""Note of a saved sequence that has them."""
 
 
 class Conversation:
@@ -87,9 +96,48 @@ class Conversation:
     def reset(self) -> None:
         """Forget all messages but the system's."""
         self._generator.reset()
-        self.resume(self._first)
+        self._messages, self._prompt = [*self._first], ""
 
-    def resume(self, messages: Sequence[Message]) -> None:
-        """Take up a conversation whose sequence the generator has."""
-        self._messages = [dict(message) for message in messages]
-        self._prompt = ""
+    def save(self, output: str | os.PathLike[str] | BinaryIO, image: Image) -> None:
+        """Write messages and cache, as :meth:`tercel.device.SavedSequence.write` does.
+
+        Raises
+        ------
+        TercelError
+            If nothing was said yet, or the file cannot be written.
+        """
+        cache = self._generator.save()
+        if not cache.shape[2]:
+            raise TercelError("nothing was said yet, so there is nothing to save")
+        notes = {MESSAGES: json.dumps(self._messages)}
+        SavedSequence(cache=cache, tokens=self._generator.tokens, notes=notes).write(output, image)
+
+    def load(self, path: str | os.PathLike[str], image: Image) -> None:
+        """Take up the conversation of a file; after an error this one is unchanged.
+
+        Raises
+        ------
+        TercelError
+            If the file cannot be read, is of another model, or exceeds the context.
+        """
+        saved = SavedSequence.read(path, image)
+        messages = _messages(path, saved.notes.get(MESSAGES, ""))
+        self._generator.restore(saved.cache, saved.tokens)
+        self._messages, self._prompt = messages, ""
+
+
+def _messages(path: str | os.PathLike[str], text: str) -> list[Message]:
+    """The messages of a file."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        if isinstance(found, list) and all(map(_is_message, found)):
+            return found
+    raise TercelError(f"{path} has no messages, so no conversation can go on from it")
+
+
+def _is_message(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"role", "content"}
+        and all(isinstance(text, str) for text in value.values())
+    )

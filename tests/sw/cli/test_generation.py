@@ -3,8 +3,16 @@
 import json
 
 import pytest
+from local_template import render_here
+
+from tercel.runtime import ChatTemplate
 
 RENDERED = "[system] Be brief.<end>\n[user] ab<end>\n[assistant] "
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    monkeypatch.setattr(ChatTemplate, "render", render_here)
 
 
 def text(result):

@@ -174,6 +174,33 @@ def test_ctrl_c_at_a_terminal_ends_the_text_alone(start, model):
     assert process.returncode == 0
 
 
+def test_ctrl_c_ends_an_answer_and_not_the_conversation(start, chat_model):
+    command = ("chat", chat_model, "--seed", "1", "--ignore-eos", "-n", "4000")
+    process = start(*command, stdin=subprocess.PIPE)
+    for question in (b"one\n", b"two\n"):
+        process.stdin.write(question)
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == b"note: interrupted\n"
+        assert os.read(process.stdout.fileno(), 1 << 16).endswith(b"\n")
+    process.communicate(b"/exit\n", timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_conversation_at_a_terminal(start, chat_model, tmp_path):
+    own, theirs = pty.openpty()
+    process = start("chat", chat_model, "--seed", "5", "-n", "3", stdin=theirs)
+    os.close(theirs)
+    os.write(own, b"one\n/wrong\n/help\n\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(own)
+    assert process.returncode == 0
+    assert out
+    assert err.startswith(b"Type a message; /help lists commands, Ctrl-D leaves.\n> ")
+    assert b"error: there is no command '/wrong'; there are /help" in err
+    assert b"/save FILE" in err
+
+
 def test_a_terminal_cannot_have_json(start, model):
     own, theirs = pty.openpty()
     process = start("run", model, "--json", stdin=theirs)

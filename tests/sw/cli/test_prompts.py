@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from tercel.cli.prompts import interactive_prompts, piped_prompt
+from tercel.cli.prompts import conversation_lines, interactive_prompts, piped_prompt
 from tercel.errors import TercelError
 
 
@@ -45,3 +45,35 @@ def test_lines_are_prompts_until_the_end(typed, capsys):
     found = capsys.readouterr()
     assert found.out == ""
     assert found.err == "Type the start of a text; Ctrl-D leaves.\n" + "> " * 5 + "\n"
+
+
+def test_a_conversation_reads_a_pipe_line_by_line(typed, capsys):
+    typed(b"one\r\n\n two\nlast")
+    assert list(conversation_lines(interactive=False)) == ["one", " two", "last"]
+    assert capsys.readouterr().err == ""
+    typed(b"one\n\xff\n")
+    lines = conversation_lines(interactive=False)
+    assert next(lines) == "one"
+    with pytest.raises(TercelError, match="the prompt must be UTF-8"):
+        next(lines)
+
+
+def test_ctrl_c_at_the_mark_begins_a_new_line(monkeypatch, capsys):
+    answers = iter([b"one\n", KeyboardInterrupt, b"\xff\n", b"two\n", b""])
+
+    class Terminal:
+        @staticmethod
+        def readline():
+            answer = next(answers)
+            if answer is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            return answer
+
+    class Stdin:
+        buffer = Terminal
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert list(conversation_lines(interactive=True)) == ["one", "two"]
+    errors = capsys.readouterr().err
+    assert "Ctrl-D or /exit leaves." in errors
+    assert "error: the prompt must be UTF-8" in errors

@@ -41,11 +41,11 @@ def test_header_tells_where_tensors_are(tmp_path):
     write(path, streams())
     header = read_header(path)
     data = path.read_bytes()
-    assert header.offsets["a"] % 64 == 0
-    assert header.shapes == {"a": (3, 4), "b": (1,)}
-    assert data[header.offsets["a"] :] == bytes([*range(12), 0])
-    assert data[header.offsets["b"] :] == b"\0"
-    assert header.foreign == ()
+    assert header.tensors["a"].offset % 64 == 0
+    shapes = {name: (entry.dtype, entry.shape) for name, entry in header.tensors.items()}
+    assert shapes == {"a": ("U8", (3, 4)), "b": ("U8", (1,))}
+    assert data[header.tensors["a"].offset :] == bytes([*range(12), 0])
+    assert data[header.tensors["b"].offset :] == b"\0"
     verify_checksum(path)
 
 

@@ -1,6 +1,7 @@
 """Turns of a conversation: what is computed, what is kept, and the text of an empty cache."""
 
 import pytest
+from local_template import render_here
 
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
@@ -19,13 +20,7 @@ GREEDY = GenerationConfig(max_tokens=8)
 
 
 class LocalTemplate(ChatTemplate):
-    """Renders in this process, which is quicker."""
-
-    def render(self, messages):
-        from tercel.runtime.template_worker import make_environment
-
-        template = make_environment().from_string(self._format.template)
-        return template.render(messages=messages, **self._format.special_tokens)
+    render = render_here
 
 
 def template(text=TEMPLATE):
@@ -94,7 +89,7 @@ def test_after_an_error_nothing_is_changed(make_device, tokenizer):
     kept = conversation.messages, device.length
     with pytest.raises(PromptError, match="of the context's 64 positions"):
         conversation.ask("x" * 64, GREEDY)
-    with pytest.raises(Exception, match="no"):
+    with pytest.raises(TercelError, match="refuses this conversation: no"):
         conversation.ask("bad", GREEDY)
     assert (conversation.messages, device.length) == kept
 
