@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup tools run test test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store train-drafters clean
+.PHONY: help setup tools run test test-pynq test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store train-drafters clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,8 +33,21 @@ PROMPT ?= The people of the United States
 run: setup ## continue PROMPT with the shipped model
 	$(BIN)/tercel run --echo --prompt "$(PROMPT)" --max-tokens 120 --stats
 
-test: setup ## the whole test suite but what takes minutes
+test: setup ## the whole test suite but what takes minutes; with pynq's
 	$(BIN)/python -m pytest
+	$(MAKE) test-pynq
+
+PYNQ_VENV := .venv-pynq
+PYNQ_READY := $(PYNQ_VENV)/.ready
+
+$(PYNQ_READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("pynq needs Python 3.10 to 3.12: make PYTHON=python3.12 test-pynq" * (sys.version_info[:2] > (3, 12)))'
+	$(PYTHON) -m venv $(PYNQ_VENV)
+	$(PYNQ_VENV)/bin/python -m pip install --quiet --editable '.[pynq-test]'
+	touch $@
+
+test-pynq: tools $(PYNQ_READY) ## the board behind the pynq library itself, in an environment of its own
+	$(PYNQ_VENV)/bin/python -m pytest -c tests/pynq/pytest.ini tests/pynq
 
 test-slow: setup ## the tests that take minutes or fetch real models, some twenty minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 3600
@@ -79,4 +92,4 @@ train-drafters: train-store ## train every drafter of the shipped model; some fo
 	-o $(SMALL)/small.$$kind.drafter --folder build/drafters || exit 1; done
 
 clean: ## remove what was built
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(PYNQ_VENV) build dist

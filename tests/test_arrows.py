@@ -11,7 +11,8 @@ PACKAGES = {
     "tercel": (
         ROOT / "sw/tercel",
         {"numpy", "safetensors", "threadpoolctl", "tokenizers", "typer", "rich"}
-        | {"jinja2", "tree_sitter", "tree_sitter_systemverilog"},
+        | {"jinja2", "tree_sitter", "tree_sitter_systemverilog"}
+        | {"pynq", "pyxrt"},  # the board's own, imported by what uses them
     ),
     "tercel_hw": (
         ROOT / "hw/tercel_hw",
@@ -20,7 +21,7 @@ PACKAGES = {
     "tercel_sim": (
         ROOT / "sim/tercel_sim",
         {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"}
-        | {"typer", "rich"},
+        | {"typer", "rich", "pynq", "pynqmetadata"},
     ),
     "tercel_export": (
         ROOT / "export/tercel_export",
@@ -44,6 +45,7 @@ LAYERS = [
     "image",
     "program",
     "device",
+    "hardware",
     "sampling",
     "speculation",
     "runtime",

@@ -88,6 +88,8 @@ class VerilatorBoard(Board):
             np.ctypeslib.as_array(self._library.tercel_memory(self._simulation, port), size)
             for port in range(self._ports)
         ]
+        self.port_memories = tuple(memories)
+        """Each port's region, uint8 ``[bytes]``; not to be used after :meth:`close`."""
         self.memory = StripedMemory(memories, port_bytes=self._port_bytes)
 
     @property
@@ -275,7 +277,7 @@ class VerilatorBoard(Board):
         if not self._close.alive:
             return
         failure = self._library.tercel_close_waves(self._simulation)
-        del self.memory
+        del self.memory, self.port_memories
         self._close()
         if not self._waves_failed:
             self._check_waves(failure)

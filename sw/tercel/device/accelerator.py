@@ -10,10 +10,11 @@ import numpy.typing as npt
 from tercel import numerics
 from tercel.device.board import Board
 from tercel.device.facts import DeviceFacts
+from tercel.device.identity import check_identity
 from tercel.device.interface import Device
 from tercel.device.node_results import NodeResults
 from tercel.device.pass_result import Limits, PassResult
-from tercel.device.registers import IDENTITY, MAJOR, REGISTERS, error_names
+from tercel.device.registers import REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics import CacheView
@@ -97,7 +98,7 @@ class AcceleratorDevice(Device):
         self._late_results: tuple[NodeResults, ...] = ()
         """Results of the last pass, in memory that the next one writes."""
         self._check_bases()
-        self._identify()
+        check_identity(board, spec)
         self._prepare()
         self._memory.load(image)
 
@@ -146,28 +147,6 @@ class AcceleratorDevice(Device):
                     "put it lower or build an accelerator with more address bits"
                 )
 
-    def _identify(self) -> None:
-        """Compare the accelerator's identification registers with the spec."""
-        found = self._read("ID")
-        if found != IDENTITY:
-            raise TercelError(
-                f"the register id must be {IDENTITY:#x}, but is {found:#x}: "
-                "there is no tercel accelerator; load its bitstream first"
-            )
-        major = self._read("VERSION") >> REGISTERS["VERSION_MAJOR_SHIFT"]
-        if major != MAJOR:
-            raise TercelError(
-                f"the accelerator's version must be {MAJOR}.x, but is {major}.x; "
-                "use the tercel that it was built with"
-            )
-        for name, expected in (("CAPS", self._spec.caps), ("SHAPE", self._spec.shape)):
-            if (found := self._read(name)) != expected:
-                raise TercelError(
-                    f"the register {name.lower()} must be {expected:#010x}, but is {found:#010x}: "
-                    "the accelerator was not built as its description says; "
-                    "take the one that came with it"
-                )
-
     def _prepare(self) -> None:
         self._board.reset()
         self._board.write_register(REGISTERS["WATCHDOG"], self._watchdog_cycles)
@@ -199,6 +178,8 @@ class AcceleratorDevice(Device):
             names = error_names(self._spec.layout.ports)
             found = [name for bit, name in enumerate(names) if reported >> bit & 1]
             failure = TercelError(f"the accelerator reported the errors {', '.join(found)}")
+        if failure is None and not self._read("STATUS") & REGISTERS["STATUS_DONE_MASK"]:
+            failure = TercelError("the accelerator was reset before the pass ended")
         self._ready = failure is None
         if failure is not None:
             self._recover(failure)

@@ -26,7 +26,8 @@ SPEC = AcceleratorSpec(
     rows=96,
     address_width=40,
 )
-CAPS, SHAPE, ERROR = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR"))
+CAPS, SHAPE, ERROR, STATUS = (REGISTERS[name] for name in ("CAPS", "SHAPE", "ERROR", "STATUS"))
+DONE = REGISTERS["STATUS_DONE_MASK"]
 BASE = 0x7_0000_0000
 
 
@@ -37,7 +38,8 @@ class IdleBoard(Board):
         layout = SPEC.layout
         ports = np.zeros((layout.ports, words * layout.port_bytes), np.uint8)
         self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
-        self.fixed = {0: IDENTITY, CAPS: SPEC.caps, SHAPE: SPEC.shape} | (registers or {})
+        self.fixed = {0: IDENTITY, CAPS: SPEC.caps, SHAPE: SPEC.shape, STATUS: DONE}
+        self.fixed |= registers or {}
         self.written = []
         self.reported, self.stuck, self.dead = 0, False, False
 

@@ -1,0 +1,313 @@
+"""Models through pynq: the emulator's bits and text, and every fault that a user can meet."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pynq
+import pytest
+from byte_tokenizer import byte_tokenizer
+from typer.testing import CliRunner
+
+from tercel.cli.app import app
+from tercel.device import Ask
+from tercel.device.emulator import EmulatorDevice
+from tercel.device.registers import REGISTERS
+from tercel.errors import TercelError
+from tercel.hardware.overlay_files import OverlayFiles
+from tercel.hardware.pynq_buffer import PynqPortBuffer
+from tercel.hardware.pynq_device import PynqDevice
+from tercel.image import random_image
+from tercel_sim.simulated_overlay import write_overlay
+
+TOKENS = [5, 17, 3, 38]
+EVERYTHING = Ask(top_k=2, logits=(0, 1), hidden=(0, 1))
+
+
+class Pair:
+    """The model behind pynq and on the emulator, pass by pass."""
+
+    def __init__(self, image, overlay, **options):
+        self.pynq = PynqDevice(image, OverlayFiles(overlay), **options)
+        self.emulator = EmulatorDevice(image, nodes=self.pynq.limits.nodes)
+
+    def step(self, tokens, *, parents=None, path=None):
+        nodes = tuple(range(min(2, len(tokens))))
+        ask, results = Ask(top_k=2, logits=nodes, hidden=nodes), []
+        for device in (self.pynq, self.emulator):
+            result = device.run_pass(tokens, parents=parents, ask=ask)
+            device.commit(range(len(tokens)) if path is None else path)
+            results.append(result)
+        found, expected = results
+        assert np.array_equal(found.argmax, expected.argmax)
+        assert np.array_equal(found.top_ids, expected.top_ids)
+        assert np.array_equal(found.top_logits, expected.top_logits)
+        rows = np.arange(self.pynq.config.vocab_size)
+        for node in range(min(2, len(tokens))):
+            assert np.array_equal(found.logits[node], expected.logits[node])
+            assert np.array_equal(found.logits_at(node, rows[::5]), expected.logits[node][::5])
+            assert np.array_equal(found.hidden[node], expected.hidden[node])
+
+    def same_cache(self):
+        for layer in range(self.pynq.config.layers):
+            found, expected = (
+                device.read_cache(layer, self.emulator.length)
+                for device in (self.pynq, self.emulator)
+            )
+            for name in ("keys", "values", "key_scales", "value_scales"):
+                if not np.array_equal(getattr(found, name), getattr(expected, name)):
+                    return False
+        return True
+
+    def works(self):
+        """Passes and cache are right."""
+        self.step(TOKENS[:2])
+        self.step(TOKENS, parents=[-1, 0, 0, 1], path=[0, 2])
+        assert self.same_cache()
+
+
+@pytest.fixture
+def pair(simulated, image, overlay):
+    simulated()
+    pair = Pair(image, overlay, watchdog=10e-6, timeout=5e-3)
+    pair.pynq.board.check_seconds = 20e-6
+    yield pair
+    pair.pynq.close()
+
+
+def fails(pair, message):
+    length = pair.pynq.length
+    with pytest.raises(TercelError, match=message):
+        pair.pynq.run_pass(TOKENS[:2], ask=EVERYTHING)
+    assert pair.pynq.length == length
+
+
+def test_passes_have_the_emulators_bits(pair):
+    pair.step(TOKENS[:3])
+    pair.works()
+    saved = pair.pynq.save()
+    for device in (pair.pynq, pair.emulator):
+        device.reset()
+        device.restore(saved, 3)
+    pair.works()
+
+
+@pytest.mark.parametrize("missing", ["flush", "invalidate"])
+def test_a_missing_flush_or_invalidate_gives_wrong_bits(pair, monkeypatch, missing):
+    pair.step(TOKENS[:3])
+    monkeypatch.setattr(PynqPortBuffer, missing, lambda self, first, size: None)
+    with pytest.raises((AssertionError, TercelError)):
+        pair.works()
+
+
+def test_the_command_line_says_the_emulators_text(simulated, overlay, accelerator, tmp_path, model):
+    simulated(memory_bytes=1 << 23)
+    path = tmp_path / "bytes.tercel"
+    config = dataclasses.replace(model, name="bytes", vocab_size=256)
+    tokenizer = byte_tokenizer(ends=False)
+    random_image(path, config, layout=accelerator.layout, seed=3, tokenizer=tokenizer)
+    texts = []
+    for arguments in (
+        ["--device", "emulator"],
+        ["--device", "pynq", "--set", f"overlay={overlay}"],
+    ):
+        options = [
+            "--prompt",
+            "The end",
+            "--max-tokens",
+            "10",
+            "--temperature",
+            "0.8",
+            "--seed",
+            "4",
+        ]
+        result = CliRunner().invoke(app, ["run", str(path), *arguments, *options])
+        assert result.exit_code == 0, result.output
+        texts.append(result.stdout)
+    assert texts[0] == texts[1]
+    assert len(texts[0]) > 5
+
+
+def test_a_port_that_stops_is_the_watchdogs_error(pair):
+    pair.step(TOKENS[:3])
+    board = pynq.Device.active_device.machine.board
+    board.stop(0, cycle=board.cycles + 600)
+    fails(pair, "reported the errors watchdog; the accelerator does not come out of its reset")
+    board.resume(0)
+    pair.works()
+
+
+def test_a_pass_without_end_is_an_error_with_the_status(simulated, image, overlay):
+    simulated()
+    pair = Pair(image, overlay, watchdog=0, timeout=50e-6)
+    board = pynq.Device.active_device.machine.board
+    board.stop(1, cycle=board.cycles + 100)
+    fails(
+        pair, r"did not end within 5e-05 s \(status busy, no errors, \d+ cycles since the start\)"
+    )
+    board.resume(1)
+    pair.works()
+    pair.pynq.close()
+
+
+@pytest.mark.parametrize("pin", [False, True])
+def test_a_reset_in_the_midst_of_a_pass(pair, monkeypatch, pin):
+    """By another program, or since the bitstream was loaded again."""
+    pair.step(TOKENS[:3])
+    machine = pynq.Device.active_device.machine
+    wait = machine.wait_interrupt
+
+    def disturbed(seconds):
+        machine.board.run(400)
+        if pin:
+            machine.program()
+        else:
+            machine.write(REGISTERS["CONTROL"], REGISTERS["CONTROL_RESET_MASK"])
+        monkeypatch.setattr(machine, "wait_interrupt", wait)
+        return False
+
+    monkeypatch.setattr(machine, "wait_interrupt", disturbed)
+    fails(pair, "the accelerator was reset before the pass ended and was reset; the cache is as")
+    pair.works()
+
+
+def test_lost_interrupts_cost_time_alone(pair):
+    device, board = pynq.Device.active_device, pair.pynq.board
+    pair.step(TOKENS[:1])
+    assert not board.polls
+    device.machine.lost_interrupts = True
+    for _ in range(3):
+        pair.step(TOKENS[:1])
+    assert board.polls
+    pair.works()
+
+
+@pytest.mark.parametrize(("actual", "word"), [(187.5, "1.33 times as long"), (300.0, "wrong")])
+def test_a_wrong_clock_is_named(simulated, image, overlay, actual, word):
+    simulated(clock_hz=actual * 1e6)
+    message = f"runs at {actual:.1f} MHz, but its overlay was built for 250.0 MHz, so .*{word}"
+    with pytest.raises(TercelError, match=message):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+def test_a_clock_that_could_not_be_made_exactly_is_right(simulated, image, accelerator, tmp_path):
+    """The hardware description has the achieved frequency, the sidecar the one asked for."""
+    simulated(clock_hz=187.5e6)
+    overlay = write_overlay(tmp_path / "slow", accelerator, clock_mhz=187.498)
+    device = PynqDevice(image, OverlayFiles(overlay))
+    assert device.board.clock_hz == 187.498e6
+    device.close()
+
+
+def test_memory_that_is_too_small(simulated, image, overlay):
+    simulated(memory_bytes=1 << 12)
+    message = r"2 buffers of 1 MiB cannot be allocated: .*; boot with cma=128M on the kernel's"
+    with pytest.raises(TercelError, match=message):
+        PynqDevice(image, OverlayFiles(overlay))
+    simulated()
+    PynqDevice(image, OverlayFiles(overlay)).close()
+
+
+def test_an_overlay_of_another_configuration(simulated, image, overlay):
+    simulated()
+    sidecar = overlay.with_suffix(".json")
+    facts = json.loads(sidecar.read_text())
+    facts["spec"]["nodes"] = 8
+    sidecar.write_text(json.dumps(facts))
+    with pytest.raises(TercelError, match=r"register caps must be 0x.*was not built as its desc"):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+def test_an_overlay_of_another_version(simulated, image, overlay, monkeypatch):
+    device = simulated()
+    read = device.machine.read
+    monkeypatch.setattr(
+        device.machine, "read", lambda offset: 7 << 16 if offset == 4 else read(offset)
+    )
+    with pytest.raises(TercelError, match=r"version must be 0.x, but is 7.x; use the tercel that"):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+def test_another_design_is_no_accelerator(simulated, image, overlay, monkeypatch):
+    device = simulated()
+    monkeypatch.setattr(device.machine, "read", lambda offset: 0)
+    with pytest.raises(TercelError, match="there is no tercel accelerator"):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+@pytest.mark.parametrize("suffix", [".bit", ".hwh", ".json"])
+def test_a_missing_file_is_named(simulated, image, overlay, suffix):
+    simulated()
+    overlay.with_suffix(suffix).unlink()
+    with pytest.raises(
+        TercelError, match=rf"the overlay lacks the file .*tercel{suffix}: .* writes"
+    ):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+def test_an_overlay_without_the_accelerator(simulated, image, overlay):
+    simulated()
+    description = overlay.with_suffix(".hwh")
+    description.write_text(description.read_text().replace(":tercel_top:", ":other:"))
+    with pytest.raises(TercelError, match=r"must have one block tercel_top.*blocks: accelerator"):
+        PynqDevice(image, OverlayFiles(overlay))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(1, "Operation not permitted"), "not permitted; it needs root: `sudo -s`"),
+        (OSError("Root permissions required."), "Root permissions required.; `sudo -s`"),
+        (
+            RuntimeError("No Devices Found"),
+            "No Devices Found; `source /etc/profile.d/xrt_setup.sh`",
+        ),
+        (RuntimeError("load_xclbin failed"), "load_xclbin failed; see `tercel doctor`"),
+    ],
+)
+def test_what_pynq_refuses_is_one_line(simulated, image, overlay, monkeypatch, error, message):
+    device = simulated()
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(type(device), "download", refuse)
+    with pytest.raises(TercelError, match=f"pynq cannot load the overlay .*{message}") as caught:
+        PynqDevice(image, OverlayFiles(overlay))
+    assert "\n" not in str(caught.value)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tercel.hardware.board_lock import BoardLock
+lock = BoardLock(sys.argv[1], folder=Path(sys.argv[2]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_second_process_is_told_who_holds_the_board(simulated, image, overlay, tmp_path):
+    device = simulated()
+    command = [sys.executable, "-c", HOLDER, device.tag, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(TercelError, match=rf"held by process {holder.pid} \(.*python.* -c"):
+            PynqDevice(image, OverlayFiles(overlay))
+        holder.stdin.close()
+        holder.wait(20)
+    made = PynqDevice(image, OverlayFiles(overlay))
+    with pytest.raises(TercelError, match=rf"held by process {os.getpid()} "):
+        PynqDevice(image, OverlayFiles(overlay))
+    made.close()
+
+
+def test_options_are_checked(simulated, image, overlay):
+    with pytest.raises(TercelError, match=r"needs an overlay: --set overlay=PATH/tercel.bit"):
+        PynqDevice.open(image, PynqDevice.OPTIONS())
+    with pytest.raises(TercelError, match="nodes is a property of the overlay, 4, not 2"):
+        PynqDevice.open(image, PynqDevice.OPTIONS(overlay=overlay, nodes=2))
