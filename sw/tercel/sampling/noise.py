@@ -17,6 +17,8 @@ FACTOR_1, FACTOR_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 # The same as scalars of arrays: making them takes longer than an operation on a few tokens.
 SHIFT_11, SHIFT_27, SHIFT_30, SHIFT_31 = map(np.uint64, (11, 27, 30, 31))
 GOLDEN_64, FACTOR_1_64, FACTOR_2_64 = map(np.uint64, (GOLDEN, FACTOR_1, FACTOR_2))
+BELOW_ONE = 1 - 2.0**-53
+"""The largest float64 below 1: the highest hash, moved to the middle of its range, rounds to 1."""
 BLOCK = 8192
 """Tokens that are hashed at once, in the processor's first cache."""
 BLOCK_STEPS = np.arange(1, BLOCK + 1, dtype=np.uint64) * GOLDEN_64
@@ -74,6 +76,7 @@ def gumbel(seed: int, position: int, tokens: npt.ArrayLike) -> npt.NDArray[np.fl
     noise = bits.astype(np.float64)
     noise += 0.5
     noise *= 2.0**-53
+    np.minimum(noise, BELOW_ONE, out=noise)
     for _ in range(2):
         np.log(noise, out=noise)
         np.negative(noise, out=noise)
@@ -120,4 +123,4 @@ def uniform(seed: int, position: int, stream: str) -> float:
     """
     key = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
     start = _mix(_mix((seed ^ key) & MASK) + position * GOLDEN & MASK)
-    return ((_mix(start + GOLDEN & MASK) >> 11) + 0.5) * 2.0**-53
+    return min(((_mix(start + GOLDEN & MASK) >> 11) + 0.5) * 2.0**-53, BELOW_ONE)

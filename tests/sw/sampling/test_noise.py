@@ -107,3 +107,29 @@ def test_the_loudest_tokens_are_found_by_their_own_noise():
     noise = gumbel(1, 2, tokens)
     loudest = np.argsort(-noise)[:20]
     assert np.array_equal(louder_than(1, 2, len(tokens), noise[loudest[-1]]), np.sort(loudest))
+
+
+def unmix(z):
+    """The inverse of splitmix64's finaliser."""
+    for shift, factor in ((31, 1), (27, 0x94D049BB133111EB), (30, 0xBF58476D1CE4E5B9)):
+        z = z * pow(factor, -1, 2**64) % 2**64
+        z ^= z >> shift ^ z >> 2 * shift
+    return z
+
+
+def seed_of(output, position, key=0):
+    """The seed whose first number at a position is ``output``."""
+    golden = 0x9E3779B97F4A7C15
+    start = (unmix(output) - golden) % 2**64
+    return unmix((unmix(start) - position * golden) % 2**64) ^ key
+
+
+def test_the_highest_hash_gives_a_finite_number():
+    assert unmix(splitmix64(5)[1]) == (5 + 0x9E3779B97F4A7C15) % 2**64
+    seed = seed_of(2**64 - 1, position=9)
+    noise = gumbel(seed, 9, [0, 1])
+    assert np.isfinite(noise).all()
+    assert noise[0] == -np.log(-np.log(1 - 2.0**-53))
+    assert 0 in louder_than(seed, 9, 4096, float(noise[0]))
+    key = int.from_bytes(hashlib.blake2b(b"bonus", digest_size=8).digest(), "little")
+    assert uniform(seed_of(2**64 - 1, position=9, key=key), 9, "bonus") == 1 - 2.0**-53
