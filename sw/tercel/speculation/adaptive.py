@@ -27,6 +27,8 @@ FIRST_PROBE, LAST_PROBE = 16, 256
 plain decoding."""
 PROBE_NODES = 3
 """Most nodes of a draft that is tried again."""
+LOSS = 0.008
+"""Part of all time that each drafter may lose to plain decoding before it must wait."""
 SPARE = 2
 """Nodes that a draft may have beyond those that were worth verifying lately."""
 
@@ -44,6 +46,8 @@ class _Choice:
         """Round from which a worse choice is tried again."""
         self.size = 0.0
         """Verified nodes of a draft."""
+        self.lost = 0.0
+        """Seconds that plain decoding would have saved, at most since it last saved none."""
         self._seen = 0
         self._drafts = 0
         self._seconds = self._tokens = 0.0
@@ -56,7 +60,7 @@ class _Choice:
         self.rounds += 1
         self._seen += 1
         weight = 1 / min(self.rounds, MEMORY)
-        seconds = round.draft_seconds + round.verify_seconds + round.accept_seconds
+        seconds = _seconds(round)
         self._seconds += weight * (seconds - self._seconds)
         self._tokens += weight * (len(round.tokens) - self._tokens)
         tree = round.verdict.tree
@@ -134,6 +138,8 @@ class Adaptive(Controller):
         ]
         self._plain = _Choice(trial=PLAIN_TRIAL, first_probe=LAST_PROBE, bonus=0.0)
         self._round = 0
+        self._elapsed = 0.0
+        """Seconds of all rounds."""
 
     def plan(self, most: DraftBudget) -> DraftPlan | None:
         choice, probe = self._choose()
@@ -165,14 +171,18 @@ class Adaptive(Controller):
             return  # the end of a prompt, or tokens behind a gap: no pass of plain decoding
         choice = self._plain if round.drafter is None else self._choices[round.drafter]
         choice.observe(round)
-        if choice.rounds == choice.trial:
+        self._elapsed += _seconds(round)
+        if choice is not self._plain and self._plain.rounds:
+            saved = _seconds(round) - len(round.tokens) * self._plain.pace
+            choice.lost = max(0.0, choice.lost + saved)
+        if choice.rounds <= choice.trial:
             choice.due = self._round + choice.interval
 
     def _choose(self) -> tuple[_Choice, bool]:
         """The next choice; true if it is tried, not known to be the best."""
         everyone = [self._plain, *self._choices]
         for choice in everyone:
-            if choice.rounds < choice.trial:
+            if choice.rounds == 0 or (choice.rounds < choice.trial and self._may_lose(choice)):
                 return choice, choice.rounds == 0
         best = min(everyone, key=lambda choice: choice.pace)
         if self._plain.pace <= MARGIN * best.pace:
@@ -180,9 +190,19 @@ class Adaptive(Controller):
         best.interval = best.first_probe
         best.due = self._round + best.interval
         for choice in everyone:
-            if choice.due <= self._round:
+            if choice.due <= self._round and self._may_lose(choice):
                 choice.interval = min(2 * choice.interval, LAST_PROBE)
                 choice.due = self._round + choice.interval
                 choice.forget()
                 return choice, True
         return best, False
+
+    def _may_lose(self, choice: _Choice) -> bool:
+        """True if trying a choice leaves its losses small, or it still promises a gain."""
+        if choice.lost <= LOSS * self._elapsed:
+            return True
+        return choice.rounds < choice.trial and choice.pace <= self._plain.pace
+
+
+def _seconds(round: Round) -> float:
+    return round.draft_seconds + round.verify_seconds + round.accept_seconds

@@ -57,8 +57,8 @@ class Speculator:
         self._broken: dict[int, str] = {}
         """By drafter that failed to learn, its error; it drafts no more in this text."""
         self._latest: Round | None = None
-        self._unseen: set[int] = set()
-        """Drafters that the latest round was not shown to."""
+        self._seen_by: int | None = None
+        """The drafter that the latest round was shown to."""
         self._needs = self._acceptor.needs
         for drafter in self._drafters:
             self._needs |= drafter.needs
@@ -66,7 +66,7 @@ class Speculator:
     def reset(self) -> None:
         """Forget the text; a new one begins."""
         self._broken = {}
-        self._latest, self._unseen = None, set()
+        self._latest = self._seen_by = None
         self._state = self._acceptor.first_state
         for drafter in self._drafters:
             drafter.reset()
@@ -150,7 +150,8 @@ class Speculator:
         A draft never decides about the text, so a fault of a drafter must not end it.
         """
         latest = self._latest
-        if latest is not None and plan.drafter in self._unseen and latest.end == state.position:
+        new = plan.drafter != self._seen_by
+        if new and latest is not None and latest.end == state.position:
             self._show(plan.drafter, latest)
         if plan.drafter in self._broken:
             return DraftTree(), self._broken[plan.drafter]
@@ -171,16 +172,17 @@ class Speculator:
         started = self._clock()
         if round.outcome.states:
             self._state = round.outcome.states[-1]
-        self._latest, self._unseen = round, set(range(len(self._drafters)))
+        self._latest, self._seen_by = round, None
         if round.drafter is not None:
             self._show(round.drafter, round)
-        observed = self._clock() - started
-        self._controller.observe(replace(round, draft_seconds=round.draft_seconds + observed))
+            observed = self._clock() - started
+            round = replace(round, draft_seconds=round.draft_seconds + observed)
+        self._controller.observe(round)
         return self._clock() - started
 
     def _show(self, index: int, round: Round) -> None:
         """Let a drafter observe the latest round."""
-        self._unseen.discard(index)
+        self._seen_by = index
         if index not in self._broken:
             try:
                 self._drafters[index].observe(round)

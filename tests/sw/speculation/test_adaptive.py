@@ -88,12 +88,24 @@ def test_a_good_drafter_is_used_in_full_where_verifying_is_free():
 
 
 @pytest.mark.parametrize("cost", [flat, steep, cliff])
-@pytest.mark.parametrize("draft", [0.01, 0.3])
+@pytest.mark.parametrize("draft", [0.01, 0.3, 3.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_useless_drafter_costs_next_to_nothing(cost, draft, seed):
-    found = Simulation(cost, [(0.0, 0.8, draft), (0.02, 0.5, draft)], seed=seed).run(1000)
+    found = Simulation(cost, [(0.0, 0.8, draft), (0.02, 0.5, draft)], seed=seed).run(1800)
     assert found.choices[-200:].count(None) >= 190
     assert found.gain > 0.98
+
+
+def test_losses_are_a_small_part_of_any_text():
+    """A dear drafter has one round at first, and further ones when that is made up for."""
+    simulation = Simulation(flat, [(0.0, 0.8, 3.0)])
+    rounds = len(simulation.run(10).choices)
+    assert simulation.choices.count(0) == 1
+    for _ in range(12):
+        simulation.run(50)
+        rounds += 50
+        lost = simulation.choices.count(0) * 3.0
+        assert lost < 3.1 + 0.01 * rounds
 
 
 def test_the_end_of_a_prompt_is_no_time_of_plain_decoding():

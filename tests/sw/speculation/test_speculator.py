@@ -340,13 +340,13 @@ def test_the_controller_chooses_the_drafter_and_prunes(tokenizer):
     speculator = Speculator(drafters, controller=controller, clock=lambda: next(clock))
     generator = Generator(FakeDevice(script=script, nodes=4), tokenizer, speculator)
     tokens_of(generator, "aa", GenerationConfig(max_tokens=6))
-    # the first round reads the prompt, then one token, two, one, one; learning takes 3 s
+    # the first round reads the prompt, then one token, two, one, one; a drafter learns for 3 s
     assert controller.seen == [
-        (None, 2, 6.0),
-        (None, 1, 6.0),
+        (None, 2, 3.0),
+        (None, 1, 3.0),
         (0, 2, 9.0),
         (1, 2, 9.0),
-        (None, 1, 6.0),
+        (None, 1, 3.0),
     ]
     # each saw the round before its own, and its own
     assert [[round.drafter for round in each.rounds] for each in drafters] == [[None, 0], [0, 1]]
