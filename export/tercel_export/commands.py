@@ -30,7 +30,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx.",
+            help="onnx, onnx-nbits, onnx-dq.",
             show_default=False,
         ),
     ],
@@ -43,10 +43,10 @@ def export(
     """
     from tercel_export.formats import find_format
 
-    writer = find_format(format)
+    write = find_format(format)
     image = Image.open(find_model(model))
     tell_replaced([output])
-    for line in writer.write(image, output):
+    for line in write(image, output):
         typer.echo(line, err=True)
     files = sorted(output.rglob("*")) if output.is_dir() else [output]
     size = format_bytes(sum(path.stat().st_size for path in files))

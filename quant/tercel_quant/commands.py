@@ -41,7 +41,10 @@ def _read_text(path: Path) -> str:
 def quantize(
     source: Annotated[
         Path,
-        typer.Argument(help="A Hugging Face folder, a GGUF file, or weights of `tercel train`."),
+        typer.Argument(
+            help="A Hugging Face folder, a GGUF file, weights of `tercel train`, or an ONNX of "
+            "`tercel export`."
+        ),
     ],
     output: Annotated[
         Path,

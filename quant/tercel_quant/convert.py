@@ -16,7 +16,6 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.files import check_output
 from tercel.image import ImageBuilder, TapeLayout
-from tercel.numerics import quantise_rows
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
@@ -274,10 +273,10 @@ def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -
     )
     for name in ("embedding",) if config.tied_head else ("head", "embedding"):
         start = 0
-        for block in checkpoint.row_blocks(name):
-            place = slice(start, start + len(block))
-            rows.values[place], rows.scales[place] = quantise_rows(block.numpy())
-            start += len(block)
+        for values, scales in checkpoint.quantised_rows(name):
+            place = slice(start, start + len(values))
+            rows.values[place], rows.scales[place] = values, scales
+            start += len(values)
         builder.rows(name, rows.values, rows.scales)
         if not rows.values.any():
             zero.append(name)

@@ -8,6 +8,7 @@ import pytest
 from tercel.config import PRESETS
 from tercel.image import Image, random_image
 from tercel.runtime import find_model
+from tercel_export.formats import find_format
 
 TINY = PRESETS["tiny"]
 MODELS = {
@@ -31,12 +32,41 @@ MODELS = {
 }
 
 
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """A random image of each kind of model, by name."""
+    folder = tmp_path_factory.mktemp("images")
+    for name, config in MODELS.items():
+        random_image(folder / f"{name}.tercel", config, seed=3)
+    return {name: Image.open(folder / f"{name}.tercel") for name in MODELS}
+
+
 @pytest.fixture(scope="session", params=MODELS)
-def image(request, tmp_path_factory):
-    """A random image of each kind of model."""
-    path = tmp_path_factory.mktemp(request.param) / "model.tercel"
-    random_image(path, MODELS[request.param], seed=3)
-    return Image.open(path)
+def image(request, images):
+    """Each of the images."""
+    return images[request.param]
+
+
+@pytest.fixture(scope="session")
+def one_layer(images):
+    """The image that is fastest to export."""
+    return images["one-layer-odd-widths"]
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Exports an image once for all tests, which must not change the output; returns its path."""
+    folder, done = tmp_path_factory.mktemp("exports"), {}
+
+    def export(image, name):
+        key = image.path, name
+        if key not in done:
+            output = folder / f"{image.path.stem}-{name}"
+            list(find_format(name)(image, output))
+            done[key] = output
+        return done[key]
+
+    return export
 
 
 @pytest.fixture(scope="session")

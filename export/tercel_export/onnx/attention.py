@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tercel.config import ModelConfig
-from tercel.image import Image
+from tercel_export.model_tensors import ModelTensors
 from tercel_export.onnx.arithmetic import Arithmetic
 from tercel_export.onnx.graph import GraphTape
 
@@ -30,8 +30,8 @@ class Attention:
     Parameters
     ----------
     graph, arithmetic
-    image
-        The model; its RoPE table becomes two initializers.
+    model
+        Its RoPE table becomes two initializers.
     input_ids, attention_mask, position_ids
         int64 ``[batch, sequence]``, ``[batch, total]`` and ``[batch, sequence]``.
     """
@@ -40,7 +40,7 @@ class Attention:
         self,
         graph: GraphTape,
         arithmetic: Arithmetic,
-        image: Image,
+        model: ModelTensors,
         *,
         input_ids: ir.Value,
         attention_mask: ir.Value,
@@ -48,10 +48,10 @@ class Attention:
     ):
         self._graph = graph
         self._arithmetic = arithmetic
-        self._config: ModelConfig = image.config
-        shape = (image.config.context, image.config.head_size // 2)
-        cosine = graph.tensor("rope.cosine", shape, lambda: image.rope()[0])
-        sine = graph.tensor("rope.sine", shape, lambda: image.rope()[1])
+        self._config: ModelConfig = model.config
+        shape = (model.config.context, model.config.head_size // 2)
+        cosine = graph.tensor("rope.cosine", shape, lambda: model.rope()[0])
+        sine = graph.tensor("rope.sine", shape, lambda: model.rope()[1])
         self._shared = Positions(
             visible=self._visible(input_ids, attention_mask),
             cosine=graph.unsqueeze(graph.op("Gather", cosine, position_ids), 2),

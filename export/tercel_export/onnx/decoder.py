@@ -3,7 +3,7 @@
 import onnx_ir as ir
 
 from tercel.config import ModelConfig
-from tercel.image import Image
+from tercel_export.model_tensors import ModelTensors
 from tercel_export.onnx.arithmetic import Activations, Arithmetic
 from tercel_export.onnx.attention import Attention
 from tercel_export.onnx.form import Form
@@ -18,14 +18,14 @@ def cache_names(layer: int | str, kind: str) -> tuple[str, str]:
     return f"past_key_values.{layer}.{kind}", f"present.{layer}.{kind}"
 
 
-def decoder_model(image: Image, form: type[Form]) -> ir.Model:
-    """The model of an image; its tensors are read when it is saved.
+def decoder_model(tensors: ModelTensors, form: type[Form]) -> ir.Model:
+    """The ONNX model of tensors, which are read when it is saved.
 
     Inputs are ``input_ids``, ``attention_mask`` and ``position_ids``, int64, and the past; outputs
     are ``logits`` and the present. Batch, sequence and past are free.
     """
     graph = GraphTape()
-    config = image.config
+    config = tensors.config
     inputs = {
         name: _value(name, ir.DataType.INT64, "batch", extent)
         for name, extent in (
@@ -38,8 +38,8 @@ def decoder_model(image: Image, form: type[Form]) -> ir.Model:
         tuple(_cache(config, cache_names(layer, kind)[0], "past") for kind in ("key", "value"))
         for layer in range(config.layers)
     ]
-    products, arithmetic = form(image, graph), form.ARITHMETIC(graph, config)
-    attention = Attention(graph, arithmetic, image, **inputs)
+    products, arithmetic = form(tensors, graph), form.ARITHMETIC(graph, config)
+    attention = Attention(graph, arithmetic, tensors, **inputs)
     stream = products.embed(inputs["input_ids"])
     presents = []
     for layer, (key, value) in enumerate(pasts):

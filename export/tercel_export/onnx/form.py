@@ -1,17 +1,22 @@
 """Forms of an ONNX export: how the products of a graph are written."""
 
 import abc
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from tercel.image import Image
+from tercel_export.model_tensors import ModelTensors
 from tercel_export.onnx.arithmetic import Activations, Arithmetic
 from tercel_export.onnx.graph import GraphTape
 
-__all__ = ["Form"]
+__all__ = ["Form", "Reader"]
+
+
+Reader = Callable[[str], npt.NDArray]
+"""The values of an initializer by its name; packed bytes of types below 8 bits."""
 
 
 class Form(abc.ABC):
@@ -22,7 +27,7 @@ class Form(abc.ABC):
 
     Parameters
     ----------
-    image
+    model
     graph
         The graph in which the nodes are recorded.
     """
@@ -36,9 +41,24 @@ class Form(abc.ABC):
     ADVICE: ClassVar[str] = ""
     """A line for the user about the tools that run this form."""
 
-    def __init__(self, image: Image, graph: GraphTape):
-        self._image = image
+    def __init__(self, model: ModelTensors, graph: GraphTape):
+        self._model = model
         self._graph = graph
+
+    @staticmethod
+    @abc.abstractmethod
+    def decode_matrix(read: Reader, name: str, shape: tuple[int, int]) -> npt.NDArray[np.int8]:
+        """The weights ``[rows, columns]`` of a matrix from its initializer.
+
+        They are trits, or other small integers if the file is damaged.
+        """
+
+    @staticmethod
+    def decode_rows(
+        read: Reader, name: str, shape: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """Rows and scales from their initializers; ``name`` is ``embedding`` or ``head``."""
+        return read(name), read(f"{name}.scales")
 
     @abc.abstractmethod
     def linear(self, name: str, x: Activations) -> ir.Value:
@@ -57,38 +77,31 @@ class Form(abc.ABC):
         return graph.op("Mul", values, graph.unsqueeze(chosen, -1))
 
     def gain(self, name: str, width: int) -> ir.Value:
-        return self._graph.tensor(name, (width,), lambda: self._image.gain(name))
+        return self._graph.tensor(name, (width,), lambda: self._model.gain(name))
 
     def _shape(self, name: str) -> tuple[int, int]:
         """Rows and columns of a ternary matrix."""
-        return self._image.config.linears()[name.rpartition(".")[2]]
-
-    def _transposed(self, name: str) -> npt.NDArray[np.int8]:
-        """Trits of a matrix, columns first, as ``MatMul`` takes them."""
-        return np.ascontiguousarray(self._image.ternary(name).T)
+        return self._model.config.linears()[name.rpartition(".")[2]]
 
     def _weight_scale(self, name: str) -> ir.Value:
         return self._graph.tensor(
-            f"{name}.scale", (), lambda: np.asarray(self._image.weight_scale(name))
+            f"{name}.scale", (), lambda: np.asarray(self._model.weight_scale(name))
         )
 
     def _rows(self, name: str) -> tuple[ir.Value, ir.Value]:
-        """Int8 rows of ``embedding`` or ``head`` and their scales; recorded once."""
-        config = self._image.config
-        name = "embedding" if config.tied_head else name
+        """The rows of ``embedding`` or ``head`` and their scales; recorded once if tied."""
+        name = "embedding" if self._model.config.tied_head else name
         known = {value.name: value for value in self._graph.initializers}
         if name in known:
             return known[name], known[f"{name}.scales"]
-        rows = self._graph.tensor(
-            name,
-            (config.vocab_size, config.hidden_size),
-            lambda: self._image.rows(name)[0],
-            ir.DataType.INT8,
-        )
-        scales = self._graph.tensor(
-            f"{name}.scales", (config.vocab_size,), lambda: self._image.rows(name)[1]
-        )
-        return rows, scales
+        return self._record_rows(name)
+
+    def _record_rows(self, name: str) -> tuple[ir.Value, ir.Value]:
+        """Int8 rows ``[vocab_size, hidden_size]`` and scales ``[vocab_size]``."""
+        config, model, graph = self._model.config, self._model, self._graph
+        shape = config.vocab_size, config.hidden_size
+        rows = graph.tensor(name, shape, lambda: model.rows(name)[0], ir.DataType.INT8)
+        return rows, graph.tensor(f"{name}.scales", shape[:1], lambda: model.rows(name)[1])
 
     def _dequantised(self, product: ir.Value, *factors: ir.Value, name: str) -> ir.Value:
         """A product times each factor, in their order; the last has the name."""

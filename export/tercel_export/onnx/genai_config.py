@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from tercel.config import ModelConfig
+from tercel.image import Image, SamplingFilters
 from tercel_export.onnx.decoder import cache_names
 
 __all__ = ["genai_config"]
 
 
-def genai_config(config: ModelConfig, file: str) -> dict[str, Any]:
+def genai_config(image: Image, file: str) -> dict[str, Any]:
     """The content of ``genai_config.json`` for the model in ``file``.
 
     A model without a begin token names its first end token as one, and a model without an end
     token its last id, because the format has no other way to say "none".
     """
+    config, sampling = image.config, image.sampling or SamplingFilters()
     ends = list(config.eos_tokens) or [config.vocab_size - 1]
     names = {
         f"{which}_{kind}_names": cache_names("%d", kind)[side]
@@ -49,7 +50,8 @@ def genai_config(config: ModelConfig, file: str) -> dict[str, Any]:
             },
         },
         "search": {
-            "do_sample": False,
+            "do_sample": not sampling.greedy,
+            **({} if sampling.greedy else sampling.to_fields()),
             "max_length": config.context,
             "past_present_share_buffer": False,
         },

@@ -1,29 +1,13 @@
 """The form ``onnx``: int8 activations times int2 weights in int32, as the device computes."""
 
-import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
 from tercel_export.onnx.arithmetic import Activations
 from tercel_export.onnx.device_arithmetic import DeviceArithmetic
 from tercel_export.onnx.form import Form
+from tercel_export.onnx.int2 import int2_matrix, read_int2_matrix
 
-__all__ = ["IntegerForm", "pack_int2", "unpack_int2"]
-
-
-def pack_int2(trits: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
-    """Four trits a byte in two's complement, the first in the lowest bits; ONNX's INT2."""
-    codes = np.zeros(-(-trits.size // 4) * 4, np.uint8)
-    codes[: trits.size] = trits.reshape(-1).view(np.uint8) & 3
-    shifted = codes.reshape(-1, 4) << np.arange(0, 8, 2, dtype=np.uint8)
-    return np.bitwise_or.reduce(shifted, axis=1)
-
-
-def unpack_int2(packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
-    """Inverse of :func:`pack_int2`; the code of -2 is returned as such."""
-    codes = (packed.reshape(-1, 1) >> np.arange(0, 8, 2, dtype=np.uint8)) & 3
-    values = (codes.astype(np.int8) ^ 2) - np.int8(2)
-    return values.reshape(-1)[: int(np.prod(shape))].reshape(shape)
+__all__ = ["IntegerForm"]
 
 
 class IntegerForm(Form):
@@ -34,12 +18,11 @@ class IntegerForm(Form):
     OPSET = 26  # BitCast
     IR_VERSION = 13
 
+    decode_matrix = staticmethod(read_int2_matrix)
+
     def linear(self, name: str, x: Activations) -> ir.Value:
         graph = self._graph
-        rows, columns = self._shape(name)
-        packed = graph.tensor(
-            name, (columns, rows), lambda: pack_int2(self._transposed(name)), ir.DataType.INT2
-        )
+        packed = int2_matrix(graph, self._model, name, self._shape(name))
         sums = self._sums(name, x, graph.cast(packed, ir.DataType.INT8))
         scale = graph.op("Mul", x.scale, self._weight_scale(name))
         # No scale is negative. Without the node between, onnxruntime fuses both products into one

@@ -4,12 +4,15 @@ import abc
 from collections.abc import Iterator
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
+from tercel.numerics import quantise_rows
 from tercel_quant.importers.head_padding import HeadPadding
 from tercel_quant.importers.sampling_defaults import SamplingDefaults
 from tercel_quant.importers.ternary import GroupedTernary, Ternary
@@ -103,6 +106,21 @@ class Checkpoint(abc.ABC):
             As :meth:`floats`.
         """
         yield from self.floats(name).split(BLOCK_ROWS)
+
+    def quantised_rows(
+        self, name: str
+    ) -> Iterator[tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]]:
+        """The rows of ``embedding`` or ``head`` as the device holds them, some at a time.
+
+        int8 ``[n, hidden_size]`` and float32 ``[n]``.
+
+        Raises
+        ------
+        TercelError
+            As :meth:`floats`.
+        """
+        for block in self.row_blocks(name):
+            yield quantise_rows(block.numpy())
 
     @abc.abstractmethod
     def tokenizer(self) -> bytes | None:

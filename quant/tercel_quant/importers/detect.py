@@ -12,9 +12,12 @@ from tercel_quant.importers.trained import TrainedCheckpoint
 
 __all__ = ["open_checkpoint"]
 
+ONNX_MODEL = "model.onnx"
+"""Name of the model in a folder of `tercel export`."""
+
 
 def open_checkpoint(path: Path | str, *, i2s_layout: str | None = None) -> Checkpoint:
-    """Open a Hugging Face checkpoint folder, a GGUF file or weights of tercel's trainer.
+    """Open a Hugging Face folder, a GGUF file, weights of tercel's trainer or an exported ONNX.
 
     Parameters
     ----------
@@ -34,6 +37,8 @@ def open_checkpoint(path: Path | str, *, i2s_layout: str | None = None) -> Check
         _refuse_layout(i2s_layout)
         if (path / "config.json").exists():
             return HuggingFaceCheckpoint(path)
+        if (path / ONNX_MODEL).exists():
+            return _onnx(path / ONNX_MODEL)
         raise TercelError(f"{path} holds no config.json; give a Hugging Face folder or a GGUF file")
     try:
         refuse_pointer(path)
@@ -46,11 +51,20 @@ def open_checkpoint(path: Path | str, *, i2s_layout: str | None = None) -> Check
     _refuse_layout(i2s_layout)
     if path.suffix == ".safetensors":
         return TrainedCheckpoint(path)
+    if path.suffix == ".onnx":
+        return _onnx(path)
     raise TercelError(
         f"{path} is no GGUF file: it starts with {magic!r}; "
         "give a GGUF file, a .safetensors of tercel's trainer, "
         "or the folder that holds config.json and the safetensors"
     )
+
+
+def _onnx(path: Path) -> Checkpoint:
+    # Takes half a second, and a library that no other checkpoint needs.
+    from tercel_quant.importers.onnx_export import OnnxCheckpoint
+
+    return OnnxCheckpoint(path)
 
 
 def _refuse_layout(i2s_layout: str | None) -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 __all__ = ["checkpoint_files"]
 
-PATTERNS = ("*.json", "*.jinja", "*.model", "*.safetensors", "*.bin")
-"""Input files in a Hugging Face folder."""
+PATTERNS = (
+    *("*.json", "*.jinja", "*.model", "*.safetensors", "*.bin"),
+    *("*.onnx", "*.onnx.data"),
+)
+"""Input files in a Hugging Face folder or one of ``tercel export``."""
 
 
 def checkpoint_files(path: Path | str) -> list[Path]:
@@ -15,4 +18,6 @@ def checkpoint_files(path: Path | str) -> list[Path]:
         return [file for pattern in PATTERNS for file in path.glob(pattern)]
     if path.suffix == ".safetensors":  # of the trainer, with an optional tokenizer beside it
         return [path, path.with_name("tokenizer.json")]
+    if path.suffix == ".onnx":  # with its data and the tokenizer beside it
+        return checkpoint_files(path.parent)
     return [path]

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -9,8 +11,6 @@ from tercel.device.emulator import EmulatorDevice
 from tercel.device.weights import ModelWeights
 from tercel.program import Ask
 from tercel.runtime import TextTokenizer
-from tercel_export.onnx.integer import IntegerForm
-from tercel_export.onnx.writer import write_onnx
 
 TEXT = """\
 The President of the United States shall from time to time give to the Congress information of \
@@ -22,15 +22,19 @@ high: "Lower the boats!"
 
 
 @pytest.fixture(scope="module")
-def folder(image, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model"
-    list(write_onnx(image, path, IntegerForm))
-    return path
+def sessions():
+    """One session for each folder."""
+    return functools.cache(lambda folder: session(folder / "model.onnx"))
 
 
-@pytest.fixture(scope="module")
-def runner(folder):
-    return session(folder / "model.onnx")
+@pytest.fixture
+def folder(image, exported):
+    return exported(image, "onnx")
+
+
+@pytest.fixture
+def runner(folder, sessions):
+    return sessions(folder)
 
 
 def test_logits_equal_the_devices_bit_for_bit(image, runner, tokens):
@@ -72,15 +76,16 @@ def test_texts_of_a_batch_may_be_padded_on_the_left(image, runner, tokens):
     assert np.array_equal(found["logits"][1, pad:], emulator_logits(image, short))
 
 
-def test_the_accumulators_of_every_matrix_equal_the_emulators(small, tmp_path):
-    """The shipped model on a text: inputs and int32 sums of all products."""
-    list(write_onnx(small, tmp_path / "model", IntegerForm))
+def test_the_accumulators_of_every_matrix_equal_the_emulators(small, exported):
+    """The shipped model on a text: int32 sums of all products, logits and argmax."""
     config, weights = small.config, _Recorder(small)
     tokens = TextTokenizer.of_image(small).encode(TEXT)
     assert len(tokens) > 100
     names = [f"layers.{i}.{part}" for i in range(config.layers) for part in config.linears()]
     wanted = [f"{name}.accumulator" for name in names]
-    found = run(session(tmp_path / "model/model.onnx", outputs=wanted), feed(small, tokens))
+    found = run(
+        session(exported(small, "onnx") / "model.onnx", outputs=wanted), feed(small, tokens)
+    )
     device = EmulatorDevice(small, nodes=len(tokens))
     device._weights = weights
     result = device.run_pass(

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 import pytest
+from onnx_sessions import onnxruntime
 
 from tercel import numerics
 from tercel.config import PRESETS

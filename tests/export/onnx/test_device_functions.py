@@ -1,7 +1,7 @@
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 import pytest
+from onnx_sessions import onnxruntime
 
 from tercel import numerics
 from tercel_export.onnx.device_functions import DeviceFunctions

@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tercel_export.onnx.integer import pack_int2, unpack_int2
+from tercel_export.onnx.int2 import pack_int2, unpack_int2
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (3, 5), (1, 1), (7, 13)])

@@ -3,13 +3,13 @@ import json
 from transformers import AutoTokenizer
 
 from tercel.runtime import TextTokenizer
-from tercel_export.tokenizer_files import FILES, tokenizer_files
+from tercel_export.text_files import FILES, text_files
 
 TEXT = "In 1862 — «café», 409 ships!\n\n\tThe end."
 
 
 def test_transformers_makes_the_same_tokenizer(small, tmp_path):
-    for name, content in tokenizer_files(small).items():
+    for name, content in text_files(small).items():
         (tmp_path / name).write_bytes(content)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
@@ -19,9 +19,9 @@ def test_transformers_makes_the_same_tokenizer(small, tmp_path):
 
 
 def test_the_config_has_the_models_context(small):
-    config = json.loads(tokenizer_files(small)["tokenizer_config.json"])
+    config = json.loads(text_files(small)["tokenizer_config.json"])
     assert config["model_max_length"] == small.config.context
 
 
-def test_an_image_without_a_tokenizer_has_no_files(image):
-    assert tokenizer_files(image) == {}
+def test_an_image_without_a_tokenizer_has_its_tokens_alone(image):
+    assert list(text_files(image)) == ["generation_config.json"]

@@ -1,0 +1,37 @@
+"""The interface of what is exported: a config and its tensors."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tercel.config import ModelConfig
+
+__all__ = ["ModelTensors"]
+
+
+class ModelTensors(Protocol):
+    """The tensors of a model by their canonical names; :class:`tercel.image.Image` has them."""
+
+    @property
+    def config(self) -> ModelConfig: ...
+
+    def ternary(self, name: str) -> npt.NDArray[np.int8]:
+        """Trits ``[rows, columns]`` of a matrix such as ``layers.0.q``."""
+        ...
+
+    def weight_scale(self, name: str) -> np.float32:
+        """The scale of a matrix."""
+        ...
+
+    def gain(self, name: str) -> npt.NDArray[np.float32]:
+        """The gain ``[width]`` of a norm such as ``layers.0.attention_norm`` or ``norm``."""
+        ...
+
+    def rows(self, name: str) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """Rows ``[vocab_size, hidden_size]`` of ``embedding`` or ``head``, and their scales."""
+        ...
+
+    def rope(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Cosines and sines, each ``[context, head_size / 2]``."""
+        ...
