@@ -1,6 +1,7 @@
 """Reader of GGUF files: architectures llama and bitnet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
 from tercel_quant.importers.chat_format import gguf_chat
-from tercel_quant.importers.checkpoint import Checkpoint, check_finite
+from tercel_quant.importers.checkpoint import BLOCK_ROWS, Checkpoint, check_finite
 from tercel_quant.importers.fields import describe
 from tercel_quant.importers.gguf_config import read_config
 from tercel_quant.importers.gguf_header import read_header
@@ -20,6 +21,7 @@ from tercel_quant.importers.gguf_i2s_layout import I2S, choose_layout, layout_na
 from tercel_quant.importers.gguf_tensors import GgufTensors
 from tercel_quant.importers.gguf_tokenizer import tokenizer_json
 from tercel_quant.importers.gguf_types import type_name
+from tercel_quant.importers.head_padding import HeadPadding
 from tercel_quant.importers.names import canonical_shapes, check_tensors
 from tercel_quant.importers.sampling_defaults import SamplingDefaults, gguf_sampling
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
@@ -39,6 +41,7 @@ PARTS = {
     "attention_sub_norm": "attn_sub_norm",
     "mlp_sub_norm": "ffn_sub_norm",
 }
+FREQUENCIES = "rope_freqs.weight"
 TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 
 
@@ -64,9 +67,10 @@ class GgufCheckpoint(Checkpoint):
         header = read_header(path)
         self._metadata = header.metadata
         _refuse_part(path, header.metadata)
-        self._config = read_config(
+        form = read_config(
             self._metadata, name=path.stem, tied_head=f"{TOP['head']}.weight" not in header.tensors
         )
+        self._config, self._padding = form.model, form.padding
         self._architecture: str = self._metadata["general.architecture"]
         expected = self._expected()
         scales = {
@@ -74,17 +78,29 @@ class GgufCheckpoint(Checkpoint):
             for name, shape in expected.items()
             if len(shape) == 2
         }
+        optional = scales | {FREQUENCIES: (self._head_size // 2,)}
         check_tensors(
             {name: entry.shape for name, entry in header.tensors.items()},
-            expected | {name: shape for name, shape in scales.items() if name in header.tensors},
+            expected | {name: shape for name, shape in optional.items() if name in header.tensors},
         )
         self._tensors = GgufTensors(np.memmap(path, np.uint8, "r"), header)
         self._i2s = choose_layout(self._tensors, self._config.layers, i2s_layout)
         self._told = i2s_layout is None
+        if FREQUENCIES in header.tensors:
+            self._config = self._with_frequencies()
 
     @property
     def config(self) -> ModelConfig:
         return self._config
+
+    @property
+    def padding(self) -> HeadPadding | None:
+        return self._padding
+
+    @property
+    def _head_size(self) -> int:
+        """Elements of a head in the file."""
+        return self._config.head_size if self._padding is None else self._padding.size
 
     @property
     def description(self) -> str:
@@ -110,11 +126,21 @@ class GgufCheckpoint(Checkpoint):
             weight = weight * self._read(scale_name)
         part = name.rsplit(".", 1)[-1]
         if self._architecture == "llama" and part in ("q", "k"):
-            weight = _rotate_half_order(weight, self.config.head_size)
+            weight = _rotate_half_order(weight, self._head_size)
         return recognise(weight) or weight
 
     def floats(self, name: str) -> Tensor:
         return self._read(self._source(name))
+
+    def row_blocks(self, name: str) -> Iterator[Tensor]:
+        source = self._source(name)
+        if not self._tensors.has_whole_rows(source):
+            yield from super().row_blocks(name)
+            return
+        for start in range(0, self.config.vocab_size, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, self.config.vocab_size)
+            rows = torch.from_numpy(self._tensors.read_rows(source, start, stop))
+            yield check_finite(rows, source)
 
     def tokenizer(self) -> bytes | None:
         return tokenizer_json(self._metadata)
@@ -133,8 +159,29 @@ class GgufCheckpoint(Checkpoint):
         return f"blk.{layer}.{PARTS[part]}.weight"
 
     def _expected(self) -> dict[str, tuple[int, ...]]:
-        shapes = canonical_shapes(self.config)
-        return {self._source(name): shape for name, shape in shapes.items()}
+        expected = {}
+        for name, shape in canonical_shapes(self.config).items():
+            part = name.rpartition(".")[2]
+            if self._padding is not None and part in PARTS:
+                shape = self._padding.source_shape(part, shape, self.config)
+            expected[self._source(name)] = shape
+        return expected
+
+    def _with_frequencies(self) -> ModelConfig:
+        """The config with the divisors of the RoPE frequencies, which llama.cpp keeps as a tensor.
+
+        Raises
+        ------
+        TercelError
+            If the metadata scale RoPE as well.
+        """
+        own, base = tuple(self._read(FREQUENCIES).tolist()), self._config.rope_base
+        padding = self._padding
+        unscaled = () if padding is None else padding.rope_factors((), base=base)
+        if self._config.rope_factors != unscaled:
+            raise TercelError(f"{FREQUENCIES} and the metadata both scale RoPE; drop one of them")
+        factors = own if padding is None else padding.rope_factors(own, base=base)
+        return replace(self._config, rope_factors=factors)
 
     def _read(self, source: str) -> Tensor:
         layout = self._i2s if self._tensors.entries[source].kind == I2S else None

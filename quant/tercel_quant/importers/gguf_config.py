@@ -1,26 +1,36 @@
 """Model config from the metadata of a GGUF file."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel_quant.importers.end_tokens import end_tokens
+from tercel_quant.importers.end_tokens import gguf_end_tokens, gguf_first_token
 from tercel_quant.importers.fields import Choice, Field, FieldTable, Fixed, Number, Text, describe
+from tercel_quant.importers.head_padding import HeadPadding
+from tercel_quant.importers.rope_scaling import rope_factors
 from tercel_quant.importers.sizes import (
     CONTEXT,
     EPSILON,
     LAYERS,
     ROPE_BASE,
-    TOKEN,
     VOCABULARY,
     WIDTH,
 )
 
-__all__ = ["ARCHITECTURES", "read_config"]
+__all__ = ["ARCHITECTURES", "GgufConfig", "read_config"]
 
-ARCHITECTURES = ("llama", "bitnet")
-"""Supported architectures; llama.cpp's ``bitnet`` has sub-norms and rotate-half RoPE."""
+ARCHITECTURES = {
+    "llama": "silu",
+    "bitnet": "silu",
+    "bitnet-b1.58": "relu2",
+    "bitnet-25": "relu2",
+}
+"""Supported architectures to the activation of their graphs where the file names none.
+
+The last two are bitnet.cpp's for bitnet-b1.58-2B-4T. All but ``llama`` have sub-norms.
+"""
 
 ACTIVATIONS = {
     "silu": "silu",
@@ -40,7 +50,7 @@ ARCHITECTURE_KEYS = FieldTable(
         "feed_forward_length": Field(WIDTH, required=True),
         "context_length": Field(CONTEXT, required=True),
         "vocab_size": Field(VOCABULARY),
-        "hidden_activation": Field(Choice(ACTIVATIONS), "silu"),
+        "hidden_activation": Field(Choice(ACTIVATIONS)),
         "attention.head_count": Field(WIDTH, required=True),
         "attention.head_count_kv": Field(WIDTH),
         "attention.key_length": Field(WIDTH),
@@ -82,12 +92,25 @@ ARCHITECTURE_KEYS = FieldTable(
     remedy=REMEDY,
 )
 
-FIRST_TOKEN = "tokenizer.ggml.bos_token_id"
-END_TOKENS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
-"""Keys of the end tokens of a text, of a turn, and of a message within a turn."""
+NAMESPACES = ("general.", "tokenizer.", "split.", "quantize.", "mradermacher.")
+"""Prefixes of keys that do not change what the model computes, or are read elsewhere."""
+OTHER_KEYS = FieldTable(
+    fields={},
+    remedy=REMEDY,
+    harmless_prefixes=NAMESPACES,
+)
 
 
-def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> ModelConfig:
+@dataclass(frozen=True, kw_only=True)
+class GgufConfig:
+    """The model of a file, without what its tensors say."""
+
+    model: ModelConfig
+    padding: HeadPadding | None
+    """The padding of the model's heads, if the file's have another size."""
+
+
+def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> GgufConfig:
     """A model config from GGUF metadata.
 
     Parameters
@@ -106,7 +129,7 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         the message names it.
     """
     architecture = metadata.get("general.architecture")
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise TercelError(
             f"general.architecture must be one of {', '.join(ARCHITECTURES)}, "
             f"not {describe(architecture)}"
@@ -118,24 +141,20 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         {key[len(prefix) :]: value for key, value in metadata.items() if key.startswith(prefix)},
         prefix=prefix,
     )
-    scaling, factor = keys["rope.scaling.type"], keys["rope.scaling.factor"]
-    # llama.cpp writes `linear` with the factor 1, which has no effect, into bitnet files.
-    if scaling != "none" and not (scaling == "linear" and factor == 1):
-        raise TercelError(
-            f"{prefix}rope.scaling.type is {scaling!r} with the factor {factor}, "
-            "but only unscaled RoPE is supported"
-        )
+    _check_others(metadata, prefix)
     heads, hidden_size = keys["attention.head_count"], keys["embedding_length"]
     head_size = keys["attention.key_length"] or _head_size(hidden_size, heads, prefix)
     for key in ("rope.dimension_count", "attention.value_length"):
         if keys[key] not in (None, head_size):
             raise TercelError(f"{prefix}{key} must be the head size {head_size}, not {keys[key]}")
+    base, kind = keys["rope.freq_base"], keys["rope.scaling.type"]
+    scaling = {"type": "default" if kind == "none" else kind, "factor": keys["rope.scaling.factor"]}
+    factors = rope_factors(f"{prefix}rope.scaling", scaling, base=base, size=head_size)
+    padding = HeadPadding.of(head_size)
+    if padding is not None:
+        head_size, factors = padding.padded, padding.rope_factors(factors, base=base)
     tokens = metadata.get("tokenizer.ggml.tokens")
-    first, *ends = (
-        None if metadata.get(key) is None else TOKEN.check(key, metadata[key])
-        for key in (FIRST_TOKEN, *END_TOKENS)
-    )
-    return ModelConfig(
+    model = ModelConfig(
         name=name,
         layers=keys["block_count"],
         hidden_size=hidden_size,
@@ -145,15 +164,40 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> M
         head_size=head_size,
         vocab_size=keys["vocab_size"] or (len(tokens) if isinstance(tokens, list) else 0),
         context=keys["context_length"],
-        rope_base=keys["rope.freq_base"],
+        rope_base=base,
+        rope_factors=factors,
         # A float32 in the file; seven digits restore the intended decimal.
         norm_epsilon=float(f"{keys['attention.layer_norm_rms_epsilon']:.7g}"),
-        activation=keys["hidden_activation"],
-        sub_norms=architecture == "bitnet",
+        activation=keys["hidden_activation"] or _activation(architecture, metadata),
+        sub_norms=architecture != "llama",
         tied_head=tied_head,
-        bos_token=first,
-        eos_tokens=end_tokens(*ends),
+        bos_token=gguf_first_token(metadata),
+        eos_tokens=gguf_end_tokens(metadata),
     )
+    return GgufConfig(model=model, padding=padding)
+
+
+def _check_others(metadata: Mapping[str, Any], prefix: str) -> None:
+    """Refuse keys of neither the architecture nor a known other part."""
+    for key in metadata:
+        if key.startswith("prism.hadamard."):
+            raise TercelError(f"{describe(key)[1:-1]}: Hadamard rotations are not supported")
+    others = {key: value for key, value in metadata.items() if not key.startswith(prefix)}
+    OTHER_KEYS.read(others)
+
+
+def _activation(architecture: str, metadata: Mapping[str, Any]) -> str:
+    """The activation of a file that names none.
+
+    llama.cpp runs every ``bitnet`` file with SiLU, with which the 1bitLLM models were trained, but
+    not Microsoft's. Theirs have the vocabulary of Llama 3, the others that of Llama 2.
+    """
+    if architecture == "bitnet" and metadata.get("tokenizer.ggml.model") == "gpt2":
+        raise TercelError(
+            "bitnet.hidden_activation is missing: llama.cpp runs this file with silu, but "
+            "bitnet-b1.58-2B-4T was trained with relu2; import the Hugging Face folder instead"
+        )
+    return ARCHITECTURES[architecture]
 
 
 def _head_size(hidden_size: int, heads: int, prefix: str) -> int:

@@ -7,7 +7,12 @@ import numpy.typing as npt
 
 from tercel.errors import TercelError
 from tercel_quant.importers.gguf_header import GgufHeader, TensorEntry
-from tercel_quant.importers.gguf_types import TensorType, candidate_types, type_name
+from tercel_quant.importers.gguf_types import (
+    Blocks,
+    TensorType,
+    candidate_types,
+    type_name,
+)
 
 __all__ = ["GgufTensors"]
 
@@ -68,6 +73,20 @@ class GgufTensors:
             return layout.decode(part, entry.shape)
         except TercelError as error:
             raise TercelError(f"{name} {error}") from None
+
+    def has_whole_rows(self, name: str) -> bool:
+        """True if some rows of a matrix can be read by themselves."""
+        layout, *others = self.layouts[self.entries[name].kind]
+        return isinstance(layout, Blocks) and not others
+
+    def read_rows(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Rows ``start`` to ``stop`` of a matrix that :meth:`has_whole_rows`."""
+        entry = self.entries[name]
+        (layout,) = self.layouts[entry.kind]
+        columns = entry.shape[-1]
+        first = entry.offset + start * layout.size((1, columns))
+        shape = (stop - start, columns)
+        return layout.decode(self._data[first:][: layout.size(shape)], shape)
 
 
 def _spaces(tensors: Mapping[str, TensorEntry], file_bytes: int) -> dict[str, int]:

@@ -87,10 +87,10 @@ def test_every_kind_of_end_token_counts():
     keys = {f"llama.{key}": value for key, value in KEYS.items()}
     keys |= {"general.architecture": "llama", "tokenizer.ggml.eot_token_id": 9}
     keys |= {"tokenizer.ggml.eos_token_id": 7, "tokenizer.ggml.eom_token_id": 8}
-    assert read_config(keys, name="m", tied_head=True).eos_tokens == (7, 9, 8)
+    assert read_config(keys, name="m", tied_head=True).model.eos_tokens == (7, 9, 8)
     del keys["tokenizer.ggml.eos_token_id"]
     keys["tokenizer.ggml.eom_token_id"] = 9
-    assert read_config(keys, name="m", tied_head=True).eos_tokens == (9,)
+    assert read_config(keys, name="m", tied_head=True).model.eos_tokens == (9,)
 
 
 def canonical(config):
@@ -243,11 +243,7 @@ def test_scale_tensors_multiply(ternary_tensors, tmp_path, scale):
                 "rope__scaling__factor": 4.0,
                 "rope__scaling__yarn_log_multiplier": 0.1,
             },
-            "llama.rope.scaling.type is 'yarn' with the factor 4.0",
-        ),
-        (
-            {"rope__scaling__type": "linear", "rope__scaling__factor": 2.0},
-            "llama.rope.scaling.type is 'linear' with the factor 2.0",
+            "llama.rope.scaling asks for the RoPE scaling type 'yarn' with the factor 4, but only",
         ),
         (
             {"rope__frequency_shift": 3},
@@ -276,7 +272,8 @@ def test_metadata_refused(pair, tmp_path, keys, rule):
 def test_architecture_refused(pair, tmp_path):
     path = write(tmp_path / "m.gguf", pair[1], architecture="gemma")
     with pytest.raises(
-        TercelError, match=r"general.architecture must be one of llama, bitnet, not 'gemma'"
+        TercelError,
+        match=r"general.architecture must be one of llama, .*, bitnet-25, not 'gemma'",
     ):
         open_checkpoint(path)
 
@@ -284,7 +281,7 @@ def test_architecture_refused(pair, tmp_path):
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
-        ("rope_freqs.weight", "scaled RoPE frequencies are not supported"),
+        ("rope_freqs.weight", r"rope_freqs.weight must have the shape \(8,\), not \(64,\)"),
         ("blk.0.attn_q.bias", "biases are not supported"),
         ("blk.0.attn_q_norm.weight", "norms of queries and keys are not supported"),
     ],
@@ -368,3 +365,53 @@ def test_pointer_of_git_lfs_is_told(tmp_path):
     (tmp_path / "m.gguf").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
     with pytest.raises(TercelError, match=r"m.gguf is a Git LFS pointer, not the file itself"):
         open_checkpoint(tmp_path / "m.gguf")
+
+
+def test_heads_of_other_sizes_are_padded_as_those_of_a_folder(llama, tmp_path):
+    """The 3B model of 1bitLLM has heads of 100."""
+    folder, _ = llama(hidden_size=80, head_dim=20)
+    tensors = load_file(folder / "model.safetensors")
+    path = write(
+        tmp_path / "m.gguf",
+        dict(to_llama_cpp(n, t.numpy()) for n, t in tensors.items()),
+        embedding_length=80,
+        rope__dimension_count=20,
+    )
+    images = []
+    for source in (folder, path):
+        target = tmp_path / f"{source.name}.tercel"
+        convert(source, target, method="absmean", name="m")
+        images.append(Image.open(target))
+    ours, theirs = images
+    assert ours.config.head_size == 32
+    assert ours.config.rope_factors == theirs.config.rope_factors
+    for name in canonical(ours.config):
+        assert np.array_equal(ours.ternary(name), theirs.ternary(name))
+        assert ours.weight_scale(name) == theirs.weight_scale(name)
+    assert np.array_equal(ours.rows("embedding")[0], theirs.rows("embedding")[0])
+
+
+def test_linear_scaling_is_read(pair, tmp_path):
+    keys = {"rope__scaling__type": "linear", "rope__scaling__factor": 2.0}
+    file = open_checkpoint(write(tmp_path / "m.gguf", pair[1], **keys))
+    assert file.config.rope_factors == (2.0,) * 8
+
+
+def test_frequencies_of_llama_3_are_a_tensor(pair, tmp_path):
+    factors = np.array([1, 1, 1, 1.5, 4, 8, 8, 8], np.float32)
+    tensors = pair[1] | {"rope_freqs.weight": factors}
+    file = open_checkpoint(write(tmp_path / "m.gguf", tensors))
+    assert file.config.rope_factors == tuple(factors.tolist())
+    keys = {"rope__scaling__type": "linear", "rope__scaling__factor": 2.0}
+    with pytest.raises(TercelError, match=r"rope_freqs.weight and the metadata both scale RoPE"):
+        open_checkpoint(write(tmp_path / "m.gguf", tensors, **keys))
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q8_0"])
+def test_rows_are_read_in_blocks(pair, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("tercel_quant.importers.gguf.BLOCK_ROWS", 100)
+    path = write(tmp_path / "m.gguf", pair[1], kind=gguf.GGMLQuantizationType[kind])
+    file = open_checkpoint(path)
+    blocks = list(file.row_blocks("embedding"))
+    assert [len(block) for block in blocks] == [100, 100, 100, 20]
+    assert torch.equal(torch.cat(blocks), file.floats("embedding"))
