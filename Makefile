@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup tools run test test-pynq test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store train-drafters clean
+.PHONY: help setup tools run bitstream test test-pynq test-slow test-rtl mutants lint bench bench-rtl bench-ecp5 train-small train-store train-drafters clean
 
 help:
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,20 +18,26 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-PACKAGES := g++ perl iverilog
+PACKAGES := g++ perl iverilog tcl device-tree-compiler
+PROGRAMS := g++ perl iverilog tclsh dtc
 ASROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
-tools: # compilers of simulations; without them their tests are skipped
-	@missing=$$(for tool in $(PACKAGES); do command -v $$tool > /dev/null || echo $$tool; done); \
-	[ -z "$$missing" ] || $(ASROOT) apt-get install -qq --no-install-recommends $$missing > /dev/null \
+tools: # compilers of simulations, devices and scripts; without them their tests are skipped
+	@missing=$$(for tool in $(PROGRAMS); do command -v $$tool > /dev/null || echo $$tool; done); \
+	[ -z "$$missing" ] || $(ASROOT) apt-get install -qq --no-install-recommends $(PACKAGES) > /dev/null \
 	|| { $(ASROOT) apt-get update -qq \
-	&& $(ASROOT) apt-get install -qq --no-install-recommends $$missing > /dev/null; } \
-	|| echo "simulation needs these, which apt did not install:" $$missing
+	&& $(ASROOT) apt-get install -qq --no-install-recommends $(PACKAGES) > /dev/null; } \
+	|| echo "the tests need these, which apt did not install:" $$missing
 
 PROMPT ?= The people of the United States
 
 run: setup ## continue PROMPT with the shipped model
 	$(BIN)/tercel run --echo --prompt "$(PROMPT)" --max-tokens 120 --stats
+
+BOARD ?= kv260
+
+bitstream: setup ## build the overlay for BOARD with Vivado; says what is missing
+	@$(BIN)/tercel bitstream --board $(BOARD) -o build/$(BOARD)
 
 test: setup ## the whole test suite but what takes minutes; with pynq's
 	$(BIN)/python -m pytest

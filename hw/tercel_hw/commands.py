@@ -85,7 +85,7 @@ def hdl(
     target: Annotated[
         str | None,
         typer.Option(
-            help="Target of the Verilog, portable or ultrascale+; by default the board's, "
+            help="Target of the Verilog: portable, 7series or ultrascale+; by default the board's, "
             "or portable without one."
         ),
     ] = None,
@@ -175,7 +175,12 @@ def synth(
         rtlil = emit_rtlil(Accelerator(config=chosen), MODULE, target=budget.target)
         every = cut(rtlil, top=MODULE)
         wanted = every if blocks is None else _select(every, blocks.split(","))
-        measured = measure_blocks(wanted, jobs=jobs, report=lambda line: typer.echo(line, err=True))
+        measured = measure_blocks(
+            wanted,
+            target=budget.target,
+            jobs=jobs,
+            report=lambda line: typer.echo(line, err=True),
+        )
         if output is not None and file is not None:
             complete = len(wanted) == len(every)
             facts = as_json(measured, config=chosen, board=budget, complete=complete)

@@ -16,6 +16,8 @@ class Target(enum.Enum):
 
     PORTABLE = "portable"
     """Verilog without vendor primitives."""
+    SERIES_7 = "7series"
+    """The portable form, in which each memory tells its kind; multipliers become DSP48E1."""
     ULTRASCALE_PLUS = "ultrascale+"
     """Instances of DSP48E2 where inference falls short, and of lookup tables with a CARRY8."""
 

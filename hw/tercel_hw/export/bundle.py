@@ -10,6 +10,7 @@ import tercel
 from tercel.errors import TercelError
 from tercel_hw.board import BoardSpec
 from tercel_hw.emission import emit_verilog
+from tercel_hw.export.device_tree import device_tree, shell
 from tercel_hw.export.fusesoc import core_file
 from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.export.lint import lint_configuration
@@ -22,11 +23,12 @@ from tercel_hw.target import Target
 from tercel_hw.top.accelerator import Accelerator
 from tercel_hw.top.config import AcceleratorConfig
 
-__all__ = ["STORED", "bundle", "read_resources"]
+__all__ = ["bundle", "read_resources", "stored_report"]
 
 STORED = "resources.json"
-"""Name of the report of `tercel synth` for the board's preset, in the board's folder."""
-
+"""Name of the report of `tercel synth` for a preset, in the folder of the board of that name."""
+OVERLAY = "overlay"
+"""Folder of what the runtime loads; the vendor's tool adds the bitstream."""
 
 INSTANTIATED = re.compile(r"^module (\w+)", re.MULTILINE)
 
@@ -84,6 +86,7 @@ def bundle(
         interfaces=interfaces,
         registers=registers,
         resources=report,
+        board=board,
     )
     files = {f"{stem}.v": verilog}
     if primitives:
@@ -102,8 +105,25 @@ def bundle(
         ),
     }
     if board is not None:
-        files |= board_files(board, interfaces, module=module, stem=stem)
+        files |= board_files(
+            board,
+            interfaces,
+            config=config,
+            module=module,
+            stem=stem,
+            sha256=facts["sha256"],
+        )
+        files |= {
+            f"{OVERLAY}/{stem}.json": files[f"{stem}.json"],
+            f"{OVERLAY}/{stem}.dtso": device_tree(board, stem=stem),
+            f"{OVERLAY}/shell.json": shell(),
+        }
     return files
+
+
+def stored_report(board: BoardSpec) -> Path:
+    """Return the place of the report of a board's preset; boards of one preset share it."""
+    return board.folder.parent / board.preset / STORED
 
 
 def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dict[str, Any]:
@@ -135,8 +155,7 @@ def _stored(
     config: AcceleratorConfig, target: Target, board: BoardSpec | None
 ) -> dict[str, Any] | None:
     """Return the report in a board's folder if it is of this accelerator and target, else None."""
-    path = board.folder / STORED if board else None
-    if path is None or not path.is_file():
+    if board is None or not (path := stored_report(board)).is_file():
         return None
     try:
         return read_resources(config, target, path)

@@ -12,6 +12,9 @@ from tercel_hw.top.config import ACCELERATORS, AcceleratorConfig
 
 __all__ = ["parse_configuration", "preset", "read_configuration"]
 
+OTHER_TYPES = ("tlmm", "ultra_ram")
+"""Fields that are no integers; the accelerator checks them."""
+
 
 def preset(name: str) -> AcceleratorConfig:
     """Return the preset of a name.
@@ -64,7 +67,7 @@ def parse_configuration(values: Any) -> AcceleratorConfig:
     if "tlmm" in values:
         values["tlmm"] = _fields("tlmm", values["tlmm"], TlmmConfig)
     for name, value in values.items():
-        if name != "tlmm" and (isinstance(value, bool) or not isinstance(value, int)):
+        if name not in OTHER_TYPES and (isinstance(value, bool) or not isinstance(value, int)):
             raise TercelError(f"{name} must be an integer, not {value!r}")
     try:
         return _built(values)

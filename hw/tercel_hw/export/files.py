@@ -12,6 +12,8 @@ __all__ = ["write_files"]
 def write_files(folder: Path, contents: Mapping[str, str], *, inputs: Iterable[Path] = ()) -> None:
     """Write files of ASCII text: all beside their places first, then each is moved there.
 
+    A name may begin with folders, which are made.
+
     A file that has these contents already is left alone.
 
     Parameters
@@ -25,7 +27,8 @@ def write_files(folder: Path, contents: Mapping[str, str], *, inputs: Iterable[P
         If the folder cannot be made or written, or one of the files is an input; then no file has
         changed.
     """
-    make_folder(folder)
+    for place in {(folder / name).parent for name in contents}:
+        make_folder(place)
     inputs = tuple(inputs)
     with ExitStack() as stack:
         for name, text in contents.items():

@@ -1,5 +1,6 @@
 """The sidecar of an accelerator's Verilog: all data that a driver or an integrator needs."""
 
+import dataclasses
 import hashlib
 import json
 from importlib.metadata import version
@@ -8,6 +9,8 @@ from typing import Any
 import tercel
 from tercel.program import COMMAND_BYTES, COMMANDS, HEADER_BITS
 from tercel.program.accelerator_spec import SIDECAR_FORMAT, SIDECAR_VERSION
+from tercel_hw.board import BoardSpec
+from tercel_hw.export.device_tree import INSTANCE, LEVEL_HIGH
 from tercel_hw.export.latencies import latencies
 from tercel_hw.registers import RegisterMap
 from tercel_hw.target import Target
@@ -40,6 +43,7 @@ def sidecar(
     interfaces: dict[str, Any],
     registers: RegisterMap,
     resources: dict[str, Any] | None,
+    board: BoardSpec | None = None,
 ) -> dict[str, Any]:
     """Return the contents of the sidecar, reproducible for the same accelerator and tools.
 
@@ -55,6 +59,8 @@ def sidecar(
         Result of :func:`describe_interfaces`.
     resources
         A report of `tercel synth`, if there is one.
+    board
+        The board for which the accelerator is built, if it is for one.
     """
     return {
         "format": SIDECAR_FORMAT,
@@ -74,6 +80,36 @@ def sidecar(
         "memory": _memory(config),
         "latencies": latencies(config),
         "resources": resources,
+        "board": board and _board(board, config),
+    }
+
+
+def _board(board: BoardSpec, config: AcceleratorConfig) -> dict[str, Any]:
+    """Describe the surroundings in a board: clock, registers, interrupt, memory."""
+    return {
+        "name": board.name,
+        "description": board.description,
+        "part": board.part,
+        "processor": board.processor.value,
+        "clock": {
+            "name": board.clock,
+            "index": 0,
+            "mhz": board.clock_mhz,
+            "pll": board.processor.pll,
+        },
+        "registers": {
+            "base": board.control_base,
+            "bytes": board.control_bytes,
+            "instance": INSTANCE,
+        },
+        "interrupt": {"gic_spi": board.processor.interrupt, "type": LEVEL_HIGH},
+        "memory": {
+            "ports": list(board.memory_ports[: config.ports]),
+            "port_bits": board.port_bits,
+            "bytes": board.ddr.bytes,
+            "peak_gbs": board.ddr.peak_gbs,
+            "segments": [dataclasses.asdict(segment) for segment in board.segments],
+        },
     }
 
 

@@ -9,6 +9,7 @@ __all__ = ["primitive_models"]
 FOLDER = Path(__file__).parent
 FILES: dict[Target, tuple[str, ...]] = {
     Target.PORTABLE: (),
+    Target.SERIES_7: (),
     Target.ULTRASCALE_PLUS: ("dsp48e2.v", "fabric.v"),
 }
 HEAD = """// Behavioural models of the vendor's primitives,

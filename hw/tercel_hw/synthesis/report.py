@@ -10,7 +10,7 @@ from rich.table import Table
 from tercel_hw.board import BoardSpec
 from tercel_hw.synthesis.resources import Resources
 from tercel_hw.synthesis.run import Measured
-from tercel_hw.synthesis.script import FAMILY
+from tercel_hw.synthesis.script import options
 from tercel_hw.top.config import AcceleratorConfig
 
 __all__ = ["as_json", "as_markdown", "as_table"]
@@ -19,7 +19,7 @@ HEADS = {
     "lut": "LUT",
     "lut_memory": "of them memory",
     "ff": "FF",
-    "dsp": "DSP48E2",
+    "dsp": "DSP48",
     "bram36": "RAMB36",
     "uram": "URAM288",
 }
@@ -45,7 +45,10 @@ def as_json(
         "format": "tercel synthesis",
         "version": 1,
         "evidence": "estimate: every block synthesised on its own, nothing placed or routed",
-        "tools": {"pyosys": version("pyosys"), "command": f"synth_xilinx {FAMILY}"},
+        "tools": {
+            "pyosys": version("pyosys"),
+            "command": f"synth_xilinx {options(board.target)}",
+        },
         "parameters": config.parameters(),
         "complete": complete,
         "blocks": {

@@ -9,7 +9,8 @@ from tercel_hw.synthesis.netlist import CARRIES, LUT_MEMORIES, Cell, Netlist, is
 __all__ = ["Resources", "count_resources"]
 
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "LDCE", "LDPE")
-BLOCK_RAMS = {"RAMB36E2": 1.0, "RAMB18E2": 0.5}
+BLOCK_RAMS = {"RAMB36E1": 1.0, "RAMB36E2": 1.0, "RAMB18E1": 0.5, "RAMB18E2": 0.5}
+MULTIPLIERS = ("DSP48E1", "DSP48E2")
 SHARED_INPUTS = 5
 """Most inputs of two functions in one lookup table of two outputs."""
 
@@ -52,7 +53,7 @@ def count_resources(netlist: Netlist) -> Resources:
         lut=logic + memory - _paired(netlist) - _shared(netlist),
         lut_memory=memory,
         ff=sum(kinds[kind] for kind in FLIP_FLOPS),
-        dsp=kinds["DSP48E2"],
+        dsp=sum(kinds[kind] for kind in MULTIPLIERS),
         bram36=sum(kinds[kind] * share for kind, share in BLOCK_RAMS.items()),
         uram=kinds["URAM288"],
     )

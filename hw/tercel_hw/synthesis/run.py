@@ -21,6 +21,8 @@ from tercel_hw.synthesis.blocks import Block
 from tercel_hw.synthesis.depth import Depth, measure_depth
 from tercel_hw.synthesis.netlist import Netlist
 from tercel_hw.synthesis.resources import Resources, count_resources
+from tercel_hw.synthesis.script import options
+from tercel_hw.target import Target
 
 __all__ = ["Measured", "measure_blocks"]
 
@@ -42,6 +44,7 @@ class Measured:
 def measure_blocks(
     blocks: Sequence[Block],
     *,
+    target: Target = Target.ULTRASCALE_PLUS,
     jobs: int = 1,
     cache: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -50,6 +53,8 @@ def measure_blocks(
 
     Parameters
     ----------
+    target
+        Target for which the blocks were emitted; decides the family of devices.
     jobs
         Number of parallel processes.
     cache
@@ -68,10 +73,10 @@ def measure_blocks(
     turns: dict[str, Lock] = {}
 
     def measure(block: Block) -> Measured:
-        key = _key(block)
+        key = _key(block, target)
         # If blocks have equal contents, the second takes the result of the first.
         with turns.setdefault(key, Lock()):
-            measured = _measure(block, folder / f"{key}.json")
+            measured = _measure(block, target, folder / f"{key}.json")
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
 
@@ -83,9 +88,10 @@ def measure_blocks(
             pool.shutdown(cancel_futures=True)
 
 
-def _measure(block: Block, stored: Path) -> Measured:
+def _measure(block: Block, target: Target, stored: Path) -> Measured:
     if (measured := _stored(block, stored)) is None:
-        write_whole(stored, json.dumps(_synthesise(block, stored.with_suffix(".log"))))
+        found = _synthesise(block, target, stored.with_suffix(".log"))
+        write_whole(stored, json.dumps(found))
         measured = _stored(block, stored)
     if measured is None:
         raise TercelError(f"{stored} was changed by another program; try again")
@@ -102,16 +108,16 @@ def _stored(block: Block, path: Path) -> Measured | None:
         return None
 
 
-def _key(block: Block) -> str:
+def _key(block: Block, target: Target) -> str:
     """Return a hash of everything that a block's result depends on."""
     digest = hashlib.sha256()
     sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in SOURCES]
-    for part in (version("pyosys"), block.top, block.rtlil, *sources):
+    for part in (version("pyosys"), options(target), block.top, block.rtlil, *sources):
         digest.update(f"{len(part)} {part}".encode())
     return digest.hexdigest()[:32]
 
 
-def _synthesise(block: Block, log: Path) -> dict[str, Any]:
+def _synthesise(block: Block, target: Target, log: Path) -> dict[str, Any]:
     """Synthesise a block; return its resources and depth as JSON objects."""
     with tempfile.TemporaryDirectory(prefix="tercel-synthesis-") as name:
         folder = Path(name)
@@ -121,7 +127,7 @@ def _synthesise(block: Block, log: Path) -> dict[str, Any]:
             output = log.open("w")
         with output:
             done = subprocess.run(
-                [*worker, "block.il", block.top, "netlist.json"],
+                [*worker, "block.il", block.top, "netlist.json", target.value],
                 cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,

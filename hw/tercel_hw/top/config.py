@@ -36,7 +36,7 @@ FLOAT32_BYTES = 4
 COUNT_BITS = 24
 """Width of a run's number of beats, unless the tape needs more."""
 ULTRA_POSITIONS = 4096
-"""Number of positions from which the memories of scores and weights are UltraRAM."""
+"""Number of positions from which memories of scores and weights are UltraRAM, if there is any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,16 @@ class AcceleratorConfig:
     """Beats of the longest burst."""
     address_width: int = 40
     """Bits of a byte address."""
+    ultra_ram: bool = True
+    """True if large memories are UltraRAM; False for a device without it: all are block RAM."""
 
     def __post_init__(self):
         if not isinstance(self.tlmm, TlmmConfig):
             raise TypeError(f"tlmm must be a TlmmConfig, not {self.tlmm!r}")
         check_power_of_two("port_bytes", self.port_bytes, 8, 16)
         check_integer("heads", self.heads, 1, 255)
+        if not isinstance(self.ultra_ram, bool):
+            raise TypeError(f"ultra_ram must be true or false, not {self.ultra_ram!r}")
         check_integer("tape_words", self.tape_words, 2 * self.burst_beats, 1 << 20)
         word = self.ports * self.port_bytes
         check_power_of_two("bytes of a word", word, 16, 64)
@@ -151,6 +155,7 @@ class AcceleratorConfig:
             word_bytes=self.word_bytes,
             sum_bits=self.tlmm.sum_bits,
             group=self.tlmm.weight_code.group,
+            ultra_ram=self.ultra_ram,
         )
 
     @property
@@ -171,7 +176,7 @@ class AcceleratorConfig:
             dense=self.dense,
             positions=self.positions,
             sweeps=self.heads,
-            ram_style="ultra" if self.positions >= ULTRA_POSITIONS else "block",
+            ram_style="ultra" if self.ultra_ram and self.positions >= ULTRA_POSITIONS else "block",
         )
 
     @property
@@ -246,7 +251,7 @@ class AcceleratorConfig:
             streams=tuple(f"write{port}" for port in range(self.ports)),
         )
 
-    def parameters(self) -> dict[str, int | dict]:
+    def parameters(self) -> dict[str, int | bool | dict]:
         """All fields by name, for a sidecar."""
         values = {name.name: getattr(self, name.name) for name in fields(self)}
         values["tlmm"] = {name.name: getattr(self.tlmm, name.name) for name in fields(self.tlmm)}
@@ -273,5 +278,28 @@ ACCELERATORS = {
     "kv260-wide": AcceleratorConfig(tlmm=TlmmConfig(max_columns=WIDE_COLUMNS), head_size=256),
     "kv260-index5": AcceleratorConfig(
         tlmm=TlmmConfig(code="index5", tables=128, max_columns=COLUMNS)
+    ),
+    # 360 DSP48E2 and no UltraRAM: four lanes and words of 32 bytes; rows as long as those of 2b.
+    "ultra96v2": AcceleratorConfig(
+        tlmm=TlmmConfig(tables=39, nodes=4, max_columns=6912),
+        ports=2,
+        hidden=2560,
+        tape_words=2048,
+        ultra_ram=False,
+    ),
+    # AXI3 bursts of 16 beats, ports of 64 bits, 512 MiB: no model larger than 0.7b.
+    "pynq-z2": AcceleratorConfig(
+        tlmm=TlmmConfig(tables=22, nodes=2, max_columns=4096),
+        ports=2,
+        port_bytes=8,
+        hidden=1536,
+        heads=16,
+        chain=8,
+        positions=2048,
+        rows=1 << 15,
+        tape_words=1024,
+        burst_beats=16,
+        address_width=32,
+        ultra_ram=False,
     ),
 }

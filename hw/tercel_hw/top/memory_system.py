@@ -28,13 +28,15 @@ STEPS = {"program": 16, "rows": 16}
 BLOCK = 128
 """Number of words from which a FIFO is block RAM."""
 ULTRA = 4096
+"""Number of words from which it is UltraRAM, on a device that has it."""
 
 
 def channel_config(config: AcceleratorConfig, name: str) -> FetchConfig:
     """Return the configuration of a channel: depth, step and kind of memory."""
     step = min(config.burst_beats, STEPS.get(name, config.burst_beats))
     depth = max(2 * step, DEPTHS.get(name, config.tape_words))
-    style = "ultra" if depth >= ULTRA else "block" if depth >= BLOCK else "distributed"
+    large = "ultra" if config.ultra_ram and depth >= ULTRA else "block"
+    style = large if depth >= BLOCK else "distributed"
     return FetchConfig(striped=config.routed.striped, depth=depth, step=step, ram_style=style)
 
 

@@ -43,6 +43,8 @@ class VectorConfig:
     """Bits of a ternary row sum."""
     group: int = 5
     """Activations of a weight code."""
+    ultra_ram: bool = True
+    """True if the memories of rows are UltraRAM, False if they are block RAM."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 16)
@@ -54,6 +56,11 @@ class VectorConfig:
         check_integer("group", self.group, 1, 16)
         if self.head_size % 16:
             raise ValueError(f"head_size must be a multiple of 16, not {self.head_size}")
+
+    @property
+    def ram_style(self) -> str:
+        """Kind of the memories of rows."""
+        return "ultra" if self.ultra_ram else "block"
 
     @property
     def floats(self) -> data.ArrayLayout:

@@ -13,7 +13,8 @@ from tercel_hw.vector.targets import send_to_target, targeted_row
 __all__ = ["Residual"]
 
 STORED_BITS = 36
-"""Bits of a stored float: two share an UltraRAM word of 72 bits with an enable each."""
+"""Bits of a stored float: two share an UltraRAM word of 72 bits with an enable each; a block RAM
+has words of as many."""
 NEGATIVE_ZERO = 1 << (FLOAT32_BITS - 1)
 """-0.0, which added to any float leaves it unchanged."""
 TARGETS = 2
@@ -124,7 +125,7 @@ class Residual(wiring.Component):
             shape=unsigned(STORED_BITS * config.nodes),
             depth=config.hidden,
             init=[],
-            attrs={"ram_style": "ultra"},
+            attrs={"ram_style": config.ram_style},
         )
         write, read = store.write_port(granularity=STORED_BITS), store.read_port()
         m.d.comb += read.addr.eq(address)

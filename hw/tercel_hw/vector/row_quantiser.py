@@ -107,7 +107,9 @@ class RowQuantiser(wiring.Component):
             m.d.sync += scaling.eq(0)
 
         m.submodules.squares = squares = LaneSumOfSquares(lanes=lanes)
-        m.submodules.store = store = RowStore(lanes=lanes, elements=config.columns)
+        m.submodules.store = store = RowStore(
+            lanes=lanes, elements=config.columns, ram_style=config.ram_style
+        )
         maxima = Signal(config.floats)
         gathered, replays = Signal(), Signal()
         units, begins = self._units(m, gathered, scaled, maxima)

@@ -19,6 +19,8 @@ class RowStore(wiring.Component):
         Number of lanes, floats of an element.
     elements
         Elements of the longest row.
+    ram_style
+        Attribute of the memory: ``block`` or ``ultra``.
 
     Members
     -------
@@ -43,9 +45,10 @@ class RowStore(wiring.Component):
     ends: Signal
     o: data.View
 
-    def __init__(self, *, lanes: int, elements: int):
+    def __init__(self, *, lanes: int, elements: int, ram_style: str = "ultra"):
         self._floats = data.ArrayLayout(FLOAT32_BITS, lanes)
         self._elements = elements
+        self._ram_style = ram_style
         super().__init__(
             {
                 "write": wiring.In(1),
@@ -61,7 +64,10 @@ class RowStore(wiring.Component):
         m = Module()
         # Packed lanes fill no more words of 72 bits than two lanes of 36 bits each would.
         m.submodules.rows = rows = memory.Memory(
-            shape=self._floats, depth=self._elements, init=[], attrs={"ram_style": "ultra"}
+            shape=self._floats,
+            depth=self._elements,
+            init=[],
+            attrs={"ram_style": self._ram_style},
         )
         write, read = rows.write_port(), rows.read_port()
         final = Signal(range(self._elements), reset_less=True)

@@ -53,8 +53,10 @@ def interfaces(tiny):
 
 @pytest.fixture
 def narrow_board():
-    """The KV260 with ports of 64 bits, which the tiny accelerator has."""
-    return dataclasses.replace(load_board("kv260"), port_bits=64)
+    """The KV260 with ports of 64 bits and little memory, as the tiny accelerator has."""
+    board = load_board("kv260")
+    low = tuple(segment for segment in board.segments if segment.name == "DDR_LOW")
+    return dataclasses.replace(board, port_bits=64, segments=low)
 
 
 @pytest.fixture(params=["package", "system"])

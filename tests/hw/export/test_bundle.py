@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tercel.errors import TercelError
+from tercel_hw.board import board_folder
 from tercel_hw.export.bundle import bundle, read_resources
 from tercel_hw.export.files import write_files
 from tercel_hw.export.module_name import MODULE
@@ -14,8 +15,20 @@ from tercel_hw.target import Target
 
 REGISTERS = [f"a_registers.{suffix}" for suffix in ("h", "md", "rdl", "svd")]
 FILES = ["a.json", *REGISTERS, "a.vlt", "a.core"]
-SCRIPTS = ["tercel_top.v", "settings.tcl", "build.tcl"]
-SOURCES = {Target.PORTABLE: ["a.v"], Target.ULTRASCALE_PLUS: ["a.v", "a_primitives.v"]}
+FLOW = sorted(path.name for path in (board_folder() / "flow").glob("*.tcl"))
+SCRIPTS = [
+    "tercel_top.v",
+    "settings.tcl",
+    *(f"flow/{name}" for name in FLOW),
+    "overlay/a.json",
+    "overlay/a.dtso",
+    "overlay/shell.json",
+]
+SOURCES = {
+    Target.PORTABLE: ["a.v"],
+    Target.SERIES_7: ["a.v"],
+    Target.ULTRASCALE_PLUS: ["a.v", "a_primitives.v"],
+}
 
 
 @pytest.mark.slow
@@ -114,6 +127,9 @@ def test_a_board_brings_its_files_under_the_name(no_verilog, tiny, narrow_board)
     assert "    mine accelerator (" in files["mine_top.v"]
     assert "top {mine_top}" in files["settings.tcl"]
     assert f"<baseAddress>{narrow_board.control_base:#x}</baseAddress>" in files["a_registers.svd"]
+    assert files["overlay/a.json"] == files["a.json"]
+    assert json.loads(files["overlay/shell.json"]) == {"shell_type": "XRT_FLAT", "num_slots": "1"}
+    assert f"sha256 {{{json.loads(files['a.json'])['sha256']}}}" in files["settings.tcl"]
 
 
 def test_a_name_that_the_design_instantiates_is_refused(no_verilog, tiny):
@@ -124,10 +140,9 @@ def test_a_name_that_the_design_instantiates_is_refused(no_verilog, tiny):
 
 def test_a_boards_report_is_of_its_target(no_verilog, tiny, narrow_board, tmp_path):
     report = {"format": "tercel synthesis", "parameters": tiny.parameters(), "complete": True}
-    build = (narrow_board.folder / "build.tcl").read_text()
-    (tmp_path / "build.tcl").write_text(build)
-    (tmp_path / "resources.json").write_text(json.dumps(report | {"target": "ultrascale+"}))
-    board = dataclasses.replace(narrow_board, folder=tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/resources.json").write_text(json.dumps(report | {"target": "ultrascale+"}))
+    board = dataclasses.replace(narrow_board, folder=tmp_path / "other", preset="tiny")
 
     def resources(target):
         return json.loads(bundle(tiny, stem="a", board=board, target=target)["a.json"])["resources"]

@@ -23,6 +23,11 @@ def test_cells_are_counted_by_what_they_take(count):
     assert found == Resources(lut=4 + memory, lut_memory=memory, ff=6, dsp=2, bram36=2.5, uram=4)
 
 
+def test_cells_of_series_7_count_too(count):
+    found = count(cells(DSP48E1=2, RAMB36E1=1, RAMB18E1=3, LUT6=1))
+    assert found == Resources(lut=1, dsp=2, bram36=2.5)
+
+
 def table(inputs, output):
     reads = {f"I{i}": [bit] for i, bit in enumerate(inputs)}
     return f"LUT{len(inputs)}", reads, {"O": [output]}

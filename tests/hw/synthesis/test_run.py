@@ -7,8 +7,27 @@ from tercel_hw.emission import emit_rtlil
 from tercel_hw.float32 import Bfloat16Up
 from tercel_hw.synthesis.blocks import Block
 from tercel_hw.synthesis.run import measure_blocks
+from tercel_hw.target import Target
 
 pytest.importorskip("pyosys")
+
+SQUARE = """
+module \\square
+  wire width 27 input 1 \\a
+  wire width 45 output 2 \\y
+  cell $mul \\product
+    parameter \\A_SIGNED 1
+    parameter \\B_SIGNED 1
+    parameter \\A_WIDTH 27
+    parameter \\B_WIDTH 18
+    parameter \\Y_WIDTH 45
+    connect \\A \\a
+    connect \\B \\a [17:0]
+    connect \\Y \\y
+  end
+end
+"""
+"""A product of 27 by 18 bits: one DSP48E2, but two DSP48E1, which multiply 25 by 18."""
 
 
 def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
@@ -26,6 +45,14 @@ def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.run", refuse)
     assert measure_blocks([block], cache=tmp_path) == [found]
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+
+
+def test_a_target_decides_the_family(tmp_path):
+    """Block RAM and multipliers are the family's, and results of one are not the other's."""
+    block = Block(name="square", top="square", rtlil=SQUARE)
+    for target, dsp in ((Target.SERIES_7, 2), (Target.ULTRASCALE_PLUS, 1)):
+        (found,) = measure_blocks([block], target=target, cache=tmp_path)
+        assert found.resources.dsp == dsp
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"resources": {}, "depth": {}}'])

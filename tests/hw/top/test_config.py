@@ -21,6 +21,14 @@ def test_the_driver_is_told_what_was_built(name):
     assert spec.slices == config.dense.slices
 
 
+@pytest.mark.parametrize("ultra_ram", [True, False])
+def test_the_kinds_of_large_memories(ultra_ram):
+    config = replace(ACCELERATORS["kv260"], ultra_ram=ultra_ram)
+    kind = "ultra" if ultra_ram else "block"
+    assert (config.vector.ram_style, config.attention.ram_style) == (kind, kind)
+    assert config.spec == ACCELERATORS["kv260"].spec
+
+
 @pytest.mark.parametrize("rows", [50, 255, 1023, 65529, 131065])
 def test_the_engine_is_told_of_whole_blocks(rows):
     """The rows of its command include those that fill the last block."""

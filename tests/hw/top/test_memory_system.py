@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tercel_hw.top import ACCELERATORS
@@ -19,6 +21,11 @@ def test_the_channels_of_the_kv260(name, depth, step, ram_style, latency):
     config = channel_config(ACCELERATORS["kv260"], name)
     assert (config.depth, config.step, config.ram_style) == (depth, step, ram_style)
     assert config.latency == latency
+
+
+def test_without_ultraram_the_tape_is_in_block_ram():
+    config = channel_config(replace(ACCELERATORS["kv260"], ultra_ram=False), "tape")
+    assert (config.depth, config.ram_style, config.latency) == (16384, "block", 4)
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)

@@ -1,0 +1,1 @@
+"""Bitstreams: the vendor's tool, a run of it, and records of builds."""

@@ -1,0 +1,91 @@
+"""A run of the vendor's tool on the scripts of a board."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tercel.errors import TercelError
+from tercel_hw.bitstream.tool import Vivado
+from tercel_hw.export.bundle import OVERLAY
+from tercel_hw.export.vivado import BUILD_SCRIPT
+
+__all__ = ["build_bitstream"]
+
+LOG = "vivado.log"
+SAID = "tercel: "
+"""Beginning of the lines by which the scripts tell their progress."""
+FAILED = "ERROR: "
+POLL_SECONDS = 0.2
+COMPILER_SECONDS = 60
+
+
+def build_bitstream(
+    folder: Path,
+    vivado: Vivado,
+    *,
+    stem: str,
+    hours: float,
+    report: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Run the scripts that ``tercel hdl --board`` wrote; return the overlay folder.
+
+    The source of the device-tree overlay is compiled too if there is a compiler.
+
+    Parameters
+    ----------
+    folder
+        Folder of the scripts, in which the tool works.
+    stem
+        Base name of the overlay's files.
+    hours
+        Longest time that the tool may take.
+    report
+        Called with each line of progress.
+
+    Raises
+    ------
+    TercelError
+        If the tool fails or takes longer; the message has its last error and the log.
+    """
+    log = folder / LOG
+    command = [vivado.path, "-mode", "batch", "-nojournal", "-nolog", "-source", BUILD_SCRIPT]
+    errors = ""
+    with log.open("w", encoding="utf-8") as file, log.open(encoding="utf-8") as lines:
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 3600 * hours
+        try:
+            while True:
+                done = process.poll() is not None
+                for line in lines:
+                    if line.startswith(SAID):
+                        report(line.removeprefix(SAID).rstrip())
+                    if line.startswith(FAILED):
+                        errors = line.removeprefix(FAILED).strip()
+                if done:
+                    break
+                if time.monotonic() > end:
+                    raise TercelError(f"Vivado took more than {hours:g} hours, see {log}")
+                time.sleep(POLL_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise TercelError(f"{errors or f'Vivado ended with {process.returncode}'} (log: {log})")
+    overlay = folder / OVERLAY
+    _compile_device_tree(overlay, stem, report)
+    return overlay
+
+
+def _compile_device_tree(overlay: Path, stem: str, report: Callable[[str], None]) -> None:
+    compiler = shutil.which("dtc")
+    if compiler is None:
+        report(f"no dtc on the path: compile {stem}.dtso on the board, its first lines say how")
+        return
+    command = [compiler, "-@", "-I", "dts", "-O", "dtb", "-o", f"{stem}.dtbo", f"{stem}.dtso"]
+    done = subprocess.run(
+        command, cwd=overlay, capture_output=True, text=True, timeout=COMPILER_SECONDS, check=False
+    )
+    if done.returncode:
+        raise TercelError(f"dtc refuses {overlay / stem}.dtso: {done.stderr.strip()}")

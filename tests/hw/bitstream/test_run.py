@@ -1,0 +1,52 @@
+import time
+
+import pytest
+
+from tercel.errors import TercelError
+from tercel_hw.bitstream.run import build_bitstream
+from tercel_hw.bitstream.tool import find_vivado
+
+
+@pytest.fixture
+def build(vivado, tmp_path):
+    """Runs a build in which a shell script stands for the tool; returns folder and progress."""
+
+    def run(script, hours=0.01, source="/dts-v1/;\n/plugin/;\n&a { };\n"):
+        vivado("vivado v2024.1 (64-bit)", script)
+        folder, said = tmp_path / "build", []
+        (folder / "overlay").mkdir(parents=True)
+        (folder / "overlay" / "mine.dtso").write_text(source)
+        found = build_bitstream(folder, find_vivado(), stem="mine", hours=hours, report=said.append)
+        return found, said
+
+    return run
+
+
+def test_progress_is_told_and_the_rest_is_in_the_log(build, tmp_path):
+    overlay, said = build('echo "$@"; echo noise; echo "tercel: synthesis"; echo "tercel: done"')
+    assert overlay == tmp_path / "build" / "overlay"
+    assert said[:2] == ["synthesis", "done"]
+    log = (tmp_path / "build" / "vivado.log").read_text()
+    assert log.startswith("-mode batch -nojournal -nolog -source flow/build.tcl\nnoise\n")
+
+
+def test_the_device_tree_is_compiled_if_there_is_a_compiler(build):
+    overlay, said = build("true")
+    assert (overlay / "mine.dtbo").is_file() or "no dtc on the path" in said[-1]
+
+
+def test_the_last_error_is_the_message(build):
+    with pytest.raises(TercelError, match=r"^timing is not met at 250 MHz \(log: .*vivado\.log\)$"):
+        build('echo "ERROR: first"; echo "ERROR: timing is not met at 250 MHz"; exit 1')
+
+
+def test_an_end_without_an_error_is_told_too(build):
+    with pytest.raises(TercelError, match=r"^Vivado ended with 5 \(log: "):
+        build("exit 5")
+
+
+def test_a_tool_that_hangs_is_ended(build):
+    start = time.monotonic()
+    with pytest.raises(TercelError, match=r"Vivado took more than 0\.0001 hours, see"):
+        build("exec sleep 60", hours=0.0001)
+    assert time.monotonic() - start < 30
