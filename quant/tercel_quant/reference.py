@@ -28,7 +28,9 @@ __all__ = [
     "hidden_states",
     "rms_norm",
     "rope",
+    "run_attention",
     "run_layer",
+    "run_mlp",
     "token_losses",
 ]
 
@@ -134,19 +136,31 @@ def activate(config: ModelConfig, gate: Tensor, up: Tensor) -> Tensor:
     return gated * up
 
 
-def run_layer(config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value."""
+def run_attention(
+    config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Map the residual stream (windows, time, hidden_size) to its value after attention."""
     linears, gains, epsilon = layer.linears, layer.gains, config.norm_epsilon
     normed = rms_norm(x, gains["attention_norm"], epsilon)
     mixed = attend(config, [linears[name](normed) for name in "qkv"], table)
     if config.sub_norms:
         mixed = rms_norm(mixed, gains["attention_sub_norm"], epsilon)
-    x = x + linears["o"](mixed)
+    return x + linears["o"](mixed)
+
+
+def run_mlp(config: ModelConfig, layer: Layer, x: Tensor) -> Tensor:
+    """Map the residual stream (windows, time, hidden_size) to its value after the MLP."""
+    linears, gains, epsilon = layer.linears, layer.gains, config.norm_epsilon
     normed = rms_norm(x, gains["mlp_norm"], epsilon)
     inner = activate(config, linears["gate"](normed), linears["up"](normed))
     if config.sub_norms:
         inner = rms_norm(inner, gains["mlp_sub_norm"], epsilon)
     return x + linears["down"](inner)
+
+
+def run_layer(config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value."""
+    return run_mlp(config, layer, run_attention(config, layer, x, table))
 
 
 @torch.no_grad()
