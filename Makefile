@@ -43,16 +43,17 @@ test: setup ## the whole test suite but what takes minutes; with pynq's
 	$(BIN)/python -m pytest
 	$(MAKE) test-pynq
 
-PYNQ_VENV := .venv-pynq
+PYNQ ?=
+PYNQ_VENV := .venv-pynq$(PYNQ)
 PYNQ_READY := $(PYNQ_VENV)/.ready
 
 $(PYNQ_READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("pynq needs Python 3.10 to 3.12: make PYTHON=python3.12 test-pynq" * (sys.version_info[:2] > (3, 12)))'
 	$(PYTHON) -m venv $(PYNQ_VENV)
-	$(PYNQ_VENV)/bin/python -m pip install --quiet --editable '.[pynq-test]'
+	$(PYNQ_VENV)/bin/python -m pip install --quiet --editable '.[pynq-test]' $(if $(PYNQ),pynq==$(PYNQ))
 	touch $@
 
-test-pynq: tools $(PYNQ_READY) ## the board behind the pynq library itself, in an environment of its own
+test-pynq: tools $(PYNQ_READY) ## the board behind pynq itself, in an environment of its own; PYNQ=3.1.2 for that release
 	$(PYNQ_VENV)/bin/python -m pytest -c tests/pynq/pytest.ini tests/pynq
 
 test-slow: setup ## the tests that take minutes or fetch real models, some twenty minutes on 2 cores
@@ -98,4 +99,4 @@ train-drafters: train-store ## train every drafter of the shipped model; some fo
 	-o $(SMALL)/small.$$kind.drafter --folder build/drafters || exit 1; done
 
 clean: ## remove what was built
-	rm -rf $(VENV) $(PYNQ_VENV) build dist
+	rm -rf $(VENV) .venv-pynq* build dist

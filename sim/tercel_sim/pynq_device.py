@@ -10,7 +10,12 @@ import pynq  # pyright: ignore[reportMissingImports]
 from pynq.buffer import PynqBuffer  # pyright: ignore[reportMissingImports]
 
 from tercel.hardware.pynq_board import Surroundings
-from tercel_sim.simulated_machine import CONTROL_BASE, CachedBuffer, SimulatedMachine
+from tercel_sim.simulated_machine import (
+    CONTROL_BASE,
+    CachedBuffer,
+    MachineInterrupt,
+    SimulatedMachine,
+)
 
 __all__ = ["SimulatedPynqDevice"]
 
@@ -104,16 +109,3 @@ class SimulatedPynqDevice(pynq.Device):
             self._processor[address] = value
         else:
             self.machine.write(address - CONTROL_BASE, value)
-
-
-class MachineInterrupt:
-    """The interrupt of a simulated machine."""
-
-    def __init__(self, machine: SimulatedMachine):
-        self._machine = machine
-
-    def wait(self, timeout: float) -> bool:
-        return self._machine.wait_interrupt(timeout)
-
-    def close(self) -> None:
-        """Nothing is held."""

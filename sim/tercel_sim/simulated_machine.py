@@ -9,7 +9,7 @@ from tercel.hardware.port_buffer import LINE_BYTES
 from tercel_sim.ddr import DDR, DdrConfig
 from tercel_sim.verilator_board import VerilatorBoard
 
-__all__ = ["CachedBuffer", "SimulatedMachine"]
+__all__ = ["CachedBuffer", "MachineInterrupt", "SimulatedMachine"]
 
 Bytes = npt.NDArray[np.uint8]
 INTERRUPT_CYCLES = 64
@@ -30,11 +30,14 @@ class CachedBuffer:
         The memory, a view.
     address
         Its address.
+    content
+        Array for the host's copy; ``None`` makes one.
     """
 
-    def __init__(self, memory: Bytes, address: int):
+    def __init__(self, memory: Bytes, address: int, *, content: Bytes | None = None):
         self.memory, self.address = memory, address
-        self.content = memory.copy()
+        self.content = np.empty_like(memory) if content is None else content
+        self.content[:] = memory
 
     def flush(self, first: int, size: int) -> None:
         """Write the lines that hold bytes of the host's copy to memory."""
@@ -141,3 +144,16 @@ class SimulatedMachine:
                 return False
             self.board.run(min(left, INTERRUPT_CYCLES))
         return True
+
+
+class MachineInterrupt:
+    """The interrupt of a simulated machine."""
+
+    def __init__(self, machine: SimulatedMachine):
+        self._machine = machine
+
+    def wait(self, timeout: float) -> bool:
+        return self._machine.wait_interrupt(timeout)
+
+    def close(self) -> None:
+        """Nothing is held."""

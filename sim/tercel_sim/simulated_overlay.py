@@ -42,6 +42,11 @@ def write_overlay(
         registers=registers,
         resources=None,
     )
+    facts["board"] = {
+        "name": "simulated",
+        "clock": {"name": "pl_clk0", "index": 0, "mhz": clock_mhz},
+        "registers": {"base": CONTROL_BASE, "bytes": CONTROL_BYTES, "instance": "accelerator"},
+    }
     (folder / f"{name}.json").write_text(json.dumps(facts))
     (folder / f"{name}.hwh").write_text(_hardware_description(registers, clock_mhz))
     bitstream = folder / f"{name}.bit"

@@ -6,15 +6,13 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pynq
 import pytest
 from byte_tokenizer import byte_tokenizer
+from hardware_pair import TOKENS, Pair
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
-from tercel.device import Ask
-from tercel.device.emulator import EmulatorDevice
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.hardware.overlay_files import OverlayFiles
@@ -23,73 +21,25 @@ from tercel.hardware.pynq_device import PynqDevice
 from tercel.image import random_image
 from tercel_sim.simulated_overlay import write_overlay
 
-TOKENS = [5, 17, 3, 38]
-EVERYTHING = Ask(top_k=2, logits=(0, 1), hidden=(0, 1))
 
-
-class Pair:
-    """The model behind pynq and on the emulator, pass by pass."""
-
-    def __init__(self, image, overlay, **options):
-        self.pynq = PynqDevice(image, OverlayFiles(overlay), **options)
-        self.emulator = EmulatorDevice(image, nodes=self.pynq.limits.nodes)
-
-    def step(self, tokens, *, parents=None, path=None):
-        nodes = tuple(range(min(2, len(tokens))))
-        ask, results = Ask(top_k=2, logits=nodes, hidden=nodes), []
-        for device in (self.pynq, self.emulator):
-            result = device.run_pass(tokens, parents=parents, ask=ask)
-            device.commit(range(len(tokens)) if path is None else path)
-            results.append(result)
-        found, expected = results
-        assert np.array_equal(found.argmax, expected.argmax)
-        assert np.array_equal(found.top_ids, expected.top_ids)
-        assert np.array_equal(found.top_logits, expected.top_logits)
-        rows = np.arange(self.pynq.config.vocab_size)
-        for node in range(min(2, len(tokens))):
-            assert np.array_equal(found.logits[node], expected.logits[node])
-            assert np.array_equal(found.logits_at(node, rows[::5]), expected.logits[node][::5])
-            assert np.array_equal(found.hidden[node], expected.hidden[node])
-
-    def same_cache(self):
-        for layer in range(self.pynq.config.layers):
-            found, expected = (
-                device.read_cache(layer, self.emulator.length)
-                for device in (self.pynq, self.emulator)
-            )
-            for name in ("keys", "values", "key_scales", "value_scales"):
-                if not np.array_equal(getattr(found, name), getattr(expected, name)):
-                    return False
-        return True
-
-    def works(self):
-        """Passes and cache are right."""
-        self.step(TOKENS[:2])
-        self.step(TOKENS, parents=[-1, 0, 0, 1], path=[0, 2])
-        assert self.same_cache()
+def pair_of(image, overlay, **options):
+    return Pair(PynqDevice(image, OverlayFiles(overlay), **options), image)
 
 
 @pytest.fixture
 def pair(simulated, image, overlay):
     simulated()
-    pair = Pair(image, overlay, watchdog=10e-6, timeout=5e-3)
-    pair.pynq.board.check_seconds = 20e-6
+    pair = pair_of(image, overlay, watchdog=10e-6, timeout=5e-3)
+    pair.hardware.board.check_seconds = 20e-6
     yield pair
-    pair.pynq.close()
-
-
-def fails(pair, message):
-    length = pair.pynq.length
-    with pytest.raises(TercelError, match=message):
-        pair.pynq.run_pass(TOKENS[:2], ask=EVERYTHING)
-    assert pair.pynq.length == length
+    pair.hardware.close()
 
 
 def test_passes_have_the_emulators_bits(pair):
     pair.step(TOKENS[:3])
     pair.works()
-    saved = pair.pynq.save()
-    for device in (pair.pynq, pair.emulator):
+    saved = pair.hardware.save()
+    for device in (pair.hardware, pair.emulator):
         device.reset()
         device.restore(saved, 3)
     pair.works()
@@ -135,22 +85,21 @@ def test_a_port_that_stops_is_the_watchdogs_error(pair):
     pair.step(TOKENS[:3])
     board = pynq.Device.active_device.machine.board
     board.stop(0, cycle=board.cycles + 600)
-    fails(pair, "reported the errors watchdog; the accelerator does not come out of its reset")
+    pair.fails("reported the errors watchdog; the accelerator does not come out of its reset")
     board.resume(0)
     pair.works()
 
 
 def test_a_pass_without_end_is_an_error_with_the_status(simulated, image, overlay):
     simulated()
-    pair = Pair(image, overlay, watchdog=0, timeout=50e-6)
+    pair = pair_of(image, overlay, watchdog=0, timeout=50e-6)
     board = pynq.Device.active_device.machine.board
     board.stop(1, cycle=board.cycles + 100)
-    fails(
-        pair, r"did not end within 5e-05 s \(status busy, no errors, \d+ cycles since the start\)"
-    )
+    state = r"\(status busy, no errors, \d+ cycles since the start\)"
+    pair.fails(f"did not end within 5e-05 s {state}")
     board.resume(1)
     pair.works()
-    pair.pynq.close()
+    pair.hardware.close()
 
 
 @pytest.mark.parametrize("pin", [False, True])
@@ -170,12 +119,12 @@ def test_a_reset_in_the_midst_of_a_pass(pair, monkeypatch, pin):
         return False
 
     monkeypatch.setattr(machine, "wait_interrupt", disturbed)
-    fails(pair, "the accelerator was reset before the pass ended and was reset; the cache is as")
+    pair.fails("the accelerator was reset before the pass ended and was reset; the cache is as")
     pair.works()
 
 
 def test_lost_interrupts_cost_time_alone(pair):
-    device, board = pynq.Device.active_device, pair.pynq.board
+    device, board = pynq.Device.active_device, pair.hardware.board
     pair.step(TOKENS[:1])
     assert not board.polls
     device.machine.lost_interrupts = True

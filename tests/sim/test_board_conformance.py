@@ -4,10 +4,14 @@ import conformance
 import pytest
 
 from tercel.hardware.hardware_board import HardwareBoard
+from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.port_buffer import PortBuffer
+from tercel.hardware.uio_board import UioBoard
 from tercel_sim.ddr import DDR
 from tercel_sim.rtl_library import rtl_library
-from tercel_sim.simulated_machine import SimulatedMachine
+from tercel_sim.simulated_machine import MachineInterrupt, SimulatedMachine
+from tercel_sim.simulated_overlay import write_overlay
+from tercel_sim.simulated_system import SimulatedSystem
 from tercel_sim.verilator_board import VerilatorBoard
 
 WORDS = 4096
@@ -21,14 +25,6 @@ class MachineBuffer(PortBuffer):
         self.flush, self.invalidate = cached.flush, cached.invalidate
 
     flush = invalidate = close = lambda self, *_: None
-
-
-class MachineInterrupt:
-    def __init__(self, machine):
-        self.wait = machine.wait_interrupt
-
-    def close(self):
-        pass
 
 
 def hardware(library, config, **options):
@@ -50,21 +46,29 @@ def hardware(library, config, **options):
     )
 
 
-def verilated(library, config):
+def verilated(library, config, folder):
     return VerilatorBoard(library, words=WORDS, ddr=DDR["ideal"])
 
 
-def interrupting(library, config):
+def interrupting(library, config, folder):
     return hardware(library, config)[1]
 
 
-def polling(library, config):
+def polling(library, config, folder):
     return hardware(library, config, interrupt=False)[1]
 
 
-@pytest.fixture(scope="module", params=[verilated, interrupting, polling])
-def board(request, four_lanes):
-    made = request.param(rtl_library(four_lanes), four_lanes)
+def uio(library, config, folder):
+    machine = SimulatedMachine(library)
+    overlay = write_overlay(folder, config, clock_mhz=machine.clock_hz / 1e6)
+    system = SimulatedSystem(folder, machine)
+    return UioBoard(OverlayFiles(overlay), words=WORDS, system=system, locks=folder)
+
+
+@pytest.fixture(scope="module", params=[verilated, interrupting, polling, uio])
+def board(request, four_lanes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    made = request.param(rtl_library(four_lanes), four_lanes, folder)
     yield made
     made.close()
 

@@ -7,9 +7,9 @@ from typing import Any
 from tercel.device import DeviceOptions, option
 from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
 from tercel.errors import TercelError
+from tercel.hardware.choices import check_nodes, words_for
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.pynq_board import PynqBoard
-from tercel.hardware.words import words_for
 from tercel.image import Image
 
 __all__ = ["PynqDevice", "PynqOptions"]
@@ -79,11 +79,7 @@ class PynqDevice(AcceleratorDevice):
             raise TercelError("the device pynq needs an overlay: --set overlay=PATH/tercel.bit")
         files = OverlayFiles(options.overlay)
         files.check()
-        if options.nodes not in (None, files.spec.nodes):
-            raise TercelError(
-                f"nodes is a property of the overlay, {files.spec.nodes}, not {options.nodes}; "
-                "leave it out"
-            )
+        check_nodes(options.nodes, files.spec)
         return cls(
             image,
             files,
