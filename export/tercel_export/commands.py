@@ -30,7 +30,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, onnx-nbits, onnx-dq.",
+            help="onnx, onnx-nbits, onnx-dq, huggingface.",
             show_default=False,
         ),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tercel.errors import TercelError
 from tercel.image import Image
+from tercel_export.huggingface.writer import write_huggingface
 from tercel_export.onnx.dequantized import DequantizedForm
 from tercel_export.onnx.integer import IntegerForm
 from tercel_export.onnx.n_bits import NBitsForm
@@ -18,7 +19,8 @@ Writer = Callable[[Image, Path], Iterator[str]]
 """Writes an image and yields lines for the user."""
 
 FORMATS: dict[str, Writer] = {
-    form.NAME: partial(write_onnx, form) for form in (IntegerForm, NBitsForm, DequantizedForm)
+    **{form.NAME: partial(write_onnx, form) for form in (IntegerForm, NBitsForm, DequantizedForm)},
+    "huggingface": write_huggingface,
 }
 
 

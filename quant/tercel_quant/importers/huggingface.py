@@ -9,6 +9,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
+from tercel_export.huggingface.names import LINEARS, NORMS, TOP
 from tercel_quant.importers.chat_format import huggingface_chat
 from tercel_quant.importers.checkpoint import BLOCK_ROWS, Checkpoint, check_finite
 from tercel_quant.importers.head_padding import HeadPadding
@@ -22,18 +23,6 @@ from tercel_quant.importers.tensor_store import TensorStore
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["HuggingFaceCheckpoint"]
-
-LINEARS = {
-    "q": "self_attn.q_proj",
-    "k": "self_attn.k_proj",
-    "v": "self_attn.v_proj",
-    "o": "self_attn.o_proj",
-    "gate": "mlp.gate_proj",
-    "up": "mlp.up_proj",
-    "down": "mlp.down_proj",
-}
-NORMS = {"attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm"}
-TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm"}
 
 HEAD = "lm_head.weight"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
+from tercel_export.huggingface.names import SUB_NORMS as SUB_NORMS_OF_BITNET
 from tercel_quant.importers.end_tokens import end_tokens
 from tercel_quant.importers.fields import OneOrMore, describe
 from tercel_quant.importers.head_padding import HeadPadding
@@ -23,10 +24,7 @@ SUB_NORMS = {
         "attention_sub_norm": "self_attn.inner_attn_ln",
         "mlp_sub_norm": "mlp.ffn_layernorm",
     },
-    "BitNetForCausalLM": {
-        "attention_sub_norm": "self_attn.attn_sub_norm",
-        "mlp_sub_norm": "mlp.ffn_sub_norm",
-    },
+    "BitNetForCausalLM": SUB_NORMS_OF_BITNET,
 }
 """Architecture to the names of its sub-norms; 1bitLLM writes Bitnet, Microsoft writes BitNet."""
 

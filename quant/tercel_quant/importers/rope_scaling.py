@@ -1,11 +1,11 @@
 """Scaled RoPE as divisors of the frequencies: types linear and llama3 of Hugging Face."""
 
-import math
 from typing import Any
 
 from tercel.errors import TercelError
+from tercel_export.huggingface.rope import llama3_factors
 
-__all__ = ["llama3_factors", "rope_factors"]
+__all__ = ["rope_factors"]
 
 LLAMA3 = ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
@@ -53,19 +53,3 @@ def rope_factors(field: str, rope: dict[str, Any], *, base: float, size: int) ->
             factor=rope["factor"], low=low, high=high, original=original, base=base, size=size
         )
     return () if all(each == 1 for each in factors) else factors
-
-
-def llama3_factors(
-    *, factor: float, low: float, high: float, original: int, base: float, size: int
-) -> tuple[float, ...]:
-    """Divisors of Llama 3.1's scaling.
-
-    Frequencies with more than ``high`` turns in the ``original`` positions are kept, those with
-    fewer than ``low`` are divided by ``factor``, and the frequency is interpolated between them.
-    """
-    factors = []
-    for index in range(size // 2):
-        turns = original * base ** (-2 * index / size) / (2 * math.pi)
-        kept = min(1.0, max(0.0, (turns - low) / (high - low)))
-        factors.append(1 / (kept + (1 - kept) / factor))
-    return tuple(factors)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tercel_quant.importers.rope_scaling import llama3_factors, rope_factors
+from tercel_export.huggingface.rope import llama3_factors
+from tercel_quant.importers.rope_scaling import rope_factors
 
 LLAMA3 = {
     "rope_type": "llama3",

@@ -1,0 +1,1 @@
+"""Images as Hugging Face checkpoints in the packed layout of BitNet."""
