@@ -1,6 +1,6 @@
 """Other accelerators and other models, each in sequences of random trees up to a full context.
 
-Five compilations and 581 passes: about eight minutes on two free cores, four once compiled.
+Seven compilations and some 800 passes: about twelve minutes on two free cores, six once compiled.
 """
 
 import random
@@ -21,7 +21,18 @@ TINY = ACCELERATORS["tiny"]
 INDEX5 = TlmmConfig(code="index5", tables=8, nodes=8, block_rows=16, generators=3, max_columns=512)
 WIDE = TlmmConfig(tables=11, nodes=3, block_rows=32, max_columns=512)
 MIDDLE = TlmmConfig(code="index5", tables=5, nodes=2, block_rows=4, generators=5, max_columns=256)
+
+
+def reduced(preset: str, **limits: int) -> AcceleratorConfig:
+    """A board's accelerator with its lanes, words, bursts and memories, but small limits."""
+    full = ACCELERATORS[preset]
+    tlmm = replace(full.tlmm, tables=7, block_rows=16, generators=3, max_columns=512)
+    return replace(full, tlmm=tlmm, rows=512, top_k=8, tape_words=128, **limits)
+
+
 ACCELERATOR = {
+    "ultra96v2, reduced": reduced("ultra96v2", hidden=160, head_size=96, heads=4, positions=128),
+    "pynq-z2, reduced": reduced("pynq-z2", hidden=160, head_size=48, heads=4, positions=100),
     "one port, one lane": replace(TINY, tlmm=replace(TINY.tlmm, nodes=1), ports=1, port_bytes=16),
     "index5, eight lanes": replace(
         TINY,
@@ -74,6 +85,10 @@ MODELS = [
     ("words of 64, three lanes", (3, 40, 31, 4, 2, 16, 20), {}),
     ("words of 32, two lanes", (1, 96, 256, 8, 1, 32, 299), RELU2),
     ("words of 32, two lanes", (1, 20, 19, 1, 1, 16, 7), NORMS | OWN_HEAD),
+    ("ultra96v2, reduced", (2, 160, 400, 4, 2, 96, 500), RELU2 | NORMS),
+    ("ultra96v2, reduced", (1, 70, 130, 3, 1, 64, 300), OWN_HEAD),
+    ("pynq-z2, reduced", (2, 160, 512, 4, 4, 48, 512), NORMS),
+    ("pynq-z2, reduced", (1, 60, 100, 2, 1, 32, 200), RELU2 | OWN_HEAD),
     ("tiny", (2, 128, 256, 4, 2, 48, 256), OWN_HEAD),
     ("tiny", (1, 17, 23, 2, 1, 32, 16), RELU2 | NORMS),
 ]

@@ -45,7 +45,7 @@ def bitstream(
         output, vivado, stem=STEM, hours=hours, report=lambda line: typer.echo(line, err=True)
     )
     typer.echo(as_markdown([BuildRecord.load(overlay / f"{STEM}_build.json")]))
-    for path in sorted(overlay.iterdir()):
+    for path in sorted(path for path in overlay.rglob("*") if path.is_file()):
         typer.echo(path)
 
 

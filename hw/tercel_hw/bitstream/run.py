@@ -7,11 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tercel.errors import TercelError
+from tercel.files import make_folder
 from tercel_hw.bitstream.tool import Vivado
 from tercel_hw.export.bundle import OVERLAY
 from tercel_hw.export.vivado import BUILD_SCRIPT
 
-__all__ = ["build_bitstream"]
+__all__ = ["FIRMWARE", "build_bitstream"]
+
+FIRMWARE = "firmware"
+"""Folder in the overlay folder that becomes one of ``/lib/firmware/xilinx``."""
 
 LOG = "vivado.log"
 SAID = "tercel: "
@@ -31,7 +35,7 @@ def build_bitstream(
 ) -> Path:
     """Run the scripts that ``tercel hdl --board`` wrote; return the overlay folder.
 
-    The source of the device-tree overlay is compiled too if there is a compiler.
+    If there is a compiler of device trees, the folder ``firmware`` in it is what dfx-mgr loads.
 
     Parameters
     ----------
@@ -74,16 +78,24 @@ def build_bitstream(
     if process.returncode:
         raise TercelError(f"{errors or f'Vivado ended with {process.returncode}'} (log: {log})")
     overlay = folder / OVERLAY
-    _compile_device_tree(overlay, stem, report)
+    _make_firmware(overlay, stem, report)
     return overlay
 
 
-def _compile_device_tree(overlay: Path, stem: str, report: Callable[[str], None]) -> None:
+def _make_firmware(overlay: Path, stem: str, report: Callable[[str], None]) -> None:
+    """Compile the device tree into a folder of its own.
+
+    Beside the bitstream PYNQ would insert it, and the kernel would load the bitstream once more.
+    """
     compiler = shutil.which("dtc")
     if compiler is None:
         report(f"no dtc on the path: compile {stem}.dtso on the board, its first lines say how")
         return
-    command = [compiler, "-@", "-I", "dts", "-O", "dtb", "-o", f"{stem}.dtbo", f"{stem}.dtso"]
+    make_folder(overlay / FIRMWARE)
+    for name in (f"{stem}.bit.bin", "shell.json"):
+        shutil.copyfile(overlay / name, overlay / FIRMWARE / name)
+    target = f"{FIRMWARE}/{stem}.dtbo"
+    command = [compiler, "-@", "-I", "dts", "-O", "dtb", "-o", target, f"{stem}.dtso"]
     done = subprocess.run(
         command, cwd=overlay, capture_output=True, text=True, timeout=COMPILER_SECONDS, check=False
     )

@@ -1,3 +1,4 @@
+import shutil
 import time
 
 import pytest
@@ -16,6 +17,8 @@ def build(vivado, tmp_path):
         folder, said = tmp_path / "build", []
         (folder / "overlay").mkdir(parents=True)
         (folder / "overlay" / "mine.dtso").write_text(source)
+        (folder / "overlay" / "mine.bit.bin").write_bytes(b"bits")
+        (folder / "overlay" / "shell.json").write_text("{}")
         found = build_bitstream(folder, find_vivado(), stem="mine", hours=hours, report=said.append)
         return found, said
 
@@ -30,9 +33,24 @@ def test_progress_is_told_and_the_rest_is_in_the_log(build, tmp_path):
     assert log.startswith("-mode batch -nojournal -nolog -source flow/build.tcl\nnoise\n")
 
 
-def test_the_device_tree_is_compiled_if_there_is_a_compiler(build):
+def test_the_firmware_folder_is_made_if_there_is_a_compiler(build):
+    """Beside the bitstream, PYNQ would insert the device tree."""
     overlay, said = build("true")
-    assert (overlay / "mine.dtbo").is_file() or "no dtc on the path" in said[-1]
+    assert not list(overlay.glob("*.dtbo"))
+    if shutil.which("dtc") is None:
+        assert "no dtc on the path" in said[-1]
+        return
+    made = {path.name: path.read_bytes() for path in (overlay / "firmware").iterdir()}
+    assert set(made) == {"mine.bit.bin", "mine.dtbo", "shell.json"}
+    assert made["mine.bit.bin"] == b"bits"
+    assert made["mine.dtbo"][:4] == bytes.fromhex("d00dfeed")
+
+
+def test_a_device_tree_that_is_refused_is_told(build):
+    if shutil.which("dtc") is None:
+        pytest.skip("no dtc on the path: apt-get install device-tree-compiler")
+    with pytest.raises(TercelError, match=r"^dtc refuses .*mine\.dtso: .*syntax error"):
+        build("true", source="/dts-v1/;\nnonsense\n")
 
 
 def test_the_last_error_is_the_message(build):
