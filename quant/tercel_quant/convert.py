@@ -1,5 +1,6 @@
 """Conversion of a checkpoint to an image."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel.files import check_output
-from tercel.image import ImageBuilder, TapeLayout
+from tercel.files import scratch_file, whole_file
+from tercel.image import ImageBuilder, TapeLayout, check_tokenizer, footprint
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
@@ -32,6 +34,10 @@ DEFAULT_CONTEXT = 4096
 """Default limit of an image's positions: the context of the largest preset accelerator."""
 MOST_CONTEXT = 65535
 """Largest position count that an accelerator's 16-bit registers can express."""
+
+
+MOST_IN_MEMORY = 1 << 28
+"""Bytes of a tape above which it is kept on the disk of the output while it is built."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,86 +117,113 @@ def convert(
     TercelError
         If the checkpoint cannot be imported, or the method or the tokenizer does not fit it.
     """
-    if isinstance(output, (str, Path)):
-        check_output(output, inputs=checkpoint_files(source))
-    checkpoint = open_checkpoint(source, i2s_layout=i2s_layout)
-    own = checkpoint.config
-    positions = _context(own, context)
-    _check_method(checkpoint, method, calibration_text, requantize)
-    report(f"reading {source}: {checkpoint.description}")
-    text = _tokenizer_bytes(checkpoint, tokenizer)
+    with contextlib.ExitStack() as stack:
+        if isinstance(output, (str, Path)):
+            output = stack.enter_context(whole_file(output, inputs=checkpoint_files(source)))
+        checkpoint = open_checkpoint(source, i2s_layout=i2s_layout)
+        own = checkpoint.config
+        positions = _context(own, context)
+        _check_method(checkpoint, method, calibration_text, requantize)
+        report(f"reading {source}: {checkpoint.description}")
+        config = dataclasses.replace(
+            own, name=own.name if name is None else name, context=positions
+        )
+        report(
+            f"context: {config.context} of the checkpoint's {own.context} positions"
+            + ("" if config.context == own.context else "; --context N changes it")
+        )
+        text = _tokenizer_bytes(checkpoint, tokenizer)
+        reader = _reader(text, source, config, report)
+        sampling = checkpoint.sampling()
+        if sampling.ignored:
+            ignored = ", ".join(sampling.ignored)
+            report(f"warning: {source} asks for {ignored} in sampling, which tercel lacks")
+        layout = TapeLayout() if layout is None else layout
+        large = footprint(config, layout).tape > MOST_IN_MEMORY
+        builder = ImageBuilder(
+            config=config,
+            layout=layout,
+            tokenizer=text,
+            chat=checkpoint.chat(),
+            sampling=sampling.filters,
+            scratch=stack.enter_context(scratch_file(output)) if large else None,
+        )
+        zero: list[str] = []
+        requantised: dict[str, float] = {}
+        rows = _give_rows(builder, checkpoint, zero)
+        if method == "calibrated":
+            assert calibration_text is not None
+            tensors = calibrated_layers(
+                checkpoint,
+                rows.dequantise(),
+                _windows(source, reader, calibration_text, config, calibration_tokens),
+                calibration or CalibrationConfig(),
+                report,
+                requantize=requantize,
+            )
+        else:
+            tensors = _layers(
+                checkpoint,
+                report,
+                requantised if requantize else None,
+                rounds=checkpoint.declared_ternary or method is not None,
+            )
+        del rows  # half a gigabyte of a large model
+        for tensor_name, tensor in chain(tensors, [("norm", checkpoint.floats("norm"))]):
+            values = tensor.trits if isinstance(tensor, Ternary) else tensor
+            if not values.any():
+                zero.append(tensor_name)
+            if isinstance(tensor, Ternary):
+                builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
+            else:
+                builder.gain(tensor_name, tensor.numpy())
+        image_bytes = builder.write(output)
+        return Conversion(
+            config=config,
+            source=checkpoint.description,
+            method=method or ("requantised" if requantised else "imported"),
+            image_bytes=image_bytes,
+            all_zero=tuple(zero),
+            requantised=requantised,
+        )
+
+
+def _reader(
+    text: bytes | None, source: Path | str, config: ModelConfig, report: Callable[[str], None]
+) -> TextTokenizer | None:
+    """The tokenizer as the runtime uses it; what a user should know of it is reported.
+
+    Raises
+    ------
+    TercelError
+        If the runtime could not use it, or it has ids beyond the embedding.
+    """
     if text is None:
         report(
             f"warning: {source} brings no tokenizer, so the image cannot read or write text; give "
             "a tokenizer.json with --tokenizer"
         )
-    config = dataclasses.replace(own, name=own.name if name is None else name, context=positions)
-    report(
-        f"context: {config.context} of the checkpoint's {own.context} positions"
-        + ("" if config.context == own.context else "; --context N changes it")
-    )
-    # Refuses a tokenizer that `tercel run` could not use.
-    reader = None if text is None else TextTokenizer(text)
-    sampling = checkpoint.sampling()
-    if sampling.ignored:
-        report(
-            f"warning: {source} asks for {', '.join(sampling.ignored)} in sampling, which tercel "
-            "lacks"
+        return None
+    check_tokenizer(text, config.vocab_size)
+    known = Tokenizer.from_str(text.decode()).get_vocab_size(with_added_tokens=True)
+    if known < config.vocab_size:
+        report(f"tokenizer: {known} of the embedding's {config.vocab_size} ids have a text")
+    return TextTokenizer(text)
+
+
+def _windows(
+    source: Path | str,
+    reader: TextTokenizer | None,
+    text: str,
+    config: ModelConfig,
+    tokens: int,
+) -> Tensor:
+    """The windows of a calibration text."""
+    if reader is None:
+        raise TercelError(
+            f"{source} has no tokenizer, which calibration needs; give a tokenizer.json"
         )
-    builder = ImageBuilder(
-        config=config,
-        layout=layout,
-        tokenizer=text,
-        chat=checkpoint.chat(),
-        sampling=sampling.filters,
-    )
-    zero: list[str] = []
-    requantised: dict[str, float] = {}
-    embedding_rows = _give_rows(builder, checkpoint, zero)
-    if method == "calibrated":
-        assert calibration_text is not None
-        if reader is None:
-            raise TercelError(
-                f"{source} has no tokenizer, which calibration needs; give a tokenizer.json"
-            )
-        windows = text_windows(
-            calibration_text,
-            reader,
-            context=min(512, config.context),
-            tokens=calibration_tokens,
-        )
-        tensors = calibrated_layers(
-            checkpoint,
-            embedding_rows.dequantise(),
-            windows,
-            calibration or CalibrationConfig(),
-            report,
-            requantize=requantize,
-        )
-    else:
-        tensors = _layers(
-            checkpoint,
-            report,
-            requantised if requantize else None,
-            rounds=checkpoint.declared_ternary or method is not None,
-        )
-    for tensor_name, tensor in chain(tensors, [("norm", checkpoint.floats("norm"))]):
-        values = tensor.trits if isinstance(tensor, Ternary) else tensor
-        if not values.any():
-            zero.append(tensor_name)
-        if isinstance(tensor, Ternary):
-            builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
-        else:
-            builder.gain(tensor_name, tensor.numpy())
-    image_bytes = builder.write(output)
-    return Conversion(
-        config=config,
-        source=checkpoint.description,
-        method=method or ("requantised" if requantised else "imported"),
-        image_bytes=image_bytes,
-        all_zero=tuple(zero),
-        requantised=requantised,
-    )
+    return text_windows(text, reader, context=min(512, config.context), tokens=tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ __all__ = [
     "check_output",
     "is_standard_output",
     "make_folder",
+    "scratch_file",
     "whole_file",
     "whole_folder",
     "write_errors",
@@ -111,6 +112,29 @@ def whole_file(path: str | os.PathLike[str], *, inputs: Iterable[Path] = ()) -> 
             raise _refusal(path, raw.failure) from error
         with write_errors(path):
             finish()
+
+
+@contextlib.contextmanager
+def scratch_file(beside: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a file without a name for reading and writing, which is gone after the block.
+
+    Parameters
+    ----------
+    beside
+        The stream of :func:`whole_file`, on whose disk the file is; beside any other stream it is
+        in the system's temporary folder.
+
+    Raises
+    ------
+    TercelError
+        If it cannot be made.
+    """
+    name = getattr(beside, "name", None)
+    folder = Path(name).parent if isinstance(name, str) else Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack:
+        with write_errors(folder):
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        yield file
 
 
 def write_whole(

@@ -19,7 +19,7 @@ from tercel.image.matrix import place_matrix
 from tercel.image.rows import place_rows
 from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments, segments_json
-from tercel.image.striping import deinterleave
+from tercel.image.tape_content import TapeContent
 from tercel.numerics import flush, rope_table
 
 __all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
@@ -68,7 +68,8 @@ def _check_not_negative(name: str, what: str, values: npt.NDArray[np.float32]) -
 class ImageBuilder:
     """Collects the canonical tensors of a model, each once and in any order, and writes its image.
 
-    The builder holds one tape in memory and copies each tensor into it.
+    The builder copies each tensor into the tape, which it holds in memory or, with ``scratch``, on
+    a disk.
 
     Parameters
     ----------
@@ -82,6 +83,9 @@ class ImageBuilder:
         The model's chat template.
     sampling
         The sampling that the model's makers recommend.
+    scratch
+        A seekable file for reading and writing that holds the tape's segments once they are
+        complete; by default they stay in memory.
 
     Raises
     ------
@@ -97,6 +101,7 @@ class ImageBuilder:
         tokenizer: bytes | None = None,
         chat: ChatFormat | None = None,
         sampling: SamplingFilters | None = None,
+        scratch: BinaryIO | None = None,
     ):
         if tokenizer is not None:
             check_tokenizer(tokenizer, config.vocab_size)
@@ -105,9 +110,9 @@ class ImageBuilder:
         self._tokenizer = tokenizer
         self._further = {"chat": chat, "sampling": sampling}
         self._segments = segments(config, self._layout)
-        self._content = {
-            segment.name: np.zeros(segment.words * self._layout.word_bytes, np.uint8)
-            for segment in self._segments
+        self._content = TapeContent(self._segments, self._layout, scratch)
+        self._incomplete = {
+            segment.name: {part.name for part in segment.parts} for segment in self._segments
         }
         self._places: dict[str, list[tuple[Segment, Part]]] = {}
         for segment in self._segments:
@@ -157,7 +162,7 @@ class ImageBuilder:
         except TercelError as error:
             raise TercelError(f"{name}: {error}") from None
         self._place_floats(*place["vector"], value)
-        self._given.add(name)
+        self._done(name)
 
     def gain(self, name: str, vector: npt.NDArray[np.float32]) -> None:
         """Add the gain of a norm, float32 ``[width]``, finite.
@@ -170,7 +175,7 @@ class ImageBuilder:
         segment, part = self._claim(name, "gain")["vector"]
         self._check_array(name, vector, np.float32, (part.rows,))
         self._place_floats(segment, part, _float32(name, "the gain", vector))
-        self._given.add(name)
+        self._done(name)
 
     def rows(
         self, name: str, values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]
@@ -197,7 +202,7 @@ class ImageBuilder:
         floats = _float32(name, "the scales", scales)
         _check_not_negative(name, "the scales", floats)
         place_rows(self._layout, segment, self._content[segment.name], values, floats)
-        self._given.add(name)
+        self._done(name)
 
     def write(self, output: str | os.PathLike[str] | BinaryIO) -> int:
         """Write the image.
@@ -244,9 +249,17 @@ class ImageBuilder:
     def _tape(self) -> Iterator[npt.NDArray[np.uint8]]:
         """The tape's bytes, port after port, one block per segment."""
         for port in range(self._layout.ports):
-            for content in self._content.values():
-                words = content.reshape(-1, self._layout.word_bytes)
-                yield np.ascontiguousarray(deinterleave(words, self._layout.ports)[port])
+            for segment in self._segments:
+                yield self._content.read(segment.name, port)
+
+    def _done(self, name: str) -> None:
+        """Note that a tensor is given, and complete the segments of which it is the last."""
+        self._given.add(name)
+        for segment, _ in self._places[name]:
+            parts = self._incomplete[segment.name]
+            parts.remove(name)
+            if not parts:
+                self._content.complete(segment.name)
 
     def _claim(self, name: str, method: str) -> dict[str, tuple[Segment, Part]]:
         """Places of a tensor by segment kind.
@@ -280,3 +293,4 @@ class ImageBuilder:
         table = rope_table(config.context, config.head_size, config.rope_base, config.rope_factors)
         rows = self._content["rope"].view("<f4").reshape(config.context, -1)
         rows[:, : config.head_size] = flush(np.concatenate(table, axis=1))
+        self._content.complete("rope")

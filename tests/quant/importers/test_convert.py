@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from hindrances import full_disk
 from safetensors.torch import load_file, save_file
 
 from tercel.errors import TercelError
@@ -12,6 +13,7 @@ from tercel.numerics import quantise_rows
 from tercel.program.accelerator_spec import LIMITS
 from tercel.runtime import TextTokenizer
 from tercel_hw.top import ACCELERATORS
+from tercel_quant import convert as conversion
 from tercel_quant.convert import DEFAULT_CONTEXT, MOST_CONTEXT, convert
 from tercel_quant.evaluate import evaluate
 from tercel_quant.importers import open_checkpoint
@@ -331,3 +333,32 @@ def test_failure_leaves_an_older_image_alone(llama, tmp_path):
         convert(folder, tmp_path / "m.tercel", method="absmean")
     assert (tmp_path / "m.tercel").read_bytes() == b"older"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["llama", "m.tercel"]
+
+
+def test_a_large_tape_is_built_on_the_disk_with_the_same_bytes(llama, tmp_path, monkeypatch):
+    folder, _ = llama(tied=False)
+    convert(folder, tmp_path / "memory.tercel", method="absmean")
+    monkeypatch.setattr(conversion, "MOST_IN_MEMORY", 0)
+    convert(folder, tmp_path / "disk.tercel", method="absmean")
+    assert (tmp_path / "disk.tercel").read_bytes() == (tmp_path / "memory.tercel").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"llama", "memory.tercel", "disk.tercel"}
+
+
+def test_a_full_disk_leaves_an_older_image_alone(llama, tmp_path, monkeypatch):
+    folder, _ = llama()
+    path = tmp_path / "m.tercel"
+    path.write_bytes(b"older")
+    with full_disk(after=4096), refusal(f"cannot write {path}"):
+        convert(folder, path, method="absmean")
+    monkeypatch.setattr(conversion, "MOST_IN_MEMORY", 0)
+    with full_disk(after=4096), refusal("the tape cannot be kept on the disk of the output: File"):
+        convert(folder, path, method="absmean")
+    assert path.read_bytes() == b"older"
+    assert {each.name for each in tmp_path.iterdir()} == {"llama", "m.tercel"}
+
+
+def test_ids_without_a_text_are_counted(llama, tmp_path):
+    folder, _ = llama()
+    lines = []
+    convert(folder, tmp_path / "m.tercel", method="absmean", report=lines.append)
+    assert "tokenizer: 300 of the embedding's 320 ids have a text" in lines
