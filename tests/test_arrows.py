@@ -31,7 +31,7 @@ PACKAGES = {
     "tercel_quant": (
         ROOT / "quant/tercel_quant",
         {"tercel", "tercel_export", "numpy", "torch", "transformers", "gguf", "optuna"}
-        | {"safetensors", "tokenizers", "typer", "rich", "rdata"},
+        | {"safetensors", "tokenizers", "typer", "rich", "rdata", "lm_eval", "tqdm"},
     ),
 }
 LAYERS = [

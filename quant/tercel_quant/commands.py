@@ -1,4 +1,4 @@
-"""The commands ``tercel quantize``, ``tercel train`` and ``tercel eval``.
+"""The commands ``tercel quantize`` and ``tercel train``.
 
 Modules that need the extra are imported when a command runs, so that ``tercel --help`` is quick
 and works without the extra.
@@ -11,31 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.options import ModelArgument
 from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
 from tercel.errors import TercelError
 from tercel.files import is_standard_output
-from tercel.image import LAYOUTS, Image, TapeLayout, footprint
+from tercel.image import LAYOUTS, TapeLayout, footprint
 from tercel.program import AcceleratorSpec
-from tercel.runtime import DEFAULT_MODEL, find_model
+from tercel_quant.text_file import read_text
 
 if TYPE_CHECKING:
     from tercel_quant.convert import Conversion
 
-__all__ = ["evaluate", "quantize", "train"]
+__all__ = ["quantize", "train"]
 
 
 def _report(line: str) -> None:
     """Print progress to standard error."""
     typer.echo(line, err=True)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TercelError(f"the text {path} cannot be read: {error}") from None
 
 
 def quantize(
@@ -113,7 +105,7 @@ def quantize(
     sidecar = None if layout in LAYOUTS else Path(layout)
     inputs = [*checkpoint_files(source), calibration_text, tokenizer, sidecar]
     with open_output(output, inputs=inputs) as file:
-        text = None if calibration_text is None else _read_text(calibration_text)
+        text = None if calibration_text is None else read_text(calibration_text)
         found = convert(
             source,
             file,
@@ -198,70 +190,3 @@ def _train(context: typer.Context) -> None:
     from tercel_quant.train import main
 
     raise typer.Exit(main(context.args))
-
-
-def evaluate(
-    text: Annotated[
-        Path, typer.Option("--text", "-t", help="UTF-8 text to predict.", show_default=False)
-    ],
-    model: ModelArgument = DEFAULT_MODEL,
-    arithmetic: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="unquantised (the checkpoint's weights), reference (the image's, in float32) or "
-            "device (the device's arithmetic); may be given several times; by default the last two."
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="The image's checkpoint; required for unquantised.")
-    ] = None,
-    context: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens of a window; by default 512, or what a smaller model has.", metavar="N"
-        ),
-    ] = None,
-    tokens: Annotated[
-        int | None, typer.Option(help="Most tokens of all windows, spread over the text.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Measure a model's perplexity on a text, and the effect of the device's arithmetic."""
-    image = Image.open(find_model(model))
-    content = _read_text(text)
-    from tercel_quant.evaluate import evaluate as measure
-
-    found = measure(
-        image,
-        content,
-        checkpoint=checkpoint,
-        arithmetics=tuple(arithmetic or ("reference", "device")),
-        context=context,
-        tokens=tokens,
-        report=_report,
-    )
-    rows = {
-        name: {
-            "perplexity": result.perplexity,
-            "loss": result.loss,
-            "bits_per_byte": found.bits_per_byte(name),
-            "tokens": result.tokens,
-        }
-        for name, result in found.results.items()
-    }
-    if as_json:
-        facts = {"model": image.config.name, "text": str(text), "context": found.context}
-        facts |= {"results": rows, "device_change": found.device_change}
-        facts |= {"device_change_standard_error": found.device_error}
-        facts["evidence"] = "measured on this machine; device: emulator, exact"
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    typer.echo(f"{'arithmetic':<12} {'perplexity':>11} {'bits/byte':>10} {'tokens':>8}")
-    for name, row in rows.items():
-        typer.echo(
-            f"{name:<12} {row['perplexity']:>11.4f} {row['bits_per_byte']:>10.4f} "
-            f"{row['tokens']:>8}"
-        )
-    if found.device_change is not None and found.device_error is not None:
-        change, error = 100 * found.device_change, 100 * found.device_error
-        typer.echo(f"device over reference: {change:+.3f} % (standard error {error:.3f} %)")

@@ -9,12 +9,13 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from tercel.device import Ask, Device
+from tercel.device import Device
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import open_checkpoint
+from tercel_quant.node_scores import node_scores
 from tercel_quant.perplexity import Perplexity
 from tercel_quant.reference import token_losses
 from tercel_quant.text import text_windows
@@ -147,17 +148,9 @@ def device_losses(device: Device, windows: Tensor) -> Tensor:
     losses = np.zeros((windows.shape[0], windows.shape[1] - 1), np.float32)
     for window, row in zip(windows.tolist(), losses, strict=True):
         device.reset()
-        for start in range(0, len(row), device.limits.nodes):
-            nodes = window[start : start + device.limits.nodes]
-            targets = window[start + 1 : start + 1 + len(nodes)]
-            nodes = nodes[: len(targets)]
-            answer = device.run_pass(nodes, ask=Ask(argmax=False, logits=tuple(range(len(nodes)))))
-            device.commit(range(len(nodes)))
-            for node, target in enumerate(targets):
-                logits = answer.logits[node].astype(np.float64)
-                top = logits.max()
-                total = np.log(np.exp(logits - top).sum()) + top
-                row[start + node] = total - logits[target]
+        scores = node_scores(device, window[:-1], len(row))
+        for place, (score, target) in enumerate(zip(scores, window[1:], strict=True)):
+            row[place] = -score.log_probabilities([target])[0]
     device.reset()
     return torch.from_numpy(losses)
 

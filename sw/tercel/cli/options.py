@@ -17,6 +17,7 @@ __all__ = [
     "NodesOption",
     "SettingsOption",
     "open_with_settings",
+    "parse_settings",
 ]
 
 ModelArgument = Annotated[
@@ -62,6 +63,19 @@ def open_with_settings(
         If a setting is no ``NAME=VALUE`` or is given twice, the device has no such option, or it
         refuses.
     """
+    kind = device_class(device).OPTIONS
+    options = parse_options(kind, parse_settings(settings), nodes=nodes, context=context)
+    return open_device(device, image, options)
+
+
+def parse_settings(settings: list[str] | None) -> dict[str, str]:
+    """Names and values of the options ``--set NAME=VALUE``.
+
+    Raises
+    ------
+    TercelError
+        If one has another form or is given twice.
+    """
     parsed: dict[str, str] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")
@@ -70,6 +84,4 @@ def open_with_settings(
         if name in parsed:
             raise TercelError(f"--set {name} is given twice; leave one of them out")
         parsed[name] = value
-    kind = device_class(device).OPTIONS
-    options = parse_options(kind, parsed, nodes=nodes, context=context)
-    return open_device(device, image, options)
+    return parsed

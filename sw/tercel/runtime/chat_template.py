@@ -74,13 +74,31 @@ class ChatTemplate:
             If the template is malformed, refuses the messages, reaches outside its sandbox or
             exceeds a limit.
         """
+        return self._render(messages, asks=True)
+
+    def render_unfinished(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """The prompt that ends with the content of the last message, for the model to go on with.
+
+        Raises
+        ------
+        TercelError
+            As for :meth:`render`, or if the template does not write that content.
+        """
+        prompt = self._render(messages, asks=False)
+        content = messages[-1]["content"].strip()
+        place = prompt.rfind(content)
+        if place < 0:
+            raise TercelError("the chat template leaves out the last message, so none can go on")
+        return prompt[: place + len(content)]
+
+    def _render(self, messages: Sequence[Mapping[str, Any]], *, asks: bool) -> str:
         limits = self._limits
         variables = {
             **self._format.special_tokens,
             "messages": list(messages),
             "tools": None,
             "documents": None,
-            "add_generation_prompt": True,
+            "add_generation_prompt": asks,
         }
         request = {
             "template": self._format.template,

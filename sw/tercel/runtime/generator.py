@@ -16,7 +16,14 @@ from tercel.runtime.tokenizer import TextTokenizer
 from tercel.sampling import Sampler, SamplingConfig
 from tercel.speculation import DraftBudget, DraftState, Round, Speculator
 
-__all__ = ["FinishReason", "GenerationConfig", "Generator", "Piece", "PromptError"]
+__all__ = [
+    "FinishReason",
+    "GenerationConfig",
+    "Generator",
+    "Piece",
+    "PromptError",
+    "shared_length",
+]
 
 NO_DRAFT = DraftBudget(nodes=0, depth=0)
 
@@ -170,7 +177,7 @@ class Generator:
         started = perf_counter()
         end = self._end_of_text(config)
         self._device.check_tokens(tokens)
-        shared = 0 if self._start else _shared(self._text, tokens)
+        shared = 0 if self._start else shared_length(self._text, tokens)
         kept = min(shared, self._device.length, max(len(tokens) - 1, 0))
         self._check_length(len(tokens) - kept, kept)
         if shared < len(self._text):  # drafters may know the part that goes
@@ -379,7 +386,7 @@ class Generator:
         return None
 
 
-def _shared(text: Sequence[int], other: Sequence[int]) -> int:
+def shared_length(text: Sequence[int], other: Sequence[int]) -> int:
     """Number of tokens that two sequences have in common from their start."""
     pairs = zip(text, other, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(text), len(other)))

@@ -14,7 +14,7 @@ OPTIONS = ("-n", "6", "--seed", "5")
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
-    monkeypatch.setattr(ChatTemplate, "render", render_here)
+    monkeypatch.setattr(ChatTemplate, "_render", render_here)
 
 
 def answers(model, *questions, system=None, context=None):

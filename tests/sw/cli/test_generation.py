@@ -12,7 +12,7 @@ RENDERED = "[system] Be brief.<end>\n[user] ab<end>\n[assistant] "
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
-    monkeypatch.setattr(ChatTemplate, "render", render_here)
+    monkeypatch.setattr(ChatTemplate, "_render", render_here)
 
 
 def text(result):

@@ -20,7 +20,7 @@ GREEDY = GenerationConfig(max_tokens=8)
 
 
 class LocalTemplate(ChatTemplate):
-    render = render_here
+    _render = render_here
 
 
 def template(text=TEMPLATE):
