@@ -17,8 +17,8 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.files import scratch_file, whole_file
-from tercel.image import ImageBuilder, TapeLayout, check_tokenizer, footprint
-from tercel.runtime import TextTokenizer
+from tercel.image import ChatFormat, ImageBuilder, TapeLayout, check_tokenizer, footprint
+from tercel.runtime import ChatTemplate, TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
 from tercel_quant.importers.ternary import recognise
@@ -144,7 +144,7 @@ def convert(
             config=config,
             layout=layout,
             tokenizer=text,
-            chat=checkpoint.chat(),
+            chat=_chat(checkpoint, report),
             sampling=sampling.filters,
             scratch=stack.enter_context(scratch_file(output)) if large else None,
         )
@@ -236,6 +236,17 @@ class Rows:
     def dequantise(self) -> Tensor:
         """float32, shape (vocab_size, hidden_size)."""
         return torch.from_numpy(self.values) * torch.from_numpy(self.scales)[:, None]
+
+
+def _chat(checkpoint: Checkpoint, report: Callable[[str], None]) -> ChatFormat | None:
+    """The chat template; a warning is reported if it cannot make a prompt of one question."""
+    chat = checkpoint.chat()
+    if chat is not None:
+        try:
+            ChatTemplate(chat).render([{"role": "user", "content": "Hello"}])
+        except TercelError as error:
+            report(f"warning: {error}; `tercel chat` takes another with --template FILE")
+    return chat
 
 
 def _context(config: ModelConfig, asked: int | None) -> int:

@@ -41,6 +41,19 @@ def test_the_image_gets_the_checkpoints_template_and_sampling(llama, tmp_path):
     assert any("asks for repetition_penalty 1.05 in sampling" in line for line in lines)
 
 
+def test_a_template_that_fails_is_kept_with_a_warning(llama, tmp_path):
+    folder, _ = llama()
+    write(folder, "tokenizer_config.json", {"chat_template": "{{ messages.__class__ }}"})
+    lines = []
+    convert(folder, tmp_path / "m.tercel", method="absmean", report=lines.append)
+    assert Image.open(tmp_path / "m.tercel").chat is not None
+    [warning] = [line for line in lines if "chat template" in line]
+    assert warning.startswith(
+        "warning: the chat template reaches outside its sandbox (list.__class"
+    )
+    assert warning.endswith("; `tercel chat` takes another with --template FILE")
+
+
 def test_a_file_of_its_own_wins_and_old_files_name_the_tokens(tmp_path):
     write(tmp_path, "tokenizer_config.json", {"chat_template": "old", "bos_token": "<a>"})
     write(tmp_path, "special_tokens_map.json", {"bos_token": "<b>", "unk_token": "<u>"})
