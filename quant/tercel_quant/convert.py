@@ -278,7 +278,9 @@ def _check_method(
     if not checkpoint.trained_ternary and method is None:
         raise TercelError(
             f"this checkpoint ({checkpoint.description}) was not trained ternary; "
-            f"choose a method: {', '.join(METHODS)}"
+            f"choose a method: {', '.join(METHODS)}. absmean is right for the masters of a ternary "
+            "model that its files do not call so (Falcon-E's revision prequantized), and ruins any "
+            "other model; calibrated fits each layer to a text"
         )
     if (method == "calibrated") != (calibration_text is not None):
         raise TercelError(

@@ -219,6 +219,9 @@ def llama3_8b(folder: Path) -> Published:
     fields["quantization_config"] = {"quant_method": "bitnet"}
     generation = {"eos_token_id": [2, 10], "do_sample": True, "temperature": 0.6}
     path = write(folder, fields, packed(tensors, divide=True), shards=3, generation=generation)
+    text = (path / "config.json").read_text()  # the published file has the last field twice
+    twice = json.dumps({"quantization_config": fields["quantization_config"]})[1:-1]
+    (path / "config.json").write_text(f"{text[:-1]}, {twice}}}")
     return Published(folder=path, oracle=path)
 
 

@@ -17,7 +17,7 @@ FIELDS = {
     "hadamard": ROTATIONS,
     "rotat": ROTATIONS,
     "sherry": SPARSE,
-    "spars": SPARSE,
+    "spars": "sparse formats",
     "expert": EXPERTS,
     "moe_": EXPERTS,
     "linear_attention": LINEAR_ATTENTION,

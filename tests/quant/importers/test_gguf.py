@@ -11,6 +11,7 @@ from tercel.image import Image
 from tercel_quant.convert import convert
 from tercel_quant.importers import Ternary, open_checkpoint
 from tercel_quant.importers.gguf_config import read_config
+from tercel_quant.inspection import checkpoint_facts
 
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -166,6 +167,9 @@ def test_ternary_types_are_read_as_trits(ternary_tensors, tmp_path, kind):
     )
     file = open_checkpoint(path)
     assert file.trained_ternary
+    facts = checkpoint_facts(path)
+    assert list(facts["weights"]) == ["ternary with one scale per matrix"]
+    assert (facts["layout"], facts["conversion"]) == (file.description, "imported as it is")
     assert file.config.sub_norms
     for name, source in (("q", "attn_q"), ("down", "ffn_down")):
         ternary = file.matrix(f"layers.0.{name}")
