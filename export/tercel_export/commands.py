@@ -30,11 +30,18 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, onnx-nbits, onnx-dq, huggingface.",
+            help="onnx, onnx-nbits, onnx-dq, gguf, huggingface.",
             show_default=False,
         ),
     ],
     model: ModelArgument = DEFAULT_MODEL,
+    tensor_type: Annotated[
+        str | None,
+        typer.Option(
+            "--type",
+            help="Type of the matrices in a gguf: TQ1_0 (default) or TQ2_0.",
+        ),
+    ] = None,
 ) -> None:
     """Write a model in a format that other tools read.
 
@@ -43,11 +50,17 @@ def export(
     """
     from tercel_export.formats import find_format
 
-    write = find_format(format)
+    write = find_format(format, tensor_type=tensor_type)
     image = Image.open(find_model(model))
     tell_replaced([output])
     for line in write(image, output):
         typer.echo(line, err=True)
-    files = sorted(output.rglob("*")) if output.is_dir() else [output]
-    size = format_bytes(sum(path.stat().st_size for path in files))
-    typer.echo(f"{output}: {image.config.name} as {format}, {size}", err=is_standard_output(output))
+    to_errors = is_standard_output(output)  # which carries the file
+    size = "" if to_errors else f", {format_bytes(_bytes(output))}"
+    typer.echo(f"{output}: {image.config.name} as {format}{size}", err=to_errors)
+
+
+def _bytes(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

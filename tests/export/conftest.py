@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from random_exports import write_image
 
 from tercel.config import PRESETS
-from tercel.image import Image, ImageBuilder, fill_random
-from tercel.numerics import quantise_rows
+from tercel.image import Image
 from tercel.runtime import find_model
 from tercel_export.formats import find_format
 
@@ -37,14 +37,7 @@ MODELS = {
 def images(tmp_path_factory):
     """A random image of each kind of model, by name."""
     folder = tmp_path_factory.mktemp("images")
-    for name, config in MODELS.items():
-        builder, rng = ImageBuilder(config=config), np.random.default_rng(3)
-        for rows in ("embedding",) if config.tied_head else ("embedding", "head"):
-            floats = rng.normal(0, 0.05, (config.vocab_size, config.hidden_size))
-            builder.rows(rows, *quantise_rows(floats))
-        fill_random(builder, 3)
-        builder.write(folder / f"{name}.tercel")
-    return {name: Image.open(folder / f"{name}.tercel") for name in MODELS}
+    return {name: write_image(folder / f"{name}.tercel", config) for name, config in MODELS.items()}
 
 
 @pytest.fixture(scope="session", params=MODELS)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
@@ -32,3 +35,19 @@ def test_the_model_itself_is_never_replaced(image, tmp_path):
 
 def test_help_names_every_format():
     assert f"{', '.join(FORMATS)}." in export("--help").stdout
+
+
+def test_a_gguf_of_either_type_goes_to_a_file_or_to_the_standard_output(tmp_path):
+    result = export("small", "-f", "gguf", "--type", "TQ2_0", "-o", tmp_path / "small.gguf")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{tmp_path / 'small.gguf'}: small as gguf, 3.02 MB\n"
+    command = [sys.executable, "-m", "tercel", "export", "small", "-f", "gguf", "--type", "TQ2_0"]
+    piped = subprocess.run([*command, "-o", "-"], capture_output=True, timeout=120, check=True)
+    assert piped.stdout == (tmp_path / "small.gguf").read_bytes()
+    assert piped.stderr.decode() == "-: small as gguf\n"
+
+
+def test_a_type_is_for_gguf_alone(tmp_path):
+    result = export("small", "-f", "onnx", "--type", "TQ2_0", "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "the type of matrices is for gguf alone; leave it out for onnx" in result.stderr

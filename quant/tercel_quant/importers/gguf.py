@@ -12,6 +12,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
+from tercel_export.gguf.names import FREQUENCIES, PARTS, TOP, source_name
 from tercel_quant.importers.chat_format import gguf_chat
 from tercel_quant.importers.checkpoint import BLOCK_ROWS, Checkpoint, check_finite
 from tercel_quant.importers.fields import describe
@@ -27,22 +28,6 @@ from tercel_quant.importers.sampling_defaults import SamplingDefaults, gguf_samp
 from tercel_quant.importers.ternary import GroupedTernary, Ternary, recognise
 
 __all__ = ["GgufCheckpoint"]
-
-PARTS = {
-    "q": "attn_q",
-    "k": "attn_k",
-    "v": "attn_v",
-    "o": "attn_output",
-    "gate": "ffn_gate",
-    "up": "ffn_up",
-    "down": "ffn_down",
-    "attention_norm": "attn_norm",
-    "mlp_norm": "ffn_norm",
-    "attention_sub_norm": "attn_sub_norm",
-    "mlp_sub_norm": "ffn_sub_norm",
-}
-FREQUENCIES = "rope_freqs.weight"
-TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 
 
 class GgufCheckpoint(Checkpoint):
@@ -120,7 +105,7 @@ class GgufCheckpoint(Checkpoint):
         return False
 
     def matrix(self, name: str) -> Tensor | Ternary | GroupedTernary:
-        source = self._source(name)
+        source = source_name(name)
         weight = self._read(source)
         if (scale_name := source.removesuffix("weight") + "scale") in self._tensors.entries:
             weight = weight * self._read(scale_name)
@@ -130,10 +115,10 @@ class GgufCheckpoint(Checkpoint):
         return recognise(weight) or weight
 
     def floats(self, name: str) -> Tensor:
-        return self._read(self._source(name))
+        return self._read(source_name(name))
 
     def row_blocks(self, name: str) -> Iterator[Tensor]:
-        source = self._source(name)
+        source = source_name(name)
         if not self._tensors.has_whole_rows(source):
             yield from super().row_blocks(name)
             return
@@ -151,20 +136,13 @@ class GgufCheckpoint(Checkpoint):
     def sampling(self) -> SamplingDefaults:
         return gguf_sampling(self._metadata)
 
-    def _source(self, name: str) -> str:
-        """The name of a canonical tensor in the file."""
-        if name in TOP:
-            return f"{TOP[name]}.weight"
-        _, layer, part = name.split(".")
-        return f"blk.{layer}.{PARTS[part]}.weight"
-
     def _expected(self) -> dict[str, tuple[int, ...]]:
         expected = {}
         for name, shape in canonical_shapes(self.config).items():
             part = name.rpartition(".")[2]
             if self._padding is not None and part in PARTS:
                 shape = self._padding.source_shape(part, shape, self.config)
-            expected[self._source(name)] = shape
+            expected[source_name(name)] = shape
         return expected
 
     def _with_frequencies(self) -> ModelConfig:

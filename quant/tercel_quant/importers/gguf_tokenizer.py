@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from tercel.errors import TercelError
-from tercel_quant.importers.byte_level_tokenizer import (
+from tercel_export.gguf.word_rules import (
     WORD_RULES,
     byte_level_tokenizer,
     rule_of_vocabulary,
@@ -88,7 +88,7 @@ def tokenizer_json(metadata: Mapping[str, Any]) -> bytes | None:
     TercelError
         If the kind of the tokenizer or its pre-tokenizer is unknown.
     """
-    if metadata.get(f"{PREFIX}model") is None:
+    if metadata.get(f"{PREFIX}model") in (None, "none"):
         return None
     try:
         return _tokenizer(metadata).to_str().encode()

@@ -11,7 +11,7 @@ from transformers.convert_slow_tokenizer import TikTokenConverter
 
 from tercel.errors import TercelError
 from tercel.runtime import TextTokenizer
-from tercel_quant.importers.byte_level_tokenizer import (
+from tercel_export.gguf.word_rules import (
     WORD_RULES,
     byte_level_tokenizer,
     rule_of_vocabulary,

@@ -3,14 +3,22 @@
 A rule splits a text into words, within which tokens are merged. The names are those of GGUF.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from tercel.errors import TercelError
 
-__all__ = ["WORD_RULES", "WordRule", "byte_level_tokenizer", "rule_of_vocabulary"]
+__all__ = [
+    "WORD_RULES",
+    "WordRule",
+    "byte_level_tokenizer",
+    "find_word_rule",
+    "rule_of_vocabulary",
+]
 
 
 def _words(digits: str) -> str:
@@ -82,7 +90,33 @@ def byte_level_tokenizer(tokens: Sequence[str], merges: Sequence[str], rule: Wor
     if single := [merge for merge in merges if " " not in merge]:
         raise TercelError(f"a merge must join two tokens, but one is {single[0]!r:.60}")
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
-    tokenizer = Tokenizer(models.BPE(vocabulary, pairs, ignore_merges=rule.whole_words))
+    return _with_rule(models.BPE(vocabulary, pairs, ignore_merges=rule.whole_words), rule)
+
+
+def find_word_rule(
+    normalizer: Sequence[dict[str, Any]],
+    pre_tokenizer: Sequence[dict[str, Any]],
+    *,
+    whole_words: bool,
+) -> str | None:
+    """The name of the rule that the steps of a ``tokenizer.json`` make; ``None`` if none does."""
+    given = _essence(normalizer), _essence(pre_tokenizer), whole_words
+    for name, rule in WORD_RULES.items():
+        fields = json.loads(_with_rule(models.BPE(), rule).to_str())
+        normal = [] if fields["normalizer"] is None else [fields["normalizer"]]
+        steps = fields["pre_tokenizer"]["pretokenizers"]
+        if given == (_essence(normal), _essence(steps), rule.whole_words):
+            return name
+    return None
+
+
+def _essence(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Steps without the settings that change offsets alone."""
+    return [{key: value for key, value in step.items() if key != "trim_offsets"} for step in steps]
+
+
+def _with_rule(model: models.BPE, rule: WordRule) -> Tokenizer:
+    tokenizer = Tokenizer(model)
     if rule.compose:
         tokenizer.normalizer = normalizers.NFC()
     if rule.expression is not None:
