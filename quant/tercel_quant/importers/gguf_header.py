@@ -31,6 +31,9 @@ SCALARS = {
 """Value type to its ``struct`` format."""
 STRING, ARRAY = 8, 9
 MOST_DIMENSIONS = 4
+MOST_BYTES, MOST_ITEMS, MOST_ENTRIES = 1 << 26, 1 << 22, 1 << 16
+"""Largest header, most items of all its lists, and most keys or tensors; published ones have 16 MB,
+1.4 million (of a vocabulary of 262,144 tokens) and 20,000."""
 SMALLEST_VALUE, SMALLEST_TENSOR = 8 + 4 + 1, 8 + 4 + 4 + 8
 """Fewest bytes of a metadata entry (key, type, value) and of a tensor entry (name, number of
 dimensions, type, offset)."""
@@ -62,8 +65,9 @@ class GgufHeader:
 def read_header(path: Path) -> GgufHeader:
     """Read the header of a little-endian GGUF file.
 
-    Every count is compared with the remaining bytes before anything of its size is allocated, so a
-    damaged file takes no more time or memory than a valid one of its size.
+    Every count is compared with the remaining bytes before anything of its size is allocated, and
+    a header has limits, so that a damaged file takes no more time and memory than a large valid
+    one, whatever its size.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class _Reader:
     def __init__(self, data: mmap.mmap):
         self._data = data
         self._at = 0
+        self._items = 0
 
     def header(self) -> GgufHeader:
         if self._take(len(MAGIC)) != MAGIC:
@@ -101,6 +106,10 @@ class _Reader:
         if version not in VERSIONS:
             raise _DamageError(f"it has the version {version}, but 2 and 3 are read")
         tensors, values = self._count(SMALLEST_TENSOR), self._count(SMALLEST_VALUE)
+        if (most := max(tensors, values)) > MOST_ENTRIES:
+            raise _DamageError(
+                f"it announces {most} tensors or keys, but no model has more than {MOST_ENTRIES}"
+            )
         metadata: dict[str, Any] = {}
         for _ in range(values):
             key = self._string()
@@ -147,17 +156,35 @@ class _Reader:
         if item in SCALARS:
             dtype = np.dtype(f"<{SCALARS[item]}")
             return np.frombuffer(
-                self._take(self._count(dtype.itemsize) * dtype.itemsize), dtype
+                self._take(self._items_of(dtype.itemsize) * dtype.itemsize), dtype
             ).tolist()
         if item == STRING:
-            return [self._string() for _ in range(self._count(8))]
+            return self._strings(self._items_of(8))
         raise _DamageError(f"a list has items of the type {item}, which are not known")
 
     def _string(self) -> str:
-        try:
-            return self._take(self._count(1)).decode()
-        except UnicodeDecodeError:
-            raise _DamageError("a string is not UTF-8") from None
+        return self._strings(1)[0]
+
+    def _strings(self, count: int) -> list[str]:
+        """Read strings, each after its length; vocabularies have hundreds of thousands."""
+        found: list[str] = []
+        for _ in range(count):
+            size = int.from_bytes(self._take(8), "little")
+            try:
+                found.append(self._take(size).decode())
+            except UnicodeDecodeError:
+                raise _DamageError("a string is not UTF-8") from None
+        return found
+
+    def _items_of(self, smallest: int) -> int:
+        """Read a count of items of a list, within the limit of all lists."""
+        count = self._count(smallest)
+        self._items += count
+        if self._items > MOST_ITEMS:
+            raise _DamageError(
+                f"its lists announce more than {MOST_ITEMS} items; it is damaged, or no model"
+            )
+        return count
 
     def _count(self, smallest: int) -> int:
         """Read a count of items that take ``smallest`` bytes or more each."""
@@ -176,6 +203,10 @@ class _Reader:
     def _take(self, size: int) -> bytes:
         if size > len(self._data) - self._at:
             raise _DamageError("it ends within its header; it is damaged or cut short")
+        if self._at + size > MOST_BYTES:
+            raise _DamageError(
+                f"its header announces more than {MOST_BYTES} bytes; it is damaged, or no model"
+            )
         self._at += size
         return self._data[self._at - size : self._at]
 

@@ -24,6 +24,7 @@ from tercel_quant.importers.fields import (
     Text,
 )
 from tercel_quant.importers.sentencepiece_model import (
+    MOST_PIECES,
     Algorithm,
     Kind,
     Piece,
@@ -131,7 +132,8 @@ def _tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
 
 def _check_lengths(keys: Mapping[str, Any]) -> None:
     """Check that every token has a type and a score, where there are any."""
-    count = len(keys["tokens"])
+    if (count := len(keys["tokens"])) > MOST_PIECES:
+        raise TercelError(f"{PREFIX}tokens has {count} tokens, but at most {MOST_PIECES} are read")
     for key in ("token_type", "scores"):
         if keys[key] is not None and len(keys[key]) != count:
             raise TercelError(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tercel.errors import TercelError
 
-__all__ = ["Algorithm", "Kind", "Piece", "SentencePieceModel"]
+__all__ = ["MOST_PIECES", "Algorithm", "Kind", "Piece", "SentencePieceModel"]
 
 MOST_BYTES = 1 << 25
 """Largest file; published ones have at most 5 MB."""

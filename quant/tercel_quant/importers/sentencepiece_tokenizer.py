@@ -14,8 +14,9 @@ from tercel_quant.importers.sentencepiece_model import Algorithm, Kind, Sentence
 __all__ = ["Prefix", "put_in_front", "sentencepiece_tokenizer"]
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
-LONGEST = 512
-"""Most characters of a piece; published ones have at most 128."""
+LONGEST, MOST_CHARACTERS, MOST_MERGES = 512, 1 << 23, 1 << 21
+"""Most characters of a piece and of all, and most merges; published vocabularies have at most 128,
+3 million and 0.6 million."""
 
 
 class Prefix(str, Enum):
@@ -120,6 +121,8 @@ def _bpe(model: SentencePieceModel, whole_words: bool) -> models.BPE:
         raise TercelError("a token of the vocabulary occurs twice")
     if (longest := max(len(piece.text) for piece in pieces)) > LONGEST:
         raise TercelError(f"a token has {longest} characters, but at most {LONGEST} are read")
+    if (count := sum(len(piece.text) for piece in pieces)) > MOST_CHARACTERS:
+        raise TercelError(f"its tokens have {count} characters, but {MOST_CHARACTERS} are read")
     normal = {p.text: index for index, p in enumerate(pieces) if p.kind == Kind.NORMAL}
     joints: list[tuple[float, int, int, int, tuple[str, str]]] = []
     for text, index in normal.items():
@@ -129,6 +132,8 @@ def _bpe(model: SentencePieceModel, whole_words: bool) -> models.BPE:
             left, right = text[:cut], text[cut:]
             if left in normal and right in normal:
                 joints.append((-score, index, normal[left], normal[right], (left, right)))
+        if len(joints) > MOST_MERGES:
+            raise TercelError(f"its tokens can be merged in more than {MOST_MERGES} ways")
     joints.sort()
     return models.BPE(
         vocabulary,

@@ -1,16 +1,20 @@
 import re
+from math import prod
 
 import gguf
 import numpy as np
 import pytest
 import torch
+from gguf_file import write_gguf
 from safetensors.torch import load_file
+from tokenizers.pre_tokenizers import ByteLevel
 
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel_quant.convert import convert
 from tercel_quant.importers import Ternary, open_checkpoint
 from tercel_quant.importers.gguf_config import read_config
+from tercel_quant.importers.gguf_header import read_header
 from tercel_quant.inspection import checkpoint_facts
 
 NAMES = {
@@ -419,3 +423,24 @@ def test_rows_are_read_in_blocks(pair, tmp_path, monkeypatch, kind):
     blocks = list(file.row_blocks("embedding"))
     assert [len(block) for block in blocks] == [100, 100, 100, 20]
     assert torch.equal(torch.cat(blocks), file.floats("embedding"))
+
+
+@pytest.mark.parametrize(("count", "refused"), [(319, False), (320, False), (321, True)])
+def test_tokenizer_larger_than_the_embedding_is_refused(pair, tmp_path, count, refused):
+    """A smaller one leaves rows of the embedding without a text, as in many models."""
+    path = write(tmp_path / "m.gguf", pair[1])
+    header = read_header(path)
+    tokens = ["ab", *(f"<{index}>" for index in range(count - 257)), *sorted(ByteLevel.alphabet())]
+    keys = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": ["a b"]}
+    metadata = header.metadata | {f"tokenizer.ggml.{key}": v for key, v in keys.items()}
+    tensors = {
+        name: (entry.kind, entry.shape, path.read_bytes()[entry.offset :][: 4 * prod(entry.shape)])
+        for name, entry in header.tensors.items()
+    }
+    write_gguf(path, metadata, tensors)
+    if refused:
+        with pytest.raises(TercelError, match=r"the tokenizer has the id 320 .* vocab_size is 320"):
+            convert(path, tmp_path / "m.tercel", method="absmean")
+        assert not (tmp_path / "m.tercel").exists()
+    else:
+        convert(path, tmp_path / "m.tercel", method="absmean")

@@ -161,3 +161,19 @@ def test_scores_are_needed(sentence_piece):
     keys = {name: value for name, value in sentence_piece[1].items() if "scores" not in name}
     with pytest.raises(TercelError, match=r"the field tokenizer.ggml.scores is missing"):
         tokenizer_json(keys)
+
+
+def test_sizes_of_vocabularies_are_limited(tokenizer, monkeypatch):
+    with pytest.raises(TercelError, match="tokens has 524289 tokens, but at most 524288 are read"):
+        tokenizer_json(byte_level(tokenizer, tokens=[""] * 524289))
+    pieces = [*("a" * size for size in range(1, 40)), "<unk>"]
+    keys = {"model": "llama", "tokens": pieces, "scores": [0.0] * len(pieces)}
+    keys |= {"unknown_token_id": 39, "add_bos_token": False}
+    metadata = {f"tokenizer.ggml.{key}": value for key, value in keys.items()}
+    assert tokenizer_json(metadata)
+    monkeypatch.setattr("tercel_quant.importers.sentencepiece_tokenizer.MOST_MERGES", 99)
+    with pytest.raises(TercelError, match="its tokens can be merged in more than 99 ways; give"):
+        tokenizer_json(metadata)
+    monkeypatch.setattr("tercel_quant.importers.sentencepiece_tokenizer.MOST_CHARACTERS", 99)
+    with pytest.raises(TercelError, match="its tokens have 785 characters, but 99 are read; give"):
+        tokenizer_json(metadata)
