@@ -48,7 +48,7 @@ PYNQ_VENV := .venv-pynq$(PYNQ)
 PYNQ_READY := $(PYNQ_VENV)/.ready
 
 $(PYNQ_READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("pynq needs Python 3.10 to 3.12: make PYTHON=python3.12 test-pynq" * (sys.version_info[:2] > (3, 12)))'
+	$(PYTHON) -c 'import sys; sys.version_info[:2] > (3, 12) and sys.exit("pynq needs Python 3.10 to 3.12: make PYTHON=python3.12 test-pynq")'
 	$(PYTHON) -m venv $(PYNQ_VENV)
 	$(PYNQ_VENV)/bin/python -m pip install --quiet --editable '.[pynq-test]' $(if $(PYNQ),pynq==$(PYNQ))
 	touch $@

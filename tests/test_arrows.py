@@ -49,6 +49,7 @@ LAYERS = [
     "sampling",
     "speculation",
     "runtime",
+    "doctor",
     "cli",
     "__main__",
 ]

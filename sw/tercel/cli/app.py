@@ -10,6 +10,7 @@ import tercel
 from tercel.cli.bench import bench
 from tercel.cli.chat import chat
 from tercel.cli.devices import devices
+from tercel.cli.doctor import doctor
 from tercel.cli.group import CommandGroup
 from tercel.cli.inspect import inspect
 from tercel.cli.run import run
@@ -32,6 +33,7 @@ app.command()(chat)
 app.command()(inspect)
 app.command()(bench)
 app.command()(devices)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:
