@@ -130,7 +130,8 @@ def scratch_file(beside: BinaryIO) -> Iterator[BinaryIO]:
         If it cannot be made.
     """
     name = getattr(beside, "name", None)
-    folder = Path(name).parent if isinstance(name, str) else Path(tempfile.gettempdir())
+    named = isinstance(name, (str, os.PathLike))
+    folder = Path(name).parent if named else Path(tempfile.gettempdir())
     with contextlib.ExitStack() as stack:
         with write_errors(folder):
             file = stack.enter_context(tempfile.TemporaryFile(dir=folder))

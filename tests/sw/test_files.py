@@ -1,11 +1,13 @@
 """Outputs are whole or as before, whatever stands in their way."""
 
+import io
 import os
 import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tercel.files import (
     check_output,
     is_standard_output,
     make_folder,
+    scratch_file,
     whole_file,
     whole_folder,
     write_errors,
@@ -486,3 +489,26 @@ def test_an_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_pa
         with whole_folder(tmp_path / "folder") as part:
             (part / "new").touch()
     assert (names(tmp_path), names(tmp_path / "folder")) == (["folder"], ["old"])
+
+
+def test_a_scratch_file_is_on_the_disk_of_its_output_and_has_no_name(tmp_path, monkeypatch):
+    asked = []
+    real = tempfile.TemporaryFile
+    monkeypatch.setattr(
+        tempfile, "TemporaryFile", lambda dir: asked.append(Path(dir)) or real(dir=dir)
+    )
+    with whole_file(tmp_path / "m.tercel") as output, scratch_file(output) as file:
+        file.write(b"abc")
+        file.seek(1)
+        assert file.read() == b"bc"
+        assert len(list(tmp_path.iterdir())) == 1, "the temporary file of the output alone"
+    with scratch_file(io.BytesIO()):
+        pass
+    assert asked == [tmp_path, Path(tempfile.gettempdir())]
+
+
+def test_a_folder_for_scratch_files_that_cannot_be_written_is_told(tmp_path):
+    with whole_file(tmp_path / "m.tercel") as output, read_only(tmp_path):
+        with pytest.raises(TercelError, match=f"cannot write {tmp_path}: Permission denied"):
+            with scratch_file(output):
+                pass
