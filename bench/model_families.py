@@ -127,7 +127,7 @@ def fits() -> dict[str, str]:
     for shape in SHAPES:
         excesses = preset_excesses(shape)
         name = next(each for each in ("kv260", "kv260-wide") if not excesses[each])
-        speed = predicted_speed(shape, preset=name, context=128)
+        speed, _ = predicted_speed(shape, preset=name, context=128, memory="kv260-15.0")
         why = "" if name == "kv260" else f"; kv260: {'; '.join(excesses['kv260'])}"
         found[shape.name] = f"{name}, {speed:.1f} tokens/s{why}"
     return found

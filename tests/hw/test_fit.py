@@ -1,7 +1,7 @@
 import dataclasses
 
 from tercel.config import PRESETS
-from tercel_hw.fit import preset_excesses
+from tercel_hw.fit import board_of, preset_excesses
 
 
 def test_every_preset_is_told_with_all_limits_that_a_model_exceeds():
@@ -13,3 +13,16 @@ def test_every_preset_is_told_with_all_limits_that_a_model_exceeds():
     )
     assert found["kv260-wide"] == ()
     assert preset_excesses(PRESETS["2b"])["kv260"] == ()
+
+
+def test_tape_and_cache_must_fit_the_memory_of_the_board():
+    small = dataclasses.replace(PRESETS["0.7b"], layers=120)
+    (message,) = preset_excesses(small)["pynq-z2"]
+    assert message.startswith("MB of tape and cache must be at most 536, but is ")
+    assert preset_excesses(small)["kv260"] == ()
+    assert preset_excesses(PRESETS["0.7b"])["pynq-z2"] == ()
+
+
+def test_presets_have_a_board():
+    assert board_of("pynq-z2") == "pynq-z2"
+    assert board_of("kv260-wide") == "kv260"

@@ -14,7 +14,7 @@ from tercel.image import TapeLayout, footprint
 
 __all__ = ["describe_checkpoint", "find_checkpoint", "show_checkpoint"]
 
-SUFFIXES = (".gguf", ".safetensors", ".bin")
+SUFFIXES = (".gguf", ".safetensors", ".bin", ".onnx")
 SHOWN = 4
 """Names of matrices that are shown of each kind of weights."""
 
@@ -66,14 +66,11 @@ def _presets(config: ModelConfig, context: int) -> dict[str, dict[str, Any]] | s
     speed = find_inspector("speed")
     found: dict[str, dict[str, Any]] = {}
     for name, over in excesses(config).items():
-        known = None if over or isinstance(speed, str) else speed
-        found[name] = {
-            "exceeds": list(over),
-            "tokens_per_second": None
-            if known is None
-            else known(config, preset=name, context=context),
-            "evidence": "cycle model",
-        }
+        rate = memory = None
+        if not over and not isinstance(speed, str):
+            rate, memory = speed(config, preset=name, context=context)
+        found[name] = {"exceeds": list(over), "tokens_per_second": rate, "memory": memory}
+        found[name]["evidence"] = "cycle model"
     return found
 
 
@@ -127,6 +124,8 @@ def _fits(presets: dict[str, dict[str, Any]]) -> dict[str, str]:
     rows = {}
     for name, each in presets.items():
         speed = each["tokens_per_second"]
-        told = "speed unknown; install tercel[sim]" if speed is None else f"{speed:.1f} tokens/s"
+        told = "speed unknown; install tercel[sim]"
+        if speed is not None:
+            told = f"{speed:.1f} tokens/s, memory {each['memory']}"
         rows[name] = f"too small: {'; '.join(each['exceeds'])}" if each["exceeds"] else told
     return rows

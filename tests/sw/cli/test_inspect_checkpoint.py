@@ -27,7 +27,7 @@ def inspectors(monkeypatch):
             FACTS | {"path": str(path), "config": PRESETS["tiny"].to_fields()}
         ),
         "presets": lambda config: {"fits": (), "small": ("layers must be at most 1, but is 2",)},
-        "speed": lambda config, preset, context: 10.0 + context,
+        "speed": lambda config, preset, context: (10.0 + context, "slow-1.0"),
     }
     monkeypatch.setattr(inspect_checkpoint, "find_inspector", found.__getitem__)
     return found
@@ -44,8 +44,14 @@ def test_json_has_the_facts_and_the_presets(inspectors, tercel, tmp_path):
 
 def test_the_tables_show_them(inspectors, tercel, tmp_path):
     text = tercel("inspect", str(tmp_path)).stdout
-    for part in ("a layout", "layers.0.q, layers.0.k", "imported as it is", "73.0 tokens/s"):
+    for part in (
+        "a layout",
+        "layers.0.q, layers.0.k",
+        "imported as it is",
+        "73.0 tokens/s, memory slow-1.0",
+    ):
         assert part in text
+    assert "73.0 tokens/s" in text
     assert "too small: layers must be at most 1, but is 2" in text
     assert "a token after 63 positions (evidence: cycle model)" in text, "of 64 that it has"
 
