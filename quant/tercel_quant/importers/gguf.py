@@ -73,6 +73,11 @@ class GgufCheckpoint(Checkpoint):
         self._told = i2s_layout is None
         if FREQUENCIES in header.tensors:
             self._config = self._with_frequencies()
+        # Some files of tied models store the head as well.
+        if not form.model.tied_head and self._tensors.are_copies(
+            source_name("embedding"), source_name("head")
+        ):
+            self._config = replace(self._config, tied_head=True)
 
     @property
     def config(self) -> ModelConfig:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from tercel.errors import TercelError
 from tercel_quant.importers.gguf_header import GgufHeader, TensorEntry
 from tercel_quant.importers.gguf_types import (
+    CHUNK,
     Blocks,
     TensorType,
     candidate_types,
@@ -73,6 +74,16 @@ class GgufTensors:
             return layout.decode(part, entry.shape)
         except TercelError as error:
             raise TercelError(f"{name} {error}") from None
+
+    def are_copies(self, name: str, other: str) -> bool:
+        """True if two tensors have the same type, shape and bytes."""
+        one, two = self.entries[name], self.entries[other]
+        if (one.kind, one.shape) != (two.kind, two.shape):
+            return False
+        size = self.layouts[one.kind][0].size(one.shape)
+        parts = (self._data[entry.offset :][:size] for entry in (one, two))
+        chunks = zip(*(np.split(part, range(CHUNK, size, CHUNK)) for part in parts), strict=True)
+        return all(np.array_equal(*pair) for pair in chunks)
 
     def has_whole_rows(self, name: str) -> bool:
         """True if some rows of a matrix can be read by themselves."""

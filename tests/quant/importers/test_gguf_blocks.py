@@ -1,6 +1,7 @@
 import gguf
 import numpy as np
 import pytest
+from gguf_packers import fraction
 
 from tercel_quant.importers.gguf_blocks import BaseThree, Bits, LibraryBlocks
 
@@ -44,14 +45,6 @@ def test_two_bits_are_a_code_lowest_first(form):
     assert values[:4] == [-4.0, -2.0, 0.0, 2.0]
     assert values[4:-4] == [0.0] * (form.weights - 8)
     assert values[-4:] == [-2.0] * 4
-
-
-def fraction(*trits: int) -> int:
-    """The byte of up to five trits: their base-3 fraction in 256ths, rounded up."""
-    number = 0
-    for trit in [*trits, *[-1] * (5 - len(trits))]:
-        number = 3 * number + trit + 1
-    return -(-number * 256 // 243)
 
 
 def test_base_three_by_hand():

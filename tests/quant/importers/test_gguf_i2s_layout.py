@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from gguf_file import write_gguf
+from gguf_packers import i2s
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
@@ -18,16 +19,6 @@ PARTS = {
     "up": "ffn_up",
     "down": "ffn_down",
 }
-
-
-def pack(trits: np.ndarray, layout: str) -> bytes:
-    """The codes of a matrix as bitnet.cpp's ``quantize_i2_s`` writes them."""
-    codes = (trits + 1).astype(np.uint8)
-    if layout == "rows":
-        a, b, c, d = codes.reshape(-1, 4, codes.shape[1]).swapaxes(0, 1)
-    else:
-        a, b, c, d = codes.reshape(-1, 4, 32 if layout == "x86" else 16).swapaxes(0, 1)
-    return (a << 6 | b << 4 | c << 2 | d).tobytes()
 
 
 def model(*, trained: bool, layers: int = 4) -> dict[str, np.ndarray]:
@@ -50,8 +41,7 @@ def write(path, matrices, layout):
         if part in ("q", "k"):
             halves = trits.reshape(4, 2, 32, 256)
             trits = np.ascontiguousarray(halves.swapaxes(1, 2).reshape(256, 256))
-        tail = np.float32(0.625).tobytes() + bytes(28)
-        data = pack(trits, layout) + tail
+        data = i2s(trits, layout, 0.625)
         tensors[f"blk.{layer}.{PARTS[part]}.weight"] = (36, trits.shape, data)
         for norm in ("attn_norm", "ffn_norm"):
             tensors[f"blk.{layer}.{norm}.weight"] = (0, (256,), np.ones(256, "<f4").tobytes())

@@ -2,6 +2,7 @@ import gguf
 import numpy as np
 import pytest
 from gguf_file import write_gguf
+from gguf_packers import two_bit
 
 from tercel.errors import TercelError
 from tercel_quant.importers.gguf_header import read_header
@@ -15,22 +16,18 @@ def opened(path):
     return GgufTensors(np.memmap(path, np.uint8, "r"), read_header(path))
 
 
-def two_bit(group: int, seed: int, shape=SHAPE) -> tuple[bytes, np.ndarray]:
+def matrix(group: int, seed: int, shape=SHAPE) -> tuple[bytes, np.ndarray]:
     """A matrix of blocks of ``group`` two-bit codes, and its values."""
     random = np.random.default_rng(seed)
-    codes = random.integers(0, 3, shape, np.uint8)
+    trits = random.integers(-1, 2, shape)
     scales = random.uniform(0.5, 2, (shape[0], shape[1] // group)).astype(np.float16)
-    quarters = codes.reshape(-1, group // 4, 4)
-    bytes_ = (quarters << np.array([0, 2, 4, 6], np.uint8)).sum(-1).astype(np.uint8)
-    blocks = np.concatenate([scales.reshape(-1, 1).view(np.uint8), bytes_], axis=1)
-    values = (codes.astype(np.float32) - 1) * scales.astype(np.float32).repeat(group, 1)
-    return blocks.tobytes(), values
+    return two_bit(trits, scales), trits * scales.astype(np.float32).repeat(group, 1)
 
 
 @pytest.mark.parametrize("group", [64, 128])
 def test_space_tells_the_group_of_q2_0(tmp_path, group):
     """Both group sizes have the number 42."""
-    (first, one), (second, two) = two_bit(group, 0), two_bit(group, 1)
+    (first, one), (second, two) = matrix(group, 0), matrix(group, 1)
     norm = np.ones(5, np.float32).tobytes()
     tensors = {"a": (42, SHAPE, first), "norm": (0, (5,), norm), "b": (42, SHAPE, second)}
     found = opened(write_gguf(tmp_path / "m.gguf", {}, tensors))
@@ -40,21 +37,21 @@ def test_space_tells_the_group_of_q2_0(tmp_path, group):
 
 
 def test_groups_that_differ_within_a_file_are_refused(tmp_path):
-    tensors = {"a": (42, SHAPE, two_bit(64, 0)[0]), "b": (42, SHAPE, two_bit(128, 0)[0])}
+    tensors = {"a": (42, SHAPE, matrix(64, 0)[0]), "b": (42, SHAPE, matrix(128, 0)[0])}
     with pytest.raises(TercelError, match="b of the type Q2_0 takes 432 bytes, but 416 lie before"):
         opened(write_gguf(tmp_path / "m.gguf", {}, tensors))
 
 
 def test_groups_that_the_space_does_not_tell_are_refused(tmp_path):
     """36 and 34 bytes take the same space of 64."""
-    data = two_bit(64, 0, (1, 128))[0]
+    data = matrix(64, 0, (1, 128))[0]
     with pytest.raises(TercelError, match="a has the type Q2_0, whose block size is told by"):
         opened(write_gguf(tmp_path / "m.gguf", {}, {"a": (42, (1, 128), data)}))
 
 
 @pytest.mark.parametrize("kind", [141, 142, 143])
 def test_types_of_the_fork(tmp_path, kind):
-    data, values = two_bit(128, 3)
+    data, values = matrix(128, 3)
     path = write_gguf(tmp_path / "m.gguf", {}, {"a": (kind, SHAPE, data)})
     if kind == 142:
         assert np.array_equal(opened(path).read("a"), values)
@@ -90,7 +87,7 @@ def test_large_tensors_are_read_in_parts(tmp_path, monkeypatch):
     for chunk in (1 << 22, 256):
         monkeypatch.setattr("tercel_quant.importers.gguf_types.CHUNK", chunk)
         data = np.random.default_rng(0).integers(0, 3, 6 * 64, np.uint8).tobytes()
-        tensors = {"a": (42, SHAPE, two_bit(64, 0)[0]), "b": (36, SHAPE, data + bytes(32))}
+        tensors = {"a": (42, SHAPE, matrix(64, 0)[0]), "b": (36, SHAPE, data + bytes(32))}
         found = opened(write_gguf(tmp_path / "m.gguf", {}, tensors))
         whole[chunk] = [found.read("a"), *(found.read("b", one) for one in found.layouts[36])]
     for one, other in zip(*whole.values(), strict=True):
