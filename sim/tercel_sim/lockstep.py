@@ -83,6 +83,10 @@ class Lockstep:
         for device in (self.rtl, self.emulator):
             device.reset()
 
+    def rewind(self, length: int) -> None:
+        for device in (self.rtl, self.emulator):
+            device.rewind(length)
+
     def _compare_cache(self, positions: int, played: Sequence[bool]) -> None:
         """Compare the first positions of all layers, or of those whose attention was played."""
         for layer in range(self.rtl.config.layers):

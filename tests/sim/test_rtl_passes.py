@@ -148,6 +148,7 @@ def test_a_kept_prompt_is_gone_on_from(little):
     assert all(np.array_equal(result.logits[node], expected.logits[node]) for node in range(3))
     other.restore(cache, 4)
     other.step(TOKENS[:4], ask=all_of(4), parents=TREE, path=[0, 2])
+    other.rewind(3)
     other.step(TOKENS[:1], ask=all_of(1))
 
 

@@ -38,6 +38,7 @@ class InterpretedBoard(Board):
 
     def read_register(self, offset):
         fixed = {"ID": 0x5452434C, "CAPS": self.spec.caps, "SHAPE": self.spec.shape}
+        fixed["STATUS"] = REGISTERS["STATUS_DONE_MASK"]
         fixed = {REGISTERS[name]: value for name, value in fixed.items()}
         return fixed.get(offset, self.registers.get(offset, 0))
 

@@ -76,6 +76,18 @@ def test_either_goes_on_from_the_others_cache(devices, kept):
     assert_same((mine, golden), [1], ask=all_of(1), commit=[0])
 
 
+@pytest.mark.parametrize("kept", [0, 5, 12])
+def test_both_go_on_after_a_rewind(devices, kept):
+    pair = devices()
+    for device in pair:
+        device.prefill(TOKENS)
+        device.run_pass(TOKENS[:2])
+        device.rewind(kept)
+        assert device.length == kept
+    assert_same(pair, TOKENS[:4], ask=all_of(4), parents=TREE[:4], commit=[0, 2])
+    assert_same(pair, [1], ask=all_of(1), commit=[0])
+
+
 def test_prefill_then_decode(devices):
     pair = devices()
     for device in pair:
