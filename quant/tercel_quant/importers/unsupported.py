@@ -48,7 +48,7 @@ ARCHITECTURES = {
     "hunyuan": ATTENTION_NORMS,
     "olmo2": ATTENTION_NORMS,
     "qwen2": "biases",
-    "minicpm": "scaled embeddings and residuals",
+    "minicpm": "scaled embeddings",
     "gemma": "scaled embeddings and norms after attention and MLP",
     "hgrn": RECURRENCE,
     "mamba": RECURRENCE,

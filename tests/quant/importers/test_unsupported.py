@@ -19,7 +19,11 @@ from tercel_quant.importers.unsupported import part_of_field, unsupported_parts
         ),
         ("MistralForCausalLM", {"sliding_window": 4096}, ["sliding windows"]),
         ("HunYuanDenseV1ForCausalLM", {}, ["norms of queries and keys"]),
-        ("MiniCPMForCausalLM", {}, ["scaled embeddings and residuals"]),
+        (
+            "MiniCPMForCausalLM",
+            {"scale_emb": 12, "scale_depth": 1.4},
+            ["scaled embeddings", "scaled residuals"],
+        ),
         ("HGRNBitForCausalLM", {}, ["recurrent layers"]),
         (
             "NewForCausalLM",
