@@ -21,7 +21,8 @@ PACKAGES = {
     "tercel_sim": (
         ROOT / "sim/tercel_sim",
         {"tercel", "tercel_hw", "numpy", "amaranth", "cocotb", "cocotb_tools", "cocotbext"}
-        | {"typer", "rich", "pynq", "pynqmetadata"},
+        | {"typer", "rich", "pynq", "pynqmetadata", "dask", "distributed", "optuna", "plotly"}
+        | {"scipy"},
     ),
     "tercel_export": (
         ROOT / "export/tercel_export",
