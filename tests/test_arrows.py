@@ -38,6 +38,8 @@ PACKAGES = {
 LAYERS = [
     "errors",
     "files",
+    "notebooks",
+    "overlays",
     "hwmon",
     "cache_folder",
     "json_dataclass",
