@@ -21,7 +21,7 @@ from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel_hw.fit import preset_excesses
-from tercel_quant.compare import compare
+from tercel_quant.compare.comparison import compare
 from tercel_quant.convert import convert
 from tercel_quant.importers import open_checkpoint
 from tercel_sim.predicted_speed import predicted_speed

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tercel.cli.app import app
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel_quant.compare import compare
+from tercel_quant.compare.comparison import compare
 from tercel_quant.convert import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")

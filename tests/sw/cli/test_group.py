@@ -73,9 +73,11 @@ def test_installed_commands_stand_after_our_own(tercel, install):
     commands = result.stdout.split("Commands:")[1].split("\n")
     assert [line.split()[0] for line in commands if line] == [
         "run",
+        "chat",
         "inspect",
         "bench",
         "devices",
+        "doctor",
         "alpha",
         "zeta",
     ]
