@@ -11,7 +11,6 @@ conversion runs in its own process, so that its resident size is measured alone:
 import argparse
 import itertools
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -135,18 +134,25 @@ def make_checkpoint(config: ModelConfig, dtype: str, packed: bool) -> None:
     (folder / "config.json").write_text(json.dumps(fields))
 
 
+def peak_resident_gib() -> float:
+    """Peak of this process's own resident size; ``ru_maxrss`` would include its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) / 2**20
+
+
 def measure(config: ModelConfig, dtype: str, packed: bool, threads: int) -> dict[str, float]:
     """Convert the checkpoint; time, memory and sizes by name."""
     torch.set_num_threads(threads)
     folder = checkpoint_path(config, dtype, packed)
-    imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    imported = peak_resident_gib()
     start, busy = time.perf_counter(), time.process_time()
     conversion = convert(folder, image_path(config))
     return {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - busy,
-        "resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "of_that_imports_gib": imported / 2**20,
+        "resident_gib": peak_resident_gib(),
+        "of_that_imports_gib": imported,
         "checkpoint_gib": sum(p.stat().st_size for p in folder.glob("*.safetensors")) / 2**30,
         "image_mib": conversion.image_bytes / 2**20,
     }

@@ -210,6 +210,31 @@ def test_config_refused(llama, fields, rule):
         open_checkpoint(folder)
 
 
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"architectures": ["Qwen3ForCausalLM"]}, "norms of queries and keys"),
+        ({"attention_bias": True}, "biases"),
+        ({"num_local_experts": 8}, "mixtures of experts"),
+        ({"layer_types": ["linear_attention"]}, "layers of linear attention"),
+        ({"sliding_window": 4096}, "sliding windows"),
+        (
+            {"quantization_config": {"quant_method": "bitnet", "use_rms_norm": True}},
+            "a norm inside every linear",
+        ),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "RoPE scaling type 'yarn'"),
+        ({"quantization_config": {"quant_method": "bitnet", "hadamard": True}}, "Hadamard rot"),
+        ({"quantization_config": {"quant_method": "sherry"}}, "sparse formats (3:4)"),
+    ],
+)
+def test_what_the_architecture_lacks_is_named_without_any_tensor(llama, fields, part):
+    folder, _ = llama()
+    edit_config(folder, **fields)
+    (folder / "model.safetensors").unlink()
+    with refusal(folder, part):
+        open_checkpoint(folder)
+
+
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_config_that_is_no_object_refused(llama, text):
     folder, _ = llama()
