@@ -32,8 +32,16 @@ EXPORTED = re.compile(
 )
 """Not modules: files of an accelerator and of an overlay, and groups of entry points."""
 OTHERS = {"BitNetForCausalLM", "BitnetForCausalLM", "LlamaForCausalLM", *dir(builtins)}
-OTHERS |= {"BitCast", "DequantizeLinear", "MatMul", "MatMulInteger", "MatMulNBits", "Quant"}
-"""Classes of Hugging Face and of Python, and operators of ONNX."""
+OTHERS |= {
+    "BitCast",
+    "DequantizeLinear",
+    "InferShapes",
+    "MatMul",
+    "MatMulInteger",
+    "MatMulNBits",
+    "Quant",
+}
+"""Classes of Hugging Face, Python and qonnx, and operators of ONNX."""
 
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

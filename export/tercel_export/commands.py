@@ -30,7 +30,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, onnx-nbits, onnx-dq, gguf, huggingface.",
+            help="onnx, onnx-nbits, onnx-dq, qonnx, gguf, huggingface.",
             show_default=False,
         ),
     ],
@@ -42,6 +42,10 @@ def export(
             help="Type of the matrices in a gguf: TQ1_0 (default) or TQ2_0.",
         ),
     ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option(help="Positions of a qonnx, whose shapes are fixed; 32.", metavar="N"),
+    ] = None,
 ) -> None:
     """Write a model in a format that other tools read.
 
@@ -50,7 +54,7 @@ def export(
     """
     from tercel_export.formats import find_format
 
-    write = find_format(format, tensor_type=tensor_type)
+    write = find_format(format, tensor_type=tensor_type, sequence=sequence)
     image = Image.open(find_model(model))
     tell_replaced([output])
     for line in write(image, output):

@@ -2,48 +2,54 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from tercel.errors import TercelError
-from tercel.image import Image
 from tercel_export.gguf.writer import write_gguf
 from tercel_export.huggingface.writer import write_huggingface
 from tercel_export.onnx.dequantized import DequantizedForm
 from tercel_export.onnx.integer import IntegerForm
 from tercel_export.onnx.n_bits import NBitsForm
-from tercel_export.onnx.writer import write_onnx
+from tercel_export.onnx.writer import write_onnx, write_qonnx
 
 __all__ = ["FORMATS", "Writer", "find_format"]
 
 
-Writer = Callable[[Image, Path], Iterator[str]]
-"""Writes an image and yields lines for the user."""
+Writer = Callable[..., Iterator[str]]
+"""Writes an image to a path, with options of its own, and yields lines for the user."""
 
 FORMATS: dict[str, Writer] = {
     **{form.NAME: partial(write_onnx, form) for form in (IntegerForm, NBitsForm, DequantizedForm)},
+    "qonnx": write_qonnx,
     "gguf": write_gguf,
     "huggingface": write_huggingface,
 }
 
 
-def find_format(name: str, *, tensor_type: str | None = None) -> Writer:
+OPTIONS = {"tensor_type": "gguf", "sequence": "qonnx"}
+"""Option of one writer to its format."""
+
+
+def find_format(name: str, **options: Any) -> Writer:
     """The writer of a format.
 
     Parameters
     ----------
     name
-    tensor_type
-        Type of the matrices, which only ``gguf`` has.
+    options
+        Those of :data:`OPTIONS`; ``None`` is the writer's default.
 
     Raises
     ------
     TercelError
-        If there is no such format, or it has no types to choose from.
+        If there is no such format, or an option belongs to another.
     """
     if name not in FORMATS:
         raise TercelError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
-    if tensor_type is None:
-        return FORMATS[name]
-    if name != "gguf":
-        raise TercelError(f"the type of matrices is for gguf alone; leave it out for {name}")
-    return partial(write_gguf, tensor_type=tensor_type)
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given:
+        if OPTIONS[key] != name:
+            raise TercelError(
+                f"{key} is an option of {OPTIONS[key]} alone; leave it out for {name}"
+            )
+    return partial(FORMATS[name], **given)

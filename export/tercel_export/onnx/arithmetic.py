@@ -60,15 +60,15 @@ class Arithmetic(abc.ABC):
         Parameters
         ----------
         q
-            float32 ``[batch, heads, sequence, head_size]``.
+            float32 ``[batch, kv_heads, heads / kv_heads, sequence, head_size]``.
         keys, values
-            float32 ``[batch, kv_heads, total, head_size]``, of :meth:`cached`.
+            float32 ``[batch, kv_heads, 1, total, head_size]``, of :meth:`cached`.
         visible
             bool ``[batch, 1, 1, sequence, total]``.
 
         Returns
         -------
-        float32 ``[batch, kv_heads, heads / kv_heads * sequence, head_size]``
+        float32, the shape of ``q``
         """
 
     def norm_quantise(self, x: ir.Value, gain: ir.Value, width: int, name: str) -> Activations:
@@ -88,10 +88,3 @@ class Arithmetic(abc.ABC):
         graph = self._graph
         limits = graph.constant(-LIMIT), graph.constant(LIMIT)
         return graph.op("Clip", graph.op("Round", x), *limits, name=name)
-
-    def grouped(self, x: ir.Value, keys: ir.Value) -> ir.Value:
-        """Scores ``[batch, kv_heads, group * sequence, total]`` with an axis for the group."""
-        graph, config = self._graph, self._config
-        apart = graph.constant([0, config.kv_heads, config.heads // config.kv_heads, -1], np.int64)
-        total = graph.op("Shape", keys, start=2, end=3)
-        return graph.op("Reshape", x, graph.op("Concat", apart, total, axis=0))

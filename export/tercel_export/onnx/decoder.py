@@ -1,5 +1,7 @@
 """The graph of a pass: token ids and past keys and values to logits and present ones."""
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
 from tercel.config import ModelConfig
@@ -9,8 +11,9 @@ from tercel_export.onnx.attention import Attention
 from tercel_export.onnx.form import Form
 from tercel_export.onnx.graph import GraphTape
 from tercel_export.onnx.metadata import properties
+from tercel_export.onnx.positions import Positions, fixed_positions, free_positions
 
-__all__ = ["cache_names", "decoder_model"]
+__all__ = ["cache_names", "decoder_model", "fixed_model"]
 
 
 def cache_names(layer: int | str, kind: str) -> tuple[str, str]:
@@ -24,8 +27,7 @@ def decoder_model(tensors: ModelTensors, form: type[Form]) -> ir.Model:
     Inputs are ``input_ids``, ``attention_mask`` and ``position_ids``, int64, and the past; outputs
     are ``logits`` and the present. Batch, sequence and past are free.
     """
-    graph = GraphTape()
-    config = tensors.config
+    config, graph = tensors.config, GraphTape()
     inputs = {
         name: _value(name, ir.DataType.INT64, "batch", extent)
         for name, extent in (
@@ -35,29 +37,68 @@ def decoder_model(tensors: ModelTensors, form: type[Form]) -> ir.Model:
         )
     }
     pasts = [
-        tuple(_cache(config, cache_names(layer, kind)[0], "past") for kind in ("key", "value"))
+        (_cache(config, layer, "key"), _cache(config, layer, "value"))
         for layer in range(config.layers)
     ]
+    positions = free_positions(graph, tensors, **inputs)
+    logits, presents = _pass(graph, tensors, form, inputs["input_ids"], pasts, positions)
+    _declare(logits, ir.DataType.FLOAT, "batch", "sequence", config.vocab_size)
+    for present in presents:
+        _declare(present, *_cache_type(config, "total"))
+    past_inputs = [past for pair in pasts for past in pair]
+    return _model(graph, config, form, [*inputs.values(), *past_inputs], [logits, *presents])
+
+
+def fixed_model(tensors: ModelTensors, form: type[Form], sequence: int) -> ir.Model:
+    """The ONNX model of one text's first positions, all shapes fixed, without a past.
+
+    The input is ``input_ids``, int64 ``[1, sequence]``, the output ``logits``.
+    """
+    config, graph = tensors.config, GraphTape()
+    tokens = _value("input_ids", ir.DataType.INT64, 1, sequence)
+    positions = fixed_positions(graph, tensors, sequence)
+    pasts = [(None, None)] * config.layers
+    logits, _ = _pass(graph, tensors, form, tokens, pasts, positions)
+    _declare(logits, ir.DataType.FLOAT, 1, sequence, config.vocab_size)
+    return _model(graph, config, form, [tokens], [logits])
+
+
+def _pass(
+    graph: GraphTape,
+    tensors: ModelTensors,
+    form: type[Form],
+    tokens: ir.Value,
+    pasts: Sequence[tuple[ir.Value | None, ir.Value | None]],
+    positions: Positions,
+) -> tuple[ir.Value, list[ir.Value]]:
+    """Record all layers and the head; return the logits and the keys and values of each layer."""
+    config = tensors.config
     products, arithmetic = form(tensors, graph), form.ARITHMETIC(graph, config)
-    attention = Attention(graph, arithmetic, tensors, **inputs)
-    stream = products.embed(inputs["input_ids"])
-    presents = []
-    for layer, (key, value) in enumerate(pasts):
+    attention = Attention(graph, arithmetic, config, positions)
+    stream = products.embed(tokens)
+    presents: list[ir.Value] = []
+    for layer, past in enumerate(pasts):
         block = _Block(graph, arithmetic, products, config, layer)
-        attended, present = attention.layer(layer, block.qkv(stream), (key, value))
+        attended, present = attention.layer(layer, block.qkv(stream), past)
         presents += present
         stream = block.add_output(stream, attended)
         stream = block.add_mlp(stream)
     width = config.hidden_size
     x = arithmetic.norm_quantise(stream, products.gain("norm", width), width, "norm.int8")
-    logits = products.head(x)
-    _declare(logits, ir.DataType.FLOAT, "batch", "sequence", config.vocab_size)
-    for present in presents:
-        _declare(present, *_cache_type(config, "total"))
+    return products.head(x), presents
+
+
+def _model(
+    graph: GraphTape,
+    config: ModelConfig,
+    form: type[Form],
+    inputs: list[ir.Value],
+    outputs: list[ir.Value],
+) -> ir.Model:
     return ir.Model(
         ir.Graph(
-            [*inputs.values(), *(past for pair in pasts for past in pair)],
-            [logits, *presents],
+            inputs,
+            outputs,
             nodes=graph.nodes,
             initializers=graph.initializers,
             opset_imports={"": form.OPSET} | ({form.DOMAIN: 1} if form.DOMAIN else {}),
@@ -131,8 +172,8 @@ def _declare(value: ir.Value, dtype: ir.DataType, *shape: int | str) -> ir.Value
     return value
 
 
-def _cache(config: ModelConfig, name: str, extent: str) -> ir.Value:
-    return _value(name, *_cache_type(config, extent))
+def _cache(config: ModelConfig, layer: int, kind: str) -> ir.Value:
+    return _value(cache_names(layer, kind)[0], *_cache_type(config, "past"))
 
 
 def _cache_type(config: ModelConfig, extent: str) -> tuple[ir.DataType, str, int, str, int]:

@@ -3,14 +3,14 @@
 import onnx_ir as ir
 
 from tercel_export.onnx.arithmetic import Activations
-from tercel_export.onnx.form import Form
+from tercel_export.onnx.form import ReadableForm
 from tercel_export.onnx.int2 import int2_matrix, read_int2_matrix
 from tercel_export.onnx.plain_arithmetic import PlainArithmetic
 
 __all__ = ["DequantizedForm"]
 
 
-class DequantizedForm(Form):
+class DequantizedForm(ReadableForm):
     """Standard operators alone; tools recognise the pair as a quantised product."""
 
     NAME = "onnx-dq"

@@ -27,12 +27,12 @@ BIAS = 127
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """Rows of the cache, ``[batch, kv_heads, total, head_size]``."""
+    """Rows of the cache, ``[batch, kv_heads, 1, total, head_size]``."""
 
     values: ir.Value
     """Integers as float32."""
     scale: ir.Value
-    """float32 ``[batch, kv_heads, total, 1]``, a bfloat16."""
+    """float32 ``[batch, kv_heads, 1, total, 1]``, a bfloat16."""
 
 
 class DeviceAttention:
@@ -47,7 +47,7 @@ class DeviceAttention:
     def attend(self, q: ir.Value, keys: ir.Value, values: ir.Value, visible: ir.Value) -> ir.Value:
         """As :meth:`tercel_export.onnx.arithmetic.Arithmetic.attend`."""
         graph = self._graph
-        scores = self._arithmetic.grouped(self._scores(q, self._separated(keys)), keys)
+        scores = self._scores(q, self._separated(keys))
         scores = graph.op("Where", visible, scores, self._integer(LOWEST))
         highest = graph.op("ReduceMax", scores, graph.constant([-1], np.int64), keepdims=1)
         # Scores are base-2 logarithms, so what is below the highest is a power of two to each.
@@ -69,7 +69,7 @@ class DeviceAttention:
         inverse = self._functions.reciprocal(graph.cast(total, FLOAT))
         shift = graph.op("Add", largest, self._integer(SUM_SHIFT - 1))
         scale = self._functions.scaled(inverse, shift)
-        return graph.op("Mul", output, self._flat(scale, 1))
+        return graph.op("Mul", output, scale)
 
     def _integer(self, value: int) -> ir.Value:
         return self._graph.constant(value, np.int32)
@@ -92,15 +92,13 @@ class DeviceAttention:
         return _Rows(values=graph.op("Div", x, divisor), scale=scale)
 
     def _scores(self, q: ir.Value, keys: _Rows) -> ir.Value:
-        """Fixed point, int32 ``[batch, kv_heads, group * sequence, total]``."""
-        graph, config = self._graph, self._config
+        """Fixed point, int32 ``[batch, kv_heads, group, sequence, total]``."""
+        graph = self._graph
         row = self._arithmetic.quantise(q)
-        queries = graph.reshape(row.values, 0, config.kv_heads, -1, config.head_size)
-        factor = graph.constant(LOG2_E / np.sqrt(np.float32(config.head_size)))
+        factor = graph.constant(LOG2_E / np.sqrt(np.float32(self._config.head_size)))
         query_scale = graph.op("Mul", row.scale, factor)
-        query_scale = graph.reshape(query_scale, 0, config.kv_heads, -1, 1)
-        scale = graph.op("Mul", query_scale, graph.transpose(keys.scale, 0, 1, 3, 2))
-        products = graph.op("MatMul", queries, graph.transpose(keys.values, 0, 1, 3, 2))
+        scale = graph.op("Mul", query_scale, graph.transpose(keys.scale, 0, 1, 2, 4, 3))
+        products = graph.op("MatMul", row.values, graph.transpose(keys.values, 0, 1, 2, 4, 3))
         scaled = graph.op("Mul", products, scale)
         steps = graph.op("Mul", scaled, graph.constant(1 << EXP2_FRACTION_BITS))
         limits = graph.constant(LOWEST), graph.constant(-LOWEST - 1)
@@ -127,7 +125,7 @@ class DeviceAttention:
         int32 ``[batch, kv_heads, group, sequence, total]`` and ``[..., 1]``.
         """
         graph, functions = self._graph, self._functions
-        scale = graph.unsqueeze(graph.transpose(rows.scale, 0, 1, 3, 2), 2)
+        scale = graph.transpose(rows.scale, 0, 1, 2, 4, 3)
         biased = functions.exponent(scale)
         exponent = graph.op("Sub", biased, self._integer(BIAS))
         # A bfloat16 has the upper 7 of the 23 fraction bits.
@@ -149,14 +147,5 @@ class DeviceAttention:
     def _weighted_sum(self, weights: ir.Value, rows: _Rows) -> ir.Value:
         """Exact in float64, rounded to float32 once."""
         graph = self._graph
-        flat = graph.cast(self._flat(weights, None), DOUBLE)
-        return graph.cast(graph.op("MatMul", flat, graph.cast(rows.values, DOUBLE)), FLOAT)
-
-    def _flat(self, x: ir.Value, last: int | None) -> ir.Value:
-        """Join the axes of group and sequence; ``last`` is the last axis, ``None`` the total."""
-        graph, config = self._graph, self._config
-        if last is not None:
-            return graph.reshape(x, 0, config.kv_heads, -1, last)
-        shape = graph.constant([0, config.kv_heads, -1], np.int64)
-        total = graph.op("Shape", x, start=4, end=5)
-        return graph.op("Reshape", x, graph.op("Concat", shape, total, axis=0))
+        products = graph.op("MatMul", graph.cast(weights, DOUBLE), graph.cast(rows.values, DOUBLE))
+        return graph.cast(products, FLOAT)

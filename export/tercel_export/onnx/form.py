@@ -12,7 +12,7 @@ from tercel_export.model_tensors import ModelTensors
 from tercel_export.onnx.arithmetic import Activations, Arithmetic
 from tercel_export.onnx.graph import GraphTape
 
-__all__ = ["Form", "Reader"]
+__all__ = ["Form", "ReadableForm", "Reader"]
 
 
 Reader = Callable[[str], npt.NDArray]
@@ -44,21 +44,6 @@ class Form(abc.ABC):
     def __init__(self, model: ModelTensors, graph: GraphTape):
         self._model = model
         self._graph = graph
-
-    @staticmethod
-    @abc.abstractmethod
-    def decode_matrix(read: Reader, name: str, shape: tuple[int, int]) -> npt.NDArray[np.int8]:
-        """The weights ``[rows, columns]`` of a matrix from its initializer.
-
-        They are trits, or other small integers if the file is damaged.
-        """
-
-    @staticmethod
-    def decode_rows(
-        read: Reader, name: str, shape: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-        """Rows and scales from their initializers; ``name`` is ``embedding`` or ``head``."""
-        return read(name), read(f"{name}.scales")
 
     @abc.abstractmethod
     def linear(self, name: str, x: Activations) -> ir.Value:
@@ -108,3 +93,22 @@ class Form(abc.ABC):
         for factor in factors[:-1]:
             product = self._graph.op("Mul", product, factor)
         return self._graph.op("Mul", product, factors[-1], name=name)
+
+
+class ReadableForm(Form):
+    """A form of whose initializers the trits and integers are read again."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def decode_matrix(read: Reader, name: str, shape: tuple[int, int]) -> npt.NDArray[np.int8]:
+        """The weights ``[rows, columns]`` of a matrix from its initializer.
+
+        They are trits, or other small integers if the file is damaged.
+        """
+
+    @staticmethod
+    def decode_rows(
+        read: Reader, name: str, shape: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+        """Rows and scales from their initializers; ``name`` is ``embedding`` or ``head``."""
+        return read(name), read(f"{name}.scales")

@@ -4,13 +4,13 @@ import onnx_ir as ir
 
 from tercel_export.onnx.arithmetic import Activations
 from tercel_export.onnx.device_arithmetic import DeviceArithmetic
-from tercel_export.onnx.form import Form
+from tercel_export.onnx.form import ReadableForm
 from tercel_export.onnx.int2 import int2_matrix, read_int2_matrix
 
 __all__ = ["IntegerForm"]
 
 
-class IntegerForm(Form):
+class IntegerForm(ReadableForm):
     """``MatMulInteger`` of int8 activations and of int2 weights that are cast to int8."""
 
     NAME = "onnx"

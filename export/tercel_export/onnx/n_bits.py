@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from tercel_export.onnx.arithmetic import Activations
-from tercel_export.onnx.form import Form, Reader
+from tercel_export.onnx.form import ReadableForm, Reader
 from tercel_export.onnx.plain_arithmetic import PlainArithmetic
 
 __all__ = ["NBitsForm", "block_size", "pack_blocks", "unpack_blocks"]
@@ -51,7 +51,7 @@ def unpack_blocks(packed: npt.NDArray[np.uint8], columns: int, bits: int) -> npt
     return values.view(np.int8)
 
 
-class NBitsForm(Form):
+class NBitsForm(ReadableForm):
     """Float products of the int8 values with the dequantised weights."""
 
     NAME = "onnx-nbits"

@@ -43,11 +43,9 @@ class PlainArithmetic(Arithmetic):
         return self._graph.op("Identity", x, name=name)
 
     def attend(self, q: ir.Value, keys: ir.Value, values: ir.Value, visible: ir.Value) -> ir.Value:
-        graph, config = self._graph, self._config
-        queries = graph.reshape(q, 0, config.kv_heads, -1, config.head_size)
-        products = graph.op("MatMul", queries, graph.transpose(keys, 0, 1, 3, 2))
-        scores = graph.op("Mul", products, graph.constant(1 / math.sqrt(config.head_size)))
-        shape = graph.op("Shape", scores)
-        scores = graph.op("Where", visible, self.grouped(scores, keys), graph.constant(MASKED))
-        weights = graph.op("Reshape", graph.op("Softmax", scores, axis=-1), shape)
-        return graph.op("MatMul", weights, values)
+        graph = self._graph
+        products = graph.op("MatMul", q, graph.transpose(keys, 0, 1, 2, 4, 3))
+        size = self._config.head_size
+        scores = graph.op("Mul", products, graph.constant(1 / math.sqrt(size)))
+        scores = graph.op("Where", visible, scores, graph.constant(MASKED))
+        return graph.op("MatMul", graph.op("Softmax", scores, axis=-1), values)

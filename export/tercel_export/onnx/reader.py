@@ -13,14 +13,14 @@ from tercel.errors import TercelError
 from tercel.numerics import flush, rope_table
 from tercel_export.onnx.decoder import decoder_model
 from tercel_export.onnx.dequantized import DequantizedForm
-from tercel_export.onnx.form import Form
+from tercel_export.onnx.form import ReadableForm
 from tercel_export.onnx.integer import IntegerForm
 from tercel_export.onnx.metadata import CONFIG, FORM, VERSION, VERSION_KEY
 from tercel_export.onnx.n_bits import NBitsForm
 
 __all__ = ["OnnxModel"]
 
-FORMS: dict[str, type[Form]] = {
+FORMS: dict[str, type[ReadableForm]] = {
     form.NAME: form for form in (IntegerForm, NBitsForm, DequantizedForm)
 }
 CONSTANT = "constant_"
@@ -93,7 +93,7 @@ class OnnxModel:
     def _refuse(self, reason: str) -> NoReturn:
         raise TercelError(f"{self._path}: {reason}")
 
-    def _find_form(self) -> type[Form]:
+    def _find_form(self) -> type[ReadableForm]:
         found = self._model.metadata_props
         if missing := [key for key in (FORM, VERSION_KEY, CONFIG) if key not in found]:
             self._refuse(

@@ -20,7 +20,13 @@ POSITIONS = 40
 def attend(q, keys, values, visible):
     """The graph's attention, float32 ``[sequence, heads * head_size]``."""
     graph = GraphTape()
-    arrays = {"q": q, "keys": keys, "values": values, "visible": visible}
+    group = CONFIG.heads // CONFIG.kv_heads
+    arrays = {
+        "q": q.reshape(1, CONFIG.kv_heads, group, *q.shape[2:]),
+        "keys": keys[:, :, None],
+        "values": values[:, :, None],
+        "visible": visible,
+    }
     inputs = [
         ir.Value(
             name=name,
