@@ -53,8 +53,8 @@ def choose_layout(tensors: GgufTensors, layers: int, asked: str | None) -> I2s |
         names = ", ".join(layout_name(one) for one in possible)
         raise TercelError(
             "the file's I2_S tensors are in one of the layouts of bitnet.cpp, which the file does "
-            f"not name and the weights do not tell; choose one of {names} with --i2s-layout "
-            "(microsoft/bitnet-b1.58-2B-4T-gguf is x86)"
+            f"not name and the weights do not tell; choose one of {names} with `tercel quantize "
+            "--i2s-layout` (microsoft/bitnet-b1.58-2B-4T-gguf is x86)"
         )
     return possible[best]
 

@@ -77,7 +77,9 @@ def test_weights_of_a_trained_model_tell_the_layout(tmp_path, layout):
 def test_weights_that_tell_nothing_need_the_layout(tmp_path):
     matrices = model(trained=False, layers=1)
     path = write(tmp_path / "m.gguf", matrices, "arm")
-    with pytest.raises(TercelError, match=r"choose one of x86, arm, rows with --i2s-layout"):
+    with pytest.raises(
+        TercelError, match=r"choose one of x86, arm, rows with `tercel quantize --i2s"
+    ):
         open_checkpoint(path)
     file = open_checkpoint(path, i2s_layout="arm")
     assert file.description.endswith("7 I2_S (of the layout arm)")
