@@ -9,6 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from tercel.runtime import ChatTemplate, TextTokenizer
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.reference import head_logits, hidden_states
 from tercel_quant.weights import CheckpointWeights
@@ -63,3 +64,25 @@ def test_logits_are_those_of_transformers(path):
     ours = torch.cat(list(head_logits(weights, hidden_states(weights, tokens)[0])))
     assert torch.equal(ours.argmax(-1), theirs.argmax(-1))
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-3)
+
+
+def test_its_template_makes_the_prompt_of_transformers(path):
+    from transformers import AutoTokenizer
+
+    checkpoint = open_checkpoint(path)
+    chat, data = checkpoint.chat(), checkpoint.tokenizer()
+    assert chat is not None
+    assert data is not None
+    theirs = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    messages = [
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "The capital of France is Paris."},
+        {"role": "user", "content": "And of Peru?"},
+    ]
+    for count in (1, 3):
+        prompt = ChatTemplate(chat).render(messages[:count])
+        options = {"add_generation_prompt": True, "tokenize": False}
+        assert prompt == theirs.apply_chat_template(messages[:count], **options)
+        ids = Tokenizer.from_str(data.decode()).encode(prompt, add_special_tokens=False).ids
+        assert TextTokenizer(data).encode(prompt, first=False) == ids
+    assert prompt.endswith(PROMPT.replace("What is the capital of France?", "And of Peru?"))
