@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.app import app
 from tercel.errors import TercelError
+from tercel.image import ChatFormat, random_image
 from tercel_quant.harness import TercelLM, evaluate_tasks
 from tercel_quant.harness.__main__ import main
 
@@ -47,6 +48,27 @@ def test_results_are_those_of_the_answers(tercel, image, tasks, ask):
     bits = -sum(totals) / sum(map(len, QUESTIONS)) / 0.6931471805599453
     assert results["local_text"]["bits_per_byte,none"] == pytest.approx(bits)
     assert facts["n-samples"]["local_choice"]["effective"] == 3
+
+
+def test_a_chat_is_asked_through_the_template(monkeypatch, tercel, image, tasks, tmp_path):
+    path = tmp_path / "chat.tercel"
+    template = "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}\n"
+    chat = ChatFormat(template=template)
+    random_image(path, image.config, seed=4, tokenizer=image.tokenizer, chat=chat)
+    asked, score = [], TercelLM.loglikelihood
+
+    def record(self, requests, **options):
+        asked.extend(request.args for request in requests)
+        return score(self, requests, **options)
+
+    monkeypatch.setattr(TercelLM, "loglikelihood", record)
+    result = tercel("eval", path, "--tasks", "local_choice", "--chat", *OPTIONS, tasks)
+    assert result.exit_code == 0, result.stderr
+    assert asked == [
+        (f"<user> {question}\n", choice)
+        for question, choices in zip(QUESTIONS, CHOICES, strict=True)
+        for choice in choices
+    ]
 
 
 def test_the_table_has_a_row_a_metric(tercel, image, tasks):
