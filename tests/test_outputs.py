@@ -75,9 +75,9 @@ class Quantize(Command):
 
         opened = convert.open_checkpoint
 
-        def open_checkpoint(source):
+        def open_checkpoint(source, **options):
             self.work()
-            return opened(source)
+            return opened(source, **options)
 
         monkeypatch.setattr(convert, "open_checkpoint", open_checkpoint)
 
@@ -158,7 +158,7 @@ class Synth(Command):
         config.write_text("{}")
         self.inputs = [config]
 
-        def measure_blocks(blocks, *, jobs, report):
+        def measure_blocks(blocks, **options):
             self.work()
             depth = Depth(levels=1, through=1, start="i", path=(), end="o")
             return [Measured(name="control", resources=Resources(lut=1), depth=depth)]
