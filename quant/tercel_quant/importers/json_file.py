@@ -9,6 +9,9 @@ from tercel.image.foreign import refuse_pointer
 
 __all__ = ["read_bytes", "read_object"]
 
+MOST_BYTES = 1 << 28
+"""Largest file; published ones, of tokenizers, have at most 35 MB."""
+
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file.
@@ -16,9 +19,11 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     TercelError
-        If it cannot be read or is a Git LFS pointer.
+        If it cannot be read, is a Git LFS pointer or is larger than any published one.
     """
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise TercelError(f"{path} has {size} bytes, but at most {MOST_BYTES} are read")
         refuse_pointer(path)
         return path.read_bytes()
     except OSError as error:

@@ -37,3 +37,10 @@ def test_a_file_that_cannot_be_read_is_named(path):
         read_bytes(path)
     with pytest.raises(TercelError, match="cannot be read: Is a directory"):
         read_bytes(path.parent)
+
+
+def test_a_file_larger_than_any_published_one_is_refused(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(TercelError, match=r"config\.json has 1099511627776 bytes, but at most 268"):
+        read_object(path)
