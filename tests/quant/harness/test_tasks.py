@@ -52,7 +52,7 @@ def test_results_are_those_of_the_answers(tercel, image, tasks, ask):
 
 def test_a_chat_is_asked_through_the_template(monkeypatch, tercel, image, tasks, tmp_path):
     path = tmp_path / "chat.tercel"
-    template = "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}\n"
+    template = "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}"
     chat = ChatFormat(template=template)
     random_image(path, image.config, seed=4, tokenizer=image.tokenizer, chat=chat)
     asked, score = [], TercelLM.loglikelihood
@@ -65,7 +65,7 @@ def test_a_chat_is_asked_through_the_template(monkeypatch, tercel, image, tasks,
     result = tercel("eval", path, "--tasks", "local_choice", "--chat", *OPTIONS, tasks)
     assert result.exit_code == 0, result.stderr
     assert asked == [
-        (f"<user> {question}\n", choice)
+        (f"<user> {question}", choice)
         for question, choices in zip(QUESTIONS, CHOICES, strict=True)
         for choice in choices
     ]
