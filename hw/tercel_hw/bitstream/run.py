@@ -1,9 +1,12 @@
 """A run of the vendor's tool on the scripts of a board."""
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tercel.errors import TercelError
@@ -55,25 +58,31 @@ def build_bitstream(
     """
     log = folder / LOG
     command = [vivado.path, "-mode", "batch", "-nojournal", "-nolog", "-source", BUILD_SCRIPT]
-    errors = ""
+    rest, errors = "", ""
     with log.open("w", encoding="utf-8") as file, log.open(encoding="utf-8") as lines:
-        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
         end = time.monotonic() + 3600 * hours
         try:
             while True:
                 done = process.poll() is not None
-                for line in lines:
+                rest += lines.read()
+                *whole, rest = rest.split("\n")
+                for line in whole:
                     if line.startswith(SAID):
-                        report(line.removeprefix(SAID).rstrip())
+                        report(line.removeprefix(SAID))
                     if line.startswith(FAILED):
-                        errors = line.removeprefix(FAILED).strip()
+                        errors = line.removeprefix(FAILED)
                 if done:
                     break
                 if time.monotonic() > end:
                     raise TercelError(f"Vivado took more than {hours:g} hours, see {log}")
                 time.sleep(POLL_SECONDS)
         finally:
-            process.kill()
+            # The tool's launcher starts others.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.returncode:
         raise TercelError(f"{errors or f'Vivado ended with {process.returncode}'} (log: {log})")
