@@ -8,6 +8,7 @@ rate is measured on the kv260 alone. Resources: estimate, the stored reports of 
 
 import argparse
 import json
+from functools import cache
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.errors import TercelError
@@ -52,9 +53,10 @@ def largest(board: BoardSpec) -> str:
     raise TercelError(f"no model fits the board {board.name}")
 
 
-def figures(board: BoardSpec, name: str) -> list[str]:
-    """Cells of a model's row."""
-    config, memory, model = ACCELERATORS[board.preset], DDR[board.ddr.simulated], PRESETS[name]
+@cache
+def predicted(preset: str, simulated: str, name: str) -> tuple[float, float, float]:
+    """Seconds of a pass of one node, of one of all lanes, and to the first token of a prompt."""
+    config, memory, model = ACCELERATORS[preset], DDR[simulated], PRESETS[name]
     context = min(model.context, config.positions)
 
     def cost(nodes: int) -> float:
@@ -68,16 +70,22 @@ def figures(board: BoardSpec, name: str) -> list[str]:
             context=context,
         ).seconds
 
-    first = cost(1)
     prompt = predict_prefill(model, config, memory, tokens=PROMPT, context=context)
-    seconds = prompt.tokens / prompt.tokens_per_second + first
+    first = cost(1)
+    return first, cost(config.nodes), prompt.tokens / prompt.tokens_per_second + first
+
+
+def figures(board: BoardSpec, name: str) -> list[str]:
+    """Cells of a model's row."""
+    nodes = ACCELERATORS[board.preset].nodes
+    first, all_lanes, prompt = predicted(board.preset, board.ddr.simulated, name)
     return [
         board.name,
         f"`{name}`",
-        f"{needed(board, model) / 1e6:,.0f}",
+        f"{needed(board, PRESETS[name]) / 1e6:,.0f}",
         f"{1 / first:,.1f}",
-        f"{cost(config.nodes) / first:.3f} (K = {config.nodes})",
-        f"{1e3 * seconds:,.0f}",
+        f"{all_lanes / first:.3f} (K = {nodes})",
+        f"{1e3 * prompt:,.0f}",
     ]
 
 
