@@ -70,13 +70,18 @@ def _rows(blocks: Sequence[Measured], board: BoardSpec) -> tuple[list[Row], list
         (block.name, *_counts(block.resources), f"{block.depth.levels}", f"{block.depth.through}")
         for block in sorted(blocks, key=lambda block: -block.resources.lut)
     ]
-    shares = [f"{getattr(total, name) / getattr(board.resources, name):.0%}" for name in HEADS]
+    shares = [_share(getattr(total, name), getattr(board.resources, name)) for name in HEADS]
     foot = [
         ("total", *_counts(total), "", ""),
         (board.part, *_counts(board.resources), "", ""),
         ("share", *shares, "", ""),
     ]
     return body, foot
+
+
+def _share(taken: float, available: float) -> str:
+    """A device without a resource has no share of it."""
+    return f"{taken / available:.0%}" if available else "-"
 
 
 def _counts(resources: Resources) -> Row:

@@ -43,3 +43,10 @@ def test_the_tables_have_the_largest_block_first(blocks):
     assert lines[-1] == "| **share** | 10% | 10% | 0% | 50% | 1% | 25% |  |  |"
     assert len({line.count("|") for line in lines}) == 1
     assert as_table(blocks, board).row_count == 5
+
+
+def test_a_device_without_ultraram_has_no_share_of_it(blocks):
+    board = load_board("pynq-z2")
+    lines = as_markdown(blocks[:1], board).splitlines()
+    assert lines[-1] == "| **share** | 0% | 0% | 0% | 0% | 0% | - |  |  |"
+    assert as_table(blocks, board).row_count == 5
