@@ -2,9 +2,8 @@
 #
 #   tercel hdl --board kv260 -o build/kv260 && cd build/kv260 && vivado -mode batch -source flow/build.tcl
 #
-# or `make bitstream BOARD=kv260`. NOT RUN by its authors, who have no Vivado: written from the vendor's
-# documentation and from public scripts, and run under tclsh with stand-ins for the vendor's commands.
-# Please report what you find.
+# or `make bitstream BOARD=kv260`. NOT RUN by its authors, who have no Vivado: written after public scripts,
+# and run under tclsh with stand-ins for the vendor's commands. Please report what you find.
 #
 # settings.tcl is written by `tercel hdl`: everything that depends on the accelerator or the board.
 

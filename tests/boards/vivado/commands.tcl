@@ -1,7 +1,8 @@
 # Stand-ins for the vendor's commands: each knows the arguments and options of the real one and refuses
 # others, is recorded, and then does what model.tcl defines for it.
 #
-# Sources: the command reference UG835, the parameter names of public block designs.
+# Sources: what is known of the command reference UG835, and commands and parameters in public scripts.
+# Nobody has compared the lists with a Vivado.
 #
 # command NAME ARGUMENTS OPTIONS: ARGUMENTS are the fewest and the most; an option that ends with = has
 # a value.
