@@ -7,8 +7,10 @@ import sys
 import pytest
 from hardware_pair import TOKENS, Pair
 
+from tercel.device import Timing
 from tercel.errors import TercelError
 from tercel.hardware.overlay_files import OverlayFiles
+from tercel.hardware.timer import HostTimer
 from tercel.hardware.uio_buffer import UioPortBuffer
 from tercel.hardware.uio_device import UioDevice
 from tercel_sim.rtl_library import rtl_library
@@ -60,6 +62,18 @@ def test_a_missing_flush_or_invalidate_gives_wrong_bits(pair, monkeypatch, missi
     monkeypatch.setattr(UioPortBuffer, missing, lambda self, first, size: None)
     with pytest.raises((AssertionError, TercelError)):
         pair.works()
+
+
+def test_its_facts_are_of_a_simulation_and_of_the_overlay(open_device, files, monkeypatch):
+    device = open_device()
+    facts = device.facts()
+    assert (facts.timing, device.simulation_seconds) == (Timing.SIMULATED, None)
+    assert facts.clock_hz.value == pytest.approx(250e6, rel=0.01)
+    assert facts.overlay_sha256.note in ("tercel.bit", "tercel.bit.bin")
+    monkeypatch.setattr(device.board, "timer", HostTimer())  # as on a board
+    facts = device.facts()
+    assert (facts.timing, device.simulation_seconds) == (Timing.BOARD, 0)
+    device.close()
 
 
 def test_a_fault_of_the_memory_leaves_the_cache(pair, system):

@@ -97,6 +97,7 @@ def _point(
 POINTS = (
     _point(1, (1, 16), ("base3", 16), 8, 4096),
     _point(2, (2, 16), ("index5", 24), 16, 8192, blocks=BLOCKS[:1]),
+    _point(3, (2, 16), ("base3", 24), 8, 4096, held_out=True, blocks=BLOCKS[:2]),
 )
 """Points, smallest first: all of them take some hours of one core."""
 

@@ -16,6 +16,8 @@ __all__ = ["Exploration"]
 FORMAT = "tercel exploration"
 VERSION = 1
 SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram36": "BRAM", "uram": "URAM"}
+NAMED = 3
+"""Most blocks that a line names."""
 HEADS = (
     "design",
     "tokens/s",
@@ -58,8 +60,14 @@ class Exploration:
 
     @property
     def evidence(self) -> str:
-        errors = summary(self.space.resources.errors()).get("lut")
-        known = "" if errors is None else f", mean error of LUT {100 * errors['mean']:.0f} %"
+        """Classes of evidence, with the error of the resources and what it was found on."""
+        known = ""
+        resources = self.space.resources
+        if errors := summary(resources.errors()).get("lut"):
+            points = [point for point in resources.points if point.held_out]
+            blocks = sorted({name for point in points for name in point.blocks})
+            judged = ", ".join(blocks) if len(blocks) <= NAMED else f"{len(blocks)} blocks"
+            known = f", LUT {100 * errors['mean']:.0f} % off in held-out {judged}"
         return f"speed: cycle model; resources: estimate fitted to syntheses{known}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,10 +81,7 @@ class Exploration:
             "memory": self.memory,
             "fill": self.space.fill,
             "evidence": self.evidence,
-            "resource_errors": {
-                "held_out": summary(self.space.resources.errors()),
-                "cross_validation": summary(self.space.resources.cross_validation()),
-            },
+            "resource_errors": summary(self.space.resources.errors()),
             "conditions": {"context": CONTEXT, "prompt": PROMPT, "verified": VERIFIED},
             "preset": self.space.standard.to_dict(),
             "preset_dominated_by": [each.design.to_dict() for each in self.dominating()],

@@ -65,15 +65,15 @@ def load_calibration(path: Path = CALIBRATION) -> tuple[Measured, ...]:
         raise TercelError(f"the calibration {path} cannot be used: {error}") from None
 
 
-def _features(name: str, config: AcceleratorConfig) -> Mapping[str, float]:
+def _features(name: str, kind: str, config: AcceleratorConfig) -> Mapping[str, float]:
     """The terms of a block's resources: what its parts are proportional to."""
     lanes, word, tables = config.nodes, config.word_bytes, config.tlmm.tables
     if name.startswith(ENGINE):
-        return {"1": 1, "K": lanes, "T": tables, "KT": lanes * tables}
+        return {"1": 1, "T": tables, "KT": lanes * tables}
     terms = {"1": 1, "K": lanes, "W": word, "KW": lanes * word, "P": config.ports}
     if name == "core.gearbox":
         return {"1": 1, "W": word, "T": tables}
-    if name == ATTENTION:
+    if name == ATTENTION and kind in ("lut", "ff"):  # the sums at the ends of chains
         return terms | {"KW/c": lanes * word / config.chain}
     if name.startswith("core.commands_"):
         return {"1": 1}
@@ -154,11 +154,11 @@ class ResourceModel:
         key = _key(name, config)
         if (key, KINDS[0]) not in self._terms:
             raise TercelError(f"the calibration has no {key}; synthesise one and add it")
-        features = _features(name, config)
-        values = {
-            kind: sum(weight * features[term] for term, weight in self._terms[key, kind].items())
-            for kind in KINDS
-        }
+        values = {}
+        for kind in KINDS:
+            features = _features(name, kind, config)
+            weights = self._terms[key, kind]
+            values[kind] = sum(weight * features[term] for term, weight in weights.items())
         memory = _tape_memory(config) if name == TAPE else None
         halves = round(2 * values["bram36"]) / 2
         return Resources(
@@ -189,27 +189,13 @@ class ResourceModel:
                     found[kind].append(getattr(estimated, kind) / actual - 1)
         return found
 
-    def cross_validation(self) -> dict[str, list[float]]:
-        """Relative errors of each fitted point by a model of the others, by kind."""
-        fitted = [point for point in self._points if not point.held_out]
-        found: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for point in fitted:
-            others = [other for other in fitted if other is not point]
-            try:
-                errors = ResourceModel(others).errors([point])
-            except TercelError:  # the only engine of its code
-                continue
-            for kind in KINDS:
-                found[kind] += errors[kind]
-        return found
-
 
 def _fit(name: str, kind: str, points: Sequence[Measured]) -> dict[str, float]:
     """Fit the terms of one kind of resource of one block."""
     values = np.array([getattr(point.blocks[name], kind) for point in points], float)
     if not values.any():
         return {}
-    rows = [_features(name, point.config) for point in points]
+    rows = [_features(name, kind, point.config) for point in points]
     terms = list(rows[0])
     matrix = np.array([[row[term] for term in terms] for row in rows], float)
     scale = 1 / np.maximum(values, max(1.0, values.max() / SMALL))

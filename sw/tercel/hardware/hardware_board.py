@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tercel.device.board import Board
+from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.identity import check_identity
 from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS, error_names
@@ -98,6 +99,19 @@ class HardwareBoard(Board):
     @property
     def bases(self) -> tuple[int, ...]:
         return self._bases
+
+    @property
+    def simulation_seconds(self) -> float | None:
+        return 0.0 if isinstance(self.timer, HostTimer) else None
+
+    def facts(self) -> DeviceFacts:
+        """Facts of hardware; with the time of a simulation those of a simulation."""
+        simulated = not isinstance(self.timer, HostTimer)
+        clock = Fact(value=self._clock_hz, note="the overlay's own, not measured")
+        if self.measured_hz is not None:
+            clock = Fact(value=self.measured_hz, note="cycles against the host's clock")
+        timing = Timing.SIMULATED if simulated else Timing.BOARD
+        return DeviceFacts(timing=timing, clock_hz=clock)
 
     @property
     def polls(self) -> bool:

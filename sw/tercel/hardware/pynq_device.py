@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tercel.device import DeviceOptions, option
+from tercel.device import DeviceFacts, DeviceOptions, option
 from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
 from tercel.errors import TercelError
 from tercel.hardware.choices import check_nodes, words_for
+from tercel.hardware.overlay_facts import overlay_facts
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.pynq_board import PynqBoard
 from tercel.image import Image
@@ -58,6 +59,7 @@ class PynqDevice(AcceleratorDevice):
     ):
         files.check()
         words = words_for(image, files.spec, context)
+        self._files = files
         self.board = PynqBoard(files, words=words, device=device)
         """The board."""
         try:
@@ -87,6 +89,9 @@ class PynqDevice(AcceleratorDevice):
             timeout=options.timeout,
             watchdog=options.watchdog,
         )
+
+    def facts(self) -> DeviceFacts:
+        return overlay_facts(self._files, super().facts())
 
     def close(self) -> None:
         """Release the board."""

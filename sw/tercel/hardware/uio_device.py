@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.device import DeviceOptions, option
+from tercel.device import DeviceFacts, DeviceOptions, option
 from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
 from tercel.hardware.board_lock import LOCKS
 from tercel.hardware.choices import check_nodes, words_for
+from tercel.hardware.overlay_facts import overlay_facts
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.system import System
 from tercel.hardware.uio_board import UioBoard
@@ -66,6 +67,7 @@ class UioDevice(AcceleratorDevice):
         locks: Path = LOCKS,
     ):
         words = words_for(image, files.spec, context)
+        self._files = files
         self.board = UioBoard(files, words=words, memory=memory, system=system, locks=locks)
         """The board."""
         try:
@@ -93,6 +95,9 @@ class UioDevice(AcceleratorDevice):
             timeout=options.timeout,
             watchdog=options.watchdog,
         )
+
+    def facts(self) -> DeviceFacts:
+        return overlay_facts(self._files, super().facts())
 
     def close(self) -> None:
         """Release the board."""

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from tercel_hw.synthesis.resources import Resources
 from tercel_sim.explore.design import Design
 from tercel_sim.explore.evaluation import Evaluation, Speed
 from tercel_sim.explore.report import Exploration
+from tercel_sim.explore.resource_model import ResourceModel
 
 
 @pytest.fixture
@@ -65,6 +67,16 @@ def test_json_has_every_design(exploration):
     assert Design(**better) == exploration.found[1].design
     assert set(fields) <= set(found["designs"][0])
     assert found["evidence"].startswith("speed: cycle model; resources: estimate")
+
+
+def test_the_evidence_names_what_the_estimate_was_judged_by(exploration):
+    assert exploration.evidence == "speed: cycle model; resources: estimate fitted to syntheses"
+    points = exploration.space.resources.points
+    twice = Resources(lut=2 * points[0].blocks["core.engine"].lut)
+    judge = replace(points[0], blocks={"core.engine": twice}, held_out=True)
+    space = replace(exploration.space, resources=ResourceModel([*points, judge]))
+    judged = replace(exploration, space=space)
+    assert judged.evidence.endswith("syntheses, LUT 50 % off in held-out core.engine")
 
 
 def test_the_page_has_a_point_for_every_design(exploration):
