@@ -96,7 +96,7 @@ def evaluate(
     try:
         from tercel_quant.harness import TercelLM, evaluate_tasks
     except ModuleNotFoundError as error:
-        if error.name != "lm_eval":
+        if (error.name or "").partition(".")[0] != "lm_eval":
             raise
         raise TercelError(
             "--tasks needs lm_eval, which is not installed: install tercel[eval]"

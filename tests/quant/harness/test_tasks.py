@@ -124,6 +124,17 @@ def test_errors_are_one_message(tercel, image, options, message):
     assert result.stderr.count("\n") == 1
 
 
+def test_without_the_harness_its_extra_is_named(monkeypatch, tercel, image):
+    for name in list(sys.modules):
+        if name.startswith("tercel_quant.harness"):
+            monkeypatch.delitem(sys.modules, name)
+        elif name.partition(".")[0] == "lm_eval":
+            monkeypatch.setitem(sys.modules, name, None)
+    result = tercel("eval", image.path, "--tasks", "a")
+    message = "error: --tasks needs lm_eval, which is not installed: install tercel[eval]\n"
+    assert (result.exit_code, result.stderr) == (2, message)
+
+
 def test_tasks_that_cannot_be_run(image, tasks, monkeypatch):
     from tercel_quant.harness import tasks as module
 
