@@ -24,13 +24,13 @@ def test_an_unknown_format_is_refused(tmp_path):
     assert f"format must be one of {', '.join(FORMATS)}, not 'tflite'" in result.stderr
 
 
-def test_the_model_itself_is_never_replaced(image, tmp_path):
+def test_the_model_itself_is_never_replaced(one_layer, tmp_path):
     model = tmp_path / "model.tercel"
-    model.write_bytes(image.path.read_bytes())
+    model.write_bytes(one_layer.path.read_bytes())
     result = export(model, "--format", "onnx", "-o", tmp_path)
     assert result.exit_code == 2
     assert "holds 'model.tercel', which this export does not write" in result.stderr
-    assert model.read_bytes() == image.path.read_bytes()
+    assert model.read_bytes() == one_layer.path.read_bytes()
 
 
 def test_help_names_every_format():

@@ -12,7 +12,10 @@ from tercel.image import Image
 from tercel.runtime import TextTokenizer
 from tercel_export.gguf.word_rules import find_word_rule
 
-__all__ = ["add_tokenizer"]
+__all__ = ["END_TOKENS", "add_tokenizer"]
+
+END_TOKENS = 3
+"""End tokens that a file can name: of a text, of a turn, and of a message within a turn."""
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 
@@ -27,6 +30,7 @@ def add_tokenizer(writer: GGUFWriter, image: Image) -> None:
     """
     if image.tokenizer is None:
         writer.add_tokenizer_model("none")
+        _add_ids(writer, image.config, image.config.bos_token)
         return
     fields = json.loads(image.tokenizer)
     model, config = fields["model"], image.config
@@ -134,17 +138,18 @@ def _add_special(writer: GGUFWriter, image: Image, model: Mapping[str, Any]) -> 
     first = TextTokenizer.of_image(image).first_tokens
     if len(first) > 1:
         raise _refusal(f"it puts {len(first)} tokens in front of every text, not one")
-    begin = first[0] if first else config.bos_token
-    if begin is not None:
-        writer.add_bos_token_id(begin)
     writer.add_add_bos_token(bool(first))
-    for end, add in zip(
-        config.eos_tokens,
-        (writer.add_eos_token_id, writer.add_eot_token_id, writer.add_eom_token_id),
-        strict=False,
-    ):
-        add(end)
+    _add_ids(writer, config, first[0] if first else config.bos_token)
     if (unknown := model.get("unk_token")) is not None:
         writer.add_unk_token_id(model["vocab"][unknown])
     if image.chat is not None:
         writer.add_chat_template(image.chat.template)
+
+
+def _add_ids(writer: GGUFWriter, config: ModelConfig, begin: int | None) -> None:
+    """Add the begin token and up to :data:`END_TOKENS` end tokens."""
+    if begin is not None:
+        writer.add_bos_token_id(begin)
+    adders = writer.add_eos_token_id, writer.add_eot_token_id, writer.add_eom_token_id
+    for end, add in zip(config.eos_tokens, adders, strict=False):
+        add(end)

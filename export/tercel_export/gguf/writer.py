@@ -13,7 +13,7 @@ from tercel.image import Image
 from tercel_export.gguf.architecture import Architecture, architecture_of
 from tercel_export.gguf.blocks import TERNARY_TYPES
 from tercel_export.gguf.tensors import Entry, entries
-from tercel_export.gguf.tokenizer import add_tokenizer
+from tercel_export.gguf.tokenizer import END_TOKENS, add_tokenizer
 
 __all__ = ["write_gguf"]
 
@@ -62,6 +62,11 @@ def write_gguf(image: Image, output: Path, *, tensor_type: str = "TQ1_0") -> Ite
             writer.close()
     if architecture.advice:
         yield architecture.advice
+    if lost := image.config.eos_tokens[END_TOKENS:]:
+        yield (
+            f"warning: the format has {END_TOKENS} end tokens, so {', '.join(map(str, lost))} "
+            "do not end a text"
+        )
     yield from _fallbacks(tensors, tensor_type)
 
 

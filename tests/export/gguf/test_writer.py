@@ -22,7 +22,6 @@ WIDE = dataclasses.replace(
     heads=4,
     kv_heads=2,
     head_size=64,
-    vocab_size=4096,
     eos_tokens=(0, 7),
 )
 """A model of whole blocks of every type."""
@@ -38,9 +37,9 @@ def half(value):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def wide(request, small, tmp_path_factory):
-    """A model of each architecture with all that a file may have; its scales are float16 numbers,
-    of ``bitnet`` those of the rows alone."""
+def wide(request, tmp_path_factory):
+    """A model of each architecture; its scales are float16 numbers, of ``bitnet`` those of the rows
+    alone."""
     path = tmp_path_factory.mktemp("wide") / "model.tercel"
     config = dataclasses.replace(WIDE, **KINDS[request.param])
     bitnet = request.param == "bitnet"
@@ -48,8 +47,6 @@ def wide(request, small, tmp_path_factory):
         path,
         config,
         scale=lambda value: value if bitnet and np.ndim(value) == 0 else half(value),
-        tokenizer=small.tokenizer,
-        chat=ChatFormat(template="{{ messages }}", special_tokens={"eos_token": "<|endoftext|>"}),
         sampling=SamplingFilters(temperature=0.7, top_k=20, top_p=0.9, min_p=0.1),
     )
     return request.param, image
@@ -60,16 +57,25 @@ def test_an_image_with_float16_scales_comes_back_bit_for_bit(wide, tmp_path, ten
     name, image = wide
     lines = list(write_gguf(image, tmp_path / "model.gguf", tensor_type=tensor_type))
     assert lines == [] or (name == "bitnet-b1.58" and "bitnet.cpp" in lines[0])
-    # The tokenizer is made anew from its vocabulary, with other words for the same.
-    (tmp_path / "tokenizer.json").write_bytes(image.tokenizer)
-    found = convert(
-        tmp_path / "model.gguf",
-        tmp_path / "again",
-        name=image.config.name,
-        tokenizer=tmp_path / "tokenizer.json",
-    )
+    found = convert(tmp_path / "model.gguf", tmp_path / "again", name=image.config.name)
     assert f"GGUF {name}, tensors: " in found.source
     assert f"7 {tensor_type}" in found.source
+    assert (tmp_path / "again").read_bytes() == image.path.read_bytes()
+
+
+def test_with_its_tokenizer_given_an_image_with_a_template_comes_back(small, tmp_path):
+    """The tokenizer itself is made anew from its vocabulary, with other words for the same."""
+    image = write_image(
+        tmp_path / "model.tercel",
+        dataclasses.replace(PRESETS["tiny"], layers=1, vocab_size=4096, eos_tokens=(0, 9)),
+        scale=half,
+        tokenizer=small.tokenizer,
+        chat=ChatFormat(template="{{ m }}", special_tokens={"eos_token": "<|endoftext|>"}),
+    )
+    list(write_gguf(image, tmp_path / "model.gguf"))
+    given = tmp_path / "tokenizer.json"
+    given.write_bytes(small.tokenizer)
+    convert(tmp_path / "model.gguf", tmp_path / "again", name="tiny", tokenizer=given)
     assert (tmp_path / "again").read_bytes() == image.path.read_bytes()
 
 
@@ -150,3 +156,10 @@ def test_the_image_is_no_output(one_layer):
     with pytest.raises(TercelError, match="is the input"):
         list(write_gguf(one_layer, one_layer.path))
     assert one_layer.path.read_bytes() == before
+
+
+def test_end_tokens_beyond_the_formats_three_are_told(tmp_path):
+    config = dataclasses.replace(PRESETS["tiny"], layers=1, eos_tokens=(5, 6, 7, 8, 9))
+    image = write_image(tmp_path / "model.tercel", config)
+    lines = list(write_gguf(image, tmp_path / "model.gguf"))
+    assert "warning: the format has 3 end tokens, so 8, 9 do not end a text" in lines

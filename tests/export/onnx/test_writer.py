@@ -8,6 +8,7 @@ from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel_export.onnx.integer import IntegerForm
+from tercel_export.onnx.n_bits import NBitsForm
 from tercel_export.onnx.writer import INLINE_BYTES, write_onnx
 
 
@@ -27,7 +28,7 @@ def test_the_folder_has_what_generation_needs(small, tmp_path):
 
 
 def test_an_image_without_a_tokenizer_has_none(one_layer, tmp_path):
-    list(write_onnx(IntegerForm, one_layer, tmp_path / "model"))
+    list(write_onnx(NBitsForm, one_layer, tmp_path / "model"))
     assert "tokenizer.json" not in names(tmp_path / "model")
 
 
@@ -55,20 +56,20 @@ def test_weights_are_two_bits_and_outside_the_model_file(one_layer, tmp_path):
 
 def test_the_same_image_gives_the_same_bytes(one_layer, tmp_path):
     for name in "ab":
-        list(write_onnx(IntegerForm, one_layer, tmp_path / name))
+        list(write_onnx(NBitsForm, one_layer, tmp_path / name))
     for file in names(tmp_path / "a"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
 def test_a_full_disk_is_told_and_leaves_the_old_folder(one_layer, tmp_path):
     folder = tmp_path / "model"
-    list(write_onnx(IntegerForm, one_layer, folder))
+    list(write_onnx(NBitsForm, one_layer, folder))
     before = (folder / "model.onnx.data").read_bytes()
     with (
         full_disk(after=10_000),
         pytest.raises(TercelError, match=r"cannot write .*model: .*; (free|raise)"),
     ):
-        list(write_onnx(IntegerForm, one_layer, folder))
+        list(write_onnx(NBitsForm, one_layer, folder))
     assert (folder / "model.onnx.data").read_bytes() == before
     assert names(tmp_path) == ["model"]
 
@@ -84,7 +85,7 @@ def test_memory_is_bounded_by_one_tensor(tmp_path, small):
             return values
 
     image = Watched.open(small.path)
-    list(write_onnx(IntegerForm, image, tmp_path / "model"))
+    list(write_onnx(NBitsForm, image, tmp_path / "model"))
     linears = small.config.linears()
     assert sorted(reads) == sorted(
         f"layers.{i}.{part}" for i in range(small.config.layers) for part in linears
