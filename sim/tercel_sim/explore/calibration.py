@@ -99,7 +99,7 @@ POINTS = (
     _point(2, (2, 16), ("index5", 24), 16, 8192, blocks=BLOCKS[:1]),
     _point(3, (2, 16), ("base3", 24), 8, 4096, held_out=True, blocks=BLOCKS[:2]),
 )
-"""Points, smallest first: all of them take some hours of one core."""
+"""Points; all of them take some ten minutes of one core."""
 
 
 def calibration(points: Iterable[Point], stored: Mapping[str, Any] | None) -> dict[str, Any]:
