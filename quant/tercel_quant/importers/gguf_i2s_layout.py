@@ -14,7 +14,7 @@ from tercel_quant.importers.gguf_i2s import I2S_LAYOUTS
 from tercel_quant.importers.gguf_tensors import GgufTensors
 from tercel_quant.importers.gguf_types import I2s
 
-__all__ = ["I2S", "choose_layout", "layout_name"]
+__all__ = ["I2S", "choose_layout", "layout_name", "layout_scores"]
 
 I2S = 36
 """Number of the type."""
@@ -47,7 +47,7 @@ def choose_layout(tensors: GgufTensors, layers: int, asked: str | None) -> I2s |
         return _named(possible, asked)
     if len(possible) < 2:
         return possible[0] if possible else None
-    scores = [_score(tensors, layers, one) for one in possible]
+    scores = list(layout_scores(tensors, layers).values())
     *_, second, best = np.argsort(scores)
     if scores[best] < max(LEAST, LEAD * scores[second]):
         names = ", ".join(layout_name(one) for one in possible)
@@ -57,6 +57,12 @@ def choose_layout(tensors: GgufTensors, layers: int, asked: str | None) -> I2s |
             "--i2s-layout` (microsoft/bitnet-b1.58-2B-4T-gguf is x86)"
         )
     return possible[best]
+
+
+def layout_scores(tensors: GgufTensors, layers: int) -> dict[str, float]:
+    """Name of each possible layout to the correlation of the weights read in it."""
+    possible = [layout for layout in tensors.layouts[I2S] if isinstance(layout, I2s)]
+    return {layout_name(layout): _score(tensors, layers, layout) for layout in possible}
 
 
 def _named(possible: list[I2s], asked: str) -> I2s:
