@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pynq
 import pytest
@@ -16,6 +17,7 @@ from tercel.cli.app import app
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
 from tercel.hardware.overlay_files import OverlayFiles
+from tercel.hardware.pynq_board import find_interrupt
 from tercel.hardware.pynq_buffer import PynqPortBuffer
 from tercel.hardware.pynq_device import PynqDevice
 from tercel.image import random_image
@@ -260,3 +262,48 @@ def test_options_are_checked(simulated, image, overlay):
         PynqDevice.open(image, PynqDevice.OPTIONS())
     with pytest.raises(TercelError, match="nodes is a property of the overlay, 4, not 2"):
         PynqDevice.open(image, PynqDevice.OPTIONS(overlay=overlay, nodes=2))
+
+
+def test_the_doctor_examines_the_accelerator(simulated, overlay):
+    """The environment is no board's, so other checks may fail."""
+    simulated()
+    options = ["--device", "pynq", "--overlay", str(overlay), "--selftest", "--json"]
+    result = CliRunner().invoke(app, ["doctor", *options])
+    found = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert found["pynq"]["level"] == found["numpy"]["level"] == "ok"
+    for name in ("overlay", "clock", "memory rate", "interrupt", "selftest", "counters"):
+        assert found[name]["level"] == "ok", found[name]
+
+
+class Lines:
+    """Interrupts and UIO devices of a kernel, as pynq looks for them."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def get_uio_irq(self, number):
+        return str(self.path) if number == 121 else None
+
+
+@pytest.mark.parametrize(
+    ("pin", "found"),
+    [
+        ({"controller": "", "index": 0, "raw_irq": 121}, True),
+        ({"controller": "", "index": 0, "raw_irq": 122}, False),
+        ({"controller": "axi_intc_0", "index": 0}, False),
+        (None, False),
+    ],
+)
+def test_an_interrupt_is_used_if_it_is_the_processors_own(tmp_path, monkeypatch, pin, found):
+    """Behind an interrupt controller, or without a UIO device, the status is polled."""
+    device = tmp_path / "uio4"
+    os.mkfifo(device)
+    monkeypatch.setattr("pynq.interrupt.get_uio_irq", Lines(device).get_uio_irq)
+    overlay = SimpleNamespace(
+        ip_dict={"accelerator": {"type": "xilinx.com:module_ref:tercel_top:1.0"}},
+        interrupt_pins={"accelerator/irq": pin} if pin else {},
+    )
+    interrupt = find_interrupt(overlay, "tercel")
+    assert (interrupt is not None) == found
+    if interrupt is not None:
+        interrupt.close()

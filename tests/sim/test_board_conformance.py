@@ -1,5 +1,7 @@
 """Every board keeps the same rules: the suite of ``conformance`` on each of them."""
 
+from pathlib import Path
+
 import conformance
 import pytest
 
@@ -7,8 +9,9 @@ from tercel.hardware.hardware_board import HardwareBoard
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.port_buffer import PortBuffer
 from tercel.hardware.uio_board import UioBoard
+from tercel_hw.top import ACCELERATORS
 from tercel_sim.ddr import DDR
-from tercel_sim.rtl_library import rtl_library
+from tercel_sim.rtl_library import rtl_library, rtl_verilog
 from tercel_sim.simulated_machine import MachineInterrupt, SimulatedMachine
 from tercel_sim.simulated_overlay import write_overlay
 from tercel_sim.simulated_system import SimulatedSystem
@@ -76,3 +79,10 @@ def board(request, four_lanes, tmp_path_factory):
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 def test_the_rules_of_boards(check, board, four_lanes):
     check(board, four_lanes.spec)
+
+
+@pytest.mark.slow
+def test_the_rules_of_boards_in_a_bench(bench):
+    """The board of a cocotb bench; some minutes, since each rule takes thousands of cycles."""
+    verilog = rtl_verilog(ACCELERATORS["tiny"])
+    bench(verilog, Path(__file__).parent / "benches" / "conformance_bench.py", top="tercel")

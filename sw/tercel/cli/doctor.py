@@ -75,7 +75,7 @@ def doctor(
     system, software = System(sysroot or Path("/")), Software.installed()
     findings = [*examine_software(software), *examine_machine(system, software)]
     if overlay is not None:
-        files = OverlayFiles(overlay)
+        files = OverlayFiles.find(overlay)
         lane = device or ("pynq" if software.release("pynq") else "uio")
 
         def open_board(words: int) -> HardwareBoard:

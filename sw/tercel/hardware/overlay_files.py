@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,6 +28,22 @@ class OverlayFiles:
     """
 
     path: Path
+
+    @classmethod
+    def find(cls, path: Path) -> "OverlayFiles":
+        """The overlay of a path; a bare name that is no file is looked up in ``tercel.overlays``.
+
+        As pynq does, in a folder of that name or without one.
+        """
+        here = cls(path)
+        if path.name != str(path) or here.sidecar.exists() or here.bitstream.exists():
+            return here
+        folder = Path(str(files("tercel.overlays")))
+        for place in (folder / path.name.removesuffix(".bit"), folder):
+            found = cls(place / path.name)
+            if found.sidecar.exists():
+                return found
+        return here
 
     @property
     def bitstream(self) -> Path:

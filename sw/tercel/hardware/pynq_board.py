@@ -18,7 +18,7 @@ from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.pynq_buffer import PynqPortBuffer
 from tercel.hardware.timer import HostTimer, Timer
 
-__all__ = ["LOCK", "PynqBoard", "Surroundings"]
+__all__ = ["LOCK", "PynqBoard", "Surroundings", "find_interrupt"]
 
 LOCK = "pl"
 """Name of the lock on the programmable logic, whatever board uses it."""
@@ -80,7 +80,7 @@ class PynqBoard(HardwareBoard):
             with _explained(f"pynq cannot load the overlay {files.bitstream}"):
                 overlay = _load(pynq, files, device)
                 registers = _accelerator(overlay, files.module)
-            interrupt = around.interrupt if around else _interrupt(overlay, files.module)
+            interrupt = around.interrupt if around else find_interrupt(overlay, files.module)
             size = -(-words * layout.port_bytes // PAGE) * PAGE
             buffers = []
             for _ in range(layout.ports):
@@ -168,7 +168,7 @@ def _name(overlay: Any, module: str) -> str:
     return found[0]
 
 
-def _interrupt(overlay: Any, module: str) -> Interrupt | None:
+def find_interrupt(overlay: Any, module: str) -> Interrupt | None:
     """The interrupt if it goes straight to the processor and Linux has a UIO device of it."""
     pin = overlay.interrupt_pins.get(f"{_name(overlay, module)}/irq")
     if not pin or "raw_irq" not in pin or pin.get("controller", pin.get("parent")):

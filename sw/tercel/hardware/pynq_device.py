@@ -20,7 +20,7 @@ __all__ = ["PynqDevice", "PynqOptions"]
 class PynqOptions(DeviceOptions):
     """Options of the accelerator in an overlay."""
 
-    overlay: Path | None = option(None, "the overlay's .bit, beside it .hwh, .json and .dtbo")
+    overlay: Path | None = option(None, "the overlay's .bit, beside it .hwh and .json; or a name")
     timeout: float = option(TIMEOUT, "seconds after which a pass is stuck")
     watchdog: float = option(WATCHDOG, "seconds without progress; 0 is no limit")
 
@@ -79,7 +79,7 @@ class PynqDevice(AcceleratorDevice):
     def open(cls, image: Image, options: PynqOptions) -> "PynqDevice":
         if options.overlay is None:
             raise TercelError("the device pynq needs an overlay: --set overlay=PATH/tercel.bit")
-        files = OverlayFiles(options.overlay)
+        files = OverlayFiles.find(options.overlay)
         files.check()
         check_nodes(options.nodes, files.spec)
         return cls(

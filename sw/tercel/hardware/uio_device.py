@@ -85,7 +85,7 @@ class UioDevice(AcceleratorDevice):
 
     @classmethod
     def open(cls, image: Image, options: UioOptions) -> "UioDevice":
-        files = OverlayFiles(options.overlay)
+        files = OverlayFiles.find(options.overlay)
         check_nodes(options.nodes, files.spec)
         return cls(
             image,

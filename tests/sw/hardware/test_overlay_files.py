@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from tercel.errors import TercelError
+from tercel.hardware import overlay_files
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.image import LAYOUTS
 
@@ -64,3 +66,19 @@ def test_a_missing_file_is_named(folder, suffix):
     (folder / f"mine{suffix}").unlink()
     with pytest.raises(TercelError, match=rf"the overlay lacks the file .*mine{suffix}: "):
         OverlayFiles(folder / "mine").check()
+
+
+def test_a_bare_name_is_looked_up_in_the_package(folder, tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "mine").mkdir(parents=True)
+    monkeypatch.setattr(overlay_files, "files", lambda name: package)
+    monkeypatch.chdir(package)
+    assert OverlayFiles.find(Path("mine")).path == Path("mine")
+    (package / "mine/mine.json").write_text(json.dumps(SIDECAR))
+    for name in ("mine", "mine.bit"):
+        found = OverlayFiles.find(Path(name))
+        assert found.sidecar == package / "mine/mine.json"
+        assert found.bitstream == package / "mine/mine.bit"
+    monkeypatch.chdir(folder)
+    assert OverlayFiles.find(Path("mine")).path == Path("mine")
+    assert OverlayFiles.find(Path("other/mine")).path == Path("other/mine")
