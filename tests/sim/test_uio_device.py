@@ -138,3 +138,11 @@ def test_a_wrong_clock_is_named(four_lanes, open_device, files):
     write_overlay(files.path.parent, four_lanes, clock_mhz=300.0)
     with pytest.raises(TercelError, match=r"at 250.0 MHz, but .* for 300.0 MHz, so .* 1.20 times"):
         open_device()
+
+
+def test_memory_that_the_ports_do_not_reach_is_named(system, open_device):
+    """The addresses of another memory, as a wrong address map has them."""
+    address = system.path("sys/class/u-dma-buf/udmabuf0/phys_addr")
+    address.write_text("0x70000000\n")
+    with pytest.raises(TercelError, match=r"cannot run a program from its memory \(errors tape0"):
+        open_device()

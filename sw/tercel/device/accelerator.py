@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tercel import numerics
 from tercel.device.board import Board
 from tercel.device.facts import DeviceFacts
-from tercel.device.identity import check_identity
+from tercel.device.identity import check_bases, check_identity
 from tercel.device.interface import Device
 from tercel.device.node_results import NodeResults
 from tercel.device.pass_result import Limits, PassResult
@@ -97,7 +97,7 @@ class AcceleratorDevice(Device):
         self._memory = DeviceMemory(board, self._map)
         self._late_results: tuple[NodeResults, ...] = ()
         """Results of the last pass, in memory that the next one writes."""
-        self._check_bases()
+        check_bases(board.bases, self._map.words, spec)
         check_identity(board, spec)
         self._prepare()
         self._memory.load(image)
@@ -134,18 +134,6 @@ class AcceleratorDevice(Device):
         self._play(self._builder.build(request))
         seconds = self._read_long("CYCLES") / self._board.clock_hz
         return self._answer(request, seconds)
-
-    def _check_bases(self) -> None:
-        """Check that the address bits of the ports reach the end of the memory."""
-        size = self._map.words * self._map.layout.port_bytes
-        most = 1 << self._spec.address_width
-        for port, base in enumerate(self._board.bases):
-            if base + size > most:
-                raise TercelError(
-                    f"the memory of port {port} must end at {most:#x}, which the accelerator's "
-                    f"{self._spec.address_width} address bits allow, but ends at {base + size:#x}; "
-                    "put it lower or build an accelerator with more address bits"
-                )
 
     def _prepare(self) -> None:
         self._board.reset()

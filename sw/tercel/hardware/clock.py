@@ -3,7 +3,7 @@
 import numpy as np
 
 from tercel.device.board import Board
-from tercel.device.registers import REGISTERS
+from tercel.device.registers import REGISTERS, error_names
 from tercel.errors import TercelError
 from tercel.hardware.timer import Timer
 from tercel.program import COMMANDS
@@ -26,7 +26,7 @@ def measure_clock(board: Board, timer: Timer) -> float:
     Raises
     ------
     TercelError
-        If the cycles do not count, or the reset does not end.
+        If the program cannot run, the cycles do not count, or the reset does not end.
     """
     caps, shape = (board.read_register(REGISTERS[name]) for name in ("CAPS", "SHAPE"))
     # A dump waits for a row of the residual stream, which nothing sends.
@@ -45,10 +45,19 @@ def measure_clock(board: Board, timer: Timer) -> float:
     board.write_register(REGISTERS["CONTROL"], REGISTERS["CONTROL_START_MASK"])
     try:
         first, earlier = _sample(board, timer)
+        reported = board.read_register(REGISTERS["ERROR"])
         timer.sleep(RESOLUTIONS * timer.resolution)
         last, later = _sample(board, timer)
     finally:
         board.reset()
+    if reported:
+        names = error_names(len(board.bases))
+        found = [name for bit, name in enumerate(names) if reported >> bit & 1]
+        raise TercelError(
+            f"the accelerator cannot run a program from its memory (errors {', '.join(found)}): "
+            "its ports must reach the buffers' addresses, and the host's cache must be flushed; "
+            "check the overlay's address map"
+        )
     cycles = (later - earlier) & 0xFFFFFFFF
     if not cycles:
         raise TercelError(

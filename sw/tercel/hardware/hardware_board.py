@@ -1,11 +1,11 @@
 """A board whose accelerator lies behind registers and buffers of a real machine."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from tercel.device.board import Board
 from tercel.device.facts import DeviceFacts, Fact, Timing
-from tercel.device.identity import check_identity
+from tercel.device.identity import check_bases, check_identity
 from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS, error_names
 from tercel.errors import TercelError
@@ -14,6 +14,7 @@ from tercel.hardware.buffer_memory import BufferMemory
 from tercel.hardware.clock import check_clock, measure_clock
 from tercel.hardware.interrupt import Interrupt
 from tercel.hardware.port_buffer import PortBuffer
+from tercel.hardware.reach import check_segments
 from tercel.hardware.timer import HostTimer, Timer
 from tercel.program import AcceleratorSpec
 
@@ -168,17 +169,25 @@ class HardwareBoard(Board):
         errors = f"errors {', '.join(found)}" if found else "no errors"
         return f"status {' and '.join(states)}, {errors}, {cycles} cycles since the start"
 
-    def check(self, spec: AcceleratorSpec) -> None:
-        """Check that the accelerator is the described one and runs at its clock.
+    def check(self, spec: AcceleratorSpec, *, segments: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Check that the accelerator is the described one, reaches memory and runs at its clock.
 
         The first words of the memory are overwritten.
+
+        Parameters
+        ----------
+        segments
+            Memory that every port reaches, as in the sidecar; empty is unknown.
 
         Raises
         ------
         TercelError
-            If it is another one, or its clock differs by more than 1 %.
+            If it is another one, a buffer is out of its reach, it cannot run a program, or its
+            clock differs by more than 1 %.
         """
         check_identity(self, spec)
+        check_bases(self._bases, self.words, spec)
+        check_segments(self._bases, self.words * spec.layout.port_bytes, segments)
         self.measured_hz = measure_clock(self, self.timer)
         check_clock(self.measured_hz, self._clock_hz)
 

@@ -129,6 +129,11 @@ class OverlayFiles:
         """The sidecar's object ``board``; empty if the overlay was built for none."""
         return self._facts.get("board") or {}
 
+    @property
+    def segments(self) -> list[dict[str, Any]]:
+        """Memory that every port reaches, ``base`` and ``bytes``; empty if the sidecar has none."""
+        return (self.board.get("memory") or {}).get("segments", [])
+
     @cached_property
     def _facts(self) -> dict[str, Any]:
         self.spec  # noqa: B018 - refuses what is no sidecar

@@ -99,7 +99,7 @@ class PynqBoard(HardwareBoard):
             )
             self.overlay = overlay
             """The loaded ``pynq.Overlay``."""
-            self.check(files.spec)
+            self.check(files.spec, segments=files.segments)
             undo.pop_all()
 
 

@@ -83,7 +83,7 @@ class UioBoard(HardwareBoard):
                 lock=lock,
                 check_seconds=check_seconds,
             )
-            self.check(files.spec)
+            self.check(files.spec, segments=files.segments)
             undo.pop_all()
 
 
