@@ -10,7 +10,7 @@ from tercel.hardware.pynq_buffer import PynqPortBuffer
 
 
 class Buffer(np.ndarray):
-    """What pynq gives: an array that knows where it lies."""
+    """An array that knows where it lies, as pynq gives it."""
 
     device_address, bo = 0x7000_0000, 5
 
