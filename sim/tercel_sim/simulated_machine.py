@@ -124,11 +124,6 @@ class SimulatedMachine:
         self._used[port] = -(-(first + size) // LINE_BYTES) * LINE_BYTES
         return CachedBuffer(memory, self.board.bases[port] + first)
 
-    def free(self) -> None:
-        """Free all memory."""
-        self._used = [0] * self.board.ports
-        self._allocated = 0
-
     def now(self) -> float:
         return self.board.cycles / self.clock_hz
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tercel.device import DeviceFacts, DeviceOptions, option
-from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
+from tercel.device import DeviceOptions, option
+from tercel.device.accelerator import TIMEOUT, WATCHDOG
 from tercel.errors import TercelError
 from tercel.hardware.choices import check_nodes, words_for
-from tercel.hardware.overlay_facts import overlay_facts
+from tercel.hardware.hardware_device import HardwareDevice
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.pynq_board import PynqBoard
 from tercel.image import Image
@@ -25,7 +25,7 @@ class PynqOptions(DeviceOptions):
     watchdog: float = option(WATCHDOG, "seconds without progress; 0 is no limit")
 
 
-class PynqDevice(AcceleratorDevice):
+class PynqDevice(HardwareDevice):
     """Device that runs passes on an accelerator in programmable logic, through pynq.
 
     Parameters
@@ -59,21 +59,14 @@ class PynqDevice(AcceleratorDevice):
     ):
         files.check()
         words = words_for(image, files.spec, context)
-        self._files = files
-        self.board = PynqBoard(files, words=words, device=device)
-        """The board."""
-        try:
-            super().__init__(
-                image,
-                self.board,
-                spec=files.spec,
-                context=context,
-                timeout=timeout,
-                watchdog=watchdog,
-            )
-        except BaseException:
-            self.board.close()
-            raise
+        super().__init__(
+            image,
+            files,
+            PynqBoard(files, words=words, device=device),
+            context=context,
+            timeout=timeout,
+            watchdog=watchdog,
+        )
 
     @classmethod
     def open(cls, image: Image, options: PynqOptions) -> "PynqDevice":
@@ -89,10 +82,3 @@ class PynqDevice(AcceleratorDevice):
             timeout=options.timeout,
             watchdog=options.watchdog,
         )
-
-    def facts(self) -> DeviceFacts:
-        return overlay_facts(self._files, super().facts())
-
-    def close(self) -> None:
-        """Release the board."""
-        self.board.close()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.device import DeviceFacts, DeviceOptions, option
-from tercel.device.accelerator import TIMEOUT, WATCHDOG, AcceleratorDevice
+from tercel.device import DeviceOptions, option
+from tercel.device.accelerator import TIMEOUT, WATCHDOG
 from tercel.hardware.board_lock import LOCKS
 from tercel.hardware.choices import check_nodes, words_for
-from tercel.hardware.overlay_facts import overlay_facts
+from tercel.hardware.hardware_device import HardwareDevice
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.hardware.system import System
 from tercel.hardware.uio_board import UioBoard
@@ -28,7 +28,7 @@ class UioOptions(DeviceOptions):
     watchdog: float = option(WATCHDOG, "seconds without progress; 0 is no limit")
 
 
-class UioDevice(AcceleratorDevice):
+class UioDevice(HardwareDevice):
     """Device that runs passes on a loaded accelerator, through UIO and u-dma-buf.
 
     Parameters
@@ -67,21 +67,14 @@ class UioDevice(AcceleratorDevice):
         locks: Path = LOCKS,
     ):
         words = words_for(image, files.spec, context)
-        self._files = files
-        self.board = UioBoard(files, words=words, memory=memory, system=system, locks=locks)
-        """The board."""
-        try:
-            super().__init__(
-                image,
-                self.board,
-                spec=files.spec,
-                context=context,
-                timeout=timeout,
-                watchdog=watchdog,
-            )
-        except BaseException:
-            self.board.close()
-            raise
+        super().__init__(
+            image,
+            files,
+            UioBoard(files, words=words, memory=memory, system=system, locks=locks),
+            context=context,
+            timeout=timeout,
+            watchdog=watchdog,
+        )
 
     @classmethod
     def open(cls, image: Image, options: UioOptions) -> "UioDevice":
@@ -95,10 +88,3 @@ class UioDevice(AcceleratorDevice):
             timeout=options.timeout,
             watchdog=options.watchdog,
         )
-
-    def facts(self) -> DeviceFacts:
-        return overlay_facts(self._files, super().facts())
-
-    def close(self) -> None:
-        """Release the board."""
-        self.board.close()
