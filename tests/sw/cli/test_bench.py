@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 
 import tercel as tercel_package
+from tercel.cli.bench_table import (
+    evidence,
+    measurement_row,
+    print_measurements,
+    speculation_evidence,
+)
+from tercel.cli.table import OutputFormat
+from tercel.device import Counters, DeviceFacts, Fact, Timing
+from tercel.image import Image
+from tercel.runtime import Measurement
 
 QUICK = ("-p", "9", "-n", "3", "-t", "4", "-v", "2", "-r", "2", "-d", "0")
 EMULATOR = "measured in software (emulator)"
@@ -110,6 +120,45 @@ def test_what_was_not_asked_for_is_left_out_with_a_note(tercel, model):
     result = tercel("bench", model, *arguments)
     assert [row["test"] for row in json.loads(result.stdout)] == ["pp64", "tg2", "v1"]
     assert "note: left out, as they do not fit the context: pp128, pp512, text128" in result.stderr
+
+
+def test_a_simulated_row_names_both_classes_of_evidence(model, capsys):
+    facts = DeviceFacts(
+        timing=Timing.SIMULATED, memory_peak=Fact(value=15e9, note="the memory's model")
+    )
+    measured = Measurement(
+        test="tg2",
+        tokens=2,
+        timing=Timing.SIMULATED,
+        host_seconds=(3.0,),
+        device_seconds=(0.02,),
+        simulation_seconds=(2.9,),
+        counters=Counters(passes=2, nodes=2, tape_bytes_read=150_000_000),
+    )
+    row = measurement_row(Image.open(Path(model)), "rtl", facts, measured)
+    assert row["tokens_per_second"] == pytest.approx(100)
+    assert row["memory_share"] == pytest.approx(0.5)
+    assert row["driver_ms_per_pass"] == pytest.approx(50)
+    assert row["evidence"] == "cycle-accurate simulation (rtl), the accelerator alone"
+    assert row["host_evidence"] == "measured in software"
+    print_measurements([row], OutputFormat.MD)
+    head, _, line = capsys.readouterr().out.splitlines()
+    cells = dict(zip(head.split("|"), line.split("|"), strict=True))
+    cells = {name.strip(): cell.strip() for name, cell in cells.items()}
+    assert cells["of memory"] == "50.0 %"
+    assert cells["accelerator ms"] == "10.000"
+    assert cells["driver ms"] == "50.000"
+    assert cells["sampling ms"] == "-"
+
+
+def test_a_board_is_measured_with_its_driver():
+    facts = DeviceFacts(timing=Timing.BOARD)
+    assert evidence("pynq", facts) == "measured on a board (pynq), driver included"
+    assert speculation_evidence("pynq", facts) == "measured on a board (pynq)"
+    simulated = DeviceFacts(timing=Timing.SIMULATED)
+    assert speculation_evidence("rtl", simulated) == (
+        "passes: cycle-accurate simulation (rtl); drafts: measured in software"
+    )
 
 
 @pytest.fixture
