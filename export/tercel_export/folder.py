@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tercel.errors import TercelError
-from tercel.files import check_folder, whole_folder, write_errors
+from tercel.files import check_folder, is_standard_output, whole_folder, write_errors
 
 __all__ = ["export_folder"]
 
@@ -27,6 +27,8 @@ def export_folder(path: Path, written: Callable[[str], bool]) -> Iterator[Path]:
     TercelError
         If ``path`` is no folder or holds other files, or a file cannot be written.
     """
+    if is_standard_output(path):
+        raise TercelError("a folder cannot go to the standard output; name one")
     with write_errors(path):
         there = os.listdir(path) if os.path.lexists(path) else []
     if foreign := sorted(name for name in there if not written(name)):

@@ -14,7 +14,6 @@ from tercel_export.onnx.writer import write_onnx, write_qonnx
 
 __all__ = ["FORMATS", "Writer", "find_format"]
 
-
 Writer = Callable[..., Iterator[str]]
 """Writes an image to a path, with options of its own, and yields lines for the user."""
 
@@ -25,9 +24,8 @@ FORMATS: dict[str, Writer] = {
     "huggingface": write_huggingface,
 }
 
-
-OPTIONS = {"tensor_type": "gguf", "sequence": "qonnx"}
-"""Option of one writer to its format."""
+OPTIONS = {"tensor_type": ("--type", "gguf"), "sequence": ("--sequence", "qonnx")}
+"""Option of one writer to its name on the command line and its format."""
 
 
 def find_format(name: str, **options: Any) -> Writer:
@@ -48,8 +46,7 @@ def find_format(name: str, **options: Any) -> Writer:
         raise TercelError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
-        if OPTIONS[key] != name:
-            raise TercelError(
-                f"{key} is an option of {OPTIONS[key]} alone; leave it out for {name}"
-            )
+        option, owner = OPTIONS[key]
+        if owner != name:
+            raise TercelError(f"{option} is for {owner} alone; leave it out for {name}")
     return partial(FORMATS[name], **given)

@@ -50,4 +50,4 @@ def test_a_gguf_of_either_type_goes_to_a_file_or_to_the_standard_output(tmp_path
 def test_a_type_is_for_gguf_alone(tmp_path):
     result = export("small", "-f", "onnx", "--type", "TQ2_0", "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "tensor_type is an option of gguf alone; leave it out for onnx" in result.stderr
+    assert "--type is for gguf alone; leave it out for onnx" in result.stderr

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hindrances import names, read_only
 
@@ -44,6 +46,14 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
     with read_only(tmp_path), pytest.raises(TercelError, match="Permission denied"):
         with export_folder(tmp_path / "out", WRITTEN):
             pytest.fail("the work has begun")
+
+
+def test_the_standard_output_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TercelError, match="a folder cannot go to the standard output"):
+        with export_folder(Path("-"), WRITTEN):
+            pytest.fail("the work has begun")
+    assert names(tmp_path) == []
 
 
 def test_a_failure_leaves_the_old_folder(tmp_path):

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 
 from tercel.device.emulator import EmulatorDevice
 from tercel.image import Image
 from tercel.program import Ask
+from tercel_export.onnx.graph import GraphTape
+from tercel_export.onnx.integer import IntegerForm
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="its wheels start at Python 3.11")
 
@@ -61,3 +64,30 @@ def emulator_logits(image: Image, tokens) -> np.ndarray:
     ask = Ask(logits=tuple(range(nodes)))
     result = device.run_pass(tokens, parents=range(-1, nodes - 1), base=0, ask=ask)
     return np.stack([result.logits[node] for node in range(nodes)])
+
+
+def evaluate(record, *inputs: np.ndarray) -> np.ndarray:
+    """The output of what ``record(graph, *values)`` makes of values of the inputs' types."""
+    graph = GraphTape()
+    values = [
+        ir.Value(
+            name=f"x{index}",
+            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            shape=ir.Shape(array.shape),
+        )
+        for index, array in enumerate(inputs)
+    ]
+    output = record(graph, *values)
+    model = ir.Model(
+        ir.Graph(
+            values,
+            [output],
+            nodes=graph.nodes,
+            initializers=graph.initializers,
+            opset_imports={"": IntegerForm.OPSET},
+            name="part",
+        ),
+        ir_version=IntegerForm.IR_VERSION,
+    )
+    part = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString())
+    return part.run(None, {f"x{index}": array for index, array in enumerate(inputs)})[0]

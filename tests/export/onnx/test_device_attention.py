@@ -3,15 +3,13 @@
 import dataclasses
 
 import numpy as np
-import onnx_ir as ir
 import pytest
-from onnx_sessions import onnxruntime
+from onnx_sessions import evaluate
 
 from tercel import numerics
 from tercel.config import PRESETS
 from tercel.numerics import CacheView
 from tercel_export.onnx.device_arithmetic import DeviceArithmetic
-from tercel_export.onnx.graph import GraphTape
 
 CONFIG = dataclasses.replace(PRESETS["tiny"], heads=4, kv_heads=2, head_size=32)
 POSITIONS = 40
@@ -19,36 +17,14 @@ POSITIONS = 40
 
 def attend(q, keys, values, visible):
     """The graph's attention, float32 ``[sequence, heads * head_size]``."""
-    graph = GraphTape()
     group = CONFIG.heads // CONFIG.kv_heads
-    arrays = {
-        "q": q.reshape(1, CONFIG.kv_heads, group, *q.shape[2:]),
-        "keys": keys[:, :, None],
-        "values": values[:, :, None],
-        "visible": visible,
-    }
-    inputs = [
-        ir.Value(
-            name=name,
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            shape=ir.Shape(array.shape),
-        )
-        for name, array in arrays.items()
-    ]
-    output = DeviceArithmetic(graph, CONFIG).attend(*inputs)
-    model = ir.Model(
-        ir.Graph(
-            inputs,
-            [output],
-            nodes=graph.nodes,
-            initializers=graph.initializers,
-            opset_imports={"": 26},
-            name="attention",
-        ),
-        ir_version=13,
+    found = evaluate(
+        lambda graph, *values: DeviceArithmetic(graph, CONFIG).attend(*values),
+        q.reshape(1, CONFIG.kv_heads, group, *q.shape[2:]),
+        keys[:, :, None],
+        values[:, :, None],
+        visible,
     )
-    session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString())
-    found = session.run(None, arrays)[0]
     nodes = q.shape[2]
     by_head = found.reshape(CONFIG.heads, nodes, CONFIG.head_size)
     return by_head.transpose(1, 0, 2).reshape(nodes, -1)

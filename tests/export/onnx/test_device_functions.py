@@ -1,41 +1,14 @@
 import numpy as np
-import onnx_ir as ir
 import pytest
-from onnx_sessions import onnxruntime
+from onnx_sessions import evaluate as run_part
 
 from tercel import numerics
 from tercel_export.onnx.device_functions import DeviceFunctions
-from tercel_export.onnx.graph import GraphTape
-
-LARGEST = np.finfo(np.float32).max
 
 
 def evaluate(record, *inputs):
-    """Run what ``record`` makes of values of the inputs' types in onnxruntime."""
-    graph = GraphTape()
-    values = [
-        ir.Value(
-            name=f"x{index}",
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            shape=ir.Shape(array.shape),
-        )
-        for index, array in enumerate(inputs)
-    ]
-    output = record(DeviceFunctions(graph), *values)
-    model = ir.Model(
-        ir.Graph(
-            values,
-            [output],
-            nodes=graph.nodes,
-            initializers=graph.initializers,
-            opset_imports={"": 26},
-            name="functions",
-        ),
-        ir_version=13,
-    )
-    session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString())
-    feed = {value.name: array for value, array in zip(values, inputs, strict=True)}
-    return session.run(None, feed)[0]
+    """The output of ``record(functions, *values)`` in onnxruntime."""
+    return run_part(lambda graph, *values: record(DeviceFunctions(graph), *values), *inputs)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 TOKENS = [1, 5, 7, 50, 3, 9]
 
 
-@pytest.fixture(scope="module", params=["one-layer-odd-widths", "relu2-untied-sub-norms"])
+@pytest.fixture(scope="module", params=["one-layer-odd-widths"])
 def model(request, images, tmp_path_factory):
     """A folder and its image; the executor takes a second a layer."""
     folder = tmp_path_factory.mktemp("qonnx") / "model"
