@@ -52,9 +52,9 @@ def wide(request, tmp_path_factory):
     return request.param, image
 
 
-@pytest.mark.parametrize("tensor_type", ["TQ1_0", "TQ2_0"])
-def test_an_image_with_float16_scales_comes_back_bit_for_bit(wide, tmp_path, tensor_type):
+def test_an_image_with_float16_scales_comes_back_bit_for_bit(wide, tmp_path):
     name, image = wide
+    tensor_type = "TQ2_0" if name == "llama" else "TQ1_0"
     lines = list(write_gguf(image, tmp_path / "model.gguf", tensor_type=tensor_type))
     assert lines == [] or (name == "bitnet-b1.58" and "bitnet.cpp" in lines[0])
     found = convert(tmp_path / "model.gguf", tmp_path / "again", name=image.config.name)
