@@ -27,7 +27,7 @@ def test_a_board_fits_its_accelerator(name):
     assert config.ultra_ram <= (board.resources.uram > 0)
 
 
-@pytest.mark.parametrize("name", ["kr260", "kv260", "pynq-z2", "rfsoc4x2", "zcu104"])
+@pytest.mark.parametrize("name", board_names())
 def test_the_stored_report_is_of_a_boards_accelerator(name):
     board = load_board(name)
     report = read_resources(ACCELERATORS[board.preset], board.target, stored_report(board))
