@@ -52,11 +52,12 @@ def export(
     The weights are those of the image: trits, their scales, and the int8 rows of embedding and
     head.
     """
-    from tercel_export.formats import find_format
+    from tercel_export.formats import SINGLE_FILES, find_format
 
     write = find_format(format, tensor_type=tensor_type, sequence=sequence)
     image = Image.open(find_model(model))
-    tell_replaced([output])
+    if output.is_dir() != (format in SINGLE_FILES):  # else it is refused
+        tell_replaced([output])
     for line in write(image, output):
         typer.echo(line, err=True)
     to_errors = is_standard_output(output)  # which carries the file

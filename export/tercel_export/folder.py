@@ -25,11 +25,18 @@ def export_folder(path: Path, written: Callable[[str], bool]) -> Iterator[Path]:
     Raises
     ------
     TercelError
-        If ``path`` is no folder or holds other files, or a file cannot be written.
+        If ``path`` is no folder, the current one or holds other files, or a file cannot be written.
     """
     if is_standard_output(path):
         raise TercelError("a folder cannot go to the standard output; name one")
     with write_errors(path):
+        place = Path(os.path.realpath(path))
+        here = Path.cwd()
+        if place in (here, *here.parents):
+            raise TercelError(
+                f"{path} is the current folder, or one around it, and would be replaced as a "
+                "whole; name a new folder"
+            )
         there = os.listdir(path) if os.path.lexists(path) else []
     if foreign := sorted(name for name in there if not written(name)):
         raise TercelError(

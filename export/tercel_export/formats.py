@@ -12,7 +12,7 @@ from tercel_export.onnx.integer import IntegerForm
 from tercel_export.onnx.n_bits import NBitsForm
 from tercel_export.onnx.writer import write_onnx, write_qonnx
 
-__all__ = ["FORMATS", "Writer", "find_format"]
+__all__ = ["FORMATS", "SINGLE_FILES", "Writer", "find_format"]
 
 Writer = Callable[..., Iterator[str]]
 """Writes an image to a path, with options of its own, and yields lines for the user."""
@@ -23,6 +23,9 @@ FORMATS: dict[str, Writer] = {
     "gguf": write_gguf,
     "huggingface": write_huggingface,
 }
+
+SINGLE_FILES = frozenset({"gguf"})
+"""Formats that are a file; the others are folders."""
 
 OPTIONS = {"tensor_type": ("--type", "gguf"), "sequence": ("--sequence", "qonnx")}
 """Option of one writer to its name on the command line and its format."""

@@ -225,13 +225,17 @@ def make_folder(path: Path) -> None:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path``, which replaces ``path`` at the end of the block.
 
-    On any exception ``path`` is unchanged and the temporary folder is removed.
+    On any exception ``path`` is unchanged and the temporary folder is removed. A symbolic link is
+    followed. Files get at least the permissions to read and write that the umask leaves, whatever
+    library wrote them.
 
     Raises
     ------
     TercelError
         If the folder cannot be created or renamed.
     """
+    with write_errors(path):
+        path = Path(os.path.realpath(path))
     scratch = path.with_name(_temporary(path.name))
     part, old = scratch / "new", scratch / "old"
     try:
@@ -239,7 +243,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
             part.mkdir(parents=True)
         yield part
         with write_errors(path):
+            allowed = part.stat().st_mode & 0o666
             for file in filter(Path.is_file, part.rglob("*")):
+                file.chmod(file.stat().st_mode | allowed)
                 with file.open("rb") as opened:
                     os.fsync(opened.fileno())
             if path.exists():

@@ -51,3 +51,18 @@ def test_a_type_is_for_gguf_alone(tmp_path):
     result = export("small", "-f", "onnx", "--type", "TQ2_0", "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert "--type is for gguf alone; leave it out for onnx" in result.stderr
+
+
+def test_a_folder_that_is_replaced_is_told(tmp_path):
+    out = tmp_path / "out"
+    assert "is replaced" not in export("-f", "huggingface", "-o", out).stderr
+    result = export("-f", "huggingface", "-o", out)
+    assert f"{out} exists: it is replaced when the new one is whole\n" in result.stderr
+
+
+def test_a_file_in_place_of_a_folder_is_refused_without_a_word_of_replacing(tmp_path):
+    out = tmp_path / "small.gguf"
+    out.write_text("a file")
+    result = export("-f", "onnx", "-o", out)
+    assert result.exit_code == 2
+    assert "is replaced" not in result.stderr

@@ -42,6 +42,23 @@ def test_a_file_is_no_folder(tmp_path):
             pytest.fail("the work has begun")
 
 
+def test_the_current_folder_is_not_taken_away(tmp_path, monkeypatch):
+    (tmp_path / "out/inner").mkdir(parents=True)
+    for place, path in (("out", "."), ("out/inner", "..")):
+        monkeypatch.chdir(tmp_path / place)
+        with pytest.raises(TercelError, match=r"is the current folder, or one around it"):
+            with export_folder(Path(path), bool):
+                pytest.fail("the work has begun")
+
+
+def test_a_folder_cannot_go_to_the_standard_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TercelError, match="a folder cannot go to the standard output"):
+        with export_folder(Path("-"), WRITTEN):
+            pytest.fail("the work has begun")
+    assert names(tmp_path) == []
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
     with read_only(tmp_path), pytest.raises(TercelError, match="Permission denied"):
         with export_folder(tmp_path / "out", WRITTEN):

@@ -454,6 +454,27 @@ def test_a_folder_is_put_in_place_whole(tmp_path):
         assert names(tmp_path / "folder") == [content]
 
 
+def test_files_of_a_folder_have_the_mode_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with whole_folder(tmp_path / "folder") as part:
+            (part / "private").touch(0o600)  # as safetensors writes
+            (part / "script").touch(0o700)
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / "folder" / n).stat().st_mode) for n in ("private", "script")]
+    assert modes == [0o640, 0o740]
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    with whole_folder(tmp_path / "link") as part:
+        (part / "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "folder") == ["new"]
+
+
 def test_a_folder_is_as_before_where_its_writer_fails(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").touch()

@@ -29,7 +29,7 @@ def open_output(path: Path, *, inputs: Iterable[Path | None] = ()) -> Iterator[B
 
 
 def tell_replaced(paths: Iterable[Path]) -> None:
-    """Name the existing files on standard error, before they are replaced."""
+    """Name the existing files and folders on standard error, before they are replaced."""
     for path in paths:
-        if path.is_file():
+        if path.is_file() or path.is_dir():
             typer.echo(f"{path} exists: it is replaced when the new one is whole", err=True)
