@@ -44,9 +44,9 @@ def inspect(
     The speed is that of a device that reads its memory at the given bandwidth without pauses and is
     limited by nothing else.
 
-    Of a checkpoint (a folder, *.gguf, *.safetensors or *.bin) it shows, without converting it, its
-    layout, the granularity of its scales, whatever is refused, and which preset accelerators can
-    run it at which speed.
+    Of a checkpoint (a folder, *.gguf, *.safetensors, *.bin or *.onnx) it shows, without converting
+    it, its layout, the granularity of its scales, whatever is refused, and which preset
+    accelerators can run it at which speed.
     """
     if (path := find_checkpoint(model)) is not None:
         found = describe_checkpoint(path, context=CONTEXT if context is None else context)
