@@ -51,14 +51,6 @@ def test_the_current_folder_is_not_taken_away(tmp_path, monkeypatch):
                 pytest.fail("the work has begun")
 
 
-def test_a_folder_cannot_go_to_the_standard_output(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(TercelError, match="a folder cannot go to the standard output"):
-        with export_folder(Path("-"), WRITTEN):
-            pytest.fail("the work has begun")
-    assert names(tmp_path) == []
-
-
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
     with read_only(tmp_path), pytest.raises(TercelError, match="Permission denied"):
         with export_folder(tmp_path / "out", WRITTEN):
