@@ -69,6 +69,8 @@ def checkpoint_facts(path: Path) -> dict[str, Any]:
         facts["tokenizer"] = _tokenizer(checkpoint)
         matrices = dict(_matrices(checkpoint))
         facts["weights"] = _described(matrices.items(), declared=checkpoint.declared_ternary)
+        checkpoint.chat()  # both refuse what is malformed
+        checkpoint.sampling()
     except TercelError as error:
         facts["refused"].append(str(error))
     else:

@@ -138,3 +138,18 @@ def test_a_tokenizer_that_does_not_fit_is_refused(llama):
 def test_what_is_no_checkpoint_is_an_error(tmp_path):
     with pytest.raises(TercelError, match=r"holds no config\.json"):
         checkpoint_facts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("generation_config.json", '{"do_sample": true, "temperature": "hot"}'),
+        ("tokenizer_config.json", '{"chat_template": 3}'),
+    ],
+)
+def test_malformed_settings_of_a_chat_are_refused_as_by_the_conversion(llama, name, text):
+    folder, _ = llama()
+    (folder / name).write_text(text)
+    facts = checkpoint_facts(folder)
+    assert name in facts["refused"][0]
+    assert facts["conversion"] is None
