@@ -24,27 +24,16 @@ from safetensors.torch import save_file
 
 from tercel.config import PRESETS, ModelConfig
 from tercel.image import TapeLayout, footprint
+from tercel_export.huggingface.names import LINEARS, NORMS
 from tercel_quant.convert import convert
 
 BUILD = Path(__file__).parents[1] / "build" / "bench"
 
-LINEARS = {
-    "q": "self_attn.q_proj",
-    "k": "self_attn.k_proj",
-    "v": "self_attn.v_proj",
-    "o": "self_attn.o_proj",
-    "gate": "mlp.gate_proj",
-    "up": "mlp.up_proj",
-    "down": "mlp.down_proj",
-}
-NORMS = {
-    "attention_norm": "input_layernorm",
-    "mlp_norm": "post_attention_layernorm",
+SUB_NORMS = {
     "attention_sub_norm": "self_attn.inner_attn_ln",
     "mlp_sub_norm": "mlp.ffn_layernorm",
 }
-
-
+"""Those of bitnet_b1_58-large."""
 SHAPES = PRESETS | {
     "llama3-8b": ModelConfig(
         name="llama3-8b",
@@ -111,7 +100,7 @@ def make_checkpoint(config: ModelConfig, dtype: str, packed: bool) -> None:
         for name, shape in config.linears().items():
             tensors |= linear(f"{prefix}.{LINEARS[name]}.weight", *shape)
         for name, width in config.norms().items():
-            tensors[f"{prefix}.{NORMS[name]}.weight"] = torch.ones(width, dtype=kind)
+            tensors[f"{prefix}.{(NORMS | SUB_NORMS)[name]}.weight"] = torch.ones(width, dtype=kind)
         save(f"layer-{index:02}.safetensors", tensors)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     fields = {
