@@ -26,15 +26,19 @@ def back_pressure(request):
     return random_gaps(request.param, 0.4) if request.param else every_cycle
 
 
+FORMS = [target.name.lower() for target in Target]
+"""Names of a component's forms, by target; the portable one is the first."""
+
+
 class Forms:
-    """Both forms of a component as one design, which have their inputs in common."""
+    """All forms of a component as one design, which have their inputs in common."""
 
     def __init__(self, make):
         text = [primitive_models(target) for target in Target]
         instances = []
         for target in Target:
             component = make()
-            name = target.name.split("_")[0].lower()
+            name = target.name.lower()
             text.append(emit_verilog(component, f"{name}_form", target=target))
             clocks = [clock for clock in ("clk", "rst") if f"input {clock};" in text[-1]]
             self.inputs, last_input = self._slices(component, PortDirection.Input)
@@ -45,7 +49,7 @@ class Forms:
             instances.append(f"  {name}_form {name}_part ({', '.join(pins)});")
         ports = [
             f"input clk, rst, input [{last_input}:0] inputs",
-            f"output [{last_output}:0] portable, ultrascale",
+            f"output [{last_output}:0] {', '.join(FORMS)}",
         ]
         text += [f"module top({', '.join(ports)});", *instances, "endmodule", ""]
         self.verilog = "\n".join(text)
@@ -99,16 +103,17 @@ class Forms:
 
 @pytest.fixture
 def run_forms(simulator, tmp_path_factory):
-    """Play inputs to both forms of a component.
+    """Play inputs to all forms of a component.
 
     Takes the forms and, for each cycle after the reset, inputs by flat name; one that is left out
-    keeps its value. Gives two lists of outputs by flat name as they stand before each cycle's end,
-    the portable form's first; an output that a simulator does not know is its bits as text.
+    keeps its value. Gives, for each form, a list of outputs by flat name as they stand before each
+    cycle's end; an output that a simulator does not know is its bits as text.
     """
 
-    def play(forms: Forms, stimulus) -> tuple[list[dict], list[dict]]:
+    def play(forms: Forms, stimulus) -> list[list[dict]]:
         folder = tmp_path_factory.mktemp("forms")
         arguments = {"inputs": folder / "inputs", "outputs": folder / "outputs"}
+        arguments["forms"] = ",".join(FORMS)
         words = forms.words(stimulus)
         arguments["inputs"].write_text("\n".join(f"{word:x}" for word in words))
         run_bench(
@@ -121,15 +126,14 @@ def run_forms(simulator, tmp_path_factory):
         )
         rows = [line.split() for line in arguments["outputs"].read_text().splitlines()]
         assert len(rows) == len(words)
-        portable, ultrascale = zip(*rows, strict=True)
-        return [forms.named(word) for word in portable], [forms.named(word) for word in ultrascale]
+        return [[forms.named(word) for word in column] for column in zip(*rows, strict=True)]
 
     return play
 
 
 @pytest.fixture
 def check_forms(run_forms):
-    """Assert that both forms of a component give the same in every cycle after start-up.
+    """Assert that all forms of a component give the same in every cycle after start-up.
 
     Takes a maker of the component; ``enables``, the inputs that are high for ``start_up`` cycles
     and mostly afterwards; and ``stimulus`` in place of random inputs.
@@ -139,13 +143,15 @@ def check_forms(run_forms):
         forms = Forms(make)
         if stimulus is None:
             stimulus = forms.random(enables=enables, start_up=start_up, cycles=cycles, seed=seed)
-        portable, ultrascale = run_forms(forms, stimulus)
-        pairs = list(zip(portable, ultrascale, strict=True))[start_up:]
-        wrong = [
-            f"{at}: {a} is not {b}"
-            for at, (a, b) in enumerate(pairs, start_up)
-            if a != b or any(isinstance(value, str) for value in a.values())
-        ]
-        assert not wrong, f"{len(wrong)} of {len(pairs)} cycles differ: " + "; ".join(wrong[:3])
+        portable, *others = run_forms(forms, stimulus)
+        for form, found in zip(FORMS[1:], others, strict=True):
+            pairs = list(zip(portable, found, strict=True))[start_up:]
+            wrong = [
+                f"{at}: {a} is not {b}"
+                for at, (a, b) in enumerate(pairs, start_up)
+                if a != b or any(isinstance(value, str) for value in a.values())
+            ]
+            differ = f"{form}: {len(wrong)} of {len(pairs)} cycles differ: "
+            assert not wrong, differ + "; ".join(wrong[:3])
 
     return check
