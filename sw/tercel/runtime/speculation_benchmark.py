@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from tercel.device import Device
+from tercel.device import Device, Timing
 from tercel.errors import TercelError
 from tercel.runtime.generator import GenerationConfig, Generator
 from tercel.runtime.prompt_file import Prompt
@@ -82,6 +82,9 @@ class SpeculationMeasurement:
     """Time of a token of plain decoding before loops, in the same run."""
     equal: bool
     """True if every text is that of plain decoding."""
+    passes_alone: bool = False
+    """True if the time of a token is that of its passes: of a simulated device, to whose time no
+    measured time of the host is added."""
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure by name; those without rounds are ``None``."""
@@ -89,7 +92,7 @@ class SpeculationMeasurement:
         tokens = sum(round.tokens for round in rounds)
         drafts = [round for round in rounds if round.drafted]
         deepest = max((round.accepted for round in drafts), default=0)
-        seconds_per_token = _seconds_per_token(rounds)
+        seconds_per_token = _seconds_per_token(rounds, passes_alone=self.passes_alone)
 
         def mean(values: list[float], scale: float = 1.0) -> float | None:
             return scale * sum(values) / len(values) if values else None
@@ -165,10 +168,11 @@ def run_speculation_benchmark(
     if not prompts:
         raise TercelError("a benchmark of speculation needs a prompt")
     plain = _generate(device, tokenizer, Speculator(clock=clock), prompts, config)
-    yield from _measurements(NONE, prompts, plain, plain)
+    passes_alone = device.facts().timing is Timing.SIMULATED
+    yield from _measurements(NONE, prompts, plain, plain, passes_alone)
     for name, speculator in methods.items():
         texts = _generate(device, tokenizer, speculator, prompts, config)
-        yield from _measurements(name, prompts, texts, plain)
+        yield from _measurements(name, prompts, texts, plain, passes_alone)
 
 
 def _generate(
@@ -214,7 +218,11 @@ def _generate(
 
 
 def _measurements(
-    method: str, prompts: Sequence[Prompt], texts: Sequence[_Text], plain: Sequence[_Text]
+    method: str,
+    prompts: Sequence[Prompt],
+    texts: Sequence[_Text],
+    plain: Sequence[_Text],
+    passes_alone: bool,
 ) -> Iterator[SpeculationMeasurement]:
     for kind in dict.fromkeys(prompt.kind for prompt in prompts):
         rounds, loops, plain_rounds, equal = [], [], [], True
@@ -231,11 +239,13 @@ def _measurements(
             kind=kind,
             rounds=tuple(rounds),
             loops=tuple(loops),
-            plain_seconds_per_token=_seconds_per_token(plain_rounds),
+            plain_seconds_per_token=_seconds_per_token(plain_rounds, passes_alone=passes_alone),
             equal=equal,
+            passes_alone=passes_alone,
         )
 
 
-def _seconds_per_token(rounds: Sequence[RoundRecord]) -> float:
+def _seconds_per_token(rounds: Sequence[RoundRecord], *, passes_alone: bool) -> float:
     tokens = sum(round.tokens for round in rounds)
-    return sum(round.seconds for round in rounds) / tokens if tokens else 0.0
+    seconds = sum(round.verify_seconds if passes_alone else round.seconds for round in rounds)
+    return seconds / tokens if tokens else 0.0

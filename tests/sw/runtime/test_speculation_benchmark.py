@@ -3,6 +3,7 @@ import itertools
 import pytest
 from fake_device import EOS, FakeDevice
 
+from tercel.device import DeviceFacts, Timing
 from tercel.errors import TercelError
 from tercel.runtime import GenerationConfig
 from tercel.runtime.prompt_file import Prompt
@@ -82,6 +83,22 @@ def test_every_method_has_a_row_for_each_kind(measure):
     assert found["ms_per_draft"] == 4000  # two calls of the clock in a draft, two in learning
     assert found["ms_per_token"] == pytest.approx(1000 * 4 * 6 / 11)
     assert rows[2]["tokens"] == 22
+
+
+def test_no_time_of_the_host_is_added_to_simulated_passes(tokenizer):
+    class Simulated(FakeDevice):
+        def facts(self):
+            return DeviceFacts(timing=Timing.SIMULATED)
+
+    script = [*b"abcdefghijklmnopqrstuvwxyz", *[EOS] * 40]
+    device = Simulated(script=script, nodes=6)
+    config = GenerationConfig(max_tokens=12)
+    prompts, methods = [Prompt(kind="a", text="abc")], {"oracle": speculator(script)}
+    found = list(run_speculation_benchmark(device, tokenizer, methods, prompts, config))[1]
+    row = found.to_dict()
+    assert row["ms_per_draft"] == 4000
+    assert row["ms_per_token"] == pytest.approx(1000 * row["rounds"] / row["tokens"])
+    assert row["speedup"] == pytest.approx(found.plain_seconds_per_token * row["tokens"] / 4)
 
 
 def test_rounds_in_loops_are_reported_apart(measure):
