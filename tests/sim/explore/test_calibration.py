@@ -24,6 +24,7 @@ def test_points_and_the_stored_report_make_a_calibration(monkeypatch, tmp_path):
     cells = "  cell \\tercel.core.engine e\n  cell \\tercel.core.rotary r\n"
     whole = f"module \\tercel\n  cell \\tercel.core c\nend\nmodule \\tercel.core\n{cells}end\n"
     monkeypatch.setattr(module, "measure_blocks", measure)
+    monkeypatch.setattr(module, "Accelerator", lambda config: None)
     monkeypatch.setattr(module, "emit_rtlil", lambda component, name, target: whole + parts)
     stored = {
         "parameters": ACCELERATORS["kv260"].parameters(),

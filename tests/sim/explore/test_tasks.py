@@ -47,6 +47,7 @@ def test_synthesis_gives_every_block(monkeypatch):
         ]
 
     monkeypatch.setattr("tercel_hw.synthesis.run.measure_blocks", measure)
+    monkeypatch.setattr("tercel_hw.top.accelerator.Accelerator", lambda config: None)
     monkeypatch.setattr(
         tasks,
         "emit_rtlil",
