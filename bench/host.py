@@ -53,8 +53,9 @@ class InstantBoard(Board):
         layout = spec.layout
         ports = np.zeros((layout.ports, words * layout.port_bytes), np.uint8)
         self.memory = StripedMemory(ports, port_bytes=layout.port_bytes)
-        identification = {"ID": IDENTITY, "CAPS": spec.caps, "SHAPE": spec.shape}
-        self._registers = {REGISTERS[name]: value for name, value in identification.items()}
+        known = {"ID": IDENTITY, "CAPS": spec.caps, "SHAPE": spec.shape}
+        known |= {"STATUS": REGISTERS["STATUS_DONE_MASK"]}
+        self._registers = {REGISTERS[name]: value for name, value in known.items()}
 
     @property
     def words(self) -> int:
