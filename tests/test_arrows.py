@@ -40,6 +40,7 @@ LAYERS = [
     "files",
     "notebooks",
     "overlays",
+    "file_hash",
     "hwmon",
     "cache_folder",
     "json_dataclass",

