@@ -18,6 +18,7 @@ from tercel.cli.generation import (
     VerboseOption,
     open_generator,
     open_template,
+    print_run,
 )
 from tercel.cli.interrupt import on_interrupt
 from tercel.cli.options import (
@@ -27,7 +28,7 @@ from tercel.cli.options import (
     NodesOption,
     SettingsOption,
 )
-from tercel.cli.output import TextOutput, print_prompt, print_speculation, print_statistics
+from tercel.cli.output import TextOutput, print_prompt, print_speculation
 from tercel.cli.prompts import conversation_lines
 from tercel.cli.sampling import (
     MinPOption,
@@ -143,9 +144,7 @@ def chat(
         if reason in NOTES:
             print_note(NOTES[reason])
         if stats:
-            evidence = f"{device}, measured on this machine"
-            end = f"{reason}, seed {sampling.seed}"
-            print_statistics(generator.statistics, end=end, evidence=evidence)
+            print_run(generator, device=device, seed=sampling.seed)
         if spec_stats:
             print_speculation(generator.statistics.speculation, method=spec, acceptor=acceptor)
 

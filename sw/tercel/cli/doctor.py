@@ -1,27 +1,22 @@
-"""``tercel doctor``: what keeps a board from running models."""
+"""``tercel doctor``: what keeps a board from running models.
+
+Its modules are imported when the command runs, so that other commands do not load them.
+"""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.doctor import (
-    Finding,
-    Software,
-    examine_accelerator,
-    examine_machine,
-    examine_software,
-)
 from tercel.errors import TercelError
-from tercel.hardware.hardware_board import HardwareBoard
-from tercel.hardware.overlay_files import OverlayFiles
-from tercel.hardware.pynq_board import PynqBoard
-from tercel.hardware.system import System
-from tercel.hardware.uio_board import UioBoard
 from tercel.image import Image
 from tercel.runtime import find_model
+
+if TYPE_CHECKING:
+    from tercel.doctor import Finding
+    from tercel.hardware.hardware_board import HardwareBoard
 
 __all__ = ["doctor"]
 
@@ -66,6 +61,12 @@ def doctor(
 
     Ends with 1 if something keeps models from running.
     """
+    from tercel.doctor import Software, examine_accelerator, examine_machine, examine_software
+    from tercel.hardware.overlay_files import OverlayFiles
+    from tercel.hardware.pynq_board import PynqBoard
+    from tercel.hardware.system import System
+    from tercel.hardware.uio_board import UioBoard
+
     if device not in (None, *LANES):
         raise TercelError(f"device must be one of {', '.join(LANES)}, not {device!r}")
     if overlay is None and (selftest or model is not None):
@@ -78,7 +79,7 @@ def doctor(
         files = OverlayFiles.find(overlay)
         lane = device or ("pynq" if software.release("pynq") else "uio")
 
-        def open_board(words: int) -> HardwareBoard:
+        def open_board(words: int) -> "HardwareBoard":
             if lane == "pynq":
                 return PynqBoard(files, words=words)
             return UioBoard(files, words=words, memory=memory, system=system)
@@ -96,7 +97,7 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: "Finding") -> None:
     typer.echo(f"{finding.level:8}{finding.name}: {finding.state}")
     if finding.remedy:
         typer.echo(f"        -> {finding.remedy}")

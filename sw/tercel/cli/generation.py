@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tercel.cli.options import open_with_settings
+from tercel.cli.output import print_statistics
 from tercel.cli.speculation import draft_sources, method_names, open_acceptor, print_note
 from tercel.errors import TercelError
 from tercel.image import ChatFormat, Image
@@ -25,6 +26,7 @@ __all__ = [
     "VerboseOption",
     "open_generator",
     "open_template",
+    "print_run",
 ]
 
 MaxTokensOption = Annotated[
@@ -121,3 +123,12 @@ def open_generator(
         spec, sources, acceptor=judge, draft_nodes=draft_max, note=print_note
     )
     return Generator(opened, tokenizer, speculator), judge
+
+
+def print_run(generator: Generator, *, device: str, seed: int) -> None:
+    """Print the statistics of the last generation to standard error."""
+    print_statistics(
+        generator.statistics,
+        end=f"{generator.finish_reason}, seed {seed}",
+        evidence=f"{device}, measured on this machine",
+    )

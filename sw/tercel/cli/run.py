@@ -17,6 +17,7 @@ from tercel.cli.generation import (
     VerboseOption,
     open_generator,
     open_template,
+    print_run,
 )
 from tercel.cli.group import INTERRUPTED
 from tercel.cli.interrupt import on_interrupt
@@ -32,7 +33,6 @@ from tercel.cli.output import (
     TextOutput,
     print_prompt,
     print_speculation,
-    print_statistics,
 )
 from tercel.cli.prompts import interactive_prompts, piped_prompt
 from tercel.cli.sampling import (
@@ -165,9 +165,7 @@ def run(
             }
         )
         if stats:
-            end = f"{generator.finish_reason}, seed {sampling.seed}"
-            evidence = f"{device}, measured on this machine"
-            print_statistics(generator.statistics, end=end, evidence=evidence)
+            print_run(generator, device=device, seed=sampling.seed)
         if spec_stats:
             print_speculation(generator.statistics.speculation, method=spec, acceptor=acceptor)
         if generator.finish_reason == "interrupted" and not interactive:
