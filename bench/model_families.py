@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from conversion import SHAPES as CONVERTED
 from published import PUBLISHED
 from rich.console import Console
 from rich.table import Table
@@ -46,18 +47,7 @@ SHAPES = (
     replace(FALCON3, name="Falcon3-3B", layers=22, **WIDE | {"ffn_size": 9216}),
     replace(FALCON3, name="Falcon3-7B", layers=28, **WIDE),
     replace(FALCON3, name="Falcon3-10B", layers=40, **WIDE),
-    ModelConfig(
-        name="Llama3-8B-1.58",
-        layers=32,
-        hidden_size=4096,
-        ffn_size=14336,
-        heads=32,
-        kv_heads=8,
-        head_size=128,
-        vocab_size=128256,
-        context=8192,
-        tied_head=False,
-    ),
+    replace(CONVERTED["llama3-8b"], name="Llama3-8B-1.58"),
     replace(PRESETS["0.7b"], name="bitnet large"),
     replace(
         PRESETS["0.7b"],

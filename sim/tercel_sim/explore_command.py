@@ -134,7 +134,7 @@ def explore(
         result = replace(
             result,
             synthesised=_synthesise(result, result.front[:synthesise], pool),
-            checked=_check(result, result.front[:check], pool),
+            checked=_run("check", result, result.front[:check], pool, passes=PASSES),
         )
         for path, file in zip(outputs, files, strict=True):
             file.write(_text(result, path.suffix).encode())
@@ -168,33 +168,27 @@ def _synthesise(
 ) -> dict[str, dict[str, float]]:
     """Resources of designs by Yosys, by their short name."""
     from tercel_hw.synthesis.resources import Resources
-    from tercel_sim.explore.task_store import Task
 
-    tasks = {
-        Task.of(
-            "synthesise",
-            accelerator=result.space.accelerator(each.design).parameters(),
-            target=result.space.board.target.value,
-        ): each.design.short
-        for each in designs
-    }
+    found = _run("synthesise", result, designs, pool, target=result.space.board.target.value)
     return {
-        tasks[task]: asdict(sum((Resources(**block) for block in blocks.values()), Resources()))
-        for task, blocks in pool.results(tasks)
+        name: asdict(sum((Resources(**block) for block in blocks.values()), Resources()))
+        for name, blocks in found.items()
     }
 
 
-def _check(
-    result: "Exploration", designs: "list[Evaluation]", pool: "TaskPool"
-) -> dict[str, dict[str, Any]]:
-    """Comparison of the RTL of designs with the emulator, by their short name."""
+def _run(
+    kind: str,
+    result: "Exploration",
+    designs: "list[Evaluation]",
+    pool: "TaskPool",
+    **arguments: Any,
+) -> dict[str, Any]:
+    """Results of a task of each design, by its short name."""
     from tercel_sim.explore.task_store import Task
 
     tasks = {
         Task.of(
-            "check",
-            accelerator=result.space.accelerator(each.design).parameters(),
-            passes=PASSES,
+            kind, accelerator=result.space.accelerator(each.design).parameters(), **arguments
         ): each.design.short
         for each in designs
     }

@@ -8,7 +8,8 @@ import pytest
 
 collect_ignore_glob = [] if find_spec("pynq") else ["test_*.py"]
 
-from tercel.config import ModelConfig  # noqa: E402
+from little_model import LITTLE_MODEL  # noqa: E402
+
 from tercel.image import Image, random_image  # noqa: E402
 from tercel_hw.top import ACCELERATORS  # noqa: E402
 from tercel_sim.rtl_library import rtl_library  # noqa: E402
@@ -59,17 +60,7 @@ def simulated(library, tmp_path):
 @pytest.fixture(scope="session")
 def model():
     """Two layers that take a pass about three thousand cycles."""
-    return ModelConfig(
-        name="little",
-        layers=2,
-        hidden_size=32,
-        ffn_size=40,
-        heads=4,
-        kv_heads=2,
-        head_size=16,
-        vocab_size=48,
-        context=64,
-    )
+    return LITTLE_MODEL
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from little_model import LITTLE_MODEL
 
-from tercel.config import ModelConfig
 from tercel.device.emulator import EmulatorDevice
 from tercel.image import Image, random_image
 from tercel_hw.emission import emit_verilog
@@ -257,17 +257,7 @@ def four_lanes(verilator):
 @pytest.fixture(scope="session")
 def little_model():
     """Two layers that take a pass about three thousand cycles."""
-    return ModelConfig(
-        name="little",
-        layers=2,
-        hidden_size=32,
-        ffn_size=40,
-        heads=4,
-        kv_heads=2,
-        head_size=16,
-        vocab_size=48,
-        context=64,
-    )
+    return LITTLE_MODEL
 
 
 @pytest.fixture(scope="session")
