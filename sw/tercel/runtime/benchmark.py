@@ -57,9 +57,10 @@ def run_benchmark(
         If a test that was asked for exceeds the device's context or nodes.
     """
     plan = plan_benchmark(config, device, tokenizer)
-    simulated = device.facts().timing is Timing.SIMULATED
+    timing = device.facts().timing
+    simulated = timing is Timing.SIMULATED
     meter = PowerMeter(() if simulated else power, () if simulated else temperature)
-    return plan, _Bench(device, config, tokenizer, meter).run(plan)
+    return plan, _Bench(device, config, tokenizer, meter, timing).run(plan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,13 @@ class _Bench:
         config: BenchmarkConfig,
         tokenizer: TextTokenizer | None,
         meter: PowerMeter,
+        timing: Timing,
     ):
         self._device = device
         self._config = config
         self._tokenizer = tokenizer
         self._meter = meter
-        self._timing = device.facts().timing
+        self._timing = timing
         self._random = np.random.default_rng(0)
         self._caches: dict[int, KVCache] = {}
 
