@@ -19,7 +19,8 @@ class Target(enum.Enum):
     SERIES_7 = "7series"
     """The portable form, in which each memory tells its kind; multipliers become DSP48E1."""
     ULTRASCALE_PLUS = "ultrascale+"
-    """Instances of DSP48E2 where inference falls short, and of lookup tables with a CARRY8."""
+    """Instances of DSP48E2 where inference falls short, of lookup tables with a CARRY8, and of the
+    copies of a register."""
 
     @classmethod
     def parse(cls, value: object, *, what: str = "target") -> "Target":

@@ -1,4 +1,4 @@
-// The lookup tables and the carry chain, written after UG574.
+// The lookup tables, the carry chain and a register, written after UG574.
 
 `ifndef SYNTHESIS
 `ifndef TERCEL_LUT3
@@ -44,6 +44,20 @@ module CARRY8 (
   wire c7 = S[7] ? c6 : DI[7];
   assign CO = {c7, c6, c5, c4, c3, c2, c1, c0};
   assign O = S ^ {c6, c5, c4, c3, c2, c1, c0, CI};
+endmodule
+`endif
+`endif
+
+`ifndef SYNTHESIS
+`ifndef TERCEL_FDRE
+`define TERCEL_FDRE
+module FDRE #(
+  parameter [0:0] INIT = 0
+) (
+  input C, input CE, input R, input D, output reg Q
+);
+  initial Q = INIT;
+  always @(posedge C) if (R) Q <= 0; else if (CE) Q <= D;
 endmodule
 `endif
 `endif

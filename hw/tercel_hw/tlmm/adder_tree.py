@@ -31,7 +31,7 @@ class AdderTree(wiring.Component):
     for all nodes, and added as a term. All other adders have three operands (`TernaryAdder`). Every
     sum is only as wide as its terms require.
 
-    One set of terms a cycle; the result ``latency`` cycles later.
+    One set of terms a cycle; the result ``latency`` cycles later. The registers have no reset.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _sum(m: Module, name: str, terms: list[_Term], enable: Value) -> _Term:
             total = adder.o
         else:
             total = sum(operands[1:], operands[0])
-        register = Signal(shape, name=f"{name}_lane{lane}")
+        register = Signal(shape, name=f"{name}_lane{lane}", reset_less=True)
         with m.If(enable):
             m.d.sync += register.eq(total)
         registers.append(register)

@@ -1,9 +1,10 @@
 """The TLMM engine: activations and weight codes in, row sums out."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from tercel_hw.register_copies import RegisterCopies
 from tercel_hw.tlmm.accumulator import Accumulator
 from tercel_hw.tlmm.adder_tree import AdderTree
 from tercel_hw.tlmm.config import TlmmConfig
@@ -103,9 +104,9 @@ class TlmmEngine(wiring.Component):
         m.d.comb += self.i_codes.ready.eq(issuer.ready)
 
         lookups = self._decode(m, issuer.active)
-        bank = Signal()
-        m.d.sync += bank.eq(issuer.bank)
-        self._look_up(m, filler, tree, lookups, bank)
+        m.submodules.banks = banks = RegisterCopies(width=1, copies=config.tables)
+        m.d.comb += banks.i.eq(issuer.bank)
+        self._look_up(m, filler, tree, lookups, banks.o.as_value())
 
         tag = issuer.tag
         for stage in range(2 + tree.latency):
@@ -128,8 +129,8 @@ class TlmmEngine(wiring.Component):
         """Return the registered lookups ``[table][part]``; unused codes look up zeros."""
         config = self._config
         shape = data.ArrayLayout(lookup_layout(config), len(config.parts))
-        lookups = Signal(data.ArrayLayout(shape, config.tables))
-        corrupt, taken = Signal(config.tables), Signal()
+        lookups = Signal(data.ArrayLayout(shape, config.tables), reset_less=True)
+        corrupt, taken = Signal(config.tables, reset_less=True), Signal()
         for table in range(config.tables):
             m.submodules[f"decoder_{table}"] = decoder = CodeDecoder(config=config)
             m.d.comb += decoder.code.eq(self.i_codes.payload[table])
@@ -140,7 +141,7 @@ class TlmmEngine(wiring.Component):
         return lookups
 
     def _look_up(
-        self, m: Module, filler: TableFiller, tree: AdderTree, lookups: data.View, bank: Signal
+        self, m: Module, filler: TableFiller, tree: AdderTree, lookups: data.View, banks: Value
     ) -> None:
         """Add the tables between the lookups and the terms of the tree, code by code."""
         config = self._config
@@ -151,7 +152,7 @@ class TlmmEngine(wiring.Component):
             m.d.comb += [
                 tables.entries.eq(filler.entries[str(part)]),
                 tables.places.eq(filler.places),
-                tables.bank.eq(bank),
+                tables.banks.eq(banks),
             ]
             for table in range(config.tables):
                 m.d.comb += tables.indices[table].eq(lookups[table][part].index)

@@ -1,6 +1,6 @@
 """The filler of the tables from activations, a chunk ahead of their use."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -70,18 +70,12 @@ class TableFiller(wiring.Component):
         config = self._config
         generators = [TableGenerator(config=config) for _ in range(config.generators)]
 
-        busy = Signal()
-        command = Signal(command_layout(config))
-        chunk = Signal.like(command.chunks)
-        code = Signal.like(command.codes)
-        bank = Signal()
+        busy, bank = Signal(), Signal()
         slot = Signal(place_layout(config)["slot"].shape)
         turn = Signal(ceil_log2(config.generators))
-        end_of_chunk, end_of_block = Signal(), Signal()
         open_, take = Signal(), Signal()
+        last_code, end_of_block, last_block = self._counters(m, take)
         m.d.comb += [
-            end_of_chunk.eq(code == command.codes - 1),
-            end_of_block.eq(end_of_chunk & (chunk == command.chunks - 1)),
             open_.eq(busy & ~self.full.bit_select(bank, 1)),
             take.eq(self.i_groups.valid & self.i_groups.ready),
             self.i_command.ready.eq(~busy),
@@ -96,7 +90,7 @@ class TableFiller(wiring.Component):
                 generator.i.payload.group.eq(self.i_groups.payload),
                 place.slot.eq(slot),
                 place.bank.eq(bank),
-                place.last.eq(end_of_chunk),
+                place.last.eq(last_code),
                 self.places[number].eq(generator.place),
             ]
             with m.If(mine):
@@ -110,19 +104,41 @@ class TableFiller(wiring.Component):
 
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += busy.eq(1)
-            m.d.sync += command.eq(self.i_command.payload)
         with m.Elif(take & end_of_block):
-            m.d.sync += busy.eq(command.rows > config.block_rows)
-            m.d.sync += command.rows.eq(command.rows - config.block_rows)
+            m.d.sync += busy.eq(~last_block)
         with m.If(take):
-            m.d.sync += code.eq(code + 1)
             m.d.sync += turn.eq(turn + 1)
             with m.If(turn == config.generators - 1):
                 m.d.sync += turn.eq(0)
                 m.d.sync += slot.eq(slot + 1)
-            with m.If(end_of_chunk):
-                m.d.sync += [code.eq(0), turn.eq(0), slot.eq(0), bank.eq(~bank)]
-                m.d.sync += chunk.eq(chunk + 1)
-            with m.If(end_of_block):
-                m.d.sync += chunk.eq(0)
+            with m.If(last_code):
+                m.d.sync += [turn.eq(0), slot.eq(0), bank.eq(~bank)]
         return m
+
+    def _counters(self, m: Module, take: Signal) -> tuple[Signal, Value, Signal]:
+        """Count codes, chunks and blocks down; return flags of the last code, chunk's and block.
+
+        The flags are registers, and so known at the beginning of a cycle.
+        """
+        payload, block = self.i_command.payload, self._config.block_rows
+        command = Signal(command_layout(self._config))
+        # Those after the current one.
+        codes, chunks = Signal.like(command.codes), Signal.like(command.chunks)
+        last_code, last_chunk, last_block = Signal(), Signal(), Signal()
+
+        def count(left: Signal, last: Signal, whole: Value, begins: Value) -> None:
+            m.d.sync += left.eq(Mux(begins, whole, left) - 1)
+            m.d.sync += last.eq(Mux(begins, whole == 1, left == 1))
+
+        with m.If(take):
+            count(codes, last_code, command.codes, last_code)
+            with m.If(last_code):
+                count(chunks, last_chunk, command.chunks, last_chunk)
+                with m.If(last_chunk):
+                    m.d.sync += command.rows.eq(command.rows - block)
+                    m.d.sync += last_block.eq(command.rows <= 2 * block)
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += [command.eq(payload), last_block.eq(payload.rows <= block)]
+            count(codes, last_code, payload.codes, Const(1))
+            count(chunks, last_chunk, payload.chunks, Const(1))
+        return last_code, last_code & last_chunk, last_block

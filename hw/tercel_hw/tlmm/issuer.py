@@ -81,49 +81,44 @@ class RowIssuer(wiring.Component):
         tag = self.tag
 
         waiting, pending = Signal(), Signal(command_layout(config))
-        busy = Signal()
-        chunk, last_chunk = Signal.like(pending.chunks), Signal.like(pending.chunks)
+        busy, going = Signal(), Signal()
+        # Chunks of a row, and those after the current one.
+        chunks, chunks_left = Signal.like(pending.chunks), Signal.like(pending.chunks)
         # Index of the matrix's last row from the block's first, and of the block's last row.
         rows_beyond, pending_beyond = Signal(ROW_BITS), Signal(ROW_BITS)
         last_row, last_block = Signal.like(tag.row), Signal()
-        credit = Signal(range(self._credits + 1), init=self._credits)
-        pause = Signal(range(SAME_ROW))
         end_of_chunk, end_of_block, end = Signal(), Signal(), Signal()
+        begins = end | ~busy
+        room = self._room(m)
         m.d.comb += [
-            tag.first.eq(chunk == 0),
-            tag.final.eq(chunk == last_chunk),
             tag.last.eq(end_of_chunk & last_block),
-            self.ready.eq(
-                busy
-                & self.full.bit_select(self.bank, 1)
-                & (~tag.final | (credit != 0))
-                & ((tag.row != 0) | (pause == 0))
-            ),
+            # Five registers in one lookup table; codes in the gearbox move by this signal.
+            self.ready.eq(going & self.full.bit_select(self.bank, 1) & (~tag.final | room)),
             tag.valid.eq(self.valid & self.ready),
             end_of_chunk.eq(tag.row == last_row),
             end_of_block.eq(tag.valid & end_of_chunk & tag.final),
             end.eq(end_of_block & tag.last),
             self.i_command.ready.eq(~waiting),
         ]
-
-        with m.If(tag.valid & (tag.row == 0)):
-            m.d.sync += pause.eq(SAME_ROW - 1)
-        with m.Elif(pause != 0):
-            m.d.sync += pause.eq(pause - 1)
-        m.d.sync += credit.eq(credit - (tag.valid & tag.final) + self.returned)
+        m.d.sync += going.eq(Mux(begins, waiting, busy) & ~self._pause(m, end_of_chunk))
 
         with m.If(tag.valid):
             m.d.sync += tag.row.eq(tag.row + 1)
             with m.If(end_of_chunk):
                 m.d.comb += self.released.bit_select(self.bank, 1).eq(1)
-                m.d.sync += [tag.row.eq(0), chunk.eq(chunk + 1), self.bank.eq(~self.bank)]
+                m.d.sync += [tag.row.eq(0), self.bank.eq(~self.bank)]
+                m.d.sync += [chunks_left.eq(chunks_left - 1), tag.first.eq(0)]
+                m.d.sync += tag.final.eq(chunks_left == 1)
         # Compare in parallel with the subtraction: one carry chain to each register.
-        block, begins = config.block_rows, end | ~busy
+        block = config.block_rows
         beyond = Mux(begins, pending_beyond, rows_beyond - block)
         ends = Mux(begins, pending_beyond < block, rows_beyond < 2 * block)
+        whole = Mux(begins, pending.chunks, chunks)
         with m.If(end_of_block | ~busy):
             m.d.sync += [
-                chunk.eq(0),
+                chunks_left.eq(whole - 1),
+                tag.first.eq(1),
+                tag.final.eq(whole == 1),
                 rows_beyond.eq(beyond),
                 last_row.eq(Mux(ends, beyond, block - 1)),
                 last_block.eq(ends),
@@ -131,7 +126,7 @@ class RowIssuer(wiring.Component):
         with m.If(begins):
             m.d.sync += [
                 busy.eq(waiting),
-                last_chunk.eq(pending.chunks - 1),
+                chunks.eq(pending.chunks),
                 self.active.eq(Cat(pending.codes > code for code in range(config.tables))),
                 waiting.eq(0),
             ]
@@ -139,3 +134,27 @@ class RowIssuer(wiring.Component):
             command = self.i_command.payload
             m.d.sync += [waiting.eq(1), pending.eq(command), pending_beyond.eq(command.rows - 1)]
         return m
+
+    def _room(self, m: Module) -> Signal:
+        """Count the credits; return a register that is high if there is one."""
+        credit = Signal(range(self._credits + 1), init=self._credits)
+        room, spent = Signal(init=1), Signal()
+        m.d.comb += spent.eq(self.tag.valid & self.tag.final)
+        m.d.sync += credit.eq(credit - spent + self.returned)
+        m.d.sync += room.eq(self.returned | Mux(spent, credit > 1, credit != 0))
+        return room
+
+    def _pause(self, m: Module, end_of_chunk: Signal) -> Signal:
+        """Return a signal that is high if the next row-chunk must not be issued in the next cycle.
+
+        That is row 0 within `SAME_ROW` cycles after the previous chunk's.
+        """
+        pause, paused = Signal(range(SAME_ROW)), Signal()
+        row, valid = self.tag.row, self.tag.valid
+        begun = valid & (row == 0)
+        with m.If(begun):
+            m.d.sync += pause.eq(SAME_ROW - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+        m.d.comb += paused.eq(Mux(valid, end_of_chunk, row == 0) & (begun | (pause > 1)))
+        return paused

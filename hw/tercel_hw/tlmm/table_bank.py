@@ -15,7 +15,7 @@ class TableBank(wiring.Component):
 
     Table ``t`` is filled by generator ``t % generators`` only, as its slot ``t // generators``.
     Entry 0 is never written and is zero. One lookup in every table a cycle, latency 1. An entry can
-    be looked up from the cycle after its writing.
+    be looked up from the cycle after its writing. The registers of the sums have no reset.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class TableBank(wiring.Component):
         Code and bank of each generator's entry.
     indices : In
         The entry that each table looks up.
-    bank : In
-        Bank of the lookups.
+    banks : In
+        Bank of each table's lookup: a bit a table, so that no net has the loads of all of them.
     sums : Out
         Sums ``[table][node]``.
     """
@@ -43,7 +43,7 @@ class TableBank(wiring.Component):
     entries: data.View
     places: data.View
     indices: data.View
-    bank: Signal
+    banks: Signal
     sums: data.View
 
     def __init__(self, *, config: TlmmConfig, part: int):
@@ -58,7 +58,7 @@ class TableBank(wiring.Component):
                 "entries": In(data.ArrayLayout(entry, config.generators)),
                 "places": In(data.ArrayLayout(place_layout(config), config.generators)),
                 "indices": In(data.ArrayLayout(index, config.tables)),
-                "bank": In(1),
+                "banks": In(config.tables),
                 "sums": Out(data.ArrayLayout(entry["sums"].shape, config.tables)),
             }
         )
@@ -78,11 +78,13 @@ class TableBank(wiring.Component):
             )
             m.submodules[f"table_{table}"] = ram
             write, read = ram.write_port(), ram.read_port(domain="comb")
+            found = Signal(entry.sums.shape(), name=f"sums_{table}", reset_less=True)
             m.d.comb += [
                 write.addr.eq(Cat(entry.index[:bits], place.bank)),
                 write.data.eq(entry.sums),
                 write.en.eq(entry.valid & (place.slot == slot)),
-                read.addr.eq(Cat(self.indices[table][:bits], self.bank)),
+                read.addr.eq(Cat(self.indices[table][:bits], self.banks[table])),
+                self.sums[table].eq(found),
             ]
-            m.d.sync += self.sums[table].eq(read.data)
+            m.d.sync += found.eq(read.data)
         return m

@@ -7,7 +7,7 @@ def test_only_a_vendors_target_has_models():
     assert primitive_models(Target.PORTABLE) == ""
     text = primitive_models(Target.ULTRASCALE_PLUS)
     assert text.isascii()
-    for name in ("DSP48E2", "LUT3", "LUT4", "CARRY8"):
+    for name in ("DSP48E2", "LUT3", "LUT4", "CARRY8", "FDRE"):
         assert text.count(f"\nmodule {name} ") == 1
 
 

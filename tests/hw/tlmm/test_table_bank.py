@@ -18,7 +18,7 @@ def test_writes_of_all_generators_and_both_banks_are_found(part):
 
     async def look_up(ctx, bank, index):
         ctx.set(dut.indices, [index] * config.tables)
-        ctx.set(dut.bank, bank)
+        ctx.set(dut.banks, bank * (2**config.tables - 1))
         await ctx.tick()
         return [list(sums) for sums in ctx.get(dut.sums)]
 
@@ -51,7 +51,7 @@ def test_an_entry_is_found_in_the_cycle_after_its_writing():
     async def bench(ctx):
         ctx.set(dut.entries[1], {"valid": 1, "index": 13, "sums": [-381, 381]})
         ctx.set(dut.places[1], {"slot": 1, "bank": 1, "last": 0})
-        ctx.set(dut.bank, 1)
+        ctx.set(dut.banks, 1 << 3)
         await ctx.tick()
         ctx.set(dut.entries[1].valid, 0)
         ctx.set(dut.indices[3], 13)
