@@ -9,6 +9,8 @@ from tercel_hw.target import Target
 
 __all__ = ["RegisterCopies"]
 
+KEEP = {"keep": "true"}
+
 
 class RegisterCopies(wiring.Component):
     """A register, copied: every copy has the input of the cycle before.
@@ -52,7 +54,7 @@ class RegisterCopies(wiring.Component):
         m = Module()
         make = self._primitives if platform is Target.ULTRASCALE_PLUS else self._register
         for number in range(self._copies):
-            copy = Signal(self._width, name=f"copy_{number}", attrs={"keep": 1}, reset_less=True)
+            copy = Signal(self._width, name=f"copy_{number}", attrs=KEEP, reset_less=True)
             make(m, number, copy)
             m.d.comb += self.o[number].eq(copy)
         return m

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from tercel_hw.board import load_board
 from tercel_hw.export.interfaces import describe_interfaces
 from tercel_hw.primitives.dsp48e2 import dsp48e2
+from tercel_hw.register_copies import RegisterCopies
 from tercel_hw.tlmm.ternary_adder import TernaryAdder
 from tercel_hw.top.config import ACCELERATORS
 
@@ -27,8 +28,11 @@ class Design(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        m.submodules.copies = copies = RegisterCopies(width=10, copies=2)
+        m.d.comb += copies.i.eq(self.x)
         m.submodules.adder = adder = TernaryAdder(width=10)
-        m.d.comb += [operand.eq(self.x) for operand in (adder.a, adder.b, adder.c)]
+        operands = (adder.a, adder.b, adder.c)
+        m.d.comb += [a.eq(b) for a, b in zip(operands, (self.x, *copies.o), strict=True)]
         m.d.comb += self.o.eq(adder.o)
         inputs = {"A": self.x, "B": self.x, "OPMODE": Const(0b101, 9)}
         m.submodules.cell = dsp48e2(attributes={"CREG": 0}, inputs=inputs, P=self.p)
