@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from build_records import RECORD, write_record
 
 from tercel.config import PRESETS
 from tercel.device.accelerator import AcceleratorDevice
@@ -53,7 +54,7 @@ def test_a_healthy_accelerator_passes(examine):
     found = examine(selftest=True)
     assert {name: finding.level for name, finding in found.items()} == dict.fromkeys(
         ("overlay", "clock", "memory rate", "interrupt", "selftest", "counters"), "ok"
-    )
+    ) | {"build": "note"}
     assert "runs at 250.00 MHz, built for 250.00" in found["clock"].state
     assert "6 passes equal the emulator bit for bit" in found["selftest"].state
 
@@ -63,7 +64,7 @@ def test_the_rates_are_those_of_the_memory(examine):
     state = examine()["memory rate"].state
     reading = float(state.split()[1])
     assert 0.5 < reading < 15.0
-    assert f"{reading / 2:.2f} on each of 2 ports" in state
+    assert f"all 2 ports together, each {reading / 2:.2f} GB/s" in state
 
 
 def test_a_low_rate_is_a_warning(examine, files, monkeypatch):
@@ -71,6 +72,33 @@ def test_a_low_rate_is_a_warning(examine, files, monkeypatch):
     finding = examine()["memory rate"]
     assert finding.level == "warning"
     assert "of a peak of 1000 GB/s" in finding.state
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "state"),
+    [
+        ({}, "ok", "Vivado 2023.2, 250.00 MHz, timing met, slack of setup +0.020 (WNS)"),
+        (
+            {"met": False, "tries": RECORD["tries"][:1]},
+            "warning",
+            "timing was not met, slack of setup -0.204",
+        ),
+        ({"verilog_sha256": "cd"}, "failure", "it is of other Verilog than the sidecar"),
+        ({"tries": []}, "warning", "contradicts itself"),
+    ],
+)
+def test_the_record_of_the_build_is_shown(files, changes, level, state):
+    sidecar = json.loads(files.sidecar.read_text())
+    files.sidecar.write_text(json.dumps(sidecar | {"sha256": RECORD["verilog_sha256"]}))
+    write_record(files.path.with_name("tercel_build.json"), **changes)
+
+    def closed(words):
+        raise TercelError("no board; none is needed")
+
+    found = {each.name: each for each in examine_accelerator(files, closed)}
+    assert found["build"].level == level
+    assert state in found["build"].state
+    assert bool(found["build"].remedy) == (level != "ok")
 
 
 def test_a_lost_interrupt_is_a_warning(examine, machine):
@@ -129,7 +157,8 @@ def test_a_board_that_does_not_open_is_a_finding(examine, files, tmp_path):
 
     (finding,) = examine_accelerator(OverlayFiles(tmp_path / "missing"), never)
     assert (finding.name, finding.level) == ("overlay", "failure")
-    assert "beside the accelerator's Verilog or bitstream" in finding.remedy
+    assert "missing.json: `tercel hdl` writes it beside the Verilog" in finding.state
+    assert finding.remedy == "copy it there"
 
 
 def test_the_recorded_passes_are_the_emulators_and_the_cycle_models():

@@ -25,7 +25,7 @@ def bitstream(
     What a run needs is checked first. The overlay is the folder `overlay` of the output, in which
     all files have one base name; reports are in `reports`. NOT RUN on a Vivado by its authors.
     """
-    from tercel_hw.bitstream.record import BuildRecord
+    from tercel.hardware.build_record import BuildRecord
     from tercel_hw.bitstream.run import build_bitstream
     from tercel_hw.bitstream.table import as_markdown
     from tercel_hw.bitstream.tool import find_vivado
@@ -55,7 +55,7 @@ def bitstream_report(
     ],
 ) -> None:
     """Show builds as a Markdown table: clock, slacks, resources."""
-    from tercel_hw.bitstream.record import BuildRecord
+    from tercel.hardware.build_record import BuildRecord
     from tercel_hw.bitstream.table import as_markdown
 
     typer.echo(as_markdown([BuildRecord.load(path) for path in records]), nl=False)

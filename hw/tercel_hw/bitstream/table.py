@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tercel_hw.bitstream.record import BuildRecord
+from tercel.hardware.build_record import BuildRecord
 
 __all__ = ["as_markdown"]
 

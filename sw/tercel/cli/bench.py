@@ -135,7 +135,7 @@ def bench(
     submit: Annotated[
         Path | None,
         typer.Option(
-            help="Also write a record of the result, versions, device, clock and memory.",
+            help="Also write a record: result, versions, device, clock, memory rate, self-test.",
             metavar="FILE",
         ),
     ] = None,
@@ -235,10 +235,12 @@ def _measure(
 
         print_measurements(kept(), output)
         if file is not None:
+            from tercel.doctor.measured_facts import measured_facts
+
             record = benchmark_record(
                 image,
                 device,
-                facts,
+                measured_facts(opened, facts),  # overwrites the model
                 rows,
                 sensors=[*power, *degrees],
                 left_out=plan.left_out,

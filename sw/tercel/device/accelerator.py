@@ -103,6 +103,16 @@ class AcceleratorDevice(Device):
         self._memory.load(image)
 
     @property
+    def board(self) -> Board:
+        """The accelerator and its memory."""
+        return self._board
+
+    @property
+    def spec(self) -> AcceleratorSpec:
+        """The parameters of the accelerator."""
+        return self._spec
+
+    @property
     def memory_map(self) -> MemoryMap:
         """The areas of the accelerator's memory."""
         return self._map

@@ -52,6 +52,7 @@ def examine_accelerator(
         state=f"{files.sidecar}: {spec.nodes} nodes, {spec.layout.ports} ports of "
         f"{8 * spec.layout.port_bytes} bits, {clock_hz / 1e6:.1f} MHz",
     )
+    yield from _build(files)
     if image is not None:
         try:
             words = words_for(image, spec, context)
@@ -77,6 +78,44 @@ def examine_accelerator(
         board.close()
 
 
+def _build(files: OverlayFiles) -> Iterator[Finding]:
+    """Examine the record that the vendor's build left in the overlay's folder."""
+    name, again = "build", "copy the whole overlay folder from one build"
+    try:
+        record = files.build
+    except TercelError as error:
+        yield Finding(name=name, level="warning", state=str(error), remedy=again)
+        return
+    if record is None:
+        yield Finding(
+            name=name, level="note", state="no record of the build, so its timing is not known"
+        )
+        return
+    last = record.tries[-1]
+    slacks = (
+        f"slack of setup {last.setup:+.3f} (WNS), hold {last.hold:+.3f}, pulse width "
+        f"{last.pulse:+.3f} ns"
+    )
+    made = f"Vivado {record.vivado}, {record.achieved_mhz:.2f} MHz"
+    if not files.builds_match:
+        yield Finding(
+            name=name,
+            level="failure",
+            state=f"{made}: it is of other Verilog than the sidecar {files.sidecar.name}",
+            remedy=again,
+        )
+    elif not record.met:
+        yield Finding(
+            name=name,
+            level="warning",
+            state=f"{made}: timing was not met, {slacks}",
+            remedy=f"build it for {record.passing_mhz:.1f} MHz, at which it would pass; until then "
+            "results may be wrong: run --selftest",
+        )
+    else:
+        yield Finding(name=name, level="ok", state=f"{made}, timing met, {slacks}")
+
+
 def _running(
     board: HardwareBoard, files: OverlayFiles, passes: Selftest | None
 ) -> Iterator[Finding]:
@@ -91,8 +130,9 @@ def _running(
     rates = measure_bandwidth(board, files.spec)
     ports = files.spec.layout.ports
     state = (
-        f"reads {rates.reading / 1e9:.2f} GB/s, {rates.reading / ports / 1e9:.2f} on each of "
-        f"{ports} ports; {rates.mixed / 1e9:.2f} GB/s with writes"
+        f"reads {rates.reading / 1e9:.2f} GB/s, {rates.mixed / 1e9:.2f} GB/s with writes: all "
+        f"{ports} ports together, each {rates.reading / ports / 1e9:.2f} GB/s, for words are "
+        "striped over them"
     )
     if peak and rates.reading < LEAST_PART * peak * 1e9:
         yield Finding(

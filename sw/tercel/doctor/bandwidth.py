@@ -1,4 +1,9 @@
-"""The rate at which the accelerator reads and writes its memory."""
+"""The rate at which the accelerator reads and writes its memory.
+
+Words are striped over the ports, a part of every word on each, so every command reads all ports at
+the same rate: a program that reads one port alone cannot be written, and the rate of a port is its
+equal part of the whole. A slow port slows all of them down.
+"""
 
 import tempfile
 from dataclasses import dataclass
@@ -9,15 +14,19 @@ from tercel.device import Ask
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.board import Board
 from tercel.device.registers import REGISTERS
+from tercel.errors import TercelError
 from tercel.image import Image, random_image
 from tercel.program import AcceleratorSpec, memory_map
 
-__all__ = ["Bandwidth", "measure_bandwidth", "probe_words"]
+__all__ = ["Bandwidth", "measure_bandwidth", "probe_rows", "probe_words"]
 
 BANDWIDTH_ROWS = 8192
 """Rows of the head that is read: 8 MiB of the widest."""
+FEWEST_ROWS = 128
+"""Rows below which the start of a pass would decide its rate."""
 MOST_WIDTH, CONTEXT = 1024, 16
 PASSES = 4
+"""Passes of which the fastest one counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +55,45 @@ def probe_config(spec: AcceleratorSpec, *, rows: int = BANDWIDTH_ROWS) -> ModelC
     )
 
 
-def probe_words(spec: AcceleratorSpec) -> int:
+def probe_words(spec: AcceleratorSpec, *, rows: int = BANDWIDTH_ROWS) -> int:
     """Words of memory that :func:`measure_bandwidth` needs."""
     context = min(CONTEXT, spec.positions)
-    return memory_map(config=probe_config(spec), spec=spec, context=context).words
+    return memory_map(config=probe_config(spec, rows=rows), spec=spec, context=context).words
 
 
-def measure_bandwidth(board: Board, spec: AcceleratorSpec) -> Bandwidth:
-    """Measure the rates by passes that run nothing but the head.
+def probe_rows(spec: AcceleratorSpec, words: int, *, most: int = BANDWIDTH_ROWS) -> int:
+    """Most rows, a half of ``most`` or the half of that and so on, for which memory is enough.
 
-    The memory is overwritten. Words are striped over the ports, so each has its equal part of a
-    rate; there is no command that reads one port alone.
+    Raises
+    ------
+    TercelError
+        If there is not enough for :data:`FEWEST_ROWS`.
+    """
+    rows = min(most, spec.rows)
+    while probe_words(spec, rows=rows) > words:
+        rows //= 2
+        if rows < FEWEST_ROWS:
+            needed = probe_words(spec, rows=FEWEST_ROWS)
+            raise TercelError(
+                f"the device holds {words} words, but measuring its memory takes {needed}; "
+                "`tercel doctor` opens it with enough"
+            )
+    return rows
+
+
+def measure_bandwidth(
+    board: Board, spec: AcceleratorSpec, *, rows: int = BANDWIDTH_ROWS, passes: int = PASSES
+) -> Bandwidth:
+    """Measure the rates of all ports together by passes that run nothing but the head.
+
+    The memory is overwritten.
+
+    Parameters
+    ----------
+    rows
+        Rows of the head.
+    passes
+        Passes of which the fastest one counts.
 
     Raises
     ------
@@ -65,7 +102,7 @@ def measure_bandwidth(board: Board, spec: AcceleratorSpec) -> Bandwidth:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bandwidth.tercel"
-        random_image(path, probe_config(spec), layout=spec.layout)
+        random_image(path, probe_config(spec, rows=rows), layout=spec.layout)
         image = Image.open(path)
         device = AcceleratorDevice(image, board, spec=spec)
         skipped = tuple((False, False) for _ in range(image.config.layers))
@@ -73,7 +110,7 @@ def measure_bandwidth(board: Board, spec: AcceleratorSpec) -> Bandwidth:
         rates = []
         for ask in (Ask(layer_mask=skipped), Ask(layer_mask=skipped, logits=nodes)):
             best = 0.0
-            for _ in range(PASSES):
+            for _ in range(passes):
                 device.run_pass([0] * spec.nodes, ask=ask)
                 moved = _long(board, "BYTES_READ") + _long(board, "BYTES_WRITTEN")
                 best = max(best, moved / (_long(board, "CYCLES") / board.clock_hz))

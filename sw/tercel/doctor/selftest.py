@@ -86,8 +86,9 @@ class Selftest:
                     continue
                 device.reset()
                 for step in sequence:
-                    wrong = wrong or self._play(device, board, spec, step, counted)
                     played += 1
+                    if wrong := self._play(device, board, spec, step, counted):
+                        break
             compute = sum(
                 segment.rows * spec.layout.chunks(segment.columns).count
                 for segment in image.segments

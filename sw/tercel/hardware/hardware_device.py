@@ -40,9 +40,7 @@ class HardwareDevice(AcceleratorDevice):
         timeout: float = TIMEOUT,
         watchdog: float = WATCHDOG,
     ):
-        self._files = files
-        self.board = board
-        """The board."""
+        self._files, self._hardware = files, board
         try:
             super().__init__(
                 image,
@@ -56,9 +54,13 @@ class HardwareDevice(AcceleratorDevice):
             board.close()
             raise
 
+    @property
+    def board(self) -> HardwareBoard:
+        return self._hardware
+
     def facts(self) -> DeviceFacts:
         return overlay_facts(self._files, super().facts())
 
     def close(self) -> None:
         """Release the board; neither it nor the device may be used afterwards."""
-        self.board.close()
+        self._hardware.close()

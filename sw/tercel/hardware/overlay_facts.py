@@ -4,13 +4,9 @@ import json
 from dataclasses import replace
 
 from tercel.device import DeviceFacts, Fact
-from tercel.file_hash import file_sha256
 from tercel.hardware.overlay_files import OverlayFiles
 
 __all__ = ["overlay_facts"]
-
-FIRMWARE = ".bit.bin"
-"""Suffix of the bitstream as the kernel's firmware loader takes it."""
 
 
 def overlay_facts(files: OverlayFiles, facts: DeviceFacts) -> DeviceFacts:
@@ -23,8 +19,8 @@ def overlay_facts(files: OverlayFiles, facts: DeviceFacts) -> DeviceFacts:
         accelerator=Fact(value=json.dumps(json.loads(files.spec.to_json())), note=sidecar),
         overlay_sha256=_hash(files),
         memory_peak=_told(_scaled(board.get("memory", {}).get("peak_gbs")), sidecar),
-        memory_rate=Fact(value=None, note="`tercel doctor` measures it"),
-        selftest=Fact(value=None, note="`tercel doctor --selftest` runs it"),
+        memory_rate=Fact(value=None, note="not measured"),
+        selftest=Fact(value=None, note="not run"),
     )
 
 
@@ -38,8 +34,6 @@ def _scaled(gbs: float | None) -> float | None:
 
 def _hash(files: OverlayFiles) -> Fact:
     """The hash of the bitstream, or of the firmware made of it."""
-    firmware = files.bitstream.with_name(files.bitstream.stem + FIRMWARE)
-    for path in (files.bitstream, firmware):
-        if path.is_file():
-            return Fact(value=file_sha256(path), note=path.name)
-    return Fact(value=None, note=f"neither {files.bitstream.name} nor {firmware.name} is there")
+    if (found := files.bitstream_hash) is not None:
+        return Fact(value=found[0], note=found[1])
+    return Fact(value=None, note=f"neither {files.bitstream.name} nor its firmware is there")

@@ -9,17 +9,29 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tercel.errors import TercelError
+from tercel.file_hash import file_sha256
+from tercel.hardware.build_record import BuildRecord
 from tercel.program import AcceleratorSpec
 
 __all__ = ["OverlayFiles"]
 
 CLOCKS = ("PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ", "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ")
 """Parameters of the processing system with the frequency that the tool could make, in MHz."""
+FIRMWARE = ".bit.bin"
+"""Suffix of the bitstream as the kernel's firmware loader takes it."""
+ORIGINS = {
+    ".bit": "the vendor's build writes it",
+    ".hwh": "the vendor's build writes it; pynq reads addresses and clocks in it",
+    ".json": "`tercel hdl` writes it beside the Verilog",
+}
+"""The files that pynq needs, by suffix."""
 
 
 @dataclass(frozen=True)
 class OverlayFiles:
-    """An overlay by one base name: ``.bit``, ``.hwh``, ``.json`` and perhaps ``.dtbo``.
+    """An overlay by one base name: ``.bit``, ``.hwh``, ``.json`` and perhaps others.
+
+    What was read once is kept, so one object stands for the overlay of a process.
 
     Parameters
     ----------
@@ -73,21 +85,53 @@ class OverlayFiles:
         TercelError
             If one is missing; the message says where it comes from.
         """
-        for path, origin in (
-            (self.bitstream, "the vendor's build writes it"),
-            (
-                self.description,
-                "the vendor's build writes it; pynq reads addresses and clocks in it",
-            ),
-            (self.sidecar, "`tercel hdl` writes it beside the Verilog"),
-        ):
-            if not path.is_file():
-                raise TercelError(f"the overlay lacks the file {path}: {origin}; copy it there")
+        for suffix in ORIGINS:
+            self._require(suffix)
+
+    def _require(self, suffix: str) -> Path:
+        path = self._beside(suffix)
+        if not path.is_file():
+            raise TercelError(
+                f"the overlay lacks the file {path}: {ORIGINS[suffix]}; copy it there"
+            )
+        return path
 
     @cached_property
     def spec(self) -> AcceleratorSpec:
-        """The accelerator's parameters, from the sidecar."""
-        return AcceleratorSpec.load(self.sidecar)
+        """The accelerator's parameters, from the sidecar.
+
+        Raises
+        ------
+        TercelError
+            If there is no sidecar, or it is none of this version.
+        """
+        return AcceleratorSpec.load(self._require(".json"))
+
+    @cached_property
+    def build(self) -> BuildRecord | None:
+        """The record of the build; ``None`` if there is none.
+
+        Raises
+        ------
+        TercelError
+            If the file is no record.
+        """
+        path = self._beside("_build.json")
+        return BuildRecord.load(path) if path.is_file() else None
+
+    @property
+    def builds_match(self) -> bool:
+        """False if sidecar and record tell hashes of Verilog that differ."""
+        mine = self._facts.get("sha256")
+        return self.build is None or mine in (None, self.build.verilog_sha256)
+
+    @cached_property
+    def bitstream_hash(self) -> tuple[str, str] | None:
+        """SHA-256 and name of the bitstream, or of the firmware made of it, or ``None``."""
+        for suffix in (".bit", FIRMWARE):
+            if (path := self._beside(suffix)).is_file():
+                return file_sha256(path), path.name
+        return None
 
     @cached_property
     def module(self) -> str:
@@ -98,8 +142,8 @@ class OverlayFiles:
     def clock_hz(self) -> float:
         """The clock for which the overlay was built, in Hz.
 
-        The hardware description has the frequency that could be made, the sidecar the one that was
-        asked for.
+        Hardware description and record of the build have the frequency that could be made, the
+        sidecar the one that was asked for.
 
         Raises
         ------
@@ -117,6 +161,8 @@ class OverlayFiles:
             for parameter in tree.iter("PARAMETER"):
                 if parameter.get("NAME") in CLOCKS and (value := parameter.get("VALUE")):
                     return float(value) * 1e6
+        if self.build is not None:
+            return self.build.achieved_mhz * 1e6
         if self.board:
             return float(self.board["clock"]["mhz"]) * 1e6
         raise TercelError(

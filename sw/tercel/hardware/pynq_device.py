@@ -57,7 +57,6 @@ class PynqDevice(HardwareDevice):
         watchdog: float = WATCHDOG,
         device: Any = None,
     ):
-        files.check()
         words = words_for(image, files.spec, context)
         super().__init__(
             image,
@@ -73,7 +72,6 @@ class PynqDevice(HardwareDevice):
         if options.overlay is None:
             raise TercelError("the device pynq needs an overlay: --set overlay=PATH/tercel.bit")
         files = OverlayFiles.find(options.overlay)
-        files.check()
         check_nodes(options.nodes, files.spec)
         return cls(
             image,

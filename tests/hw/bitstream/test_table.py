@@ -1,4 +1,4 @@
-from tercel_hw.bitstream.record import BuildRecord
+from tercel.hardware.build_record import BuildRecord
 from tercel_hw.bitstream.table import as_markdown
 
 

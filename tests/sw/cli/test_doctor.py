@@ -38,7 +38,7 @@ def test_a_system_without_failures_ends_with_0(root):
 def test_an_overlay_that_is_missing_is_a_failure(tmp_path):
     result = run("--overlay", str(tmp_path / "tercel.bit"), "--device", "uio", "--selftest")
     assert result.exit_code == 1
-    assert "failure overlay: the sidecar" in result.stdout
+    assert "failure overlay: the overlay lacks the file" in result.stdout
 
 
 @pytest.mark.parametrize(

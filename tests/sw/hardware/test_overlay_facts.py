@@ -2,6 +2,7 @@ import hashlib
 import json
 
 from tercel.device import DeviceFacts, Timing
+from tercel.hardware import overlay_files
 from tercel.hardware.overlay_facts import overlay_facts
 from tercel.hardware.overlay_files import OverlayFiles
 from tercel.image import LAYOUTS
@@ -28,6 +29,17 @@ def test_facts_of_an_overlay_for_a_board(tmp_path):
     assert facts.clock_hz == FACTS.clock_hz
 
 
+def test_the_bitstream_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / "mine.json").write_text(json.dumps(SIDECAR))
+    (tmp_path / "mine.bit").write_bytes(b"bits")
+    read = []
+    monkeypatch.setattr(overlay_files, "file_sha256", lambda path: read.append(path) or "ab")
+    files = OverlayFiles(tmp_path / "mine")
+    for _ in range(3):
+        assert overlay_facts(files, FACTS).overlay_sha256.value == "ab"
+    assert read == [tmp_path / "mine.bit"]
+
+
 def test_what_the_files_do_not_have_is_none_with_a_reason(tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(SIDECAR))
     files = OverlayFiles(tmp_path / "mine")
@@ -39,5 +51,5 @@ def test_what_the_files_do_not_have_is_none_with_a_reason(tmp_path):
     assert facts.memory_peak.value is None
     assert facts.overlay_sha256.value is None
     (tmp_path / "mine.bit.bin").write_bytes(b"firmware")
-    found = overlay_facts(files, FACTS).overlay_sha256
+    found = overlay_facts(OverlayFiles(tmp_path / "mine"), FACTS).overlay_sha256
     assert (found.value, found.note) == (hashlib.sha256(b"firmware").hexdigest(), "mine.bit.bin")

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from build_records import write_record
 
 from tercel.errors import TercelError
 from tercel.hardware import overlay_files
@@ -53,6 +54,24 @@ def test_the_achieved_clock_goes_before_the_one_asked_for(folder, parameter):
 def test_an_unknown_clock_is_an_error(folder):
     with pytest.raises(TercelError, match="says what clock the overlay was built for"):
         _ = OverlayFiles(folder / "mine").clock_hz
+
+
+def test_the_clock_of_the_record_goes_before_the_one_asked_for(folder):
+    """Without pynq the hardware description need not be there."""
+    board = {"board": {"name": "kv260", "clock": {"mhz": 250}}}
+    (folder / "mine.json").write_text(json.dumps(SIDECAR | board))
+    (folder / "mine.hwh").unlink()
+    assert OverlayFiles(folder / "mine").build is None
+    write_record(folder / "mine_build.json", achieved_mhz=214.28)
+    assert OverlayFiles(folder / "mine").clock_hz == 214.28e6
+
+
+def test_record_and_sidecar_are_of_one_build(folder):
+    write_record(folder / "mine_build.json", verilog_sha256="ab")
+    assert OverlayFiles(folder / "mine").builds_match
+    for mine, match in (("ab", True), ("cd", False)):
+        (folder / "mine.json").write_text(json.dumps(SIDECAR | {"sha256": mine}))
+        assert OverlayFiles(folder / "mine").builds_match == match
 
 
 def test_a_broken_description_is_named(folder):

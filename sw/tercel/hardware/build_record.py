@@ -35,6 +35,8 @@ class BuildRecord:
     board: str
     part: str
     vivado: str
+    verilog_sha256: str
+    """Hash of the accelerator's Verilog."""
     clock_mhz: float
     achieved_mhz: float
     met: bool
@@ -45,6 +47,11 @@ class BuildRecord:
     """In order; the last is the one that was built, or the last that failed."""
     used: dict[str, tuple[float, float]]
     """Used and available of each resource."""
+
+    @property
+    def setup(self) -> float:
+        """Worst slack of the setup times in ns (WNS)."""
+        return self.tries[-1].setup
 
     @classmethod
     def load(cls, path: Path) -> "BuildRecord":
@@ -84,6 +91,7 @@ class BuildRecord:
             board=found["board"],
             part=found["part"],
             vivado=found["vivado"],
+            verilog_sha256=str(found["verilog_sha256"]),
             clock_mhz=float(found["clock_mhz"]),
             achieved_mhz=float(found["achieved_mhz"]),
             met=bool(found["met"]),

@@ -1,7 +1,18 @@
 import pytest
+from build_records import write_record
 
 from tercel.errors import TercelError
-from tercel_hw.bitstream.record import BuildRecord
+from tercel.hardware.build_record import BuildRecord
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a record with changes; returns its path."""
+
+    def write(**changes):
+        return write_record(tmp_path / "a_build.json", **changes)
+
+    return write
 
 
 def test_a_record_is_read(written):
@@ -9,6 +20,7 @@ def test_a_record_is_read(written):
     assert (record.board, record.vivado, record.met) == ("kv260", "2023.2", True)
     assert [each.met for each in record.tries] == [False, True]
     assert record.used["bram36"] == (84.5, 144)
+    assert record.verilog_sha256 == "ab"
 
 
 @pytest.mark.parametrize("name", ["setup", "hold", "pulse"])
