@@ -6,8 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.config import ModelConfig
+from tercel.errors import TercelError
 
-__all__ = ["ModelTensors"]
+__all__ = ["ModelTensors", "check_exportable"]
+
+
+def check_exportable(config: ModelConfig) -> None:
+    """Refuse a model that no format of an export holds yet.
+
+    Raises
+    ------
+    TercelError
+        If the model needs version 3 of the image.
+    """
+    if parts := config.version_3_parts:
+        raise TercelError(
+            f"exports hold matrices of one scale, int8 heads and no q/k norms, but {config.name} "
+            f"has {' and '.join(parts)}; export the checkpoint that the image was made of instead"
+        )
 
 
 class ModelTensors(Protocol):

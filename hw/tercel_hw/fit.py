@@ -23,6 +23,9 @@ def preset_excesses(config: ModelConfig) -> dict[str, tuple[str, ...]]:
     """
     found = {}
     for name, accelerator in ACCELERATORS.items():
+        if lacks := accelerator.spec.lacks(config):
+            found[name] = (lacks,)
+            continue
         limits = accelerator.spec.excesses(config)
         limits += _memory(config, accelerator, load_board(board_of(name)).ddr.bytes)
         found[name] = tuple(

@@ -9,6 +9,11 @@ from tercel.json_dataclass import JsonDataclass
 __all__ = ["PRESETS", "ModelConfig"]
 
 ACTIVATIONS = ("silu", "relu2")
+GRANULARITIES = ("tensor", "row", "group")
+VERSION_3_LIMITS = {"columns": 1 << 14, "vocab_size": 1 << 18, "head_size": 256}
+"""Largest sizes of a model that needs version 3 of the image."""
+VERSION_3_FIELDS = {"granularity": "tensor", "ternary_head": False, "qk_norm": False}
+"""Fields that version 2 of the image does not know, with their defaults."""
 
 
 def _is_positive(value: object) -> bool:
@@ -56,6 +61,13 @@ class ModelConfig(JsonDataclass):
     """RMSNorm before the output and the down projection, as in the BitNet checkpoints."""
     tied_head: bool = True
     """The head's rows are the embedding's rows."""
+    granularity: str = "tensor"
+    """Scales of the ternary matrices: ``tensor`` (one), ``row`` (one a row) or ``group`` (one a
+    row, and a multiplier for each 128 columns of it)."""
+    ternary_head: bool = False
+    """The embedding and the head are ternary matrices with groups, not int8 rows."""
+    qk_norm: bool = False
+    """RMSNorm of every head of the queries and of the keys, as in Qwen3."""
     bos_token: int | None = None
     """The begin token that the checkpoint names; the tokenizer decides whether a text starts with
     it."""
@@ -86,6 +98,19 @@ class ModelConfig(JsonDataclass):
             raise TercelError(
                 f"activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r}"
             )
+        if self.granularity not in GRANULARITIES:
+            raise TercelError(
+                f"granularity must be one of {', '.join(GRANULARITIES)}, not {self.granularity!r}"
+            )
+        for field in ("ternary_head", "qk_norm"):
+            if not isinstance(value := getattr(self, field), bool):
+                raise TercelError(f"{field} must be true or false, not {value!r}")
+        if self.ternary_head and self.granularity != "group":
+            raise TercelError(
+                f'ternary_head needs the granularity "group", not {self.granularity!r}'
+            )
+        if self.image_version == 3:
+            self._check_version_3()
         for field in ("rope_base", "norm_epsilon"):
             value = getattr(self, field)
             if not _is_positive(value):
@@ -112,6 +137,20 @@ class ModelConfig(JsonDataclass):
         if len(set(ends)) < len(ends):
             raise TercelError(f"eos_tokens must differ from each other, but are {ends!r}")
 
+    def _check_version_3(self) -> None:
+        columns = max(columns for _, columns in self.linears().values())
+        sizes = {
+            "columns": ("the columns of a matrix", columns),
+            "vocab_size": ("vocab_size", self.vocab_size),
+            "head_size": ("head_size", self.head_size),
+        }
+        for name, (what, value) in sizes.items():
+            if value > (most := VERSION_3_LIMITS[name]):
+                raise TercelError(
+                    f"{what} must be at most {most} in a model with "
+                    f"{' and '.join(self.version_3_parts)}, not {value}"
+                )
+
     def _is_token(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int):
             return False
@@ -120,11 +159,14 @@ class ModelConfig(JsonDataclass):
     def to_fields(self) -> dict[str, Any]:
         """The fields of the JSON object, where ``eos_token`` is null, one id or a list of ids.
 
-        A single id is written as a plain integer, and ``rope_factors`` only if there are any:
-        older readers of the format accept that.
+        A single id is written as a plain integer, ``rope_factors`` only if there are any, and the
+        fields of version 3 only if they are not the default: older readers accept that.
         """
         fields = super().to_fields()
         ends, factors = fields.pop("eos_tokens"), fields.pop("rope_factors")
+        for name, default in VERSION_3_FIELDS.items():
+            if fields[name] == default:
+                del fields[name]
         if factors:
             fields["rope_factors"] = list(factors)
         return fields | {"eos_token": ends[0] if len(ends) == 1 else list(ends) or None}
@@ -142,6 +184,22 @@ class ModelConfig(JsonDataclass):
             raise TercelError(f"rope_factors must be a list, not {factors!r}")
         lists = {"eos_tokens": tuple(ends), "rope_factors": tuple(factors)}
         return super().from_fields(fields | lists)
+
+    @property
+    def version_3_parts(self) -> tuple[str, ...]:
+        """Descriptions of the parts of the model that version 2 of the image cannot hold."""
+        scales = {"row": "a scale for each row", "group": "scales of groups"}
+        parts = (
+            scales.get(self.granularity),
+            "a ternary head" if self.ternary_head else None,
+            "q/k norms" if self.qk_norm else None,
+        )
+        return tuple(part for part in parts if part is not None)
+
+    @property
+    def image_version(self) -> int:
+        """Version of the image that holds the model: 3 only if it needs that."""
+        return 3 if self.version_3_parts else 2
 
     @property
     def q_size(self) -> int:
@@ -171,12 +229,16 @@ class ModelConfig(JsonDataclass):
         norms = {"attention_norm": self.hidden_size, "mlp_norm": self.hidden_size}
         if self.sub_norms:
             norms |= {"attention_sub_norm": self.q_size, "mlp_sub_norm": self.ffn_size}
+        if self.qk_norm:
+            norms |= {"q_norm": self.head_size, "k_norm": self.head_size}
         return norms
 
     @property
     def ternary_weights(self) -> int:
-        """Number of ternary weights in the whole model."""
-        return self.layers * sum(rows * columns for rows, columns in self.linears().values())
+        """Number of ternary weights in the whole model, those of a ternary head included."""
+        layer = sum(rows * columns for rows, columns in self.linears().values())
+        heads = 0 if not self.ternary_head else 1 if self.tied_head else 2
+        return self.layers * layer + heads * self.vocab_size * self.hidden_size
 
 
 PRESETS = {

@@ -1,9 +1,13 @@
+import dataclasses
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
 from tercel.cli.app import app
+from tercel.config import PRESETS
+from tercel.image import random_image
 from tercel_export.formats import FORMATS
 
 
@@ -31,6 +35,16 @@ def test_the_model_itself_is_never_replaced(one_layer, tmp_path):
     assert result.exit_code == 2
     assert "holds 'model.tercel', which this export does not write" in result.stderr
     assert model.read_bytes() == one_layer.path.read_bytes()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_models_of_version_3_are_refused(tmp_path, format):
+    model = tmp_path / "rows.tercel"
+    random_image(model, dataclasses.replace(PRESETS["tiny"], layers=1, granularity="row"))
+    result = export(model, "--format", format, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "but tiny has a scale for each row; export the checkpoint that the" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_names_every_format():

@@ -26,3 +26,11 @@ def test_tape_and_cache_must_fit_the_memory_of_the_board():
 def test_presets_have_a_board():
     assert board_of("pynq-z2") == "pynq-z2"
     assert board_of("kv260-wide") == "kv260"
+
+
+def test_models_of_version_3_fit_no_preset():
+    for fields in ({"granularity": "group"}, {"granularity": "row"}, {"qk_norm": True}):
+        config = dataclasses.replace(PRESETS["tiny"], **fields)
+        for limits in preset_excesses(config).values():
+            assert len(limits) == 1
+            assert "run it on the emulator" in limits[0]

@@ -166,3 +166,9 @@ def test_a_model_that_is_too_large():
         predict_pass(
             PRESETS["0.7b"], ACCELERATORS["tiny"], DDR["ideal"], nodes=1, base=0, head_rows=None
         )
+
+
+def test_a_model_of_version_3_is_refused():
+    model = replace(TINY, granularity="group")
+    with pytest.raises(TercelError, match="run it on the emulator"):
+        predict_pass(model, ACCELERATORS["tiny"], DDR["ideal"], nodes=1, base=0, head_rows=None)

@@ -27,12 +27,71 @@ TINY = PRESETS["tiny"]
         ("rope_factors", (1.0,) * 7, "rope_factors must be a tuple of 8 numbers, or empty"),
         ("rope_factors", [1.0] * 8, "rope_factors must be a tuple of 8 numbers, or empty"),
         ("rope_factors", (1.0,) * 7 + (0,), "rope_factors must be positive numbers, but one is 0"),
+        ("granularity", "block", "granularity must be one of tensor, row, group, not 'block'"),
+        ("granularity", None, "granularity must be one of tensor, row, group, not None"),
+        ("ternary_head", 1, "ternary_head must be true or false, not 1"),
+        ("qk_norm", "yes", "qk_norm must be true or false, not 'yes'"),
+        ("ternary_head", True, "ternary_head needs the granularity \"group\", not 'tensor'"),
         ("bos_token", -1, "bos_token must be a token id below vocab_size 96, not -1"),
     ],
 )
 def test_a_broken_field_is_named(field, value, rule):
     with pytest.raises(TercelError, match=rule):
         dataclasses.replace(TINY, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("ffn_size", 16385, "the columns of a matrix must be at most 16384 in a model with scales"),
+        ("vocab_size", (1 << 18) + 1, "vocab_size must be at most 262144 in a model with scales"),
+        ("head_size", 272, "head_size must be at most 256 in a model with scales of groups and q/"),
+    ],
+)
+def test_sizes_of_version_3_are_limited(field, value, rule):
+    version_3 = {"granularity": "group", "qk_norm": True}
+    assert getattr(dataclasses.replace(TINY, **{field: value}), field) == value
+    with pytest.raises(TercelError, match=rule):
+        dataclasses.replace(TINY, **{field: value}, **version_3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts"),
+    [
+        ({}, ()),
+        ({"granularity": "row"}, ("a scale for each row",)),
+        ({"qk_norm": True}, ("q/k norms",)),
+        (
+            {"granularity": "group", "ternary_head": True},
+            ("scales of groups", "a ternary head"),
+        ),
+    ],
+)
+def test_the_version_is_3_only_if_needed(fields, parts):
+    config = dataclasses.replace(TINY, **fields)
+    assert config.version_3_parts == parts
+    assert config.image_version == (3 if fields else 2)
+    stored = json.loads(config.to_json())
+    assert {name for name in stored if name in ("granularity", "ternary_head", "qk_norm")} == set(
+        fields
+    ), "older readers refuse fields that they do not know"
+    assert ModelConfig.from_json(config.to_json()) == config
+
+
+def test_weights_of_a_ternary_head_count():
+    layers = TINY.ternary_weights
+    head = TINY.vocab_size * TINY.hidden_size
+    fields = {"granularity": "group", "ternary_head": True}
+    assert dataclasses.replace(TINY, **fields).ternary_weights == layers + head
+    untied = dataclasses.replace(TINY, **fields, tied_head=False)
+    assert untied.ternary_weights == layers + 2 * head
+
+
+def test_norms_of_heads_have_their_size():
+    assert dataclasses.replace(TINY, qk_norm=True).norms() == TINY.norms() | {
+        "q_norm": 16,
+        "k_norm": 16,
+    }
 
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)

@@ -14,6 +14,7 @@ from tercel_export.gguf.architecture import Architecture, architecture_of
 from tercel_export.gguf.blocks import TERNARY_TYPES
 from tercel_export.gguf.tensors import Entry, entries
 from tercel_export.gguf.tokenizer import END_TOKENS, add_tokenizer
+from tercel_export.model_tensors import check_exportable
 
 __all__ = ["write_gguf"]
 
@@ -34,6 +35,7 @@ def write_gguf(image: Image, output: Path, *, tensor_type: str = "TQ1_0") -> Ite
         If no graph of llama.cpp computes the model, its tokenizer is of another kind than those of
         llama.cpp, or the file cannot be written.
     """
+    check_exportable(image.config)
     if tensor_type not in TERNARY_TYPES:
         raise TercelError(f"type must be one of {', '.join(TERNARY_TYPES)}, not {tensor_type!r}")
     architecture = architecture_of(image.config)

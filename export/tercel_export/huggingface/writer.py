@@ -16,6 +16,7 @@ from tercel_export.folder import export_folder
 from tercel_export.huggingface.config import huggingface_config
 from tercel_export.huggingface.names import source_name, tensor_names
 from tercel_export.huggingface.packing import PER_BYTE, pack
+from tercel_export.model_tensors import check_exportable
 from tercel_export.text_files import FILES, text_files
 
 __all__ = ["write_huggingface"]
@@ -37,6 +38,7 @@ def write_huggingface(
     TercelError
         If the format cannot hold the model, or the folder cannot be written or holds other files.
     """
+    check_exportable(image.config)
     config = huggingface_config(image.config)
     with export_folder(output, _written) as folder:
         shards = _shards(image.config, shard_bytes)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel_export.folder import export_folder
+from tercel_export.model_tensors import check_exportable
 from tercel_export.onnx.decoder import decoder_model, fixed_model
 from tercel_export.onnx.form import Form
 from tercel_export.onnx.genai_config import genai_config
@@ -37,6 +38,7 @@ def write_onnx(form: type[Form], image: Image, output: Path) -> Iterator[str]:
     TercelError
         If the folder cannot be written or holds other files.
     """
+    check_exportable(image.config)
     config = json.dumps(genai_config(image, MODEL), indent=2) + "\n"
     further = {GENAI_CONFIG: config.encode(), **text_files(image)}
     _write(decoder_model(image, form), output, further)
@@ -55,6 +57,7 @@ def write_qonnx(image: Image, output: Path, *, sequence: int = SEQUENCE) -> Iter
     TercelError
         If the context has fewer positions, or the folder cannot be written or holds other files.
     """
+    check_exportable(image.config)
     if not 1 <= sequence <= image.config.context:
         raise TercelError(
             f"sequence must be in 1..{image.config.context}, the positions of the image, not "

@@ -11,7 +11,8 @@ from rich.table import Table
 from tercel.cli.fact_table import fact_table
 from tercel.cli.inspect_checkpoint import describe_checkpoint, find_checkpoint, show_checkpoint
 from tercel.cli.sampling import format_sampling
-from tercel.cli.units import format_bytes, format_count
+from tercel.cli.units import describe_version, format_bytes, format_count
+from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import Image, Segment
 from tercel.runtime import DEFAULT_MODEL, find_model
@@ -145,7 +146,7 @@ def _segment_kinds(image: Image) -> list[dict]:
         )
         entry["count"] += 1
         entry["bytes"] += size
-        if segment.kind == "ternary":
+        if segment.ternary:
             entry["bits_per_weight"] = 8 * size / (segment.rows * segment.columns)
     return list(kinds.values())
 
@@ -163,6 +164,7 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             "vocabulary": str(config["vocab_size"]),
             "head": "the embedding's rows" if config["tied_head"] else "rows of its own",
             "context": str(config["context"]),
+            "format": describe_version(ModelConfig.from_fields(config)),
             "tokenizer": "none" if tokenizer is None else format_bytes(tokenizer),
             "chat template": "none" if chat is None else f"{len(chat['template'])} characters",
             "sampling": "none" if sampling is None else format_sampling(sampling),

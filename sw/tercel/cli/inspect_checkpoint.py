@@ -7,10 +7,10 @@ from rich.table import Table
 
 from tercel.cli.fact_table import fact_table
 from tercel.cli.inspectors import find_inspector
-from tercel.cli.units import format_bytes, format_count
+from tercel.cli.units import describe_version, format_bytes, format_count
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel.image import TapeLayout, footprint
+from tercel.image import default_layout, footprint
 
 __all__ = ["describe_checkpoint", "find_checkpoint", "show_checkpoint"]
 
@@ -51,7 +51,7 @@ def describe_checkpoint(path: Path, *, context: int) -> dict[str, Any]:
     if context < 0:
         raise TercelError(f"context must not be negative, but is {context}")
     context = min(context, config.context - 1)
-    size = footprint(config, TapeLayout())
+    size = footprint(config, default_layout(config.granularity))
     facts["image_bytes"], facts["kv_bytes_per_position"] = size.tape, size.kv_per_position
     facts["context"] = context
     facts["presets"] = _presets(config, context)
@@ -115,6 +115,7 @@ def _model(config: ModelConfig, facts: dict[str, Any]) -> dict[str, str]:
         "context": str(config.context),
         "end tokens": ", ".join(map(str, config.eos_tokens)) or "none",
         "ternary weights": format_count(config.ternary_weights),
+        "format": describe_version(config),
         "image": f"{format_bytes(facts['image_bytes'])}; "
         f"KV cache {format_bytes(facts['kv_bytes_per_position'])} a position",
     }
@@ -127,5 +128,5 @@ def _fits(presets: dict[str, dict[str, Any]]) -> dict[str, str]:
         told = "speed unknown; install tercel[sim]"
         if speed is not None:
             told = f"{speed:.1f} tokens/s, memory {each['memory']}"
-        rows[name] = f"too small: {'; '.join(each['exceeds'])}" if each["exceeds"] else told
+        rows[name] = f"cannot run it: {'; '.join(each['exceeds'])}" if each["exceeds"] else told
     return rows

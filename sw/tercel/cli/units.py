@@ -1,6 +1,8 @@
-"""Human-readable numbers."""
+"""Human-readable numbers and versions."""
 
-__all__ = ["format_bytes", "format_count"]
+from tercel.config import ModelConfig
+
+__all__ = ["describe_version", "format_bytes", "format_count"]
 
 
 def _scaled(value: float, units: tuple[str, ...]) -> str:
@@ -19,3 +21,9 @@ def format_bytes(count: float) -> str:
 def format_count(count: float) -> str:
     """A count with three digits: ``729 M``."""
     return _scaled(count, ("", "k", "M", "G"))
+
+
+def describe_version(config: ModelConfig) -> str:
+    """The version of a model's image, and the reasons for the newer one."""
+    parts = " and ".join(config.version_3_parts)
+    return f"version {config.image_version}" + (f", for {parts}" if parts else "")

@@ -10,6 +10,8 @@ from tercel.numerics.float32 import Float32
 
 __all__ = ["KVCache"]
 
+ONE = np.float32(1)
+
 
 class KVCache:
     """Int8 keys and values ``[layer][kv head][position][head size]`` with bfloat16 scales."""
@@ -46,14 +48,24 @@ class KVCache:
         """Bytes of one layer's keys, values and scales at one position."""
         return config.kv_heads * 2 * (config.head_size + 2)
 
-    def write(self, layer: int, slot: int, keys: Float32, values: Float32) -> None:
-        """Quantise float32 ``[N, kv_heads, head_size]`` into the positions from ``slot`` on."""
+    def write(
+        self,
+        layer: int,
+        slot: int,
+        keys: Float32,
+        values: Float32,
+        key_factor: Float32 | np.float32 = ONE,
+    ) -> None:
+        """Quantise float32 ``[N, kv_heads, head_size]`` into the positions from ``slot`` on.
+
+        ``key_factor`` ``[N, kv_heads]`` is multiplied into the keys.
+        """
         nodes = slice(slot, slot + len(keys))
-        for rows, data, scales in (
-            (keys, self._keys, self._key_scales),
-            (values, self._values, self._value_scales),
+        for rows, factor, data, scales in (
+            (keys, key_factor, self._keys, self._key_scales),
+            (values, ONE, self._values, self._value_scales),
         ):
-            quantised, scale = quantise_cache(rows)
+            quantised, scale = quantise_cache(rows, factor)
             data[layer, :, nodes] = quantised.transpose(1, 0, 2)
             scales[layer, :, nodes] = scale.T
 

@@ -14,7 +14,7 @@ from tercel.device.pass_result import Limits, PassResult
 from tercel.device.weights import ModelWeights
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel.numerics import CacheView, Quantised
+from tercel.numerics import BlockQuantised, CacheView, Quantised
 from tercel.numerics.float32 import Float32
 from tercel.program import Request
 
@@ -52,6 +52,7 @@ class EmulatorDevice(Device):
         top_k = min(TOP_K, config.vocab_size)
         super().__init__(image, Limits(nodes=nodes, context=context, top_k=top_k))
         self._weights = ModelWeights(image)
+        self._grouped = config.granularity == "group"
         self._cache = KVCache(config=config, positions=context)
         self._blas = ThreadpoolController()
 
@@ -112,15 +113,17 @@ class EmulatorDevice(Device):
     def _attention(self, layer: int, stream: Float32, request: Request) -> Float32:
         config, weights = self.config, self._weights
         nodes = len(stream)
-        x = numerics.norm_quantise(
-            stream, weights.gain(layer, "attention_norm"), config.norm_epsilon
-        )
+        x = self._normed(stream, weights.gain(layer, "attention_norm"))
         qkv = weights.linear(layer, "qkv", x)
         heads = qkv.reshape(nodes, config.heads + 2 * config.kv_heads, config.head_size)
         q, k, v = np.split(heads, [config.heads, config.heads + config.kv_heads], axis=1)
+        (q, q_factor), (k, k_factor) = (
+            self._head_norm(layer, name, each) for name, each in (("q_norm", q), ("k_norm", k))
+        )
         rotation = weights.rope(request.positions)
         q = numerics.quantise(numerics.rotate(q, *rotation))
-        self._cache.write(layer, self._length, numerics.rotate(k, *rotation), v)
+        q = Quantised(values=q.values, scale=numerics.multiply(q.scale, q_factor))
+        self._cache.write(layer, self._length, numerics.rotate(k, *rotation), v, k_factor)
         view = self._cache.view(layer, self._length + nodes)
         attended = numerics.attend(q, view, request.ancestors)
         x = self._requantise(layer, "attention_sub_norm", attended)
@@ -128,24 +131,39 @@ class EmulatorDevice(Device):
 
     def _mlp(self, layer: int, stream: Float32) -> Float32:
         config, weights = self.config, self._weights
-        x = numerics.norm_quantise(stream, weights.gain(layer, "mlp_norm"), config.norm_epsilon)
+        x = self._normed(stream, weights.gain(layer, "mlp_norm"))
         gate_up = weights.linear(layer, "gate_up", x)
         activation = numerics.silu if config.activation == "silu" else numerics.relu2
         gated = numerics.multiply(activation(gate_up[:, 0::2]), gate_up[:, 1::2])
         x = self._requantise(layer, "mlp_sub_norm", gated)
         return numerics.add(stream, weights.linear(layer, "down", x))
 
-    def _requantise(self, layer: int, norm: str, x: Float32) -> Quantised:
-        if not self.config.sub_norms:
-            return numerics.quantise(x)
-        return numerics.norm_quantise(x, self._weights.gain(layer, norm), self.config.norm_epsilon)
+    def _head_norm(self, layer: int, norm: str, x: Float32) -> tuple[Float32, Float32]:
+        """Heads ``[N, heads, head_size]`` after a norm if there is one; a factor of their scale."""
+        if not self.config.qk_norm:
+            return x, np.ones(x.shape[:-1], np.float32)
+        return numerics.head_norm(x, self._weights.gain(layer, norm), self.config.norm_epsilon)
+
+    def _normed(self, x: Float32, gain: Float32) -> Quantised | BlockQuantised:
+        """The input of a ternary segment, with a norm before it."""
+        quantise = numerics.norm_block_quantise if self._grouped else numerics.norm_quantise
+        return quantise(x, gain, self.config.norm_epsilon)
+
+    def _requantise(self, layer: int, norm: str, x: Float32) -> Quantised | BlockQuantised:
+        """The input of a ternary segment, with a norm before it only if there are sub-norms."""
+        if self.config.sub_norms:
+            return self._normed(x, self._weights.gain(layer, norm))
+        return numerics.block_quantise(x) if self._grouped else numerics.quantise(x)
 
     def _answer(self, stream: Float32, request: Request) -> PassResult:
         ask = request.ask
         hidden = {node: stream[node].copy() for node in ask.hidden}
         if not request.head_rows:
             return PassResult(hidden=hidden)
-        x = numerics.norm_quantise(stream, self._weights.final_gain, self.config.norm_epsilon)
+        quantise = (
+            numerics.norm_block_quantise if self.config.ternary_head else numerics.norm_quantise
+        )
+        x = quantise(stream, self._weights.final_gain, self.config.norm_epsilon)
         unscaled = self._weights.head(x, request.head_rows)
         top_ids = top_logits = logsumexp = None
         if ask.top_k:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import ClassVar
 
-import numpy as np
-
 from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device.cache import KVCache
@@ -193,8 +191,7 @@ class Device(abc.ABC):
             If a token is no id of the vocabulary.
         """
         self.check_tokens(tokens)
-        values, scales = self._image.rows("embedding", tokens)
-        return numerics.dequantise(values.astype(np.int32), scales[:, None])
+        return self._image.float_rows("embedding", tokens)
 
     def commit(self, path: Sequence[int]) -> None:
         """Keep the KV of a path of nodes and advance the position.

@@ -1,13 +1,14 @@
 """A model's tensors in the emulator's format."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tercel import numerics
 from tercel.image import Image
-from tercel.numerics import Quantised
+from tercel.numerics import BlockQuantised, Quantised
 from tercel.numerics.float32 import Float32
 
 __all__ = ["ModelWeights"]
@@ -22,45 +23,42 @@ class ModelWeights:
     def __init__(self, image: Image):
         config = image.config
         dtype = np.float32 if config.ternary_weights <= FLOAT_WEIGHTS else np.int8
-        self._matrices: dict[str, npt.NDArray] = {}
-        self._row_scales: dict[str, Float32] = {}
+        self._matrices: dict[str, _Matrix] = {}
         self._gains: dict[str, Float32] = {}
         for segment in image.segments:
-            if segment.kind != "ternary":
-                continue
-            self._matrices[segment.name] = image.ternary(segment.name).astype(dtype, copy=False)
-            scales = np.empty(segment.rows, np.float32)
-            for part in segment.parts:
-                scales[part.slice()] = image.weight_scale(part.name)
-            self._row_scales[segment.name] = scales
+            if segment.ternary:
+                grouped = segment.granularity == "group"
+                self._matrices[segment.name] = _Matrix(
+                    trits=image.ternary(segment.name).astype(dtype, copy=False),
+                    multipliers=image.multipliers(segment.name) if grouped else None,
+                    row_scales=image.row_scales(segment.name),
+                )
         for layer in range(config.layers):
             for norm in config.norms():
                 name = f"layers.{layer}.{norm}"
                 self._gains[name] = image.gain(name)
         self.final_gain = image.gain("norm")
-        self._head_rows, self._head_scales = image.rows("head")
-        if config.tied_head:
-            self._embedding = self._head_rows, self._head_scales
+        if config.ternary_head:
+            self._head = self._matrices["head"]
+            self._embedding = self._matrices["head" if config.tied_head else "embedding"]
         else:
-            self._embedding = image.rows("embedding")
+            self._head = _Rows(*image.rows("head"))
+            self._embedding = self._head if config.tied_head else _Rows(*image.rows("embedding"))
         self._rope = image.rope()
 
     def gain(self, layer: int, norm: str) -> Float32:
         """A norm's gain, float32 ``[width]``."""
         return self._gains[f"layers.{layer}.{norm}"]
 
-    def linear(self, layer: int, name: str, x: Quantised) -> Float32:
+    def linear(self, layer: int, name: str, x: Quantised | BlockQuantised) -> Float32:
         """A ternary segment's outputs, float32 ``[N, rows]`` in segment row order."""
-        segment = f"layers.{layer}.{name}"
-        sums = numerics.ternary_linear(self._matrices[segment], x.values)
-        scale = numerics.multiply(x.scale[:, None], self._row_scales[segment])
-        return numerics.dequantise(sums, scale)
+        matrix = self._matrices[f"layers.{layer}.{name}"]
+        scale = numerics.multiply(x.scale[:, None], matrix.row_scales)
+        return numerics.dequantise(matrix.sums(x), scale)
 
     def embed(self, tokens: Sequence[int]) -> Float32:
         """Dequantised embedding rows, float32 ``[N, hidden_size]``."""
-        rows, scales = self._embedding
-        ids = np.asarray(tokens, np.int64)
-        return numerics.dequantise(rows[ids].astype(np.int32), scales[ids, None])
+        return self._embedding.floats(np.asarray(tokens, np.int64))
 
     def rope(self, positions: Sequence[int]) -> tuple[Float32, Float32]:
         """Cosines and sines of N positions, float32 ``[N, head_size/2]`` each."""
@@ -68,6 +66,58 @@ class ModelWeights:
         where = np.asarray(positions, np.int64)
         return cosine[where], sine[where]
 
-    def head(self, x: Quantised, rows: int) -> Float32:
+    def head(self, x: Quantised | BlockQuantised, rows: int) -> Float32:
         """Unscaled logits of the first ``rows`` rows, float32 ``[N, rows]``."""
-        return numerics.head_logits(self._head_rows[:rows], self._head_scales[:rows], x)
+        return self._head.unscaled(x, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matrix:
+    """A ternary matrix; with multipliers its inputs have block shifts."""
+
+    trits: npt.NDArray
+    """int8, or float32 for speed."""
+    multipliers: npt.NDArray[np.uint16] | None
+    row_scales: Float32
+
+    def sums(self, x: Quantised | BlockQuantised) -> npt.NDArray[np.int32] | npt.NDArray[np.int64]:
+        """Exact sums ``[N, rows]``."""
+        if self.multipliers is None:
+            return numerics.ternary_linear(self.trits, x.values)
+        assert isinstance(x, BlockQuantised)
+        return numerics.grouped_linear(self.trits, self.multipliers, x)
+
+    def unscaled(self, x: Quantised | BlockQuantised, rows: int) -> Float32:
+        """Unscaled logits of the first ``rows`` rows of a head."""
+        return numerics.dequantise(self.first(rows).sums(x), self.row_scales[:rows])
+
+    def first(self, rows: int) -> "_Matrix":
+        """The first ``rows`` rows."""
+        multipliers = None if self.multipliers is None else self.multipliers[:rows]
+        return _Matrix(
+            trits=self.trits[:rows], multipliers=multipliers, row_scales=self.row_scales[:rows]
+        )
+
+    def floats(self, ids: npt.NDArray[np.int64]) -> Float32:
+        """Dequantised rows ``[n, columns]``."""
+        assert self.multipliers is not None
+        return numerics.grouped_weights(
+            self.trits[ids], self.multipliers[ids], self.row_scales[ids]
+        )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Int8 rows with a scale each."""
+
+    values: npt.NDArray[np.int8]
+    scales: Float32
+
+    def unscaled(self, x: Quantised | BlockQuantised, rows: int) -> Float32:
+        """Unscaled logits of the first ``rows`` rows of a head."""
+        assert isinstance(x, Quantised)
+        return numerics.head_logits(self.values[:rows], self.scales[:rows], x)
+
+    def floats(self, ids: npt.NDArray[np.int64]) -> Float32:
+        """Dequantised rows ``[n, columns]``."""
+        return numerics.dequantise(self.values[ids].astype(np.int32), self.scales[ids, None])

@@ -5,7 +5,13 @@ from tercel.image.chat_format import ChatFormat
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.image.file import Image
 from tercel.image.footprint import Footprint, PassBytes, footprint
-from tercel.image.layout import LAYOUTS, Chunks, TapeLayout
+from tercel.image.layout import LAYOUTS, Chunks, TapeLayout, default_layout
+from tercel.image.multiplier import (
+    GroupScales,
+    multiplier_codes,
+    multiplier_values,
+    quantise_scales,
+)
 from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments
 from tercel.image.synthetic import fill_random, random_image
@@ -18,6 +24,7 @@ __all__ = [
     "ChatFormat",
     "Chunks",
     "Footprint",
+    "GroupScales",
     "Image",
     "ImageBuilder",
     "Part",
@@ -27,8 +34,12 @@ __all__ = [
     "TapeLayout",
     "WeightCode",
     "check_tokenizer",
+    "default_layout",
     "fill_random",
     "footprint",
+    "multiplier_codes",
+    "multiplier_values",
+    "quantise_scales",
     "random_image",
     "segments",
 ]

@@ -14,21 +14,19 @@ from tercel.errors import TercelError
 from tercel.files import whole_file
 from tercel.image.chat_format import ChatFormat
 from tercel.image.container import Stream, write_container
-from tercel.image.layout import TapeLayout
+from tercel.image.layout import TapeLayout, default_layout
 from tercel.image.matrix import place_matrix
 from tercel.image.rows import place_rows
 from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments, segments_json
 from tercel.image.tape_content import TapeContent
-from tercel.numerics import flush, rope_table
+from tercel.numerics import GROUP, flush, rope_table
 
-__all__ = ["FORMAT", "VERSION", "ImageBuilder", "check_tokenizer"]
+__all__ = ["FORMAT", "VERSIONS", "ImageBuilder", "check_tokenizer"]
 
 FORMAT = "tercel"
-VERSION = 2
-
-TENSOR_KINDS = {"ternary": "ternary", "vector": "gain", "rows": "rows"}
-"""Segment kind to the builder method for its tensors."""
+VERSIONS = (2, 3)
+"""Versions of the image; which one a model needs, its config says."""
 
 
 def check_tokenizer(data: bytes, vocab_size: int) -> None:
@@ -65,6 +63,11 @@ def _check_not_negative(name: str, what: str, values: npt.NDArray[np.float32]) -
         raise TercelError(f"{what} of {name} must not be negative, but one is {values.min()}")
 
 
+def _method(segment: Segment) -> str:
+    """The builder method for the tensors of a segment."""
+    return "ternary" if segment.ternary else "rows" if segment.kind == "rows" else "gain"
+
+
 class ImageBuilder:
     """Collects the canonical tensors of a model, each once and in any order, and writes its image.
 
@@ -76,7 +79,7 @@ class ImageBuilder:
     config
         The model's shape.
     layout
-        Layout of the tape; by default that of the kv260.
+        Layout of the tape; by default that of the kv260 for the model's granularity.
     tokenizer
         The bytes of ``tokenizer.json``; its ids must be below ``config.vocab_size``.
     chat
@@ -106,7 +109,7 @@ class ImageBuilder:
         if tokenizer is not None:
             check_tokenizer(tokenizer, config.vocab_size)
         self._config = config
-        self._layout = TapeLayout() if layout is None else layout
+        self._layout = default_layout(config.granularity) if layout is None else layout
         self._tokenizer = tokenizer
         self._further = {"chat": chat, "sampling": sampling}
         self._segments = segments(config, self._layout)
@@ -134,15 +137,26 @@ class ImageBuilder:
         """Names of the tensors that are still missing, in tape order."""
         return tuple(name for name in self._places if name not in self._given)
 
-    def ternary(self, name: str, trits: npt.NDArray[np.int8], scale: float) -> None:
-        """Add a ternary matrix.
+    def ternary(
+        self,
+        name: str,
+        trits: npt.NDArray[np.int8],
+        scale: float | npt.NDArray[np.float32],
+        multipliers: npt.NDArray[np.uint16] | None = None,
+    ) -> None:
+        """Add a ternary matrix; with a ternary head the embedding and the head are such, too.
 
         Parameters
         ----------
         trits
             int8 ``[rows out, columns in]`` in {-1, 0, 1}.
         scale
-            The weights are ``trits * scale``; finite, not negative.
+            The weights are ``trits * scale``; finite, not negative. A number, or, unless the
+            model's granularity is ``tensor``, float32 ``[rows out]``.
+        multipliers
+            Only in a model with the granularity ``group``: uint16 ``[rows out, groups]``, numbers
+            by which the weights of a group of 128 columns are multiplied as well, such as those of
+            :func:`tercel.image.quantise_scales`; by default all are 1.
 
         Raises
         ------
@@ -153,16 +167,59 @@ class ImageBuilder:
         place = self._claim(name, "ternary")
         segment, part = place["ternary"]
         self._check_array(name, trits, np.int8, (part.rows, segment.columns))
-        if not isinstance(scale, Real):
-            raise TercelError(f"the scale of {name} must be one number, not {scale!r}")
-        value = _float32(name, "the scale", scale)
-        _check_not_negative(name, "the scale", value)
+        scales = self._scales(name, segment, part, scale)
+        groups = self._multipliers(name, segment, part, multipliers)
         try:
-            place_matrix(self._layout, segment, self._content[segment.name], part, trits)
+            content = self._content[segment.name]
+            place_matrix(self._layout, segment, content, part, trits, scales, groups)
         except TercelError as error:
             raise TercelError(f"{name}: {error}") from None
-        self._place_floats(*place["vector"], value)
+        if "gain" in place:
+            self._place_floats(*place["gain"], scales[:1])
         self._done(name)
+
+    def _scales(
+        self,
+        name: str,
+        segment: Segment,
+        part: Part,
+        scale: float | npt.NDArray[np.float32],
+    ) -> npt.NDArray[np.float32]:
+        """A matrix's scales, one a row."""
+        if isinstance(scale, Real):
+            value = _float32(name, "the scale", scale)
+        elif segment.granularity == "tensor":
+            raise TercelError(
+                f"the scale of {name} must be one number, not {scale!r}; "
+                'scales of rows need a model with the granularity "row" or "group"'
+            )
+        else:
+            what = f"the scales of {name}"
+            self._check_array(what, np.asarray(scale), np.float32, (part.rows,))
+            value = _float32(name, "the scale", scale)
+        _check_not_negative(name, "the scale", value)
+        return np.broadcast_to(value, part.rows)
+
+    def _multipliers(
+        self,
+        name: str,
+        segment: Segment,
+        part: Part,
+        multipliers: npt.NDArray[np.uint16] | None,
+    ) -> npt.NDArray[np.uint16] | None:
+        """A matrix's multipliers ``[rows, groups]``, if its granularity has them."""
+        if segment.granularity != "group":
+            if multipliers is not None:
+                raise TercelError(
+                    f"{name} must have no multipliers: they need a model with the granularity "
+                    f'"group", not {segment.granularity!r}'
+                )
+            return None
+        shape = (part.rows, -(-segment.columns // GROUP))
+        if multipliers is None:
+            return np.ones(shape, np.uint16)
+        self._check_array(f"the multipliers of {name}", multipliers, np.uint16, shape)
+        return multipliers
 
     def gain(self, name: str, vector: npt.NDArray[np.float32]) -> None:
         """Add the gain of a norm, float32 ``[width]``, finite.
@@ -172,7 +229,7 @@ class ImageBuilder:
         TercelError
             If the model has no such gain, it was added before, or it breaks the rules above.
         """
-        segment, part = self._claim(name, "gain")["vector"]
+        segment, part = self._claim(name, "gain")["gain"]
         self._check_array(name, vector, np.float32, (part.rows,))
         self._place_floats(segment, part, _float32(name, "the gain", vector))
         self._done(name)
@@ -180,7 +237,7 @@ class ImageBuilder:
     def rows(
         self, name: str, values: npt.NDArray[np.int8], scales: npt.NDArray[np.float32]
     ) -> None:
-        """Add the int8 rows of the embedding or of an untied head.
+        """Add the int8 rows of the embedding or of an untied head, unless the head is ternary.
 
         Parameters
         ----------
@@ -236,7 +293,7 @@ class ImageBuilder:
             tensors["tokenizer"] = Stream(shape=data.shape, blocks=[data])
         metadata = {
             "format": FORMAT,
-            "version": str(VERSION),
+            "version": str(self._config.image_version),
             "config": self._config.to_json(),
             "layout": self._layout.to_json(),
             "segments": segments_json(self._segments),
@@ -262,7 +319,7 @@ class ImageBuilder:
                 self._content.complete(segment.name)
 
     def _claim(self, name: str, method: str) -> dict[str, tuple[Segment, Part]]:
-        """Places of a tensor by segment kind.
+        """Places of a tensor by the method for it; the scale of a matrix is under ``gain``.
 
         Raises
         ------
@@ -271,8 +328,8 @@ class ImageBuilder:
         """
         if name not in self._places:
             raise TercelError(f"the model {self._config.name} has no tensor {name!r}")
-        places = {segment.kind: (segment, part) for segment, part in self._places[name]}
-        expected = TENSOR_KINDS[min(places)]
+        places = {_method(segment): (segment, part) for segment, part in self._places[name]}
+        expected = "ternary" if "ternary" in places else min(places)
         if expected != method:
             raise TercelError(f"{name} is given with {expected}(), not with {method}()")
         if name in self._given:

@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel.image.builder import FORMAT, VERSION
+from tercel.image.builder import FORMAT, VERSIONS
 from tercel.image.chat_format import ChatFormat
 from tercel.image.container import Header, read_header, verify_checksum
 from tercel.image.footprint import Footprint, PassBytes, footprint
 from tercel.image.layout import TapeLayout
-from tercel.image.matrix import take_matrix
+from tercel.image.matrix import fetch_grouped, take_matrix, take_multipliers, take_row_scales
 from tercel.image.rows import fetch_rows, take_rows
 from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments, segments_json
 from tercel.image.striping import interleave, split_words
+from tercel.numerics import grouped_weights, multiply
 
 __all__ = ["Image"]
 
@@ -32,10 +33,11 @@ def _check_format(path: Path, header: Header) -> None:
             f"not {FORMAT!r}; make an image of its checkpoint with `tercel quantize`"
         )
     version = header.metadata.get("version", "")
-    if version != str(VERSION):
+    if version not in map(str, VERSIONS):
+        known = " and ".join(map(str, VERSIONS))
         raise TercelError(
-            f"{path} is an image of version {version!r}, but this tercel reads version {VERSION}; "
-            "update tercel or build the image again"
+            f"{path} is an image of version {version!r}, but this tercel reads the versions "
+            f"{known}; update tercel or build the image again"
         )
     for key in ("config", "layout", "segments", "checksum"):
         if key not in header.metadata:
@@ -110,6 +112,12 @@ class Image:
         if verify:
             verify_checksum(path)
         config = ModelConfig.from_json(header.metadata["config"])
+        version = header.metadata["version"]
+        if version != str(config.image_version):
+            raise TercelError(
+                f"{path} is an image of version {version}, but its config is one of version "
+                f"{config.image_version}; build it again"
+            )
         layout = TapeLayout.from_json(header.metadata["layout"])
         table = segments(config, layout)
         if header.metadata["segments"] != segments_json(table):
@@ -207,9 +215,12 @@ class Image:
     def content(self, name: str) -> npt.NDArray[np.uint8]:
         """The bytes of a segment in word order, ``[words * word bytes]``."""
         segment = self.segment(name)
+        return self._words(segment.first_word, segment.words)
+
+    def _words(self, first: int, count: int) -> npt.NDArray[np.uint8]:
+        """The bytes of ``count`` words of the tape."""
         ports = split_words(self._tape, self._layout.port_bytes)
-        words = slice(segment.first_word, segment.end_word)
-        return interleave([port[words] for port in ports]).reshape(-1)
+        return interleave([port[first : first + count] for port in ports]).reshape(-1)
 
     def ternary(self, name: str) -> npt.NDArray[np.int8]:
         """Trits of a ternary segment or of one of its tensors, int8 ``[rows, columns]``.
@@ -221,38 +232,88 @@ class Image:
         TercelError
             If the name is unknown, or a weight code is corrupt.
         """
-        if name in self._by_name and self._by_name[name].kind == "ternary":
-            segment, part = self._by_name[name], None
-        else:
-            segment, part = self._find(name, "ternary")
+        segment, part = self._matrix(name)
         try:
             return take_matrix(self._layout, segment, self.content(segment.name), part)
         except TercelError as error:
             raise TercelError(f"{self._path}: {segment.name}: {error}") from None
 
     def scales(self, name: str) -> npt.NDArray[np.float32]:
-        """Weight scales ``[parts]`` of a ternary segment, in part order.
+        """Weight scales ``[parts]`` of a ternary segment, in part order, if each has one.
 
         Raises
         ------
         TercelError
-            If there is no such segment, or it is not ternary.
+            If there is no such segment, it is not ternary, or its rows have scales of their own.
         """
         segment = self.segment(name)
-        if segment.kind != "ternary":
+        if not segment.ternary:
             raise TercelError(f"{name} has no weight scales: it is a {segment.kind} segment")
-        return self._vector(f"{name}.vector")[: len(segment.parts)].copy()
+        return np.array([self.weight_scale(part.name) for part in segment.parts], np.float32)
 
-    def weight_scale(self, name: str) -> np.float32:
-        """The weight scale of one ternary tensor such as ``layers.0.q``.
+    def row_scales(self, name: str) -> npt.NDArray[np.float32]:
+        """The scale of each row ``[rows]`` of a ternary segment or of one of its tensors.
 
         Raises
         ------
         TercelError
-            If there is no such tensor.
+            If the name is unknown.
         """
-        self._find(name, "ternary")
-        segment, part = self._find(name, "vector")
+        segment, part = self._matrix(name)
+        if segment.granularity != "tensor":
+            return take_row_scales(self._layout, segment, self.content(segment.name), part)
+        if part is not None:
+            return np.full(part.rows, self.weight_scale(name))
+        scales = np.empty(segment.rows, np.float32)
+        for each in segment.parts:
+            scales[each.slice()] = self.weight_scale(each.name)
+        return scales
+
+    def multipliers(self, name: str) -> npt.NDArray[np.uint16]:
+        """Multipliers ``[rows, groups]`` of a ternary segment or of one of its tensors.
+
+        Raises
+        ------
+        TercelError
+            If the name is unknown, the matrix has none, or the bits after them are not zero.
+        """
+        segment, part = self._matrix(name)
+        if segment.granularity != "group":
+            raise TercelError(f"{name} has no multipliers: its granularity is not group")
+        try:
+            return take_multipliers(self._layout, segment, self.content(segment.name), part)
+        except TercelError as error:
+            raise TercelError(f"{self._path}: {segment.name}: {error}") from None
+
+    def weights(self, name: str) -> npt.NDArray[np.float32]:
+        """The weights ``[rows, columns]`` of a ternary segment or tensor: trits times scales.
+
+        Raises
+        ------
+        TercelError
+            If the name is unknown, or the matrix is corrupt.
+        """
+        segment, _ = self._matrix(name)
+        trits, scales = self.ternary(name), self.row_scales(name)
+        if segment.granularity == "group":
+            return grouped_weights(trits, self.multipliers(name), scales)
+        return multiply(trits.astype(np.float32), scales[:, None])
+
+    def weight_scale(self, name: str) -> np.float32:
+        """The scale of one ternary tensor such as ``layers.0.q`` that has one.
+
+        Raises
+        ------
+        TercelError
+            If there is no such tensor, or it has a scale for each row.
+        """
+        segment, _ = self._find(name, ternary=True)
+        if segment.granularity != "tensor":
+            raise TercelError(
+                f"{name} has a scale for each row, not one: its granularity is "
+                f"{segment.granularity}"
+            )
+        segment, part = self._find(name, ternary=False)
         return self._vector(segment.name)[part.start]
 
     def gain(self, name: str) -> npt.NDArray[np.float32]:
@@ -263,7 +324,7 @@ class Image:
         TercelError
             If there is no such norm.
         """
-        segment, part = self._find(name, "vector")
+        segment, part = self._find(name, ternary=False)
         return self._vector(segment.name)[part.slice()].copy()
 
     def rows(
@@ -288,17 +349,48 @@ class Image:
         TercelError
             If there are no such rows, or an id is outside the vocabulary.
         """
-        if name not in ("head", "embedding"):
-            raise TercelError(f"rows are of head or embedding, not of {name!r}")
-        segment = self.segment("head" if self._config.tied_head else name)
+        segment = self._rows_segment(name)
+        if segment.ternary:
+            raise TercelError(
+                f"the {name} of {self._config.name} has no int8 rows: it is a ternary matrix"
+            )
         if ids is None:
             return take_rows(self._layout, segment, self.content(segment.name))
-        ids = np.asarray(ids, np.int64).reshape(-1)
-        if ids.size and not 0 <= ids.min() <= ids.max() < segment.rows:
+        return fetch_rows(self._layout, segment, self._tape, self._row_ids(name, ids))
+
+    def float_rows(self, name: str, ids: npt.ArrayLike | None = None) -> npt.NDArray[np.float32]:
+        """Dequantised rows ``[n, hidden_size]`` of ``head`` or ``embedding``, int8 or ternary.
+
+        Parameters and errors are those of :meth:`rows`; a corrupt ternary row is an error, too.
+        """
+        segment = self._rows_segment(name)
+        if not segment.ternary:
+            values, scales = self.rows(name, ids)
+            return multiply(values.astype(np.float32), scales[:, None])
+        if ids is None:
+            return self.weights(segment.name)
+
+        def read(word: int, count: int) -> npt.NDArray[np.uint8]:
+            return self._words(segment.first_word + word, count)
+
+        rows = fetch_grouped(self._layout, segment, read, self._row_ids(name, ids))
+        return grouped_weights(*rows)
+
+    def _rows_segment(self, name: str) -> Segment:
+        """The segment of the rows ``head`` or ``embedding``."""
+        if name not in ("head", "embedding"):
+            raise TercelError(f"rows are of head or embedding, not of {name!r}")
+        return self.segment("head" if self._config.tied_head else name)
+
+    def _row_ids(self, name: str, ids: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Checked row indices ``[n]``."""
+        found = np.asarray(ids, np.int64).reshape(-1)
+        if found.size and not 0 <= found.min() <= found.max() < self._config.vocab_size:
             raise TercelError(
-                f"rows of {name} are 0..{segment.rows - 1}, but {ids.min()}..{ids.max()} are asked"
+                f"rows of {name} are 0..{self._config.vocab_size - 1}, "
+                f"but {found.min()}..{found.max()} are asked"
             )
-        return fetch_rows(self._layout, segment, self._tape, ids)
+        return found
 
     def rope(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Cosines and sines, each ``[context, head_size / 2]``."""
@@ -309,8 +401,17 @@ class Image:
     def _vector(self, name: str) -> npt.NDArray[np.float32]:
         return self.content(name).view("<f4").astype(np.float32, copy=False)
 
-    def _find(self, name: str, kind: str) -> tuple[Segment, Part]:
+    def _matrix(self, name: str) -> tuple[Segment, Part | None]:
+        """The ternary segment with a name, or that of a tensor with its part."""
+        if name in self._by_name and self._by_name[name].ternary:
+            return self._by_name[name], None
+        return self._find(name, ternary=True)
+
+    def _find(self, name: str, *, ternary: bool) -> tuple[Segment, Part]:
+        """The place of a ternary tensor's trits, or of a tensor's floats."""
         for segment in self._segments:
-            if segment.kind == kind and (part := segment.part(name)) is not None:
+            matches = segment.ternary if ternary else segment.kind == "vector"
+            if matches and (part := segment.part(name)) is not None:
                 return segment, part
+        kind = "ternary" if ternary else "vector"
         raise TercelError(f"the image of {self._config.name} has no {kind} tensor {name!r}")

@@ -18,11 +18,11 @@ class Footprint:
     """Bytes of a model's tape by use, padding included."""
 
     weights: int
-    """Bytes of the ternary segments."""
+    """Bytes of the layers' ternary segments, row scales and multipliers included."""
     vectors: int
-    """Bytes of the weight scales and norm gains."""
+    """Bytes of the weight scales of whole matrices and of the norm gains."""
     head: int
-    """Bytes of the head rows and their scales."""
+    """Bytes of the head's rows and their scales."""
     fetched: int
     """Bytes of the segments read by row: an untied embedding, and rope."""
     kv_per_position: int
@@ -45,14 +45,21 @@ class Footprint:
 def footprint(config: ModelConfig, layout: TapeLayout) -> Footprint:
     """The footprint of a model's tape, from its segment table."""
     use = {"weights": 0, "vectors": 0, "head": 0, "fetched": 0}
-    played = {"ternary": "weights", "vector": "vectors", "rows": "head"}
+    ternary = 0
     for segment in segments(config, layout):
-        key = played[segment.kind] if segment.played else "fetched"
-        use[key] += segment.words * layout.word_bytes
+        size = segment.words * layout.word_bytes
+        ternary += size if segment.ternary else 0
+        if not segment.played:
+            key = "fetched"
+        elif segment.name == "head":
+            key = "head"
+        else:
+            key = "weights" if segment.ternary else "vectors"
+        use[key] += size
     return Footprint(
         **use,
         kv_per_position=2 * config.layers * (config.kv_size + 2 * config.kv_heads),
-        bits_per_weight=8 * use["weights"] / config.ternary_weights,
+        bits_per_weight=8 * ternary / config.ternary_weights,
     )
 
 
@@ -69,7 +76,7 @@ class PassBytes:
 
     def __init__(self, table: Iterable[Segment], layout: TapeLayout):
         parts: dict[int, list[int]] = {}
-        self._norm = self._head_block = self._blocks = self._node = 0
+        self._norm = self._node = 0
         for segment in table:
             size = segment.words * layout.word_bytes
             if segment.name.startswith("layers."):
@@ -78,9 +85,8 @@ class PassBytes:
             elif segment.name == "head.vector":
                 self._norm = size
             elif segment.name == "head":
-                self._blocks = -(-segment.rows // ROW_BLOCK)
-                self._head_block = size // self._blocks
-                self._node += layout.padded(segment.columns) + layout.word_bytes
+                self._head = _HeadBytes(segment, layout)
+                self._node += self._head.row
             elif segment.name == "rope":
                 self._node += layout.padded(4 * segment.columns)
         self._layers = [parts[layer] for layer in sorted(parts)]
@@ -99,17 +105,40 @@ class PassBytes:
         ----------
         nodes
             Nodes of the pass; each reads its embedding row, the word of that row's scale and the
-            rope row of its position.
+            rope row of its position; with a ternary head the words of each row-chunk of its
+            embedding row, at most one more than fill it.
         layer_mask
             Per layer, whether its attention and its MLP are read; ``None`` reads all.
         head_rows
-            Rows of the head that are read, rounded up to blocks of 16; ``None`` reads all, 0
-            leaves out the final norm as well.
+            Rows of the head that are read, rounded up to blocks of 16, of a ternary head to blocks
+            of the layout; ``None`` reads all, 0 leaves out the final norm as well.
         """
         layers = self._all_layers
         if layer_mask is not None:
             pairs = zip(self._layers, layer_mask, strict=True)
             layers = sum(a * attention + m * mlp for (a, m), (attention, mlp) in pairs)
-        blocks = self._blocks if head_rows is None else -(-head_rows // ROW_BLOCK)
         norm = self._norm if head_rows != 0 else 0
-        return layers + norm + blocks * self._head_block + nodes * self._node
+        return layers + norm + self._head.count(head_rows) + nodes * self._node
+
+
+class _HeadBytes:
+    """Bytes of the head and of one embedding row."""
+
+    def __init__(self, segment: Segment, layout: TapeLayout):
+        self._rows = segment.rows
+        if segment.ternary:
+            form = segment.form(layout)
+            self._block_rows, self._bytes = layout.block_rows, form.matrix_bytes
+            words = sum(layout.words(size) + 1 for size in form.row_chunks.sizes)
+            self.row = (words + 1) * layout.word_bytes
+            """Bytes of an embedding row and its scale, at most."""
+        else:
+            size = layout.row_block(segment.columns).itemsize
+            self._block_rows, self._bytes = ROW_BLOCK, lambda rows: -(-rows // ROW_BLOCK) * size
+            self.row = layout.padded(segment.columns) + layout.word_bytes
+
+    def count(self, rows: int | None) -> int:
+        """Bytes of the first ``rows`` rows, rounded up to whole blocks; ``None`` is all."""
+        if rows is None:
+            return self._bytes(self._rows)
+        return self._bytes(min(-(-rows // self._block_rows) * self._block_rows, self._rows))

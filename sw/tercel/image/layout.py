@@ -6,15 +6,26 @@ from typing import ClassVar
 import numpy as np
 
 from tercel.errors import TercelError
-from tercel.image.code import CODES, INDEX5, WeightCode
+from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.json_dataclass import JsonDataclass
 
-__all__ = ["LAYOUTS", "ROW_BLOCK", "SCALARS", "Chunks", "TapeLayout", "padded_rows"]
+__all__ = [
+    "CODES_A_GROUP",
+    "LAYOUTS",
+    "ROW_BLOCK",
+    "SCALARS",
+    "Chunks",
+    "TapeLayout",
+    "default_layout",
+    "padded_rows",
+]
 
 SCALARS = 16
 """Float32 scalars at the start of a vector segment."""
 ROW_BLOCK = 16
 """Rows of a row block: int8 rows with their scales before them."""
+CODES_A_GROUP = 26
+"""Base-3 codes of a group of 128 columns: 13 for each 64."""
 
 
 def padded_rows(rows: int) -> int:
@@ -74,6 +85,11 @@ class TapeLayout(JsonDataclass):
         return CODES[self.code]
 
     @property
+    def groups(self) -> int:
+        """Most groups of 128 columns in a row-chunk; 0 if the layout holds none."""
+        return self.tables // CODES_A_GROUP if self.code == BASE3.name else 0
+
+    @property
     def word_bytes(self) -> int:
         """Bytes of a word, over all ports."""
         return self.ports * self.port_bytes
@@ -112,4 +128,10 @@ class TapeLayout(JsonDataclass):
 LAYOUTS = {
     "kv260": TapeLayout(),
     "kv260-index5": TapeLayout(code=INDEX5.name, tables=INDEX5.tables),
+    "kv260-groups": TapeLayout(tables=3 * CODES_A_GROUP),
 }
+
+
+def default_layout(granularity: str) -> TapeLayout:
+    """The layout of a tape of which nothing else is known."""
+    return LAYOUTS["kv260-groups" if granularity == "group" else "kv260"]

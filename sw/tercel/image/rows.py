@@ -69,7 +69,8 @@ def fetch_rows(
 
     def gather(words: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Bytes ``[n, count * word bytes]`` of the words with indices ``[n, count]``."""
-        return interleave([port[words] for port in ports]).reshape(len(words), -1)
+        found = interleave([port[words] for port in ports])
+        return found.reshape(len(words), words.shape[1] * layout.word_bytes)
 
     block, row = np.divmod(ids, ROW_BLOCK)
     scale_words, row_words = layout.words(4 * ROW_BLOCK), layout.words(segment.columns)

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tercel.config import ModelConfig
 from tercel.image.layout import ROW_BLOCK, SCALARS, TapeLayout
+from tercel.image.matrix_form import MatrixForm
 
 __all__ = ["Part", "Segment", "segments", "segments_json"]
 
@@ -17,6 +18,11 @@ LINEARS = {
     "down": (("down",), "mlp_sub_norm"),
 }
 """The ternary segments of a layer: name to (its matrices, the norm of its input)."""
+HEAD_NORMS = ("q_norm", "k_norm")
+"""Norms of single heads, whose gains stand after that of the input of ``qkv``."""
+GRANULARITIES = {"ternary": "tensor", "ternary-row": "row", "ternary-group": "group"}
+"""Kind of a ternary segment to the granularity of its scales."""
+KINDS = {granularity: kind for kind, granularity in GRANULARITIES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,8 @@ class Segment:
 
     name: str
     kind: str
-    """``vector``, ``ternary``, ``rows`` (int8 rows with scales) or ``rope``."""
+    """``vector``, ``rows`` (int8 rows with scales), ``rope``, or a ternary matrix: ``ternary``
+    (one scale a tensor, in the vector before it), ``ternary-row`` or ``ternary-group``."""
     rows: int
     """Rows; float32 elements of a vector, positions of rope."""
     columns: int
@@ -59,19 +66,35 @@ class Segment:
     def end_word(self) -> int:
         return self.first_word + self.words
 
+    @property
+    def ternary(self) -> bool:
+        """True for a ternary matrix of any granularity."""
+        return self.kind in GRANULARITIES
+
+    @property
+    def granularity(self) -> str:
+        """Granularity of the scales of a ternary segment."""
+        return GRANULARITIES[self.kind]
+
+    def form(self, layout: TapeLayout) -> MatrixForm:
+        """The form of a ternary segment on a tape of ``layout``."""
+        return MatrixForm(layout=layout, granularity=self.granularity, columns=self.columns)
+
     def part(self, name: str) -> Part | None:
         """The part that holds the tensor with a canonical name; ``None`` if there is none."""
         return next((part for part in self.parts if part.name == name), None)
 
 
-def _scales_and_gain(scales: Iterable[str], gain: str | None, width: int) -> tuple[Part, ...]:
+def _vector_parts(scales: Iterable[str], gains: Mapping[str, int]) -> tuple[Part, ...]:
     parts = [Part(name=name, start=i, rows=1) for i, name in enumerate(scales)]
-    if gain is not None:
-        parts.append(Part(name=gain, start=SCALARS, rows=width))
+    start = SCALARS
+    for name, width in gains.items():
+        parts.append(Part(name=name, start=start, rows=width))
+        start += width
     return tuple(parts)
 
 
-def _matrices(rows: dict[str, int], *, interleaved: bool) -> tuple[Part, ...]:
+def _matrices(rows: Mapping[str, int], *, interleaved: bool) -> tuple[Part, ...]:
     if interleaved:
         return tuple(
             Part(name=name, start=i, rows=count, step=len(rows))
@@ -108,17 +131,24 @@ class _Tape:
         )
         self._next += words
 
-    def vector(self, name: str, scales: Iterable[str], gain: str | None, width: int) -> None:
-        elements = SCALARS + (width if gain is not None else 0)
-        parts = _scales_and_gain(scales, gain, width)
+    def vector(self, name: str, scales: Iterable[str], gains: Mapping[str, int]) -> None:
+        elements = SCALARS + sum(gains.values())
+        parts = _vector_parts(scales, gains)
         self._lay(name, "vector", elements, 1, parts, 4 * elements, True)
 
-    def ternary(self, name: str, rows: dict[str, int], columns: int) -> None:
-        chunks = self._layout.chunks(columns)
+    def ternary(
+        self,
+        name: str,
+        rows: Mapping[str, int],
+        columns: int,
+        *,
+        granularity: str,
+        played: bool = True,
+    ) -> None:
+        form = MatrixForm(layout=self._layout, granularity=granularity, columns=columns)
         total = sum(rows.values())
         parts = _matrices(rows, interleaved=name.endswith("gate_up"))
-        size = total * chunks.count * chunks.bytes
-        self._lay(name, "ternary", total, columns, parts, size, True)
+        self._lay(name, KINDS[granularity], total, columns, parts, form.matrix_bytes(total), played)
 
     def rows(self, name: str, tensor: str, rows: int, columns: int, *, played: bool) -> None:
         size = -(-rows // ROW_BLOCK) * self._layout.row_block(columns).itemsize
@@ -131,24 +161,42 @@ class _Tape:
 
 
 def segments(config: ModelConfig, layout: TapeLayout) -> tuple[Segment, ...]:
-    """The complete segment table of a model's tape, in tape order, without gaps."""
+    """The complete segment table of a model's tape, in tape order, without gaps.
+
+    Raises
+    ------
+    TercelError
+        If the model has groups and the layout has no row-chunks for them.
+    """
     tape = _Tape(layout)
     shapes, norms = config.linears(), config.norms()
+    granularity = config.granularity
     for layer in range(config.layers):
         prefix = f"layers.{layer}."
         for name, (matrices, norm) in LINEARS.items():
             rows = {prefix + matrix: shapes[matrix][0] for matrix in matrices}
             columns = shapes[matrices[0]][1]
-            gain = prefix + norm if norm in norms else None
-            tape.vector(f"{prefix}{name}.vector", rows, gain, columns)
-            tape.ternary(prefix + name, rows, columns)
-    vocabulary, d = config.vocab_size, config.hidden_size
-    tape.vector("head.vector", (), "norm", d)
-    tape.rows("head", "embedding" if config.tied_head else "head", vocabulary, d, played=True)
+            wanted = (norm, *HEAD_NORMS) if name == "qkv" else (norm,)
+            gains = {prefix + each: norms[each] for each in wanted if each in norms}
+            scales = rows if granularity == "tensor" else ()
+            tape.vector(f"{prefix}{name}.vector", scales, gains)
+            tape.ternary(prefix + name, rows, columns, granularity=granularity)
+    tape.vector("head.vector", (), {"norm": config.hidden_size})
+    head = "embedding" if config.tied_head else "head"
+    _lay_rows(tape, config, "head", head, played=True)
     if not config.tied_head:
-        tape.rows("embedding", "embedding", vocabulary, d, played=False)
+        _lay_rows(tape, config, "embedding", "embedding", played=False)
     tape.rope(config.context, config.head_size)
     return tuple(tape.segments)
+
+
+def _lay_rows(tape: _Tape, config: ModelConfig, name: str, tensor: str, *, played: bool) -> None:
+    """The rows of the head or of an untied embedding."""
+    rows, columns = config.vocab_size, config.hidden_size
+    if config.ternary_head:
+        tape.ternary(name, {tensor: rows}, columns, granularity="group", played=played)
+    else:
+        tape.rows(name, tensor, rows, columns, played=played)
 
 
 def segments_json(table: Iterable[Segment]) -> str:

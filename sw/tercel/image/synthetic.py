@@ -8,7 +8,9 @@ from tercel.config import ModelConfig
 from tercel.image.builder import ImageBuilder
 from tercel.image.chat_format import ChatFormat
 from tercel.image.layout import TapeLayout
+from tercel.image.multiplier import quantise_scales
 from tercel.image.sampling_filters import SamplingFilters
+from tercel.numerics import GROUP
 
 __all__ = ["fill_random", "random_image"]
 
@@ -17,23 +19,35 @@ def fill_random(builder: ImageBuilder, seed: int) -> None:
     """Add random values for all missing tensors of a builder.
 
     Trits are uniform in -1, 0, 1; weight scales near ``sqrt(1.5 / columns)``, which keeps the
-    magnitude of a normalised input; gains near 1; rows uniform in -127..127 with scales that keep
-    logits near 3. Each tensor depends only on the seed and its name.
+    magnitude of a normalised input, log-normal if rows or groups have their own; gains near 1; rows
+    uniform in -127..127 with scales that keep logits near 3. Each tensor depends only on the seed
+    and its name.
     """
     config = builder.config
     shapes = config.linears()
+    rows = config.vocab_size, config.hidden_size
+    if config.ternary_head:
+        shapes |= {"embedding": rows, "head": rows}
     for name in builder.missing:
         rng = np.random.default_rng([seed, *name.encode()])
         kind = name.rpartition(".")[2]
         if kind in shapes:
             trits = rng.integers(-1, 2, shapes[kind], np.int8)
             scale = np.sqrt(1.5 / shapes[kind][1]) * rng.uniform(0.8, 1.25)
-            builder.ternary(name, trits, float(scale))
+            if config.granularity == "tensor":
+                builder.ternary(name, trits, float(scale))
+            elif config.granularity == "row":
+                scales = scale * rng.lognormal(0.0, 0.25, len(trits))
+                builder.ternary(name, trits, scales.astype(np.float32))
+            else:
+                groups = -(-trits.shape[1] // GROUP)
+                found = quantise_scales(scale * rng.lognormal(0.0, 0.25, (len(trits), groups)))
+                builder.ternary(name, trits, found.row_scale, found.multipliers)
         elif kind in ("embedding", "head"):
-            rows = rng.integers(-127, 128, (config.vocab_size, config.hidden_size), np.int8)
+            values = rng.integers(-127, 128, rows, np.int8)
             typical = 3 / (73 * np.sqrt(config.hidden_size))
             scales = typical * rng.uniform(0.8, 1.25, config.vocab_size)
-            builder.rows(name, rows, scales.astype(np.float32))
+            builder.rows(name, values, scales.astype(np.float32))
         else:
             width = (config.norms() | {"norm": config.hidden_size})[kind]
             builder.gain(name, rng.normal(1.0, 0.1, width).astype(np.float32))

@@ -22,6 +22,7 @@ __all__ = [
     "exp2",
     "exp2_significands",
     "exp2_table",
+    "fields",
     "reciprocal",
     "reciprocal_table",
     "relu2",
@@ -109,7 +110,8 @@ def exp2_significands() -> Int32:
     return np.rint(np.exp2(np.arange(steps) / steps) * 2**15).astype(np.int32)
 
 
-def _fields(x: Float32) -> tuple[npt.NDArray[np.uint32], Int32, Int32]:
+def fields(x: Float32) -> tuple[npt.NDArray[np.uint32], Int32, Int32]:
+    """Sign bit in its place, biased exponent and 23 fraction bits of each float."""
     bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
     sign = bits & np.uint32(0x80000000)
     return sign, ((bits >> 23) & 0xFF).astype(np.int32), (bits & 0x7FFFFF).astype(np.int32)
@@ -124,7 +126,7 @@ def _compose(sign: npt.NDArray[np.uint32], exponent: Int32, significand: Int32) 
 
 def reciprocal(x: Float32) -> Float32:
     """1/x with a relative error below 2^-17 and the sign of ``x``; 0 for zero and infinity."""
-    sign, exponent, mantissa = _fields(x)
+    sign, exponent, mantissa = fields(x)
     y = reciprocal_table().significand(mantissa >> 15, mantissa & 0x7FFF)
     return _compose(sign, np.where(exponent == 0, 0, 253 - exponent), y)
 
@@ -134,7 +136,7 @@ def rsqrt(x: Float32) -> Float32:
 
     Infinity counts as 2^128. A negative ``x`` gives ``-rsqrt(-x)``.
     """
-    sign, exponent, mantissa = _fields(x)
+    sign, exponent, mantissa = fields(x)
     odd = (exponent - 127) & 1
     y = rsqrt_table().significand((odd << 7) | (mantissa >> 16), mantissa & 0xFFFF)
     return _compose(sign, np.where(exponent == 0, 0, 126 - ((exponent - 127) >> 1)), y)

@@ -18,7 +18,10 @@ from tercel.numerics.functions import reciprocal, rsqrt
 
 __all__ = [
     "Quantised",
+    "head_norm",
+    "inverse_rms",
     "norm_quantise",
+    "quantisation_unit",
     "quantise",
     "quantise_cache",
     "quantise_rows",
@@ -27,6 +30,7 @@ __all__ = [
 
 LIMIT = np.float32(127)
 INVERSE_LIMIT = np.float32(1 / 127)
+ONE = np.float32(1)
 TREE = 16
 ACCUMULATORS = 8
 
@@ -68,12 +72,23 @@ def sum_of_squares(x: Float32) -> Float32:
     return _neighbours(total)
 
 
+def quantisation_unit(largest: Float32) -> Float32:
+    """The factor that maps a row's largest magnitude to 127."""
+    # Saturated, so that rows of tiny magnitude do not multiply zero by infinity.
+    return np.minimum(multiply(reciprocal(largest), LIMIT), np.finfo(np.float32).max)
+
+
 def quantise(x: Float32) -> Quantised:
     """Absmax int8 quantisation over the last axis; a row of zeros has the scale 0."""
     largest = np.abs(x).max(axis=-1)
-    # Saturated, so that rows of tiny magnitude do not multiply zero by infinity.
-    unit = np.minimum(multiply(reciprocal(largest), LIMIT), np.finfo(np.float32).max)
+    unit = quantisation_unit(largest)
     return Quantised(values=_round(x, unit[..., None]), scale=multiply(largest, INVERSE_LIMIT))
+
+
+def inverse_rms(x: Float32, epsilon: float) -> Float32:
+    """``1 / sqrt(mean square + epsilon)`` over the last axis."""
+    mean = multiply(sum_of_squares(x), np.float32(1 / x.shape[-1]))
+    return rsqrt(add(mean, np.float32(epsilon)))
 
 
 def norm_quantise(x: Float32, gain: Float32, epsilon: float) -> Quantised:
@@ -87,18 +102,47 @@ def norm_quantise(x: Float32, gain: Float32, epsilon: float) -> Quantised:
         float32 ``[n]``.
     """
     row = quantise(multiply(x, gain))
-    mean = multiply(sum_of_squares(x), np.float32(1 / x.shape[-1]))
-    inverse_rms = rsqrt(add(mean, np.float32(epsilon)))
-    return Quantised(values=row.values, scale=multiply(row.scale, inverse_rms))
+    return Quantised(values=row.values, scale=multiply(row.scale, inverse_rms(x, epsilon)))
 
 
-def quantise_cache(x: Float32) -> tuple[Int8, npt.NDArray[np.uint16]]:
+def head_norm(x: Float32, gain: Float32, epsilon: float) -> tuple[Float32, Float32]:
+    """RMSNorm of heads of queries or keys, as rows and a factor that is not yet in them.
+
+    The factor is multiplied into the scale of the rows once they are rotated and quantised:
+    rotation does not change it.
+
+    Parameters
+    ----------
+    x
+        float32 ``[..., head_size]``.
+    gain
+        float32 ``[head_size]``.
+
+    Returns
+    -------
+    rows, factor
+        ``x * gain`` and the inverse root mean square ``[...]`` of ``x``.
+    """
+    return multiply(x, gain), inverse_rms(x, epsilon)
+
+
+def quantise_cache(
+    x: Float32, factor: Float32 | np.float32 = ONE
+) -> tuple[Int8, npt.NDArray[np.uint16]]:
     """Absmax int8 of key or value rows, with bfloat16 bits of the scales.
 
     The scale is rounded up to bfloat16 before the row is divided by it.
+
+    Parameters
+    ----------
+    x
+        float32 ``[..., head_size]``.
+    factor
+        Float32 ``[...]`` by which the rows are multiplied, such as that of :func:`head_norm`.
     """
-    scale = bfloat16_up(flush(multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT)))
-    unit = reciprocal(bfloat16_value(scale))
+    scale = bfloat16_up(multiply(multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT), factor))
+    # Finite: a scale that is not zero is at least 2^-126 before and after the factor.
+    unit = multiply(reciprocal(bfloat16_value(scale)), factor)
     return _round(x, unit[..., None]), scale
 
 

@@ -163,8 +163,11 @@ class AcceleratorSpec(JsonDataclass):
         Raises
         ------
         TercelError
-            If the layout is another one or the model exceeds a limit.
+            If the model needs what accelerators have not, the layout is another one, or the model
+            exceeds a limit.
         """
+        if lacks := self.lacks(config):
+            raise TercelError(lacks)
         for field in fields(layout):
             mine, theirs = getattr(self.layout, field.name), getattr(layout, field.name)
             if mine != theirs:
@@ -177,6 +180,15 @@ class AcceleratorSpec(JsonDataclass):
                 f"{what} of {config.name} must be at most {most} on this accelerator, but is "
                 f"{value}; build one for larger models"
             )
+
+    def lacks(self, config: ModelConfig) -> str | None:
+        """The reason why no accelerator of this kind, however large, plays a model, if any."""
+        if not (parts := config.version_3_parts):
+            return None
+        return (
+            f"the accelerator plays matrices of one scale, int8 heads and no q/k norms, but "
+            f"{config.name} has {' and '.join(parts)}; run it on the emulator: --device emulator"
+        )
 
     def excesses(self, config: ModelConfig) -> tuple[tuple[str, int, int], ...]:
         """The limits that a model exceeds: description, the model's value, the most possible."""

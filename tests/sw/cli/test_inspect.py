@@ -81,3 +81,19 @@ def test_template_and_sampling_are_shown(tercel, model, tmp_path):
     assert facts["chat"] == chat.to_fields()
     assert facts["sampling"] == sampling.to_fields()
     assert re.search(r"chat template +none", tercel("inspect", model).stdout)
+
+
+def test_an_image_of_version_3_is_shown(tercel, tmp_path):
+    path = tmp_path / "groups.tercel"
+    config = dataclasses.replace(
+        PRESETS["tiny"], granularity="group", ternary_head=True, qk_norm=True
+    )
+    random_image(path, config)
+    text = tercel("inspect", str(path)).stdout
+    reasons = "scales of groups and a ternary head and q/k norms"
+    assert f"format version 3, for {reasons}" in " ".join(text.split()), "it may be wrapped"
+    facts = json.loads(tercel("inspect", str(path), "--json").stdout)
+    assert facts["config"]["granularity"] == "group"
+    kinds = {entry["name"]: entry for entry in facts["segments"]}
+    assert kinds["head"]["kind"] == "ternary-group"
+    assert kinds["head"]["bits_per_weight"] > 1.7

@@ -52,7 +52,7 @@ def test_the_tables_show_them(inspectors, tercel, tmp_path):
     ):
         assert part in text
     assert "73.0 tokens/s" in text
-    assert "too small: layers must be at most 1, but is 2" in text
+    assert "cannot run it: layers must be at most 1, but is 2" in text
     assert "a token after 63 positions (evidence: cycle model)" in text, "of 64 that it has"
 
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tercel.config import PRESETS
-from tercel.image import Image, random_image
+from tercel.image import Image, TapeLayout, random_image
 
 FAMILIES = {
     "silu_gqa_tied": PRESETS["tiny"],
@@ -19,14 +19,37 @@ FAMILIES = {
         sub_norms=True,
         tied_head=False,
     ),
+    "row_scales_qk_norm": dataclasses.replace(PRESETS["tiny"], granularity="row", qk_norm=True),
+    "groups_sub_norms": dataclasses.replace(
+        PRESETS["tiny"],
+        hidden_size=208,
+        activation="relu2",
+        sub_norms=True,
+        granularity="group",
+        tied_head=False,
+    ),
+    "groups_ternary_head_qk_norm": dataclasses.replace(
+        PRESETS["tiny"],
+        ffn_size=300,
+        granularity="group",
+        ternary_head=True,
+        tied_head=False,
+        qk_norm=True,
+    ),
+    "groups_tied_ternary_head": dataclasses.replace(
+        PRESETS["tiny"], layers=1, hidden_size=144, granularity="group", ternary_head=True
+    ),
 }
+GROUPS = TapeLayout(tables=53, block_rows=32)
+"""Two groups a row-chunk, and blocks shorter than the vocabulary."""
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
 def image(request, tmp_path_factory):
     """A random image of each model family."""
     path = tmp_path_factory.mktemp("images") / f"{request.param}.tercel"
-    random_image(path, FAMILIES[request.param], seed=7)
+    config = FAMILIES[request.param]
+    random_image(path, config, layout=GROUPS if config.granularity == "group" else None, seed=7)
     return Image.open(path)
 
 

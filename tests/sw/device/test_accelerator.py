@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tercel.config import PRESETS
 from tercel.device import Ask, KVCache, Timing
 from tercel.device.accelerator import AcceleratorDevice
 from tercel.device.board import Board
 from tercel.device.registers import IDENTITY, REGISTERS, error_names
 from tercel.errors import TercelError
-from tercel.image import LAYOUTS
+from tercel.image import LAYOUTS, Image, random_image
 from tercel.program import COMMAND_BYTES, COMMANDS, AcceleratorSpec, StripedMemory
 
 SPEC = AcceleratorSpec(
@@ -95,6 +96,15 @@ def test_opening_resets_the_accelerator_and_writes_the_tape(tiny, open_device):
     limits = device.limits
     assert (limits.nodes, limits.context, limits.top_k) == (4, 48, 8)
     assert open_device(IdleBoard(), context=9).limits.context == 9
+
+
+def test_a_model_of_version_3_is_refused_before_anything_is_written(tmp_path):
+    config = dataclasses.replace(PRESETS["tiny"], qk_norm=True, context=48)
+    random_image(tmp_path / "x.tercel", config)
+    board = IdleBoard()
+    with pytest.raises(TercelError, match="but tiny has q/k norms; run it on the emulator"):
+        AcceleratorDevice(Image.open(tmp_path / "x.tercel"), board, spec=SPEC)
+    assert not board.written
 
 
 def test_a_pass_is_a_program_and_a_start(open_device):

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tercel import numerics
 from tercel.config import PRESETS
 from tercel.device import Ask
 from tercel.device.emulator import EmulatorDevice
@@ -137,8 +136,7 @@ def test_a_restored_cache_is_gone_on_from(image, kept):
 
 def test_embedding_rows_replace_tokens(image):
     device = EmulatorDevice(image)
-    values, scales = image.rows("embedding", [5, 17])
-    rows = numerics.dequantise(values.astype(np.int32), scales[:, None])
+    rows = image.float_rows("embedding", [5, 17])
     given = device.run_pass(embedding_rows=rows, ask=all_of(2))
     taken = device.run_pass([5, 17], ask=all_of(2))
     same(given, 1, taken, 1)
@@ -219,10 +217,10 @@ def test_both_weight_codes_give_the_same_bits(tmp_path):
             same(result, node, results[0], node)
 
 
-def test_large_models_are_held_as_bytes_with_the_same_result(tiny, monkeypatch):
-    expected = EmulatorDevice(tiny).run_pass(TOKENS[:8], ask=all_of(8))
+def test_large_models_are_held_as_bytes_with_the_same_result(image, monkeypatch):
+    expected = EmulatorDevice(image).run_pass(TOKENS[:8], ask=all_of(8))
     monkeypatch.setattr("tercel.device.weights.FLOAT_WEIGHTS", 0)
-    result = EmulatorDevice(tiny).run_pass(TOKENS[:8], ask=all_of(8))
+    result = EmulatorDevice(image).run_pass(TOKENS[:8], ask=all_of(8))
     for node in range(8):
         same(result, node, expected, node)
 

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models
 
 from tercel.errors import TercelError
-from tercel.image import Image, ImageBuilder, fill_random
+from tercel.image import LAYOUTS, Image, ImageBuilder, fill_random
 
 
 def tokenizer_bytes(size):
@@ -187,3 +189,59 @@ def test_added_tokens_count_too(odd_config):
 def test_bytes_that_are_no_tokenizer_are_refused(odd_config, data):
     with pytest.raises(TercelError, match=r"not a valid tokenizer\.json"):
         ImageBuilder(config=odd_config, tokenizer=data)
+
+
+GROUPS = np.full((16, 1), 7, np.uint16)
+ROW_SCALES = np.linspace(0.5, 1.5, 16, dtype=np.float32)
+
+
+def test_scales_of_rows_and_multipliers_are_taken(groups_config, tmp_path):
+    builder = ImageBuilder(config=groups_config)
+    builder.ternary("layers.0.k", trits(16, 23), ROW_SCALES, GROUPS)
+    builder.ternary("layers.0.v", trits(16, 23), 0.25)
+    fill_random(builder, 1)
+    builder.write(tmp_path / "x.tercel")
+    image = Image.open(tmp_path / "x.tercel")
+    assert image.layout == LAYOUTS["kv260-groups"]
+    assert (image.weights("layers.0.k") == 7 * ROW_SCALES[:, None]).all()
+    assert (image.multipliers("layers.0.v") == 1).all()
+    assert (image.weights("layers.0.v") == 0.25).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "multipliers", "message"),
+    [
+        (ROW_SCALES[:9], GROUPS, r"must have the shape \(16,\), not \(9,\)"),
+        (ROW_SCALES.astype(float), GROUPS, "must be float32, not float64"),
+        (-ROW_SCALES, GROUPS, "must not be negative, but one is -1.5"),
+        (np.full(16, np.nan, np.float32), GROUPS, "must be finite"),
+        (ROW_SCALES, GROUPS.astype(np.int32), "must be uint16, not int32"),
+        (ROW_SCALES, np.ones((16, 2), np.uint16), r"shape \(16, 1\), not \(16, 2\)"),
+        (ROW_SCALES, GROUPS + 1000, "multipliers must be 0..512, .* but one is 1007"),
+    ],
+)
+def test_bad_scales_are_refused_by_name(groups_config, scale, multipliers, message):
+    builder = ImageBuilder(config=groups_config)
+    with pytest.raises(TercelError, match=rf"layers\.0\.k.*{message}"):
+        builder.ternary("layers.0.k", trits(16, 23), scale, multipliers)
+    assert "layers.0.k" in builder.missing
+
+
+def test_multipliers_need_a_model_with_groups(builder):
+    message = "layers.0.k must have no multipliers: they need .* \"group\", not 'tensor'"
+    with pytest.raises(TercelError, match=message):
+        builder.ternary("layers.0.k", trits(16, 23), 1.0, GROUPS)
+
+
+def test_a_ternary_head_is_given_as_a_ternary_matrix(groups_config):
+    config = dataclasses.replace(groups_config, ternary_head=True)
+    builder = ImageBuilder(config=config)
+    with pytest.raises(TercelError, match=r"embedding is given with ternary\(\), not with rows"):
+        builder.rows("embedding", ROWS, SCALES)
+    builder.ternary("embedding", ROWS, SCALES)
+    assert "embedding" not in builder.missing
+
+
+def test_groups_need_a_layout_for_them(groups_config):
+    with pytest.raises(TercelError, match="take the layout kv260-groups"):
+        ImageBuilder(config=groups_config, layout=LAYOUTS["kv260-index5"])

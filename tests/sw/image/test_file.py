@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from tercel.errors import TercelError
 from tercel.files import whole_file
 from tercel.image import Image, TapeLayout, segments
-from tercel.image.container import Stream, write_container
+from tercel.image.container import Stream, read_header, write_container
 from tercel.numerics import rope_table
 
 LAYOUTS = [
@@ -49,6 +49,100 @@ def test_tensors_are_read_back(build, odd_config, tied_config, layout, tied):
     expected = rope_table(config.context, config.head_size, config.rope_base)
     for found, table in zip(image.rope(), expected, strict=True):
         assert np.array_equal(found, table)
+
+
+SCALED_LAYOUTS = [
+    None,
+    TapeLayout(tables=53, ports=3, port_bytes=4, block_rows=7),
+    TapeLayout(tables=26, ports=1, port_bytes=8, block_rows=10),
+]
+
+
+@pytest.mark.parametrize("layout", SCALED_LAYOUTS, ids=str)
+def test_scaled_matrices_are_read_back(build, scaled_config, layout):
+    path, given = build(scaled_config, layout)
+    image = Image.open(path)
+    assert image.config == scaled_config
+    assert image.segments == segments(scaled_config, image.layout)
+    for name, trits in given.trits.items():
+        assert np.array_equal(image.ternary(name), trits)
+        assert np.array_equal(image.row_scales(name), given.scale[name])
+        integers = trits.astype(np.float32)
+        if scaled_config.granularity == "group":
+            groups = given.multipliers[name]
+            assert np.array_equal(image.multipliers(name), groups)
+            integers *= np.repeat(groups, 128, axis=1)[:, : trits.shape[1]]
+        else:
+            with pytest.raises(TercelError, match="has no multipliers: its granularity is not gr"):
+                image.multipliers(name)
+        assert np.array_equal(image.weights(name), integers * given.scale[name][:, None])
+        with pytest.raises(TercelError, match=f"{name} has a scale for each row, not one"):
+            image.weight_scale(name)
+    with pytest.raises(TercelError, match=r"layers\.0\.q has a scale for each row, not one"):
+        image.scales("layers.0.qkv")
+    scales = [given.scale[f"layers.0.{name}"] for name in "qkv"]
+    assert np.array_equal(image.row_scales("layers.0.qkv"), np.concatenate(scales))
+    for name, gain in given.gains.items():
+        assert np.array_equal(image.gain(name), gain)
+
+
+@pytest.mark.parametrize("layout", SCALED_LAYOUTS, ids=str)
+def test_float_rows_are_those_of_any_head(build, scaled_config, layout):
+    image = Image.open(build(scaled_config, layout)[0])
+    for name in ("embedding", "head"):
+        if scaled_config.ternary_head:
+            expected = image.weights(name if not scaled_config.tied_head else "embedding")
+            with pytest.raises(TercelError, match=f"the {name} of .* has no int8 rows"):
+                image.rows(name)
+        else:
+            values, scales = image.rows(name)
+            expected = values * scales[:, None]
+        assert np.array_equal(image.float_rows(name), expected)
+        ids = [36, 0, 17, 17, 35]
+        assert np.array_equal(image.float_rows(name, ids), expected[ids])
+        assert image.float_rows(name, []).shape == (0, scaled_config.hidden_size)
+        with pytest.raises(TercelError, match=rf"rows of {name} are 0\.\.36, but 37\.\.37 are"):
+            image.float_rows(name, [37])
+    with pytest.raises(TercelError, match="rows are of head or embedding, not of 'norm'"):
+        image.float_rows("norm")
+
+
+def test_a_model_of_one_scale_has_it_for_every_row(build, odd_config):
+    path, given = build(odd_config)
+    image = Image.open(path)
+    scales = image.row_scales("layers.0.gate_up")
+    assert (scales[0::2] == given.scale["layers.0.gate"]).all()
+    assert (scales[1::2] == given.scale["layers.0.up"]).all()
+    assert (image.row_scales("layers.0.k") == given.scale["layers.0.k"]).all()
+    weights = given.trits["layers.0.k"] * given.scale["layers.0.k"]
+    assert np.array_equal(image.weights("layers.0.k"), weights)
+
+
+@pytest.mark.parametrize(
+    ("where", "byte", "message"),
+    [
+        ("code", 0xFF, "codes of base3 are below 243, but one is 255"),
+        ("filling", 0x80, "bits after its last multiplier are not zero"),
+    ],
+)
+def test_corrupt_groups_are_refused_by_name(build, groups_config, where, byte, message):
+    path, _ = build(groups_config)
+    image = Image.open(path)
+    segment = image.segment("layers.1.down")
+    form = segment.form(image.layout)
+    # After the row scales: the first row-chunk of row 0, three groups and 30 bits of multipliers.
+    last = form.row_chunks.sizes[0] - 1
+    at = image.layout.padded(4 * segment.rows) + (0 if where == "code" else last)
+    word, inside = divmod(at, image.layout.word_bytes)
+    port, lane = divmod(inside, image.layout.port_bytes)
+    data = bytearray(path.read_bytes())
+    (tape,) = (entry.offset for name, entry in read_header(path).tensors.items() if name == "tape")
+    size = image.tape.shape[1]
+    data[tape + port * size + (segment.first_word + word) * image.layout.port_bytes + lane] |= byte
+    path.write_bytes(data)
+    image = Image.open(path, verify=False)
+    with pytest.raises(TercelError, match=rf"groups.tercel: layers\.1\.down: .*{message}"):
+        image.weights("layers.1.down")
 
 
 def test_segments_are_read_in_their_row_order(build, odd_config):
@@ -205,9 +299,15 @@ def rewritten(build, tied_config):
 
 
 def test_a_newer_version_is_refused(rewritten):
-    path = rewritten({"version": "3"})
-    message = "is an image of version '3', but this tercel reads version 2; update tercel"
+    path = rewritten({"version": "4"})
+    message = "is an image of version '4', but this tercel reads the versions 2 and 3; update"
     with pytest.raises(TercelError, match=message):
+        Image.open(path)
+
+
+def test_the_version_must_be_that_of_the_config(rewritten):
+    path = rewritten({"version": "3"})
+    with pytest.raises(TercelError, match="image of version 3, but its config is one of version 2"):
         Image.open(path)
 
 

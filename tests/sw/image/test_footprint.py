@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from tercel.config import PRESETS
@@ -51,3 +53,38 @@ def test_masked_layers_and_short_heads_are_not_read(odd_config):
     assert whole - read.count(head_rows=0) == size["head"] + size["head.vector"]
     assert whole - read.count(head_rows=17) == size["head"] // 3
     assert whole == read.count(head_rows=37)
+
+
+def test_groups_take_1_7_bits_a_weight():
+    config = dataclasses.replace(PRESETS["2b"], granularity="group", ternary_head=True)
+    found = footprint(config, LAYOUTS["kv260-groups"])
+    # 82 bytes for three groups of 128 weights are 1.708 bits; a row scale adds 32 bits a row.
+    assert 1.708 < found.bits_per_weight < 1.73
+    assert found.head < 0.22 * config.vocab_size * config.hidden_size
+
+
+def test_a_pass_with_a_ternary_head_reads_whole_blocks(groups_config):
+    config = dataclasses.replace(groups_config, ternary_head=True, vocab_size=37)
+    layout = TapeLayout(tables=78, block_rows=16)
+    table = segments(config, layout)
+    read = PassBytes(table, layout)
+    (head,) = [segment for segment in table if segment.name == "head"]
+    block = 64 + -(-16 * 28 // 64) * 64  # 16 row scales, then a group of 26 codes and 10 bits
+    assert head.words * 64 == 2 * block + 64 + -(-5 * 28 // 64) * 64
+    whole = read.count()
+    assert whole - read.count(head_rows=17) == head.words * 64 - 2 * block
+    assert whole - read.count(head_rows=32) == head.words * 64 - 2 * block
+    assert whole == read.count(head_rows=33) == read.count(head_rows=37)
+    # A row of the embedding is its scale, and a row-chunk that may begin anywhere in a word.
+    assert read.count(nodes=2) - whole == 64 + 2 * 64 + 64
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_ternary_head_is_a_head(groups_config, tied):
+    config = dataclasses.replace(groups_config, ternary_head=True, tied_head=tied)
+    layout = LAYOUTS["kv260-groups"]
+    found = footprint(config, layout)
+    size = {segment.name: segment.words * 64 for segment in segments(config, layout)}
+    assert found.head == size["head"]
+    assert found.fetched == size["rope"] + (0 if tied else size["embedding"])
+    assert found.tape == found.played + found.fetched

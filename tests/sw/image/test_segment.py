@@ -4,7 +4,7 @@ import json
 import pytest
 
 from tercel.config import PRESETS
-from tercel.image import LAYOUTS, TapeLayout, segments
+from tercel.image import LAYOUTS, TapeLayout, default_layout, segments
 from tercel.image.segment import segments_json
 
 
@@ -43,6 +43,26 @@ def test_every_tensor_has_its_place(config):
     assert places.pop("norm") == [("vector", config.hidden_size)]
     assert places.pop("embedding") == [("rows", config.vocab_size)]
     assert not places
+
+
+def test_scaled_tensors_have_no_scale_in_a_vector(scaled_config):
+    config, layout = scaled_config, default_layout(scaled_config.granularity)
+    table = {segment.name: segment for segment in segments(config, layout)}
+    assert table["layers.0.qkv"].kind == f"ternary-{config.granularity}"
+    assert table["layers.0.qkv"].granularity == config.granularity
+    vector = table["layers.0.qkv.vector"]
+    norms = [("attention_norm", 16, config.hidden_size)]
+    if config.qk_norm:
+        start = 16 + config.hidden_size
+        norms += [("q_norm", start, 16), ("k_norm", start + 16, 16)]
+    found = [(part.name.split(".")[2], part.start, part.rows) for part in vector.parts]
+    assert found == norms
+    assert vector.rows == norms[-1][1] + norms[-1][2]
+    kind = "ternary-group" if config.ternary_head else "rows"
+    head = table["head"]
+    assert (head.kind, head.played, head.rows) == (kind, True, config.vocab_size)
+    if not config.tied_head:
+        assert (table["embedding"].kind, table["embedding"].played) == (kind, False)
 
 
 def test_a_tied_head_is_the_embedding(tied_config):

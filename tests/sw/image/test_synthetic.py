@@ -1,3 +1,4 @@
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.image import (
+    LAYOUTS,
     Image,
     ImageBuilder,
     TapeLayout,
@@ -25,6 +27,49 @@ def test_the_seed_decides(tiny, tmp_path):
     for seed, same in ((7, True), (8, False)):
         random_image(tmp_path / "x.tercel", PRESETS["tiny"], seed=seed)
         assert ((tmp_path / "x.tercel").read_bytes() == tiny.read_bytes()) == same
+
+
+CHECKSUMS = {
+    "tiny": "ac502b1fa1e2bc1f2d6d9b338c90d410961c078ea56cf5f15f873a9cb3748df6",
+    "small": "00f913be778664ce3af139d8916a53468330ef33ad38b8b840bea9dc6919222d",
+    "0.7b": "848dc02e4d8c85b9e9dd9114041371587d3dfd478f54b7ba2bef2dfd33dff943",
+    "2b": "76f8a7116c1c7d31c2c86cd02b333d5c6db8e2d1d3803262a7475b37fda0db41",
+}
+"""Checksums, which cover every bit, of images that were written before version 3."""
+
+
+@pytest.mark.parametrize("name", CHECKSUMS)
+def test_images_of_version_2_keep_every_byte(tmp_path, name):
+    config = PRESETS[name]
+    config = dataclasses.replace(
+        config,
+        layers=1,
+        vocab_size=min(config.vocab_size, 1000),
+        context=64,
+        bos_token=None,
+        eos_tokens=(0,),
+    )
+    random_image(tmp_path / "x.tercel", config, seed=5)
+    assert Image.open(tmp_path / "x.tercel", verify=False).checksum == CHECKSUMS[name]
+
+
+def test_an_untied_image_of_the_other_code_keeps_every_byte(tmp_path):
+    config = dataclasses.replace(
+        PRESETS["tiny"], sub_norms=True, tied_head=False, rope_factors=(1.0,) * 8
+    )
+    random_image(tmp_path / "x.tercel", config, layout=LAYOUTS["kv260-index5"], seed=5)
+    expected = "c4c9eb17d159479e28709e4f92dc40885705039a2ab4e8f51f64e54be4793be7"
+    assert Image.open(tmp_path / "x.tercel", verify=False).checksum == expected
+
+
+@pytest.mark.parametrize("granularity", ["row", "group"])
+def test_scaled_linears_keep_the_size_of_their_input(tmp_path, granularity):
+    config = dataclasses.replace(PRESETS["tiny"], granularity=granularity, ffn_size=300)
+    random_image(tmp_path / "x.tercel", config, seed=5)
+    weights = Image.open(tmp_path / "x.tercel").weights("layers.0.down")
+    y = weights @ np.random.default_rng(0).normal(size=300)
+    assert 0.5 < np.std(y) < 2
+    assert len(np.unique(np.abs(weights))) > 64
 
 
 def test_trits_are_a_third_each(tiny):

@@ -102,3 +102,38 @@ def test_rows_of_an_embedding():
     assert (
         np.abs(values * scales[:, None] - x) <= 0.501 * np.maximum(scales, 1e-41)[:, None]
     ).all()
+
+
+def test_heads_are_normed_by_a_factor_of_their_scale():
+    x = np.random.default_rng(9).normal(0, 3, (5, 4, 64)).astype(np.float32)
+    gain = np.linspace(0.5, 2.0, 64, dtype=np.float32)
+    rows, factor = numerics.head_norm(x, gain, 1e-6)
+    wide = np.float64(x)
+    normed = wide * gain / np.sqrt((wide**2).mean(axis=-1, keepdims=True) + 1e-6)
+    assert factor.shape == (5, 4)
+    assert np.allclose(rows * factor[..., None], normed, rtol=1e-4)
+    values, bits = numerics.quantise_cache(rows, factor)
+    scale = numerics.bfloat16_value(bits)[..., None]
+    assert (np.abs(values * scale - normed) <= 0.505 * scale).all()
+
+
+def test_a_factor_of_one_changes_no_bit_of_the_cache():
+    x = (
+        np.random.default_rng(10).normal(size=(50, 32))
+        * np.exp2(np.linspace(-126, 120, 50))[:, None]
+    ).astype(np.float32)
+    x = numerics.flush(x)
+    plain = numerics.quantise_cache(x)
+    given = numerics.quantise_cache(x, np.ones(50, np.float32))
+    for found, expected in zip(given, plain, strict=True):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("exponent", [-126, -119, -118, 0, 127])
+@pytest.mark.parametrize("factor", [2.0**-20, 1.0, 2.0**60])
+def test_cache_units_are_finite(exponent, factor):
+    """An infinite unit would make 127 of the smallest elements."""
+    x = np.array([[0, 2.0**-126, 2.0**exponent * 1.5]], np.float32)
+    values, scale = numerics.quantise_cache(x, np.array([factor], np.float32))
+    assert values[0, 0] == 0
+    assert values[0, 2] in ((126, 127) if 0 < scale[0] < 0x7F80 else (0,))

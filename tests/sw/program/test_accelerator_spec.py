@@ -173,3 +173,20 @@ def test_a_file_that_is_no_sidecar_is_refused(tmp_path, text, message):
 def test_a_missing_sidecar_is_named(tmp_path):
     with pytest.raises(TercelError, match=r"sidecar .*none.json cannot be read: No such file"):
         AcceleratorSpec.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts"),
+    [
+        ({"granularity": "row"}, "a scale for each row"),
+        ({"granularity": "group", "ternary_head": True}, "scales of groups and a ternary head"),
+        ({"qk_norm": True}, "q/k norms"),
+    ],
+)
+def test_models_of_version_3_are_refused_with_the_remedy(fields, parts):
+    config = dataclasses.replace(PRESETS["tiny"], **fields)
+    message = f"no q/k norms, but tiny has {parts}; run it on the emulator: --device emulator"
+    for layout in LAYOUTS.values():  # before the layout, which would be another remedy
+        with pytest.raises(TercelError, match=message):
+            KV260.check(config, layout)
+    assert KV260.lacks(PRESETS["tiny"]) is None

@@ -71,9 +71,11 @@ class BlockDiffusion(Drafter):
             masks, heads, epsilon = (settings[name] for name in ("masks", "heads", "epsilon"))
         except KeyError as error:
             raise TercelError(f"a block drafter lacks {error}; train it again") from None
-        head = _rows(image, "head", vocabulary)
+        head = image.float_rows("head", vocabulary)
         model = BlockModel(file.tensors, masks=masks, heads=heads, epsilon=epsilon, head=head)
-        return cls(model, lambda tokens: _rows(image, "embedding", tokens), vocabulary, drawn=drawn)
+        return cls(
+            model, lambda tokens: image.float_rows("embedding", tokens), vocabulary, drawn=drawn
+        )
 
     def propose(self, state: DraftState, budget: DraftBudget) -> DraftTree:
         """Fill the masks; decline if the text is shorter than the model's context."""
@@ -126,9 +128,3 @@ class BlockDiffusion(Drafter):
             top_logits=top_logits,
             logsumexp=top_logits[:, 0] + np.log(sums),
         )
-
-
-def _rows(image: Image, name: str, tokens: Sequence[int] | npt.NDArray[np.integer]) -> Float32:
-    """Dequantised rows of the embedding or the head, float32 ``[n, width]``."""
-    values, scales = image.rows(name, tokens)
-    return values.astype(np.float32) * scales[:, None]

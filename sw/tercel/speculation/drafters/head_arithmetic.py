@@ -31,6 +31,6 @@ def token_table(image: Image, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np
     -------
     float32 ``[vocabulary, columns]``: a lookup in place of a product for each drafted token.
     """
-    values, scales = image.rows("embedding")
-    table = np.empty((len(values), matrix.shape[1]), np.float32)
-    return np.matmul(values * scales[:, None], matrix, out=table)
+    rows = image.float_rows("embedding")
+    table = np.empty((len(rows), matrix.shape[1]), np.float32)
+    return np.matmul(rows, matrix, out=table)
