@@ -28,7 +28,8 @@ from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.summary import Summary
 from tercel_hw.memory import AxiReader, AxiWriter
 from tercel_hw.synthesis.blocks import Block
-from tercel_hw.synthesis.run import Measured, measure_blocks
+from tercel_hw.synthesis.run import Measured, measure_blocks, measure_timing
+from tercel_hw.synthesis.timing_report import LIMIT_PS, timing_json, timing_tables
 from tercel_hw.tlmm import Accumulator, AdderTree, CodeDecoder, RowIssuer, TableBank, TableFiller
 from tercel_hw.top.config import ACCELERATORS
 
@@ -114,25 +115,39 @@ def cut(name: str, part: wiring.Component, board: BoardSpec) -> Block:
 
 
 def table(found: Sequence[Measured]) -> str:
-    """Resources and levels of parts, in Markdown."""
-    rows = [("part", *COLUMNS.values(), "levels"), ("---", *["---:"] * (len(COLUMNS) + 1))]
+    """Resources, levels and longest path of parts, in Markdown."""
+    heads = (*COLUMNS.values(), "levels", "ns")
+    rows = [("part", *heads), ("---", *["---:"] * len(heads))]
     for part in found:
         counts = dataclasses.asdict(part.resources)
         cells = [f"{counts[kind]:g}" for kind in COLUMNS]
-        rows.append((part.name, *cells, str(part.depth.levels)))
+        worst = max((float(row[0]) for row in paths(part)), default=0.0)
+        rows.append((part.name, *cells, str(part.depth.levels), f"{worst:.2f}"))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def paths(part: Measured) -> list[tuple[str, ...]]:
+    """The worst paths of a part between registers around it: ns, levels, start, cells, end."""
+    timing = measure_timing([part], top="", limit_ps=LIMIT_PS)
+    _, _, rows = timing_tables(timing_json(timing))["paths"]
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help="packages or parts; all by default")
     parser.add_argument("--jobs", type=int, default=1, help="parts at a time")
+    parser.add_argument("--paths", type=int, default=0, help="worst paths of each part to show")
     arguments = parser.parse_args()
     board = load_board(BOARD)
     try:
         chosen = choose(arguments.names)
         blocks = [cut(name, part(), board) for name, part in chosen.items()]
-        print(table(measure_blocks(blocks, jobs=arguments.jobs)))
+        found = measure_blocks(blocks, jobs=arguments.jobs)
+        print(table(found))
+        for part in found:
+            for row in paths(part)[: arguments.paths]:
+                print(f"{part.name}: {row[0]} ns, {row[1]} levels: {' > '.join(row[2:])}")
     except TercelError as error:
         parser.error(str(error))
 

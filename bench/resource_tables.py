@@ -17,6 +17,9 @@ A row is the sum of the blocks that it names. A name that ends in `.` or `_` sta
 that begin with it, `rest` for all blocks that no row above names. An indented line continues the
 line before. `total` adds rows for the sum of all blocks, the device and the share of it; such a
 table must name every block. `target` compares the sum of all blocks with upper limits.
+
+A table of the timing stands between `<!-- timing NAME -->` and `<!-- end of timing -->`; NAME is
+one of `paths`, `blocks`, `loads` and `control`.
 """
 
 import argparse
@@ -24,14 +27,16 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tercel.errors import TercelError
 from tercel.files import write_whole
 from tercel_hw.board import load_board
 from tercel_hw.export.bundle import STORED
 from tercel_hw.synthesis.resources import Resources
+from tercel_hw.synthesis.timing_report import timing_tables
 
 __all__ = ["COLUMNS", "Report", "documents", "rewrite"]
 
@@ -39,6 +44,9 @@ ROOT = Path(__file__).parents[1]
 BOARD = "kv260"
 TABLE = re.compile(
     r"(?P<rows><!-- resources\n(?P<lines>.*?)-->\n).*?(?P<end><!-- end of resources -->)", re.DOTALL
+)
+TIMING = re.compile(
+    r"(?P<start><!-- timing (?P<name>\w+) -->\n).*?(?P<end><!-- end of timing -->)", re.DOTALL
 )
 COLUMNS = {
     "lut": "LUT",
@@ -62,6 +70,8 @@ class Report:
     """Most lookup tables between two registers, by block."""
     budget: Resources
     """Resources of the device."""
+    timing: dict[str, Any] = field(default_factory=dict)
+    """The report's own."""
 
     @property
     def total(self) -> Resources:
@@ -78,7 +88,11 @@ class Report:
         }
         levels = {name: block["depth"]["levels"] for name, block in stored["blocks"].items()}
         return cls(
-            part=described.part, blocks=blocks, levels=levels, budget=Resources(**stored["budget"])
+            part=described.part,
+            blocks=blocks,
+            levels=levels,
+            budget=Resources(**stored["budget"]),
+            timing=stored.get("timing") or {},
         )
 
     def matching(self, name: str) -> list[str]:
@@ -109,9 +123,20 @@ def rewrite(text: str, report: Report) -> str:
     TercelError
         If a table's comment breaks a rule of this module.
     """
-    return TABLE.sub(
+    text = TABLE.sub(
         lambda found: found["rows"] + _table(found["lines"], report) + found["end"], text
     )
+    return TIMING.sub(
+        lambda found: found["start"] + _timing(found["name"], report) + found["end"], text
+    )
+
+
+def _timing(name: str, report: Report) -> str:
+    tables = timing_tables(report.timing)
+    if name not in tables:
+        raise TercelError(f"a table of the timing is one of {', '.join(tables)}, not {name}")
+    _, heads, rows = tables[name]
+    return "".join(map(_row, (heads, ["---"] * len(heads), *rows)))
 
 
 def _table(lines: str, report: Report) -> str:

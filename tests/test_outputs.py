@@ -18,6 +18,8 @@ from tercel.config import PRESETS
 from tercel.files import write_errors
 from tercel.image import Image, random_image
 from tercel_hw.synthesis.depth import Depth
+from tercel_hw.synthesis.graph import make_graph
+from tercel_hw.synthesis.netlist import Netlist
 from tercel_hw.synthesis.resources import Resources
 from tercel_hw.synthesis.run import Measured
 from tercel_hw.top.config import ACCELERATORS
@@ -161,7 +163,12 @@ class Synth(Command):
         def measure_blocks(blocks, **options):
             self.work()
             depth = Depth(levels=1, through=1, start="i", path=(), end="o")
-            return [Measured(name="control", resources=Resources(lut=1), depth=depth)]
+            graph = make_graph(Netlist({"modules": {"t": {"cells": {}, "ports": {}}}}, top="t"))
+            return [
+                Measured(
+                    name="control", module="t", resources=Resources(lut=1), depth=depth, graph=graph
+                )
+            ]
 
         monkeypatch.setattr("tercel_hw.top.accelerator.Accelerator", lambda config: config)
         monkeypatch.setattr("tercel_hw.emission.emit_rtlil", lambda *a, **k: "")

@@ -147,10 +147,12 @@ def synth(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Blocks at a time.")] = 1,
 ) -> None:
-    """Estimate an accelerator's resources and logic depth with Yosys, block by block.
+    """Estimate an accelerator's resources and timing with Yosys, block by block.
 
     The total is the sum of the blocks, which are optimised one by one. Levels are lookup tables
-    between registers; through is the levels from an input to an output of the block.
+    between registers; through is the levels from an input to an output of the block. Paths in
+    nanoseconds lead through all the blocks that were chosen; netlists are kept, so a block that has
+    not changed takes no time.
     """
     if importlib.util.find_spec("pyosys") is None:
         raise TercelError("synth needs pyosys, which is not installed: install tercel[synth]")
@@ -158,8 +160,10 @@ def synth(
     from tercel_hw.emission import emit_rtlil
     from tercel_hw.export.module_name import MODULE
     from tercel_hw.synthesis.blocks import cut
-    from tercel_hw.synthesis.report import as_json, as_markdown, as_table
-    from tercel_hw.synthesis.run import measure_blocks
+    from tercel_hw.synthesis.report import as_json, as_markdown, as_tables
+    from tercel_hw.synthesis.run import measure_blocks, measure_timing
+    from tercel_hw.synthesis.timing_report import LIMIT_PS
+    from tercel_hw.target import Target
     from tercel_hw.top.accelerator import Accelerator
 
     if output is not None and output.suffix not in (".json", ".md"):
@@ -181,14 +185,18 @@ def synth(
             jobs=jobs,
             report=lambda line: typer.echo(line, err=True),
         )
+        timing = None
+        if budget.target is not Target.SERIES_7:  # There are no delays of its cells.
+            timing = measure_timing(measured, top=MODULE, limit_ps=LIMIT_PS)
         if output is not None and file is not None:
             complete = len(wanted) == len(every)
-            facts = as_json(measured, config=chosen, board=budget, complete=complete)
+            facts = as_json(measured, config=chosen, board=budget, complete=complete, timing=timing)
             text = json.dumps(facts, indent=2) + "\n"
             if output.suffix == ".md":
-                text = as_markdown(measured, budget)
+                text = as_markdown(measured, budget, timing)
             file.write(text.encode())
-    Console().print(as_table(measured, budget))
+    for table in as_tables(measured, budget, timing):
+        Console().print(table)
 
 
 def _select(every: "tuple[Block, ...]", names: list[str]) -> "list[Block]":

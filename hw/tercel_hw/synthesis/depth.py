@@ -1,4 +1,4 @@
-"""Logic depth: levels of lookup tables between registers."""
+"""Logic depth of a block on its own: levels of lookup tables between registers."""
 
 from dataclasses import dataclass
 

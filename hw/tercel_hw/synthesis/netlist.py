@@ -2,12 +2,12 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.errors import TercelError
 
-__all__ = ["CARRIES", "LUT_MEMORIES", "Cell", "Netlist", "is_lut"]
+__all__ = ["CARRIES", "LUT_MEMORIES", "MUXES", "Cell", "Netlist", "is_lut"]
 
 CARRIES = ("CARRY4", "CARRY8")
 MUXES = ("MUXF7", "MUXF8", "MUXF9")
@@ -32,7 +32,7 @@ LUT_MEMORIES = {
 """Lookup tables of each distributed memory primitive."""
 READ_ADDRESS = re.compile(r"(?:ADDR(?P<letter>[A-H])|DPRA\d?|A\d?)$")
 LUT = re.compile(r"(LUT[1-6]|INV)$")
-CLOCKS = ("C", "CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
+CLOCKS = ("CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")
 
 
 def is_lut(kind: str) -> bool:
@@ -51,6 +51,12 @@ class Cell:
     inputs: dict[str, tuple[int | str, ...]]
     """Bits of each input; a constant is ``"0"``, ``"1"`` or ``"x"``."""
     outputs: dict[str, tuple[int | str, ...]]
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Parameters of memories and multipliers, as Yosys writes them."""
+
+    def clocked_by(self, name: str) -> bool:
+        """Return True if an input is the cell's clock; C is one of flip-flops only."""
+        return name in CLOCKS or (name == "C" and self.kind.startswith("FD"))
 
     def sources(self, port: str, index: int) -> list[int] | None:
         """Return the bits that an output bit depends on combinationally; None for a register.
@@ -65,12 +71,12 @@ class Cell:
                 for name, bits in self.inputs.items()
             ]
         elif self.kind in LUT_MEMORIES:
-            ports = [bits for name, bits in self.inputs.items() if self._reads(name, port)]
+            ports = [bits for name, bits in self.inputs.items() if self.reads(name, port)]
         else:
             return None
         return [bit for bits in ports for bit in bits if isinstance(bit, int)]
 
-    def _reads(self, name: str, output: str) -> bool:
+    def reads(self, name: str, output: str) -> bool:
         """Return True if an input is the address of an output's read port."""
         match = READ_ADDRESS.match(name)
         if not match:
@@ -90,7 +96,7 @@ class Cell:
         return [
             bit
             for name, bits in self.inputs.items()
-            if name not in CLOCKS
+            if not self.clocked_by(name)
             for bit in bits
             if isinstance(bit, int) and bit not in passed
         ]
@@ -156,6 +162,7 @@ def _cell(name: str, cell: dict[str, Any]) -> Cell:
         pair=_pair(name, cell),
         inputs=ports["input"],
         outputs=ports["output"],
+        parameters=cell.get("parameters", {}),
     )
 
 

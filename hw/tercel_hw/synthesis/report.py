@@ -1,19 +1,22 @@
 """The report of a synthesis: blocks, total, budget."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from tercel_hw.board import BoardSpec
 from tercel_hw.synthesis.resources import Resources
 from tercel_hw.synthesis.run import Measured
 from tercel_hw.synthesis.script import options
+from tercel_hw.synthesis.timing import Timing
+from tercel_hw.synthesis.timing_report import timing_json, timing_tables
 from tercel_hw.top.config import AcceleratorConfig
 
-__all__ = ["as_json", "as_markdown", "as_table"]
+__all__ = ["as_json", "as_markdown", "as_tables"]
 
 HEADS = {
     "lut": "LUT",
@@ -32,7 +35,12 @@ def _total(blocks: Sequence[Measured]) -> Resources:
 
 
 def as_json(
-    blocks: Sequence[Measured], *, config: AcceleratorConfig, board: BoardSpec, complete: bool
+    blocks: Sequence[Measured],
+    *,
+    config: AcceleratorConfig,
+    board: BoardSpec,
+    complete: bool,
+    timing: Timing | None,
 ) -> dict[str, Any]:
     """Return the report as a JSON object.
 
@@ -40,10 +48,12 @@ def as_json(
     ----------
     complete
         True if these are all blocks of the accelerator.
+    timing
+        Timing of the joined blocks; ``None`` for a family without tables of delays.
     """
     return {
         "format": "tercel synthesis",
-        "version": 1,
+        "version": 2,
         "evidence": "estimate: every block synthesised on its own, nothing placed or routed",
         "tools": {
             "pyosys": version("pyosys"),
@@ -57,6 +67,7 @@ def as_json(
             for block in blocks
         },
         "total": dataclasses.asdict(_total(blocks)),
+        "timing": None if timing is None else timing_json(timing),
         "board": board.name,
         "target": board.target.value,
         "budget": dataclasses.asdict(board.resources),
@@ -91,8 +102,10 @@ def _counts(resources: Resources) -> Row:
     )
 
 
-def as_table(blocks: Sequence[Measured], board: BoardSpec) -> Table:
-    """Return the report as a table for a terminal."""
+def as_tables(
+    blocks: Sequence[Measured], board: BoardSpec, timing: Timing | None
+) -> Iterator[Table]:
+    """Yield the tables of the report for a terminal."""
     table = Table(title="Estimate: Yosys, block by block, nothing placed or routed")
     table.add_column("block")
     for head in (*HEADS.values(), "levels", "through"):
@@ -103,18 +116,36 @@ def as_table(blocks: Sequence[Measured], board: BoardSpec) -> Table:
     table.add_section()
     for row in foot:
         table.add_row(*row)
-    return table
+    yield table
+    if timing is None:
+        return
+    for title, heads, rows in timing_tables(timing_json(timing)).values():
+        table = Table(title=f"{title} (estimate)", caption=_control_sets(timing))
+        for head in heads:
+            table.add_column(escape(head), overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        yield table
 
 
-def as_markdown(blocks: Sequence[Measured], board: BoardSpec) -> str:
-    """Return the report as a Markdown table."""
+def _control_sets(timing: Timing) -> str:
+    return f"{timing.control_sets} control sets"
+
+
+def as_markdown(blocks: Sequence[Measured], board: BoardSpec, timing: Timing | None) -> str:
+    """Return the report as Markdown tables."""
     heads = ("block", *HEADS.values(), "levels", "through")
     body, foot = _rows(blocks, board)
     lines = [_line(heads), _line(("---", *["---:"] * (len(heads) - 1)))]
     lines += [_line((f"`{row[0]}`", *row[1:])) for row in body]
     lines += [_line((f"**{row[0]}**", *row[1:])) for row in foot]
+    if timing is not None:
+        for title, heads, rows in timing_tables(timing_json(timing)).values():
+            lines += ["", f"{title} (estimate):", "", _line(heads), _line(["---"] * len(heads))]
+            lines += [_line(row) for row in rows]
+        lines += ["", _control_sets(timing)]
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: Row) -> str:
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -1,11 +1,13 @@
 """The synthesis of blocks with Yosys, a process each, cached by contents."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,15 +21,21 @@ from tercel.errors import TercelError
 from tercel.files import make_folder, write_errors, write_whole
 from tercel_hw.synthesis.blocks import Block
 from tercel_hw.synthesis.depth import Depth, measure_depth
+from tercel_hw.synthesis.graph import Graph, make_graph
+from tercel_hw.synthesis.joined import join
 from tercel_hw.synthesis.netlist import Netlist
 from tercel_hw.synthesis.resources import Resources, count_resources
 from tercel_hw.synthesis.script import options
+from tercel_hw.synthesis.timing import Timing, analyse
+from tercel_hw.synthesis.ultra_ram import ultra_blocks
 from tercel_hw.target import Target
 
-__all__ = ["Measured", "measure_blocks"]
+__all__ = ["Measured", "measure_blocks", "measure_timing"]
 
-SOURCES = ("script", "worker", "netlist", "depth", "resources")
-"""Modules on which a result depends."""
+SOURCES = ("script", "worker")
+"""Modules on which a netlist depends."""
+ANALYSIS = ("netlist", "resources", "ultra_ram", "depth", "delays", "arcs", "graph", "run")
+"""Modules on which a result depends besides."""
 LOG_LINES = 6
 """Number of last lines of a failed synthesis' log that the error shows."""
 
@@ -37,8 +45,10 @@ class Measured:
     """Result of the synthesis of a block."""
 
     name: str
+    module: str
     resources: Resources
     depth: Depth
+    graph: Graph
 
 
 def measure_blocks(
@@ -76,7 +86,7 @@ def measure_blocks(
         key = _key(block, target)
         # If blocks have equal contents, the second takes the result of the first.
         with turns.setdefault(key, Lock()):
-            measured = _measure(block, target, folder / f"{key}.json")
+            measured = _measure(block, target, folder, key)
         report(f"{block.name}: {measured.resources.lut} LUT, {measured.depth.levels} levels")
         return measured
 
@@ -88,37 +98,92 @@ def measure_blocks(
             pool.shutdown(cancel_futures=True)
 
 
-def _measure(block: Block, target: Target, stored: Path) -> Measured:
-    if (measured := _stored(block, stored)) is None:
-        found = _synthesise(block, target, stored.with_suffix(".log"))
-        write_whole(stored, json.dumps(found))
-        measured = _stored(block, stored)
-    if measured is None:
-        raise TercelError(f"{stored} was changed by another program; try again")
-    return measured
+def measure_timing(measured: Sequence[Measured], *, top: str, limit_ps: int) -> Timing:
+    """Analyse the timing of blocks, joined at their ports.
+
+    Parameters
+    ----------
+    top
+        Module of the design. If it is among the blocks, outer ports are those of the processing
+        system; otherwise they are registers.
+
+    Raises
+    ------
+    TercelError
+        If logic feeds itself.
+    """
+    graphs = {block.module: (block.name, block.graph) for block in measured}
+    return analyse(join(graphs), limit_ps=limit_ps, ports=top in graphs)
+
+
+def _measure(block: Block, target: Target, folder: Path, key: str) -> Measured:
+    stored = folder / f"{key}-{_hash(*_sources(ANALYSIS))[:8]}.json.gz"
+    if measured := _stored(block, stored):
+        return measured
+    netlist = folder / f"{key}.netlist.gz"
+    if (contents := _read(netlist)) is None:
+        _synthesise(block, target, netlist)
+        contents = _read(netlist)
+    if not isinstance(contents, dict):
+        raise TercelError(f"{netlist} was changed by another program; try again")
+    found = Netlist(contents, top=block.top)
+    resources = count_resources(found)
+    resources = dataclasses.replace(resources, uram=max(resources.uram, ultra_blocks(block.rtlil)))
+    results = {
+        "resources": resources,
+        "depth": measure_depth(found),
+        "graph": make_graph(found),
+    }
+    fields = {name: dataclasses.asdict(result) for name, result in results.items()}
+    write_whole(stored, gzip.compress(json.dumps(fields).encode(), 1, mtime=0))
+    return Measured(name=block.name, module=block.top, **results)
 
 
 def _stored(block: Block, path: Path) -> Measured | None:
     """Return the result in a file, or None if it is missing or broken."""
     try:
-        found = json.loads(path.read_text())
+        found = _read(path)
         depth = Depth(**found["depth"] | {"path": tuple(found["depth"]["path"])})
-        return Measured(name=block.name, resources=Resources(**found["resources"]), depth=depth)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return Measured(
+            name=block.name,
+            module=block.top,
+            resources=Resources(**found["resources"]),
+            depth=depth,
+            graph=Graph.parse(found["graph"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _read(path: Path) -> Any:
+    """Return the contents of a compressed JSON file, or None if it is missing or broken."""
+    try:
+        return json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, ValueError, zlib.error):
         return None
 
 
 def _key(block: Block, target: Target) -> str:
-    """Return a hash of everything that a block's result depends on."""
+    """Return a hash of everything that a block's netlist depends on."""
+    return _hash(version("pyosys"), options(target), block.top, block.rtlil, *_sources(SOURCES))[
+        :32
+    ]
+
+
+def _sources(names: Sequence[str]) -> list[str]:
+    return [(Path(__file__).parent / f"{name}.py").read_text() for name in names]
+
+
+def _hash(*parts: str) -> str:
     digest = hashlib.sha256()
-    sources = [(Path(__file__).parent / f"{name}.py").read_text() for name in SOURCES]
-    for part in (version("pyosys"), options(target), block.top, block.rtlil, *sources):
+    for part in parts:
         digest.update(f"{len(part)} {part}".encode())
-    return digest.hexdigest()[:32]
+    return digest.hexdigest()
 
 
-def _synthesise(block: Block, target: Target, log: Path) -> dict[str, Any]:
-    """Synthesise a block; return its resources and depth as JSON objects."""
+def _synthesise(block: Block, target: Target, netlist: Path) -> None:
+    """Synthesise a block and store its netlist."""
+    log = netlist.with_suffix(".log")
     with tempfile.TemporaryDirectory(prefix="tercel-synthesis-") as name:
         folder = Path(name)
         (folder / "block.il").write_text(block.rtlil)
@@ -127,7 +192,7 @@ def _synthesise(block: Block, target: Target, log: Path) -> dict[str, Any]:
             output = log.open("w")
         with output:
             done = subprocess.run(
-                [*worker, "block.il", block.top, "netlist.json", target.value],
+                [*worker, "block.il", block.top, "netlist.gz", target.value],
                 cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -135,7 +200,5 @@ def _synthesise(block: Block, target: Target, log: Path) -> dict[str, Any]:
         if done.returncode:
             last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
             raise TercelError(f"the synthesis of {block.name} failed, see {log}:\n{last}")
-        netlist = Netlist(json.loads((folder / "netlist.json").read_text()), top=block.top)
+        write_whole(netlist, (folder / "netlist.gz").read_bytes())
     log.unlink()
-    found = {"resources": count_resources(netlist), "depth": measure_depth(netlist)}
-    return {name: dataclasses.asdict(record) for name, record in found.items()}

@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 
 import pytest
@@ -6,7 +7,7 @@ from tercel.errors import TercelError
 from tercel_hw.emission import emit_rtlil
 from tercel_hw.float32 import Bfloat16Up
 from tercel_hw.synthesis.blocks import Block
-from tercel_hw.synthesis.run import measure_blocks
+from tercel_hw.synthesis.run import measure_blocks, measure_timing
 from tercel_hw.target import Target
 
 pytest.importorskip("pyosys")
@@ -44,7 +45,10 @@ def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr("subprocess.run", refuse)
     assert measure_blocks([block], cache=tmp_path) == [found]
-    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+    assert sorted("".join(path.suffixes) for path in tmp_path.iterdir()) == [
+        ".json.gz",
+        ".netlist.gz",
+    ]
 
 
 def test_a_target_decides_the_family(tmp_path):
@@ -55,13 +59,37 @@ def test_a_target_decides_the_family(tmp_path):
         assert found.resources.dsp == dsp
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"resources": {}, "depth": {}}'])
-def test_a_broken_result_is_made_again(tmp_path, text):
+def test_a_broken_result_is_made_again(tmp_path):
     block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
     (found,) = measure_blocks([block], cache=tmp_path)
-    (stored,) = tmp_path.iterdir()
-    stored.write_text(text)
+    (stored,) = tmp_path.glob("*.json.gz")
+    whole = stored.read_bytes()
+    for text in (b"", b"[]", whole[:40], *map(compressed, ("[]", "{}", '{"depth": {}}'))):
+        stored.write_bytes(text)
+        assert measure_blocks([block], cache=tmp_path) == [found]
+        assert stored.read_bytes() == whole
+
+
+def test_a_broken_netlist_is_made_again(tmp_path):
+    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
+    (found,) = measure_blocks([block], cache=tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:50])
     assert measure_blocks([block], cache=tmp_path) == [found]
+
+
+def compressed(text):
+    return gzip.compress(text.encode())
+
+
+def test_a_part_alone_has_registers_around_it(tmp_path):
+    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
+    measured = measure_blocks([block], cache=tmp_path)
+    timing = measure_timing(measured, top="tercel", limit_ps=3600)
+    worst = timing.paths[0]
+    assert 500 < worst.ps < 2500
+    assert worst.levels <= measured[0].depth.levels + 1
+    assert timing.blocks[0].late == 0
 
 
 def test_results_are_kept_where_the_environment_says(tmp_path, monkeypatch):
