@@ -43,9 +43,9 @@ class Graph:
     capture_setup: list[int]
     capture_cell: list[int]
     driver: list[int]
-    """Of each net: 0 without a driver in this block, `FABRIC` or `OTHER`."""
+    """Kind of each net's driver: 0 without one in this block, `FABRIC` or `OTHER`."""
     loads: list[int]
-    """Of each net: inputs of cells of this block, without other blocks'."""
+    """Number of inputs of this block's cells that each net feeds."""
     control: list[int]
     """Those of them that are clock enables, sets or resets of flip-flops."""
     kinds: list[str]
@@ -185,7 +185,7 @@ def _loads(cell: Cell, port: str) -> bool:
 
 def readable(name: str) -> str:
     """Return the signal's name in the name of a cell."""
-    return RENAMED.sub("", name) or name
+    return RENAMED.sub("", name).replace("\\", "") or name
 
 
 def _described(netlist: Netlist, cell: Cell) -> str:

@@ -58,7 +58,7 @@ class FanOut:
     name: str
     loads: int
     control: int
-    """Of them, clock enables, sets and resets of flip-flops."""
+    """Loads that are clock enables, sets and resets of flip-flops."""
 
 
 @dataclass(frozen=True, kw_only=True)
