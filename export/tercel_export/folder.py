@@ -1,6 +1,7 @@
 """Output folders: whole or as before, and never in place of what an export did not write."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,8 @@ def export_folder(path: Path, written: Callable[[str], bool]) -> Iterator[Path]:
     Raises
     ------
     TercelError
-        If ``path`` is no folder, the current one or holds other files, or a file cannot be written.
+        If ``path`` is no folder, the current one or holds other files, the folder around it is
+        missing, or a file cannot be written.
     """
     if is_standard_output(path):
         raise TercelError("a folder cannot go to the standard output; name one")
@@ -37,6 +39,8 @@ def export_folder(path: Path, written: Callable[[str], bool]) -> Iterator[Path]:
                 f"{path} is the current folder, or one around it, and would be replaced as a "
                 "whole; name a new folder"
             )
+        if not place.parent.is_dir():  # as for a file; the writer would make it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         there = os.listdir(path) if os.path.lexists(path) else []
     if foreign := sorted(name for name in there if not written(name)):
         raise TercelError(

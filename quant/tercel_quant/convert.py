@@ -21,6 +21,7 @@ from tercel.image import ChatFormat, ImageBuilder, TapeLayout, check_tokenizer, 
 from tercel.runtime import ChatTemplate, TextTokenizer
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
+from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.ternary import recognise
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
@@ -302,9 +303,9 @@ def _tokenizer_bytes(checkpoint: Checkpoint, tokenizer: Path | str | None) -> by
     if tokenizer is None:
         return checkpoint.tokenizer()
     try:
-        return Path(tokenizer).read_bytes()
-    except OSError as error:
-        raise TercelError(f"the tokenizer {tokenizer} cannot be read: {error.strerror}") from None
+        return read_bytes(Path(tokenizer))
+    except TercelError as error:
+        raise TercelError(f"the tokenizer {error}") from None
 
 
 def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Rows:

@@ -43,6 +43,13 @@ def evaluate(
         Path | None,
         typer.Option(help="Of --text: the image's checkpoint; required for unquantised."),
     ] = None,
+    i2s_layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --checkpoint, a GGUF file whose weights do not tell it: x86, arm or rows.",
+            metavar="NAME",
+        ),
+    ] = None,
     tokens: Annotated[
         int | None,
         typer.Option(help="Of --text: most tokens of all windows, spread over the text."),
@@ -79,6 +86,7 @@ def evaluate(
     if (text is None) == (tasks is None):
         raise TercelError("give either a text with --text, or names with --tasks")
     of_text = {"--arithmetic": arithmetic, "--checkpoint": checkpoint, "--tokens": tokens}
+    of_text |= {"--i2s-layout": i2s_layout}
     of_tasks: dict[str, Any] = {"--include-path": include_path, "--limit": limit}
     of_tasks |= {"--num-fewshot": num_fewshot, "--chat": chat or None, "--nodes": nodes}
     of_tasks |= {"--set": settings, "--device": None if device == DEFAULT_DEVICE else device}
@@ -86,8 +94,10 @@ def evaluate(
         if value is not None:
             other = "--tasks" if tasks is None else "--text"
             raise TercelError(f"{option} belongs to {other}; leave it out")
+    if i2s_layout is not None and checkpoint is None:
+        raise TercelError("--i2s-layout is of a checkpoint; give --checkpoint too")
     if text is not None:
-        _evaluate_text(model, text, arithmetic, checkpoint, context, tokens, as_json)
+        _evaluate_text(model, text, arithmetic, checkpoint, i2s_layout, context, tokens, as_json)
         return
     assert tasks is not None
     names = [name.strip() for name in tasks.split(",") if name.strip()]
@@ -125,6 +135,7 @@ def _evaluate_text(
     text: Path,
     arithmetic: list[str] | None,
     checkpoint: Path | None,
+    i2s_layout: str | None,
     context: int | None,
     tokens: int | None,
     as_json: bool,
@@ -137,6 +148,7 @@ def _evaluate_text(
         image,
         content,
         checkpoint=checkpoint,
+        i2s_layout=i2s_layout,
         arithmetics=tuple(arithmetic or ("reference", "device")),
         context=context,
         tokens=tokens,

@@ -67,6 +67,7 @@ def evaluate(
     text: str,
     *,
     checkpoint: Path | str | None = None,
+    i2s_layout: str | None = None,
     arithmetics: tuple[str, ...] = ("reference", "device"),
     context: int | None = None,
     tokens: int | None = None,
@@ -81,6 +82,8 @@ def evaluate(
     text : str
     checkpoint : Path or str, optional
         The image's checkpoint; required for ``unquantised``.
+    i2s_layout : str, optional
+        Of the checkpoint, as that of :func:`open_checkpoint`.
     arithmetics : tuple of str
         Elements of :data:`ARITHMETICS`.
     context : int, optional
@@ -112,7 +115,7 @@ def evaluate(
     results, all_losses = {}, {}
     for name in arithmetics:
         if name == "unquantised":
-            losses = token_losses(_original(image, checkpoint), windows)
+            losses = token_losses(_original(image, checkpoint, i2s_layout), windows)
         elif name == "reference":
             losses = token_losses(ImageWeights(image), windows)
         else:
@@ -155,7 +158,7 @@ def device_losses(device: Device, windows: Tensor) -> Tensor:
     return torch.from_numpy(losses)
 
 
-def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
+def _original(image: Image, path: Path | str | None, i2s_layout: str | None) -> CheckpointWeights:
     """Open the checkpoint of an image.
 
     Raises
@@ -165,7 +168,7 @@ def _original(image: Image, path: Path | str | None) -> CheckpointWeights:
     """
     if path is None:
         raise TercelError("unquantised perplexity needs the checkpoint that the image is made of")
-    checkpoint = open_checkpoint(path)
+    checkpoint = open_checkpoint(path, i2s_layout=i2s_layout)
     shapes = [
         {field: value for field, value in vars(config).items() if field not in NO_SHAPE}
         for config in (checkpoint.config, image.config)

@@ -25,13 +25,15 @@ SPARSE_GROUP = 4
 Matrix = Tensor | Ternary | GroupedTernary
 
 
-def checkpoint_facts(path: Path) -> dict[str, Any]:
+def checkpoint_facts(path: Path, *, i2s_layout: str | None = None) -> dict[str, Any]:
     """Facts about a checkpoint, for JSON.
 
     Parameters
     ----------
     path : Path
         A folder, a GGUF file, or a file of weights beside its config.json.
+    i2s_layout : str, optional
+        As that of :func:`open_checkpoint`.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def checkpoint_facts(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"path": str(path), "layout": None, "config": None}
     facts |= {"refused": [], "tokenizer": None, "conversion": None, "head_size": None}
     try:
-        checkpoint = open_checkpoint(path)
+        checkpoint = open_checkpoint(path, i2s_layout=i2s_layout)
     except TercelError as error:
         if not (path / "config.json").exists():
             raise

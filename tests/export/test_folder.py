@@ -51,6 +51,15 @@ def test_the_current_folder_is_not_taken_away(tmp_path, monkeypatch):
                 pytest.fail("the work has begun")
 
 
+def test_the_folder_around_it_is_not_made(tmp_path):
+    """As for a file: a mistyped path is told."""
+    message = r"cannot write .*out: No such file or directory; make its folder first"
+    with pytest.raises(TercelError, match=message):
+        with export_folder(tmp_path / "missing" / "out", WRITTEN):
+            pytest.fail("the work has begun")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
     with read_only(tmp_path), pytest.raises(TercelError, match="Permission denied"):
         with export_folder(tmp_path / "out", WRITTEN):

@@ -72,7 +72,10 @@ def evaluate_tasks(
 def _manager(names: Sequence[str], include_path: Path | None) -> TaskManager:
     if include_path is not None:
         if not include_path.is_dir():
-            raise TercelError(f"{include_path} is no folder of tasks")
+            raise TercelError(
+                f"--include-path must be a folder of tasks, but {include_path} is none; name the "
+                "folder that holds their .yaml files"
+            )
         own = TaskManager(include_path=str(include_path), include_defaults=False)
         if set(names) <= set(own.all_tasks):
             return own

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tercel.errors import TercelError
 from tercel.image.foreign import refuse_pointer
+from tercel.runtime import shipped_models
 from tercel_quant.importers.checkpoint import Checkpoint
 from tercel_quant.importers.gguf import GgufCheckpoint
 from tercel_quant.importers.gguf_header import MAGIC
@@ -28,11 +29,25 @@ def open_checkpoint(path: Path | str, *, i2s_layout: str | None = None) -> Check
     Raises
     ------
     TercelError
-        If the path is none of these, or the reader refuses what it finds.
+        If the path is none of these, or the reader refuses what it finds; the message names the
+        path.
     """
     path = Path(path)
+    try:
+        return _open(path, i2s_layout)
+    except TercelError as error:
+        if str(path) in str(error):
+            raise
+        raise TercelError(f"{path}: {error}") from None
+
+
+def _open(path: Path, i2s_layout: str | None) -> Checkpoint:
     if not path.exists():
-        raise TercelError(f"{path} does not exist")
+        if str(path) in shipped_models():
+            raise TercelError(
+                f"{path} is a shipped model, so it is an image already; give a checkpoint"
+            )
+        raise TercelError(f"{path} does not exist; give a checkpoint: a folder or a file")
     if path.is_dir():
         _refuse_layout(i2s_layout)
         if (path / "config.json").exists():

@@ -165,7 +165,7 @@ def _answer(
         generator.interrupt()
 
     output = TextOutput()
-    with on_interrupt(interrupt):
+    with output, on_interrupt(interrupt):
         pieces = conversation.ask(question, config)
         if stopped.is_set():  # while the prompt was made
             generator.interrupt()

@@ -38,6 +38,12 @@ def inspect(
     bandwidth: Annotated[
         float, typer.Option(help="Memory bandwidth of the device in GB/s.", metavar="GB/S")
     ] = 15.0,
+    i2s_layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a GGUF file whose weights do not tell it: x86, arm or rows.", metavar="NAME"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show the contents of an image: shapes, bits per weight, bytes per token, bound of the speed.
@@ -50,9 +56,12 @@ def inspect(
     accelerators can run it at which speed.
     """
     if (path := find_checkpoint(model)) is not None:
-        found = describe_checkpoint(path, context=CONTEXT if context is None else context)
+        positions = CONTEXT if context is None else context
+        found = describe_checkpoint(path, context=positions, i2s_layout=i2s_layout)
         _show(found, as_json, show_checkpoint(found))
         return
+    if i2s_layout is not None:
+        raise TercelError("only GGUF files have I2_S tensors; leave out --i2s-layout")
     image = Image.open(find_model(model))
     if context is None:
         context = min(CONTEXT, image.config.context - 1)

@@ -25,7 +25,9 @@ def find_checkpoint(name: str) -> Path | None:
     return path if path.is_dir() or (path.is_file() and path.suffix in SUFFIXES) else None
 
 
-def describe_checkpoint(path: Path, *, context: int) -> dict[str, Any]:
+def describe_checkpoint(
+    path: Path, *, context: int, i2s_layout: str | None = None
+) -> dict[str, Any]:
     """Facts about a checkpoint, for JSON: its own, the size of its image, the presets that fit.
 
     Parameters
@@ -33,6 +35,8 @@ def describe_checkpoint(path: Path, *, context: int) -> dict[str, Any]:
     path
     context
         Positions in the cache for the predicted speed, if the model has so many.
+    i2s_layout
+        Layout of the I2_S tensors of a GGUF file that does not tell it.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def describe_checkpoint(path: Path, *, context: int) -> dict[str, Any]:
     inspector = find_inspector("checkpoint")
     if isinstance(inspector, str):
         raise TercelError(f"a checkpoint needs {inspector} to be read: install tercel[quant]")
-    facts = inspector(path)
+    facts = inspector(path, i2s_layout=i2s_layout)
     facts |= dict.fromkeys(("image_bytes", "kv_bytes_per_position", "context", "presets"))
     if facts["config"] is None:
         return facts

@@ -13,10 +13,20 @@ __all__ = ["JsonOutput", "TextOutput", "print_prompt", "print_speculation", "pri
 
 
 class TextOutput:
-    """Prints the text as it is generated, and a final newline."""
+    """Prints the text as it is generated, and a final newline.
+
+    As a context it ends the last line on an exception too, so that a message begins a line.
+    """
 
     def __init__(self):
         self._last = "\n"
+
+    def __enter__(self) -> "TextOutput":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.end({})
 
     def text(self, text: str) -> None:
         if text:
@@ -38,6 +48,12 @@ class JsonOutput:
 
     def __init__(self):
         self._text = ""
+
+    def __enter__(self) -> "JsonOutput":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Every line is whole."""
 
     def text(self, text: str) -> None:
         self._text += text

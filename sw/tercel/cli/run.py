@@ -151,7 +151,7 @@ def run(
         output = JsonOutput() if as_json else TextOutput()
         if echo:
             output.text(text)
-        with on_interrupt(generator.interrupt):
+        with output, on_interrupt(generator.interrupt):
             for piece in pieces:
                 output.piece(piece)
         output.end(

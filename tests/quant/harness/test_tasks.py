@@ -111,7 +111,10 @@ def test_the_harnesss_own_command_line_knows_the_model(monkeypatch, image, tasks
         (("--tasks", "a", "--tokens", "3"), "--tokens belongs to --text; leave it out"),
         (("--tasks", "a", "--limit", "0"), "limit must be 1 or more, not 0"),
         (("--tasks", ","), "--tasks names no task"),
-        (("--tasks", "a", "--include-path", "absent"), "absent is no folder of tasks"),
+        (
+            ("--tasks", "a", "--include-path", "absent"),
+            "be a folder of tasks, but absent is none; name",
+        ),
         (("--tasks", "a", "--set", "x=1"), "x"),
         (("--tasks", "a", "--device", "abacus"), "there is no device 'abacus'"),
     ],

@@ -279,6 +279,16 @@ def test_arguments_refused(llama, tmp_path, arguments, rule):
     assert [path.name for path in tmp_path.iterdir()] == ["llama"]
 
 
+def test_a_huge_file_is_no_tokenizer(llama, tmp_path):
+    """A sparse one: nothing of it is read."""
+    folder, _ = llama()
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as file:
+        file.truncate((1 << 28) + 1)
+    with refusal("huge.json has 268435457 bytes, but at most 268435456 are read"):
+        convert(folder, tmp_path / "m.tercel", method="absmean", tokenizer=huge)
+
+
 def test_model_trained_ternary_takes_no_method(bitnet, tmp_path):
     with refusal("was trained ternary and is imported as it is; leave out the method 'absmean'"):
         convert(bitnet("bitlinear", "offline"), tmp_path / "m.tercel", method="absmean")

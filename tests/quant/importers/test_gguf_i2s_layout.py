@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from gguf_file import write_gguf
@@ -95,6 +97,26 @@ def test_option_of_the_command_line(tmp_path):
     result = CliRunner().invoke(app, [*command, "rows"])
     assert result.exit_code == 0, result.stderr
     assert Image.open(tmp_path / "m.tercel").weight_scale("layers.0.up") == 0.625
+
+
+def test_inspect_and_eval_take_the_layout_too(tmp_path):
+    path = write(tmp_path / "m.gguf", model(trained=False, layers=1), "rows")
+    result = CliRunner().invoke(app, ["inspect", str(path), "--json"])
+    assert result.exit_code == 2
+    assert "choose one of x86, arm, rows with" in result.stderr
+    result = CliRunner().invoke(app, ["inspect", str(path), "--json", "--i2s-layout", "rows"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["layout"].endswith("7 I2_S (of the layout rows)")
+    text = tmp_path / "text.txt"
+    text.write_text("The people of the United States. " * 20)
+    command = ["eval", DEFAULT_MODEL, "--text", str(text), "--tokens", "64", "--context", "32"]
+    command += ["--arithmetic", "unquantised", "--i2s-layout", "rows"]
+    result = CliRunner().invoke(app, [*command, "--checkpoint", str(path)])
+    assert "is not what" in result.stderr  # the layout was taken; it is another model
+    result = CliRunner().invoke(app, command)
+    assert result.stderr == "error: --i2s-layout is of a checkpoint; give --checkpoint too\n"
+    result = CliRunner().invoke(app, ["inspect", DEFAULT_MODEL, "--i2s-layout", "rows"])
+    assert result.stderr == "error: only GGUF files have I2_S tensors; leave out --i2s-layout\n"
 
 
 def test_layout_without_such_tensors_is_refused(llama, tmp_path):

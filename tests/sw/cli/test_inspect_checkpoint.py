@@ -23,7 +23,7 @@ FACTS = {
 def inspectors(monkeypatch):
     """Inspectors by name, in place of the installed ones."""
     found = {
-        "checkpoint": lambda path: (
+        "checkpoint": lambda path, i2s_layout: (
             FACTS | {"path": str(path), "config": PRESETS["tiny"].to_fields()}
         ),
         "presets": lambda config: {"fits": (), "small": ("layers must be at most 1, but is 2",)},
@@ -58,7 +58,7 @@ def test_the_tables_show_them(inspectors, tercel, tmp_path):
 
 def test_a_refusal_is_shown_without_presets(inspectors, tercel, tmp_path):
     refused = {"layout": None, "config": None, "conversion": None, "refused": ["it has experts"]}
-    inspectors["checkpoint"] = lambda path: FACTS | {"path": str(path)} | refused
+    inspectors["checkpoint"] = lambda path, i2s_layout: FACTS | {"path": str(path)} | refused
     result = tercel("inspect", str(tmp_path))
     assert result.exit_code == 0
     assert "it has experts" in result.stdout

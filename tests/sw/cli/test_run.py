@@ -4,8 +4,9 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.device.emulator import EmulatorDevice
+from tercel.errors import TercelError
 from tercel.image import Image, SamplingFilters, random_image
-from tercel.runtime import GenerationConfig, Generator, TextTokenizer
+from tercel.runtime import GenerationConfig, Generator, Piece, TextTokenizer
 from tercel.sampling import SamplingConfig
 
 PROMPT = ("--prompt", "ab")
@@ -120,6 +121,22 @@ def test_errors_are_one_message_and_status_2(tercel, model, options, message):
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_an_error_in_mid_text_begins_a_line(tercel, model, monkeypatch):
+    piece = Piece(token=0, text="The end")
+
+    def breaks(self, prompt, config):
+        yield piece
+        raise TercelError("the accelerator reported the errors watchdog")
+
+    monkeypatch.setattr(Generator, "generate", breaks)
+    result = tercel("run", model, "--prompt", "a")
+    assert result.exit_code == 2
+    assert result.stdout == "The end\n"
+    assert result.stderr == "error: the accelerator reported the errors watchdog\n"
+    result = tercel("run", model, "--prompt", "a", "--json")
+    assert result.stdout == '{"token": 0, "text": "The end"}\n'
 
 
 def test_an_empty_pipe_is_an_empty_prompt(tercel, model):
