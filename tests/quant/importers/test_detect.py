@@ -1,4 +1,4 @@
-"""What a path is, and that every refusal names it."""
+"""Recognition of a checkpoint by its path; every refusal names it."""
 
 import onnx
 import pytest
