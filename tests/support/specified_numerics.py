@@ -136,8 +136,27 @@ def sum_of_squares(x):
 
 def norm_quantise(x, g, eps):
     values, scale = quantise(mul(x, g))
-    mean = mul(sum_of_squares(x), F(1 / x.shape[-1]))
-    return values, mul(scale, rsqrt(add(mean, F(eps))))
+    return values, mul(scale, inverse_rms(x, eps))
+
+
+def block_quantise(x):
+    n = x.shape[-1]
+    m = np.abs(x).max(-1)
+    u = np.minimum(mul(reciprocal(m), 127), LARGEST)
+    blocks = [np.abs(x[..., at : at + 64]).max(-1) for at in range(0, n, 64)]
+    (_, e, f), (_, e_b, f_b) = fields(m[..., None]), fields(np.stack(blocks, -1))
+    s = np.where(e_b == 0, 7, np.clip(e - e_b - (f_b > f), 0, 7))
+    power = np.float32(2.0) ** np.repeat(s, 64, -1)[..., :n]
+    return clamp(mul(mul(x, u[..., None]), power)), 7 - s, mul(mul(m, INV127), F(2.0**-7))
+
+
+def norm_block_quantise(x, g, eps):
+    values, h, scale = block_quantise(mul(x, g))
+    return values, h, mul(scale, inverse_rms(x, eps))
+
+
+def inverse_rms(x, eps):
+    return rsqrt(add(mul(sum_of_squares(x), F(1 / x.shape[-1])), F(eps)))
 
 
 def bfloat16(bits):
@@ -148,6 +167,36 @@ def cache_quantise(x):
     scale = mul(np.abs(x).max(-1), INV127)
     scale = (np.ascontiguousarray(scale).view(np.uint32).astype(np.int64) + 0xFFFF) >> 16
     return clamp(mul(x, reciprocal(bfloat16(scale))[..., None])), scale
+
+
+def query_quantise(z, r):
+    values, scale = quantise(z)
+    return values, mul(scale, r)
+
+
+def key_quantise(z, r):
+    scale = mul(mul(np.abs(z).max(-1), INV127), r)
+    scale = (np.ascontiguousarray(scale).view(np.uint32).astype(np.int64) + 0xFFFF) >> 16
+    u = mul(reciprocal(bfloat16(scale)), r)
+    return clamp(mul(z, u[..., None])), scale
+
+
+def group_sums(trits, multipliers, values, h):
+    """Sums ``[rows]`` of one node, group by group and column by column of blocks."""
+    shifted = values << np.repeat(h, 64)[: len(values)]
+    parts = trits * shifted
+    sums = np.zeros(len(trits), np.int64)
+    for g in range(multipliers.shape[1]):
+        sums += multipliers[:, g] * parts[:, 128 * g : 128 * (g + 1)].sum(-1)
+    return sums
+
+
+def group_linear(trits, multipliers, row_scale, values, h, scale):
+    return mul(F(group_sums(trits, multipliers, values, h)), mul(scale, row_scale))
+
+
+def group_head(trits, multipliers, row_scale, values, h):
+    return mul(F(group_sums(trits, multipliers, values, h)), row_scale)
 
 
 def linear(trits, values, scale, weight_scale):
@@ -194,19 +243,56 @@ class SpecifiedModel:
         self.cache = [[] for _ in range(self.config.layers)]
         """Slots of each layer: (keys, key scales, values, value scales) of all heads."""
 
+    def matrix(self, name):
+        """Trits, and with groups multipliers, as int64."""
+        trits = self.image.ternary(name).astype(np.int64)
+        if self.image.config.granularity != "group":
+            return (trits,)
+        return trits, self.image.multipliers(name).astype(np.int64)
+
     def linear(self, layer, name, a):
-        trits = self.image.ternary(f"layers.{layer}.{name}").astype(np.int64)
-        weight_scale = self.image.weight_scale(f"layers.{layer}.{name}")
-        values, scales = a
-        return np.stack(
-            [linear(trits, x, s, weight_scale) for x, s in zip(values, scales, strict=True)]
-        )
+        name = f"layers.{layer}.{name}"
+        matrix, scales = self.matrix(name), self.image.row_scales(name)
+        if len(matrix) == 1:
+            return np.stack([linear(*matrix, x, s, scales) for x, s in zip(*a, strict=True)])
+        return np.stack([group_linear(*matrix, scales, *each) for each in zip(*a, strict=True)])
 
     def normed(self, name, x):
-        return norm_quantise(x, self.image.gain(name), self.config.norm_epsilon)
+        gain, eps = self.image.gain(name), self.config.norm_epsilon
+        grouped = self.config.granularity == "group"
+        if name == "norm":
+            grouped = self.config.ternary_head
+        return norm_block_quantise(x, gain, eps) if grouped else norm_quantise(x, gain, eps)
 
     def requantised(self, name, x):
-        return self.normed(name, x) if self.config.sub_norms else quantise(x)
+        if self.config.sub_norms:
+            return self.normed(name, x)
+        return block_quantise(x) if self.config.granularity == "group" else quantise(x)
+
+    def head_normed(self, name, x):
+        """Heads times the gain, and the inverse of their root mean square."""
+        if not self.config.qk_norm:
+            return x, np.ones(x.shape[:-1], F)
+        return mul(x, self.image.gain(name)), inverse_rms(x, self.config.norm_epsilon)
+
+    def embed(self, tokens):
+        if self.config.ternary_head:
+            name = "head" if self.config.tied_head else "embedding"
+            trits, multipliers = (part[list(tokens)] for part in self.matrix(name))
+            groups = np.repeat(multipliers, 128, -1)[:, : trits.shape[1]]
+            return mul(F(trits * groups), self.image.row_scales(name)[list(tokens), None])
+        rows, row_scales = self.image.rows("embedding", tokens)
+        return mul(F(rows), row_scales[:, None])
+
+    def head(self, x):
+        """Unscaled logits of all nodes and their scales."""
+        *values, scales = self.normed("norm", x)
+        if self.config.ternary_head:
+            matrix, row_scales = self.matrix("head"), self.image.row_scales("head")
+            nodes = zip(*values, strict=True)
+            return np.stack([group_head(*matrix, row_scales, *each) for each in nodes]), scales
+        rows, row_scales = self.image.rows("head")
+        return np.stack([head(rows.astype(np.int64), row_scales, v) for v in values[0]]), scales
 
     def attend(self, layer, x, seen, depth):
         config, nodes = self.config, len(x)
@@ -215,8 +301,11 @@ class SpecifiedModel:
             self.linear(layer, name, a).reshape(nodes, -1, config.head_size) for name in "qkv"
         )
         c, s = (table[self.base + depth][:, None] for table in self.image.rope())
-        q, q_scales = quantise(rope(q, c, s))
-        k, k_scales = cache_quantise(rope(k, c, s))
+        (q, q_r), (k, k_r) = (
+            self.head_normed(f"layers.{layer}.{name}_norm", x) for name, x in (("q", q), ("k", k))
+        )
+        q, q_scales = query_quantise(rope(q, c, s), q_r)
+        k, k_scales = key_quantise(rope(k, c, s), k_r)
         v, v_scales = cache_quantise(v)
         self.cache[layer][self.base :] = zip(k, k_scales, v, v_scales, strict=True)
         slots = [np.stack(part) for part in zip(*self.cache[layer], strict=True)]
@@ -243,14 +332,11 @@ class SpecifiedModel:
             if node:
                 depth[node], seen[node] = depth[parent] + 1, list(seen[parent])
             seen[node].append(self.base + node)
-        rows, row_scales = self.image.rows("embedding", tokens)
-        x = mul(F(rows), row_scales[:, None])
+        x = self.embed(tokens)
         for layer in range(self.config.layers):
             x = add(x, self.attend(layer, x, seen, depth))
             x = add(x, self.feed(layer, x))
-        values, scales = self.normed("norm", x)
-        rows, row_scales = self.image.rows("head")
-        return x, np.stack([head(rows.astype(np.int64), row_scales, v) for v in values]), scales
+        return x, *self.head(x)
 
     def commit(self, path):
         for slots in self.cache:

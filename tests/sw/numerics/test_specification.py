@@ -13,7 +13,7 @@ from tercel import numerics
 from tercel.config import PRESETS
 from tercel.device import Ask
 from tercel.device.emulator import EmulatorDevice
-from tercel.image import Image, random_image
+from tercel.image import Image, multiplier_values, random_image
 from tercel.numerics.functions import exp2_significands
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "numerics.md"
@@ -88,8 +88,20 @@ def test_rows(exponents, width):
     ):
         same(golden.values, other[0])
         same(golden.scale, other[1])
-    for golden, other in zip(numerics.quantise_cache(x), specified.cache_quantise(x), strict=True):
-        same(golden, other)
+    for golden, other in (
+        (numerics.block_quantise(x), specified.block_quantise(x)),
+        (numerics.norm_block_quantise(x, gain, 1e-5), specified.norm_block_quantise(x, gain, 1e-5)),
+    ):
+        for field, each in zip(("values", "shifts", "scale"), other, strict=True):
+            same(getattr(golden, field), each)
+    rows, factor = numerics.head_norm(x, gain, 1e-6)
+    same(factor, specified.inverse_rms(x, 1e-6))
+    for golden, other in (
+        (numerics.quantise_cache(x), specified.cache_quantise(x)),
+        (numerics.quantise_cache(rows, factor), specified.key_quantise(rows, factor)),
+    ):
+        for part, each in zip(golden, other, strict=True):
+            same(part, each)
     c, s = floats(10, (2, 40, 8), exponents=(100, 127))
     same(numerics.rotate(x[:, None, :16], c, s)[:, 0], specified.rope(x[:, :16], c, s))
 
@@ -142,9 +154,38 @@ def test_linears_and_head():
         assert (octave, total) == (summed.octave[node], summed.total[node])
 
 
+@pytest.mark.parametrize("columns", [40, 128, 300])
+def test_groups(columns):
+    generator = np.random.default_rng(17)
+    x = numerics.block_quantise(floats(18, (3, columns), exponents=(118, 130)))
+    trits = generator.integers(-1, 2, (50, columns), np.int8)
+    codes = generator.integers(0, 1024, (50, -(-columns // 128))).astype(np.uint16)
+    multipliers = multiplier_values(codes)
+    scales = np.abs(floats(19, 50, exponents=(105, 125)))
+    sums = numerics.grouped_linear(trits, multipliers, x)
+    y = numerics.dequantise(sums, numerics.multiply(x.scale[:, None], scales))
+    u = numerics.dequantise(sums, scales)
+    matrix = trits.astype(np.int64), multipliers.astype(np.int64), scales
+    for node in range(3):
+        a = x.values[node].astype(np.int64), x.shifts[node].astype(np.int64)
+        same(y[node], specified.group_linear(*matrix, *a, x.scale[node]))
+        same(u[node], specified.group_head(*matrix, *a))
+
+
 FAMILIES = {
     "silu": PRESETS["tiny"],
     "relu2": replace(PRESETS["tiny"], activation="relu2", sub_norms=True, tied_head=False),
+    "rows": replace(PRESETS["tiny"], granularity="row", qk_norm=True),
+    "groups": replace(PRESETS["tiny"], ffn_size=300, granularity="group", sub_norms=True),
+    "ternary head": replace(
+        PRESETS["tiny"],
+        hidden_size=144,
+        granularity="group",
+        ternary_head=True,
+        tied_head=False,
+        qk_norm=True,
+    ),
+    "tied ternary head": replace(PRESETS["tiny"], granularity="group", ternary_head=True),
 }
 
 
@@ -181,6 +222,10 @@ def gain(n):
     return (1 + np.arange(n) % 7 / 16).astype(np.float32)
 
 
+def steep(n):
+    return ramp(n) * np.exp2(-(np.arange(n) // 64) * 3).astype(np.float32)
+
+
 def vector_of_attention(n):
     queries, q_scales = specified.quantise(np.stack([ramp(n, 1), ramp(n, 2)]) / np.float32(16))
     keys = specified.cache_quantise(np.stack([ramp(n, 3 + s) for s in range(5)]))
@@ -196,6 +241,30 @@ def vector_of_attention(n):
 def vector_of_norm(n):
     values, scale = specified.norm_quantise(ramp(n), gain(n), 1e-5)
     return " ".join([to_bits(scale), *map(str, np.ravel(values)[:8])])
+
+
+def vector_of_blocks(n):
+    """The second half is smaller, so that its blocks have smaller shifts."""
+    values, h, scale = map(np.ravel, specified.norm_block_quantise(steep(n), gain(n), 1e-5))
+    last = [values[0], values[1], values[-2], values[-1]]
+    return " ".join([to_bits(scale), *map(str, h), *map(str, last)])
+
+
+def vector_of_keys(n):
+    z, r = specified.mul(ramp(n), gain(n)), specified.inverse_rms(ramp(n), 1e-6)
+    values, scale = map(np.ravel, specified.key_quantise(z, r))
+    return " ".join([to_bits(r), f"{scale.item():04X}", *map(str, values[:8])])
+
+
+def vector_of_groups(n):
+    trits = np.arange(3 * n).reshape(3, n) % 3 - 1
+    trits[:, ::7] *= -1
+    multipliers = np.array([[2044, 1], [255, 256], [3, 512]])[:, : -(-n // 128)]
+    values, h, scale = map(np.ravel, specified.block_quantise(steep(n)))
+    row_scale = np.array([0.5, 1, 3], np.float32)
+    sums = specified.group_sums(trits, multipliers, values, h)
+    y = specified.group_linear(trits, multipliers, row_scale, values, h, scale)
+    return " ".join([*map(str, sums), to_bits(y)])
 
 
 def vector_of_cache(n):
@@ -216,6 +285,9 @@ def vector_of_logsumexp(n):
 COMPOSED = {
     "sum_of_squares": lambda n: to_bits(specified.sum_of_squares(ramp(n))),
     "norm_quantise": vector_of_norm,
+    "norm_block_quantise": vector_of_blocks,
+    "key_quantise": vector_of_keys,
+    "groups": vector_of_groups,
     "cache_quantise": vector_of_cache,
     "rope": vector_of_rope,
     "attention": lambda n: to_bits(vector_of_attention(n)),
