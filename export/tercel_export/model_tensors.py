@@ -22,7 +22,7 @@ def check_exportable(config: ModelConfig) -> None:
     if parts := config.version_3_parts:
         raise TercelError(
             f"exports hold matrices of one scale, int8 heads and no q/k norms, but {config.name} "
-            f"has {' and '.join(parts)}; export the checkpoint that the image was made of instead"
+            f"has {parts}; export the checkpoint that the image was made of instead"
         )
 
 

@@ -147,8 +147,8 @@ class ModelConfig(JsonDataclass):
         for name, (what, value) in sizes.items():
             if value > (most := VERSION_3_LIMITS[name]):
                 raise TercelError(
-                    f"{what} must be at most {most} in a model with "
-                    f"{' and '.join(self.version_3_parts)}, not {value}"
+                    f"{what} must be at most {most} in a model with {self.version_3_parts}, "
+                    f"not {value}"
                 )
 
     def _is_token(self, value: object) -> bool:
@@ -186,15 +186,12 @@ class ModelConfig(JsonDataclass):
         return super().from_fields(fields | lists)
 
     @property
-    def version_3_parts(self) -> tuple[str, ...]:
-        """Descriptions of the parts of the model that version 2 of the image cannot hold."""
-        scales = {"row": "a scale for each row", "group": "scales of groups"}
-        parts = (
-            scales.get(self.granularity),
-            "a ternary head" if self.ternary_head else None,
-            "q/k norms" if self.qk_norm else None,
-        )
-        return tuple(part for part in parts if part is not None)
+    def version_3_parts(self) -> str:
+        """The parts of the model that version 2 of the image cannot hold, as a phrase, or empty."""
+        scales = {"row": ["a scale for each row"], "group": ["scales of groups"]}
+        parts = scales.get(self.granularity, [])
+        parts += ["a ternary head"] * self.ternary_head + ["q/k norms"] * self.qk_norm
+        return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
     @property
     def image_version(self) -> int:

@@ -58,12 +58,13 @@ def test_sizes_of_version_3_are_limited(field, value, rule):
 @pytest.mark.parametrize(
     ("fields", "parts"),
     [
-        ({}, ()),
-        ({"granularity": "row"}, ("a scale for each row",)),
-        ({"qk_norm": True}, ("q/k norms",)),
+        ({}, ""),
+        ({"granularity": "row"}, "a scale for each row"),
+        ({"qk_norm": True}, "q/k norms"),
+        ({"granularity": "group", "ternary_head": True}, "scales of groups and a ternary head"),
         (
-            {"granularity": "group", "ternary_head": True},
-            ("scales of groups", "a ternary head"),
+            {"granularity": "group", "ternary_head": True, "qk_norm": True},
+            "scales of groups, a ternary head and q/k norms",
         ),
     ],
 )

@@ -53,6 +53,8 @@ class DesignSpace:
     def __post_init__(self):
         if not 0 < self.fill <= 1:
             raise TercelError(f"fill must be above 0 and at most 1, not {self.fill!r}")
+        if lacks := self.preset.spec.lacks(self.model):
+            raise TercelError(lacks)
 
     @property
     def parameters(self) -> dict[str, tuple[Any, ...]]:

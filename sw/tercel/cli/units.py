@@ -25,5 +25,5 @@ def format_count(count: float) -> str:
 
 def describe_version(config: ModelConfig) -> str:
     """The version of a model's image, and the reasons for the newer one."""
-    parts = " and ".join(config.version_3_parts)
+    parts = config.version_3_parts
     return f"version {config.image_version}" + (f", for {parts}" if parts else "")

@@ -187,7 +187,7 @@ class AcceleratorSpec(JsonDataclass):
             return None
         return (
             f"the accelerator plays matrices of one scale, int8 heads and no q/k norms, but "
-            f"{config.name} has {' and '.join(parts)}; run it on the emulator: --device emulator"
+            f"{config.name} has {parts}; run it on the emulator: --device emulator"
         )
 
     def excesses(self, config: ModelConfig) -> tuple[tuple[str, int, int], ...]:

@@ -33,6 +33,11 @@ def test_a_model_that_does_not_fit_is_refused(small_space):
         space.accelerator(space.standard)
 
 
+def test_a_model_of_version_3_has_no_space(small_space):
+    with pytest.raises(TercelError, match="has q/k norms; run it on the emulator"):
+        replace(small_space, model=replace(PRESETS["tiny"], qk_norm=True))
+
+
 def test_shares_are_of_the_boards_budget(small_space):
     shares = small_space.shares(Resources(lut=2500, ff=100, uram=5))
     assert shares == {"lut": 0.5, "lut_memory": 0, "ff": 0.1, "dsp": 0, "bram36": 0, "uram": 0.5}

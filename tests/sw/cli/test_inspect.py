@@ -90,7 +90,7 @@ def test_an_image_of_version_3_is_shown(tercel, tmp_path):
     )
     random_image(path, config)
     text = tercel("inspect", str(path)).stdout
-    reasons = "scales of groups and a ternary head and q/k norms"
+    reasons = "scales of groups, a ternary head and q/k norms"
     assert f"format version 3, for {reasons}" in " ".join(text.split()), "it may be wrapped"
     facts = json.loads(tercel("inspect", str(path), "--json").stdout)
     assert facts["config"]["granularity"] == "group"
