@@ -2,7 +2,7 @@
 
 Evidence class: estimate, by Yosys, nothing placed or routed; in the widths of the kv260 and for its
 family. The sum of parts is no whole: logic is optimised within each alone.
-`python bench/resource_parts.py [float32 tlmm dense head memory] [--jobs 2]`, or names of parts.
+`python bench/resource_parts.py [float32 tlmm groups dense head memory] [--jobs 2]`, or parts.
 """
 
 import argparse
@@ -26,11 +26,23 @@ from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import LaneLogits
 from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.summary import Summary
-from tercel_hw.memory import AxiReader, AxiWriter
+from tercel_hw.memory import AxiReader, AxiWriter, BlockConfig, Gearbox, TapeCutter
 from tercel_hw.synthesis.blocks import Block
 from tercel_hw.synthesis.run import Measured, measure_blocks, measure_timing
 from tercel_hw.synthesis.timing_report import LIMIT_PS, timing_json, timing_tables
-from tercel_hw.tlmm import Accumulator, AdderTree, CodeDecoder, RowIssuer, TableBank, TableFiller
+from tercel_hw.tlmm import (
+    Accumulator,
+    AdderTree,
+    CodeDecoder,
+    GroupTree,
+    MultiplierDecoder,
+    PowerBank,
+    RowIssuer,
+    TableBank,
+    TableFiller,
+    TlmmEngine,
+)
+from tercel_hw.tlmm.config import BLOCK_CODES
 from tercel_hw.top.config import ACCELERATORS
 
 __all__ = ["PARTS", "choose", "cut", "table"]
@@ -39,6 +51,12 @@ BOARD = "kv260"
 CONFIG = ACCELERATORS[BOARD]
 TLMM = CONFIG.tlmm
 CREDITS = 1 << TLMM.latency.bit_length()
+GROUPED = dataclasses.replace(TLMM, tables=78, groups=3)
+GROUPED_CREDITS = 1 << GROUPED.latency.bit_length()
+BLOCKS = BlockConfig(
+    gearbox=dataclasses.replace(CONFIG.gearbox, max_bytes=GROUPED.chunk_bytes),
+    block_rows=GROUPED.block_rows,
+)
 TOP = "part"
 PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
     "float32": {
@@ -70,6 +88,20 @@ PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
         "issuer": lambda: RowIssuer(config=TLMM, credits=CREDITS),
         "accumulator": lambda: Accumulator(config=TLMM),
     },
+    "groups": {
+        "block-tree": lambda: AdderTree(
+            peaks=GROUPED.peaks[: len(GROUPED.parts) * BLOCK_CODES],
+            negatable=GROUPED.halved * BLOCK_CODES,
+            nodes=GROUPED.nodes,
+        ),
+        "group-tree": lambda: GroupTree(config=GROUPED),
+        "power-bank": lambda: PowerBank(config=GROUPED),
+        "multiplier-decoder": lambda: MultiplierDecoder(config=GROUPED),
+        "filler-groups": lambda: TableFiller(config=GROUPED),
+        "issuer-groups": lambda: RowIssuer(config=GROUPED, credits=GROUPED_CREDITS),
+        "accumulator-groups": lambda: Accumulator(config=GROUPED),
+        "engine-groups": lambda: TlmmEngine(config=GROUPED),
+    },
     "dense": {
         "dense-engine": lambda: DenseEngine(CONFIG.dense),
         "total-buffer": lambda: TotalBuffer(CONFIG.dense),
@@ -87,6 +119,8 @@ PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
     "memory": {
         "reader": lambda: AxiReader(config=CONFIG.routed.striped.reader),
         "writer": lambda: AxiWriter(config=CONFIG.writer.writer),
+        "gearbox": lambda: Gearbox(config=CONFIG.gearbox),
+        "tape-cutter": lambda: TapeCutter(config=BLOCKS),
     },
 }
 """Parts by package, then by name."""

@@ -7,6 +7,7 @@ from tercel_hw.memory.axi import (
     Axi4Signature,
     AxiConfig,
 )
+from tercel_hw.memory.block_sequencer import BlockConfig, BlockSequencer
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter, bursts
 from tercel_hw.memory.fetch import FetchChannel, FetchConfig
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
@@ -16,6 +17,7 @@ from tercel_hw.memory.ports import connect_channels, flat_name, flat_ports
 from tercel_hw.memory.prefetch import PrefetchConfig, TapePrefetcher
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
 from tercel_hw.memory.router import RoutedConfig, RoutedReader
+from tercel_hw.memory.scale_unpacker import ScaleUnpacker
 from tercel_hw.memory.sizing import (
     Phase,
     Playback,
@@ -26,6 +28,7 @@ from tercel_hw.memory.sizing import (
 )
 from tercel_hw.memory.striped import StripedConfig, StripedReader
 from tercel_hw.memory.striped_writer import StripedWriter, StripedWriterConfig
+from tercel_hw.memory.tape_cutter import TapeCutter
 from tercel_hw.memory.write_merge import WriteMerge
 from tercel_hw.memory.writer import AxiWriter, WriterConfig
 
@@ -37,6 +40,8 @@ __all__ = [
     "AxiConfig",
     "AxiReader",
     "AxiWriter",
+    "BlockConfig",
+    "BlockSequencer",
     "BurstConfig",
     "BurstSplitter",
     "CommandMerge",
@@ -51,11 +56,13 @@ __all__ = [
     "ReaderConfig",
     "RoutedConfig",
     "RoutedReader",
+    "ScaleUnpacker",
     "StreamFifo",
     "StripedConfig",
     "StripedReader",
     "StripedWriter",
     "StripedWriterConfig",
+    "TapeCutter",
     "TapePrefetcher",
     "WriteMerge",
     "WriterConfig",

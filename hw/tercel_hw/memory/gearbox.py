@@ -1,21 +1,28 @@
 """The gearbox: words of a fixed size to row-chunks of any size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from tercel_hw.checks import check_integer, check_power_of_two
+from tercel_hw.credits import Credits
+from tercel_hw.float32.stages import Stages
+from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+from tercel_hw.register_copies import RegisterCopies
 
 __all__ = ["Gearbox", "GearboxConfig"]
 
-WINDOW = 3
-"""Words of the window: the most that a row-chunk of up to ``2 * word_bytes`` bytes spans."""
+RING = 4
+"""Words of the ring; a row-chunk of up to ``2 * word_bytes`` bytes spans three of them."""
 STEP_BITS = 2
 """Bits of the offset per stage of the shifter: a 4:1 multiplexer, one LUT a bit."""
+LOADS = 256
+"""Multiplexers that a copy of a bit of the offset selects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,33 +40,50 @@ class GearboxConfig:
     """Bytes of the longest row-chunk."""
     count_width: int = 24
     """Width of a segment's number of row-chunks."""
+    queue_chunks: int = 8
+    """Row-chunks of the output queue; those that pass through the shifter are reserved in it."""
 
     def __post_init__(self):
         check_power_of_two("word_bytes", self.word_bytes, 4, 1024)
         check_integer("max_bytes", self.max_bytes, 1, 2 * self.word_bytes)
         check_integer("count_width", self.count_width, 1, 40)
+        check_integer("queue_chunks", self.queue_chunks, self.stages + 2, 32)
 
     @property
     def segment(self) -> data.StructLayout:
-        """A segment: ``bytes`` of a row-chunk (1 to ``max_bytes``) and number of ``chunks``."""
+        """A segment: ``bytes`` of a row-chunk (1 to ``max_bytes``) and number of ``chunks``.
+
+        After one that ``continues`` the next segment begins with the next byte, not on a word. The
+        ``mark`` is given to every row-chunk.
+        """
         return data.StructLayout(
-            {"bytes": range(self.max_bytes + 1), "chunks": unsigned(self.count_width)}
+            {
+                "bytes": range(self.max_bytes + 1),
+                "chunks": unsigned(self.count_width),
+                "continues": unsigned(1),
+                "mark": unsigned(1),
+            }
         )
 
     @property
     def chunk(self) -> data.StructLayout:
-        """Layout of a row-chunk: ``data``, and ``last`` on the last one of its segment."""
-        return data.StructLayout({"data": unsigned(8 * self.max_bytes), "last": unsigned(1)})
+        """Layout of a row-chunk: ``data``, ``last`` on its segment's last one, and the ``mark``."""
+        content = unsigned(8 * self.max_bytes)
+        return data.StructLayout({"data": content, "last": unsigned(1), "mark": unsigned(1)})
 
     @property
     def stages(self) -> int:
-        """Stages of the barrel shifter."""
+        """Stages of the barrel shifter behind the choice of the first word."""
         return -(-exact_log2(self.word_bytes) // STEP_BITS)
 
     @property
     def latency(self) -> int:
         """Cycles from the transfer of the word that completes a row-chunk to the chunk's offer."""
-        return 1 + self.stages
+        return 2 + self.stages
+
+    def words_ahead(self, chunk_bytes: int) -> int:
+        """Return the number of words that are taken before the engine takes a row-chunk."""
+        return RING + self.queue_chunks * chunk_bytes // self.word_bytes
 
     def words(self, chunk_bytes: int, chunks: int) -> int:
         """Return the number of words of a segment."""
@@ -74,9 +98,10 @@ class GearboxConfig:
 class Gearbox(wiring.Component):
     """Cuts the words of segments into row-chunks.
 
-    Row-chunks lie densely; a segment starts on a word; the rest of its last word is dropped. Three
-    words form a window; a row-chunk leaves when the window holds all of it, through a barrel
-    shifter of ``config.stages`` stages. The whole pipeline stalls while ``o`` is not taken.
+    Row-chunks lie densely; a segment starts on a word and the rest of its last word is dropped,
+    unless it ``continues``. Words are written to a ring of four; a row-chunk leaves when the ring
+    holds all of it, through a barrel shifter into a queue in which it has reserved its place. So
+    nothing stalls in between, and ``o.ready`` leads only to the queue's counters.
 
     Throughput: one row-chunk a cycle up to ``word_bytes`` bytes, one word a cycle beyond, also
     from segment to segment. Latency: ``config.latency``.
@@ -116,113 +141,135 @@ class Gearbox(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        enable = Signal()
-        m.d.comb += enable.eq(~self.o.valid | self.o.ready)
-        window, offset, cut, last = self._window(m, enable)
-        self._shifter(m, enable, window, offset, cut, last)
+        config, stages = self._config, Stages(m, Const(1))
+        m.submodules.credits = credits = Credits(count=config.queue_chunks)
+        fifo = FifoConfig(
+            width=config.chunk.size,
+            depth=config.queue_chunks,
+            read_latency=0,
+            ram_style="distributed",
+        )
+        m.submodules.queue = queue = StreamFifo(config=fifo)
+        cut, last, mark = Signal(), Signal(), Signal()
+        with m.If(self.i_segment.valid & self.i_segment.ready):
+            m.d.sync += mark.eq(self.i_segment.payload.mark)
+        ring, offset, firsts = self._ring(m, credits.any, cut, last)
+        chunk = data.View(config.chunk, queue.i.payload)
+        m.d.comb += [
+            chunk.data.eq(self._shift(m, ring, offset, firsts)),
+            chunk.last.eq(stages.delay(last, config.stages, "last")),
+            chunk.mark.eq(stages.delay(mark, config.stages, "mark")),
+            queue.i.valid.eq(stages.delay(cut, config.stages, "valid", reset=True)),
+            self.o.valid.eq(queue.o.valid),
+            self.o.payload.eq(queue.o.payload),
+            queue.o.ready.eq(self.o.ready),
+            credits.spend.eq(cut),
+            credits.give.eq(self.o.valid & self.o.ready),
+        ]
         return m
 
-    def _window(self, m: Module, enable: Signal) -> tuple[Signal, Signal, Signal, Signal]:
-        """Add the window; return its words, and offset, issue and ``last`` of a row-chunk."""
-        config, segment = self._config, self.i_segment
-        word_bytes, offset_bits = config.word_bytes, exact_log2(config.word_bytes)
-        word_width = 8 * word_bytes
-        window = Signal(WINDOW * word_width)
-        held, kept = Signal(range(WINDOW + 1)), Signal(range(WINDOW + 1))
-        need, drop = Signal(2), Signal(2)
-        offset, end = Signal(offset_bits), Signal(offset_bits)
-        active, last, cut, taken, loaded = Signal(), Signal(), Signal(), Signal(), Signal()
+    def _ring(
+        self, m: Module, room: Value, cut: Signal, last: Signal
+    ) -> tuple[Signal, Signal, data.View]:
+        """Add the ring; return its words, the next row-chunk's offset and copies of its word."""
+        config = self._config
+        width = 8 * config.word_bytes
+        ring = Signal(RING * width, reset_less=True)
+        held, into = Signal(range(RING + 1)), Signal(RING, init=1)
+        need, drop, word = Signal(2), Signal(2), Signal(range(RING))
+        active, taken = Signal(), Signal()
         m.d.comb += [
-            cut.eq(active & enable & (held >= need)),
-            kept.eq(held - Mux(cut, drop, 0)),
-            self.i.ready.eq(kept != WINDOW),
+            cut.eq(active & room & (held >= need)),
+            self.i.ready.eq(held != RING),
             taken.eq(self.i.valid & self.i.ready),
-            segment.ready.eq(~active | (cut & last)),
-            loaded.eq(segment.valid & segment.ready),
         ]
-        m.d.sync += held.eq(kept + taken)
-        words = [window.word_select(index, word_width) for index in range(WINDOW)]
-        for index, word in enumerate(words):
-            with m.If(taken & (kept == index)):
-                m.d.sync += word.eq(self.i.payload)
-            with m.Elif(cut & (drop == 1)):
-                m.d.sync += word.eq(words[min(index + 1, WINDOW - 1)])
-            with m.Elif(cut & (drop == 2)):
-                m.d.sync += word.eq(words[WINDOW - 1])
-        with m.If(cut):
-            m.d.sync += [offset.eq(Mux(last, 0, end)), active.eq(~last)]
-        with m.If(loaded):
-            m.d.sync += active.eq(segment.payload.chunks != 0)
-        self._next_chunk(m, cut, loaded, (end, need, drop, last))
-        return window, offset, cut, last
+        m.d.sync += held.eq(held - Mux(cut, drop, 0) + taken)
+        with m.If(taken):
+            m.d.sync += into.eq(into.rotate_left(1))
+        for index in range(RING):
+            with m.If(taken & into[index]):
+                m.d.sync += ring.word_select(index, width).eq(self.i.payload)
+        following = (word + Mux(cut, drop, 0))[: len(word)]
+        copies = -(-self._reach(exact_log2(config.word_bytes)) // LOADS)
+        m.submodules.firsts = firsts = RegisterCopies(width=len(word), copies=copies)
+        m.d.sync += word.eq(following)
+        m.d.comb += firsts.i.eq(following)
+        offset = self._next_chunk(m, active, cut, last, need, drop)
+        return ring, offset, firsts.o
 
     def _next_chunk(
-        self, m: Module, cut: Signal, loaded: Signal, following: tuple[Signal, ...]
-    ) -> None:
-        """Add the registers of the next row-chunk: its end, the words it needs and releases.
+        self, m: Module, active: Signal, cut: Signal, last: Signal, need: Signal, drop: Signal
+    ) -> Signal:
+        """Add the registers of the next row-chunk; return its offset in its first word.
 
-        They are computed a cycle ahead because they select the window's multiplexers.
+        The words that it needs and releases are computed a cycle ahead. Where the one after it
+        comes from is known from registers: from a new segment if it is the last one.
         """
         config, segment = self._config, self.i_segment.payload
-        end, need, drop, last = following
+        offset_bits = exact_log2(config.word_bytes)
+        offset, end = Signal(offset_bits), Signal(offset_bits)
         chunk_bytes = Signal(range(config.max_bytes + 1))
-        chunks = Signal(config.count_width)
-        next_end = Signal(range(WINDOW * config.word_bytes))
-        next_last, part, whole = Signal(), Signal(), Signal(2)
+        chunks, continues = Signal(config.count_width), Signal()
+        start, next_end = Signal(offset_bits), Signal(range(RING * config.word_bytes))
+        next_last, next_continues, part, whole = Signal(), Signal(), Signal(), Signal(2)
+        loaded, fresh = Signal(), Signal()
         m.d.comb += [
-            next_end.eq(Mux(loaded, segment.bytes, end + chunk_bytes)),
-            next_last.eq(Mux(loaded, segment.chunks == 1, chunks == 2)),
-            part.eq(next_end[: len(end)].any()),
-            whole.eq(next_end[len(end) :]),
+            self.i_segment.ready.eq(~active | (cut & last)),
+            loaded.eq(self.i_segment.valid & self.i_segment.ready),
+            fresh.eq(~active | last),
+            start.eq(Mux(active, Mux(last & ~continues, 0, end), offset)),
+            next_end.eq(start + Mux(fresh, segment.bytes, chunk_bytes)),
+            next_last.eq(Mux(fresh, segment.chunks == 1, chunks == 2)),
+            next_continues.eq(Mux(fresh, segment.continues, continues)),
+            part.eq(next_end[:offset_bits].any()),
+            whole.eq(next_end[offset_bits:]),
         ]
+        with m.If(cut):
+            m.d.sync += [offset.eq(start), active.eq(~last)]
+        with m.If(loaded):
+            m.d.sync += [active.eq(segment.chunks != 0), chunk_bytes.eq(segment.bytes)]
         with m.If(cut | loaded):
             m.d.sync += [
                 end.eq(next_end),
                 last.eq(next_last),
+                continues.eq(next_continues),
                 need.eq(whole + part),
-                drop.eq(whole + (part & next_last)),
-                chunks.eq(Mux(loaded, segment.chunks, chunks - 1)),
+                drop.eq(whole + (part & next_last & ~next_continues)),
+                chunks.eq(Mux(fresh, segment.chunks, chunks - 1)),
             ]
-        with m.If(loaded):
-            m.d.sync += chunk_bytes.eq(segment.bytes)
+        return offset
 
-    def _shifter(
-        self,
-        m: Module,
-        enable: Signal,
-        window: Signal,
-        offset: Signal,
-        valid: Signal,
-        last: Signal,
-    ) -> None:
-        """Add the barrel shifter, coarse steps first, one stage a cycle."""
-        config = self._config
-        shifted, high = window, len(offset)
+    def _reach(self, low: int) -> int:
+        """Return the bits behind a stage that leaves ``low`` bits of the offset to shift by."""
+        return 8 * (self._config.max_bytes + (1 << low) - 1)
+
+    def _shift(self, m: Module, ring: Signal, offset: Signal, firsts: data.View) -> Value:
+        """Add the barrel shifter, coarse steps first, one stage a cycle; return its last result."""
+        config, stages = self._config, Stages(m, Const(1))
+        reach, width = self._reach(len(offset)), 8 * config.word_bytes
+        twice = Cat(ring, ring)
+        words = [twice[width * index : width * index + reach] for index in range(RING)]
+        shifted = stages.delay(_select(words, firsts), 1, "first_word")
+        high = len(offset)
         for stage in range(config.stages):
             low = max(0, high - STEP_BITS)
-            reach = 8 * (config.max_bytes + (1 << low) - 1)
-            choices = Signal(reach, name=f"choices{stage}")
-            steps = 1 << (high - low)
-            with m.Switch(offset[low:high]):
-                for step in range(steps):
-                    start = 8 * (step << low)
-                    with m.Case(step):
-                        m.d.comb += choices.eq(shifted[start : start + reach])
-            next_offset = Signal(max(low, 1), name=f"offset{stage}")
-            next_shifted = Signal(reach, name=f"shifted{stage}")
-            next_valid = Signal(name=f"valid{stage}")
-            next_last = Signal(name=f"last{stage}")
-            with m.If(enable):
-                m.d.sync += [
-                    next_offset.eq(offset[:low]),
-                    next_shifted.eq(choices),
-                    next_valid.eq(valid),
-                    next_last.eq(last),
-                ]
-            shifted, offset, valid, last = next_shifted, next_offset, next_valid, next_last
+            reach = self._reach(low)
+            selects = RegisterCopies(width=high - low, copies=-(-reach // LOADS))
+            m.submodules[f"offset{stage}"] = selects
+            m.d.comb += selects.i.eq(stages.delay(offset[low:high], stage, f"offset{stage}"))
+            starts = [8 * (step << low) for step in range(1 << (high - low))]
+            choices = [shifted[start : start + reach] for start in starts]
+            last = stage + 1 == config.stages
+            shifted = stages.delay(_select(choices, selects.o), 0 if last else 1, f"shifted{stage}")
             high = low
-        m.d.comb += [
-            self.o.payload.data.eq(shifted),
-            self.o.payload.last.eq(last),
-            self.o.valid.eq(valid),
-        ]
+        return shifted
+
+
+def _select(choices: Sequence[Value], selects: data.View) -> Value:
+    """Return the selected one of equally wide values; each copy selects `LOADS` bits of it."""
+    width = len(choices[0])
+    parts = []
+    for number, first in enumerate(range(0, width, LOADS)):
+        bits = slice(first, min(first + LOADS, width))
+        parts.append(Array([choice[bits] for choice in choices])[selects[number]])
+    return Cat(parts)

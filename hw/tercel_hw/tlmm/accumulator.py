@@ -3,10 +3,9 @@
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from tercel_hw.tlmm.config import SAME_ROW, TlmmConfig
-from tercel_hw.tlmm.layouts import sums_layout, tag_layout
+from tercel_hw.tlmm.layouts import sums_layout, tag_layout, total_layout
 
 __all__ = ["Accumulator"]
 
@@ -45,11 +44,10 @@ class Accumulator(wiring.Component):
 
     def __init__(self, *, config: TlmmConfig):
         self._config = config
-        width = bits_for(sum(config.peaks)) + 1
         super().__init__(
             {
                 "tag": In(tag_layout(config)),
-                "total": In(data.ArrayLayout(signed(width), config.nodes)),
+                "total": In(total_layout(config)),
                 "valid": Out(1),
                 "sums": Out(sums_layout(config)),
             }

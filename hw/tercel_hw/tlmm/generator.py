@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from tercel_hw.tlmm.arithmetic import plus_or_minus
 from tercel_hw.tlmm.config import TlmmConfig
-from tercel_hw.tlmm.layouts import entry_layout, group_layout, place_layout
+from tercel_hw.tlmm.layouts import activations_layout, entry_layout, place_layout
 
 __all__ = ["RING", "TableGenerator", "half_path"]
 
@@ -91,7 +91,7 @@ class TableGenerator(wiring.Component):
     def __init__(self, *, config: TlmmConfig):
         self._config = config
         place = place_layout(config)
-        payload = data.StructLayout({"group": group_layout(config), "place": place})
+        payload = data.StructLayout({"group": activations_layout(config), "place": place})
         entries = {str(p): entry_layout(config, p) for p in range(len(config.parts))}
         super().__init__(
             {
@@ -107,7 +107,7 @@ class TableGenerator(wiring.Component):
         config = self._config
         busy, done = Signal(), Signal()
         step = Signal(range(config.entries))
-        group = Signal(group_layout(config))
+        group = Signal(activations_layout(config))
         place = Signal(place_layout(config))
         m.d.comb += [
             done.eq(busy & (step == config.entries - 1)),

@@ -1,9 +1,11 @@
 """The issue of row-chunks, by the state of tables, accumulator and output queue."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from tercel.image.layout import CODES_A_GROUP
+from tercel_hw.credits import Credits
 from tercel_hw.tlmm.config import SAME_ROW, TlmmConfig
 from tercel_hw.tlmm.layouts import ROW_BITS, command_layout, tag_layout
 
@@ -42,6 +44,8 @@ class RowIssuer(wiring.Component):
         The bank of this cycle's row-chunk.
     active : Out
         A bit for each code of a row-chunk that the matrix uses.
+    grouped : Out
+        The matrix has groups; only in an engine with groups.
     tag : Out
         Tag of the row-chunk; valid in the cycle of the transfer.
     """
@@ -54,6 +58,7 @@ class RowIssuer(wiring.Component):
     returned: Signal
     bank: Signal
     active: Signal
+    grouped: Signal
     tag: data.View
 
     def __init__(self, *, config: TlmmConfig, credits: int):
@@ -71,6 +76,7 @@ class RowIssuer(wiring.Component):
                 "returned": In(1),
                 "bank": Out(1),
                 "active": Out(config.tables),
+                **({"grouped": Out(1)} if config.groups else {}),
                 "tag": Out(tag_layout(config)),
             }
         )
@@ -89,12 +95,14 @@ class RowIssuer(wiring.Component):
         last_row, last_block = Signal.like(tag.row), Signal()
         end_of_chunk, end_of_block, end = Signal(), Signal(), Signal()
         begins = end | ~busy
-        room = self._room(m)
+        m.submodules.room = room = Credits(count=self._credits)
         m.d.comb += [
             tag.last.eq(end_of_chunk & last_block),
-            # Five registers in one lookup table; codes in the gearbox move by this signal.
-            self.ready.eq(going & self.full.bit_select(self.bank, 1) & (~tag.final | room)),
+            # Six registers, one lookup table.
+            self.ready.eq(going & self.full.bit_select(self.bank, 1) & (~tag.final | room.any)),
             tag.valid.eq(self.valid & self.ready),
+            room.spend.eq(tag.valid & tag.final),
+            room.give.eq(self.returned),
             end_of_chunk.eq(tag.row == last_row),
             end_of_block.eq(tag.valid & end_of_chunk & tag.final),
             end.eq(end_of_block & tag.last),
@@ -124,25 +132,31 @@ class RowIssuer(wiring.Component):
                 last_block.eq(ends),
             ]
         with m.If(begins):
-            m.d.sync += [
-                busy.eq(waiting),
-                chunks.eq(pending.chunks),
-                self.active.eq(Cat(pending.codes > code for code in range(config.tables))),
-                waiting.eq(0),
-            ]
+            m.d.sync += [busy.eq(waiting), chunks.eq(pending.chunks), waiting.eq(0)]
+        with m.If(begins | (tag.valid & end_of_chunk)):
+            narrow = Mux(end_of_block | ~busy, whole == 1, chunks_left == 1)
+            m.d.sync += self.active.eq(self._next_active(m, pending, begins, narrow))
         with m.If(self.i_command.valid & self.i_command.ready):
             command = self.i_command.payload
             m.d.sync += [waiting.eq(1), pending.eq(command), pending_beyond.eq(command.rows - 1)]
         return m
 
-    def _room(self, m: Module) -> Signal:
-        """Count the credits; return a register that is high if there is one."""
-        credit = Signal(range(self._credits + 1), init=self._credits)
-        room, spent = Signal(init=1), Signal()
-        m.d.comb += spent.eq(self.tag.valid & self.tag.final)
-        m.d.sync += credit.eq(credit - spent + self.returned)
-        m.d.sync += room.eq(self.returned | Mux(spent, credit > 1, credit != 0))
-        return room
+    def _next_active(self, m: Module, pending: data.View, begins: Value, narrow: Value) -> Value:
+        """Return the codes of the next chunk, which is a matrix's first if one begins.
+
+        The last chunk of a row with groups may be ``narrow``: it has groups in part.
+        """
+        tables, groups = self._config.tables, self._config.groups
+        active = Cat(pending.codes > code for code in range(tables))
+        if not groups:
+            return Mux(begins, active, self.active)
+        last = Cat(pending.last_codes > code for code in range(0, tables, CODES_A_GROUP))
+        kept, kept_last = Signal(tables), Signal(groups)
+        with m.If(begins):
+            m.d.sync += [kept.eq(active), kept_last.eq(last), self.grouped.eq(pending.grouped)]
+        every, some = Mux(begins, active, kept), Mux(begins, last, kept_last)
+        used = Cat((some[group] | ~narrow).replicate(CODES_A_GROUP) for group in range(groups))
+        return every & used
 
     def _pause(self, m: Module, end_of_chunk: Signal) -> Signal:
         """Return a signal that is high if the next row-chunk must not be issued in the next cycle.

@@ -4,17 +4,26 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
+from tercel.image.multiplier import MOST_MULTIPLIER, multiplier_bytes
+from tercel.numerics.blocks import MOST_SHIFT
 from tercel_hw.tlmm.config import TlmmConfig
 
 __all__ = [
+    "activations_layout",
+    "block_layout",
     "codes_layout",
     "command_layout",
     "entry_layout",
     "group_layout",
     "lookup_layout",
+    "multipliers_layout",
     "place_layout",
+    "powers_layout",
+    "shifts_layout",
     "sums_layout",
     "tag_layout",
+    "terms_layout",
+    "total_layout",
 ]
 
 ROW_BITS = 20
@@ -22,24 +31,86 @@ ROW_BITS = 20
 
 
 def command_layout(config: TlmmConfig) -> data.StructLayout:
-    """Return a matrix's layout: rows, chunks and codes of a row-chunk (`TlmmConfig.chunks`)."""
-    return data.StructLayout(
-        {
-            "rows": unsigned(ROW_BITS),
-            "chunks": unsigned(bits_for(config.chunks(config.max_columns).count)),
-            "codes": unsigned(bits_for(config.tables)),
-        }
-    )
+    """Return a matrix's layout: rows, chunks and codes of a row-chunk (`TlmmConfig.command`).
+
+    With groups also ``last_codes``, the codes of a row's last row-chunk, and ``grouped``.
+    """
+    modes = (False, True) if config.groups else (False,)
+    widest = (config.command(1, config.max_columns, grouped=mode) for mode in modes)
+    fields = {
+        "rows": unsigned(ROW_BITS),
+        "chunks": unsigned(bits_for(max(command["chunks"] for command in widest))),
+        "codes": unsigned(bits_for(config.tables)),
+    }
+    if config.groups:
+        fields |= {"last_codes": fields["codes"], "grouped": unsigned(1)}
+    return data.StructLayout(fields)
 
 
-def group_layout(config: TlmmConfig) -> data.ArrayLayout:
+def activations_layout(config: TlmmConfig) -> data.ArrayLayout:
     """Return the layout of the activations of one weight code: ``[trit][node]``."""
     return data.ArrayLayout(data.ArrayLayout(signed(8), config.nodes), config.weight_code.group)
 
 
+def group_layout(config: TlmmConfig) -> data.ArrayLayout | data.StructLayout:
+    """Return the layout of what the tables of one weight code are made from.
+
+    The activations; with groups a structure of them (``values``) and of the ``shifts`` of their
+    block, one a node.
+    """
+    values = activations_layout(config)
+    if not config.groups:
+        return values
+    return data.StructLayout({"values": values, "shifts": shifts_layout(config)})
+
+
+def shifts_layout(config: TlmmConfig) -> data.ArrayLayout:
+    """Return the layout of the shifts of a block of activations, one a node."""
+    return data.ArrayLayout(unsigned(bits_for(MOST_SHIFT)), config.nodes)
+
+
+def block_layout(config: TlmmConfig) -> data.StructLayout:
+    """Return the layout of the shifts of a block, and its place."""
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "bank": 1,
+            "block": unsigned(ceil_log2(config.blocks)),
+            "shifts": shifts_layout(config),
+        }
+    )
+
+
 def codes_layout(config: TlmmConfig) -> data.ArrayLayout:
-    """Return the layout of a row-chunk on the tape, code 0 in the lowest bits."""
-    return data.ArrayLayout(unsigned(config.weight_code.bits), config.tables)
+    """Return the layout of a row-chunk on the tape, code 0 in the lowest bits.
+
+    With groups there are bytes for as many codes and multipliers as there may be; the multipliers
+    of a row-chunk of n groups begin at code ``n * CODES_A_GROUP``.
+    """
+    others = 8 * multiplier_bytes(config.groups) // config.weight_code.bits
+    return data.ArrayLayout(unsigned(config.weight_code.bits), config.tables + others)
+
+
+def terms_layout(config: TlmmConfig) -> data.ArrayLayout:
+    """Return the layout of the terms of a row-chunk, ``[term][node]``."""
+    term = signed(bits_for(max(config.peaks)) + 1)
+    return data.ArrayLayout(data.ArrayLayout(term, config.nodes), len(config.peaks))
+
+
+def total_layout(config: TlmmConfig) -> data.ArrayLayout:
+    """Return the layout of the total of a row-chunk, one a node."""
+    return data.ArrayLayout(signed(config.total_bits), config.nodes)
+
+
+def powers_layout(config: TlmmConfig) -> data.ArrayLayout:
+    """Return the layout of the powers of two of a row-chunk, ``[block][node]``."""
+    power = data.ArrayLayout(unsigned(MOST_SHIFT + 1), config.nodes)
+    return data.ArrayLayout(power, config.blocks)
+
+
+def multipliers_layout(config: TlmmConfig) -> data.ArrayLayout:
+    """Return the layout of the multipliers of a row-chunk, one a group."""
+    return data.ArrayLayout(unsigned(bits_for(MOST_MULTIPLIER)), config.groups)
 
 
 def sums_layout(config: TlmmConfig) -> data.StructLayout:

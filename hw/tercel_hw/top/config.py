@@ -81,6 +81,11 @@ class AcceleratorConfig:
     def __post_init__(self):
         if not isinstance(self.tlmm, TlmmConfig):
             raise TypeError(f"tlmm must be a TlmmConfig, not {self.tlmm!r}")
+        if self.tlmm.groups:
+            raise ValueError(
+                "tlmm.groups must be 0, because no other unit plays matrices with groups yet, "
+                f"not {self.tlmm.groups}"
+            )
         check_power_of_two("port_bytes", self.port_bytes, 8, 16)
         check_integer("heads", self.heads, 1, 255)
         if not isinstance(self.ultra_ram, bool):
@@ -237,10 +242,7 @@ class AcceleratorConfig:
 
     @property
     def gearbox(self) -> GearboxConfig:
-        code = self.tlmm.weight_code
-        return GearboxConfig(
-            word_bytes=self.word_bytes, max_bytes=code.packed_bytes(self.tlmm.tables)
-        )
+        return GearboxConfig(word_bytes=self.word_bytes, max_bytes=self.tlmm.chunk_bytes)
 
     @property
     def control(self) -> ControlConfig:

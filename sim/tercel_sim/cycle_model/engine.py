@@ -10,9 +10,6 @@ from tercel_sim.cycle_model.memory import Memory
 
 __all__ = ["Engine", "Rows"]
 
-WINDOW = 3
-"""Words that the gearbox holds."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -51,7 +48,7 @@ class Engine:
         self._tlmm = config.tlmm
         self._memory = memory
         self._word_bytes = config.word_bytes
-        self._wait = config.gearbox.latency
+        self._gearbox = config.gearbox
         self._queue = 1 << self._tlmm.latency.bit_length()
         self._words = 0  # Words of the tape before the segment.
         self._generators = [0.0] * config.tlmm.generators
@@ -94,7 +91,8 @@ class Engine:
         """
         rows, most = fields["rows"], self._tlmm.block_rows
         channel = self._memory.channels["tape"]
-        channel.take(self._words + WINDOW, self._last)
+        ahead = self._gearbox.words_ahead(fields["bytes"])
+        channel.take(self._words + ahead, self._last)
         played, ends, leaves = 0, [], prepared
         pace = max(1.0, fields["bytes"] / self._word_bytes)
         for start in range(0, rows, most):
@@ -151,14 +149,14 @@ class Engine:
             word = self._words + -(-(done + 1) * size // width) - 1
             step = self._memory.word("tape", word)
             spread = (step.ends - step.begins) / max(1, step.words - 1)
-            time = max(time, step.begins + (word - step.first) * spread + self._wait)
+            time = max(time, step.begins + (word - step.first) * spread + self._gearbox.latency)
             begun = time if begun is None else begun
             whole = (step.first + step.words - self._words) * width // size
             count = max(1, min(whole, last) - done)
             word = self._words + -(-(done + count) * size // width)
-            late = step.begins + (word - 1 - step.first) * spread + self._wait
+            late = step.begins + (word - 1 - step.first) * spread + self._gearbox.latency
             end = max(time + (count - 1) * pace, late)
             done += count
-            channel.take(word + WINDOW, end)
+            channel.take(word + self._gearbox.words_ahead(size), end)
             time = end + pace
         return first if begun is None else begun, end

@@ -3,16 +3,17 @@ import random
 import pytest
 
 from tercel_hw.tlmm import Accumulator
-from tercel_hw.tlmm.config import TLMM
+from tercel_hw.tlmm.config import TLMM, TlmmConfig
 from tercel_sim.testbench import run
 
+GROUPED = TlmmConfig(tables=26, groups=1, nodes=1, block_rows=8, max_columns=16384)
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_sums_of_rows_at_least_three_cycles_apart(seed):
-    config = TLMM["tiny"]
+
+@pytest.mark.parametrize(("config", "seed"), [(TLMM["tiny"], 1), (TLMM["tiny"], 2), (GROUPED, 3)])
+def test_sums_of_rows_at_least_three_cycles_apart(config, seed):
     dut = Accumulator(config=config)
     choose = random.Random(seed)
-    peak = sum(config.peaks)
+    peak = 128 * (127 << 7) * 2044 if config.groups else sum(config.peaks)
     events, expected = [], []
     sums = [None] * config.block_rows
     recent = [None] * (Accumulator.SAME_ROW - 1)

@@ -54,6 +54,7 @@ def test_runs_of_the_tape_are_counted_whole(change, bits):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"tlmm": TlmmConfig(tables=78, groups=3)}, ValueError, "tlmm.groups must be 0, because"),
         ({"tlmm": "tiny"}, TypeError, "tlmm must be a TlmmConfig, not 'tiny'"),
         ({"port_bytes": 4}, ValueError, r"port_bytes must be a power of two in 8\.\.16, not 4"),
         ({"ports": 16}, ValueError, "bytes of a word must be a power of two"),
