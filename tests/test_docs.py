@@ -32,6 +32,7 @@ EXPORTED = re.compile(
 )
 """Not modules: files of an accelerator and of an overlay, and groups of entry points."""
 OTHERS = {"BitNetForCausalLM", "BitnetForCausalLM", "LlamaForCausalLM", *dir(builtins)}
+OTHERS |= {"MiniCPMForCausalLM", "Qwen3ForCausalLM"}
 OTHERS |= {
     "BitCast",
     "DequantizeLinear",

@@ -5,8 +5,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tercel.errors import TercelError
+from tercel_quant.group_scales import encode_scales, group_magnitudes, spread
 
-__all__ = ["PRECISIONS", "BitLinear", "project", "quantise_activations", "ternarise"]
+__all__ = [
+    "PRECISIONS",
+    "BitLinear",
+    "project",
+    "quantise_activations",
+    "quantise_blocks",
+    "ternarise",
+    "ternarise_rows",
+]
+
+BLOCK, SHIFTS = 64, 7
+"""Columns of a block of activations, and the largest shift of its values."""
 
 PRECISIONS = ("float", "ternary")
 """``float``: plain linears. ``ternary``: ternary weights and int8 activations."""
@@ -32,6 +44,32 @@ def ternarise(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (weight * _inverse(scale)).round().clamp(-1, 1), scale
 
 
+def ternarise_rows(weight: Tensor, granularity: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Round a matrix to trits with the mean magnitude of each row or group as scale.
+
+    Parameters
+    ----------
+    weight : Tensor, float, shape (rows, columns)
+    granularity : str
+        ``row``, or ``group``: the scales are then those that the device holds.
+
+    Returns
+    -------
+    trits : Tensor, float32, shape (rows, columns)
+    scale : Tensor, float32, shape (rows,)
+    multipliers : Tensor, int32, shape (rows, groups)
+        ``None`` for ``row``.
+    """
+    weight = weight.detach().float()
+    if granularity == "row":
+        scale, multipliers = weight.abs().mean(1), None
+        scales = scale[:, None]
+    else:
+        scale, multipliers = encode_scales(group_magnitudes(weight))
+        scales = spread(multipliers * scale[:, None], weight.shape[1])
+    return (weight * _inverse(scales)).round().clamp(-1, 1), scale, multipliers
+
+
 def quantise_activations(activations: Tensor) -> tuple[Tensor, Tensor]:
     """Round each token's vector to int8 by its largest magnitude.
 
@@ -50,6 +88,35 @@ def quantise_activations(activations: Tensor) -> tuple[Tensor, Tensor]:
     largest = activations.abs().amax(dim=-1, keepdim=True)
     integers = (activations * (127 * _inverse(largest))).round().clamp(-127, 127)
     return integers, largest / 127
+
+
+def quantise_blocks(activations: Tensor) -> tuple[Tensor, Tensor]:
+    """Round each token's vector to int8 with a shift for each block of 64 columns.
+
+    A block whose largest magnitude is 2^-s of the row's, or less, has s further bits, up to 7.
+
+    Parameters
+    ----------
+    activations : Tensor, float, shape (..., columns)
+
+    Returns
+    -------
+    integers : Tensor, float32, shape (..., columns)
+        The shifted int8 values, multiples of ``2^(7 - s)`` up to ``127 * 128`` in magnitude.
+    scale : Tensor, float32, shape (..., 1)
+        ``max|x| / 127 / 128``.
+    """
+    activations = activations.detach().float()
+    width = activations.shape[-1]
+    blocks = functional.pad(activations, (0, -width % BLOCK)).unflatten(-1, (-1, BLOCK))
+    block = blocks.abs().amax(dim=-1, keepdim=True)
+    largest = block.amax(dim=-2, keepdim=True)
+    (m, e), (block_m, block_e) = torch.frexp(largest), torch.frexp(block)
+    shift = (e - block_e - (block_m > m).int()).clamp(0, SHIFTS)
+    shift = torch.where(block > 0, shift, SHIFTS)
+    integers = (blocks * (127 * _inverse(largest)) * torch.exp2(shift.float())).round()
+    integers = integers.clamp(-127, 127) * torch.exp2(SHIFTS - shift.float())
+    return integers.flatten(-2)[..., :width], largest[..., 0] / (127 << SHIFTS)
 
 
 def _inverse(values: Tensor) -> Tensor:
@@ -72,6 +139,9 @@ class BitLinear(nn.Module):
         Outputs and inputs.
     precision : str
         One of :data:`PRECISIONS`; ``float`` makes it a plain linear.
+    granularity : str
+        Of the scales: ``tensor``, ``row`` or ``group``. With groups, activations have a shift for
+        each block of columns, and products are computed in float32.
 
     Members
     -------
@@ -84,25 +154,44 @@ class BitLinear(nn.Module):
         If the precision is unknown.
     """
 
-    def __init__(self, *, rows: int, columns: int, precision: str = "ternary"):
+    def __init__(
+        self, *, rows: int, columns: int, precision: str = "ternary", granularity: str = "tensor"
+    ):
         super().__init__()
         if precision not in PRECISIONS:
             raise TercelError(
                 f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}"
             )
         self.precision = precision
+        self.granularity = granularity
         self.weight = nn.Parameter(torch.empty(rows, columns))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map shape (..., columns) to (..., rows)."""
         return project(x, self)[0]
 
+    def integers(self) -> tuple[Tensor, Tensor]:
+        """The rounded weights: integers of the shape of the latent ones, and a scale a row (rows,).
+
+        Gradients reach the latent weights as if nothing were rounded.
+        """
+        rows = self.weight.shape[0]
+        if self.granularity == "tensor":
+            trits, scale = ternarise(self.weight)
+            return _straight_through(self.weight, trits, _inverse(scale)), scale.expand(rows)
+        trits, scale, multipliers = ternarise_rows(self.weight, self.granularity)
+        if multipliers is None:
+            return _straight_through(self.weight, trits, _inverse(scale)[:, None]), scale
+        rounded = trits * spread(multipliers, self.weight.shape[1])
+        return _straight_through(self.weight, rounded, _inverse(scale)[:, None]), scale
+
 
 def project(x: Tensor, *linears: BitLinear) -> tuple[Tensor, ...]:
-    """Apply linears of one precision to one input, which is quantised once.
+    """Apply linears of one precision and granularity to one input, which is quantised once.
 
-    The product is computed on integers that bfloat16 represents exactly; the scales are applied
-    afterwards. Gradients pass the rounding unchanged, as if nothing were quantised.
+    The product is computed on integers that bfloat16 represents exactly, or with groups in float32;
+    the scales are applied afterwards. Gradients pass the rounding unchanged, as if nothing were
+    quantised.
 
     Parameters
     ----------
@@ -118,11 +207,13 @@ def project(x: Tensor, *linears: BitLinear) -> tuple[Tensor, ...]:
     if linears[0].precision == "float":
         weight = torch.cat([linear.weight for linear in linears])
         return functional.linear(x, weight).split(rows, dim=-1)
-    latent, scales = [], []
-    for linear in linears:
-        trits, scale = ternarise(linear.weight)
-        latent.append(_straight_through(linear.weight, trits, _inverse(scale)))
-        scales.append(scale.expand(linear.weight.shape[0]))
-    integers, scale = quantise_activations(x)
-    y = functional.linear(_straight_through(x, integers, _inverse(scale)), torch.cat(latent))
+    latent, scales = zip(*(linear.integers() for linear in linears), strict=True)
+    if linears[0].granularity != "group":
+        integers, scale = quantise_activations(x)
+        y = functional.linear(_straight_through(x, integers, _inverse(scale)), torch.cat(latent))
+        return (y * (scale * torch.cat(scales))).split(rows, dim=-1)
+    integers, scale = quantise_blocks(x)
+    with torch.autocast(x.device.type, enabled=False):  # multipliers need nine bits of significand
+        inputs = _straight_through(x.float(), integers, _inverse(scale))
+        y = functional.linear(inputs, torch.cat(latent))
     return (y * (scale * torch.cat(scales))).split(rows, dim=-1)

@@ -57,11 +57,19 @@ def quantize(
     calibration_tokens: Annotated[
         int, typer.Option(help="Most tokens of the text to use.")
     ] = 32768,
+    granularity: Annotated[
+        str | None,
+        typer.Option(
+            help="Scales of the matrices: tensor, row or group (128 columns of a row); by default "
+            "the coarsest that holds those of the ternary matrices exactly."
+        ),
+    ] = None,
     requantize: Annotated[
         bool,
         typer.Option(
             "--requantize",
-            help="Reduce ternary matrices with several scales to one scale; report the error.",
+            help="Reduce ternary matrices to the granularity, by default one scale each; report "
+            "the error.",
         ),
     ] = False,
     i2s_layout: Annotated[
@@ -84,12 +92,13 @@ def quantize(
         ),
     ] = None,
     layout: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help=f"Layout of the tape: {', '.join(LAYOUTS)}, or that of an accelerator's sidecar.",
+            help=f"Layout of the tape: {', '.join(LAYOUTS)}, or that of an accelerator's sidecar; "
+            "by default that of the kv260 for the granularity.",
             metavar="NAME|FILE",
         ),
-    ] = "kv260",
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Make an image of a checkpoint.
@@ -98,11 +107,11 @@ def quantize(
     rounds, calibrated fits every layer to a text, which is slower and better. Matrices that are
     already ternary are kept.
     """
-    tape = _layout(layout)
+    tape = None if layout is None else _layout(layout)
     from tercel_quant.convert import convert
     from tercel_quant.importers.input_files import checkpoint_files
 
-    sidecar = None if layout in LAYOUTS else Path(layout)
+    sidecar = None if layout is None or layout in LAYOUTS else Path(layout)
     inputs = [*checkpoint_files(source), calibration_text, tokenizer, sidecar]
     with open_output(output, inputs=inputs) as file:
         text = None if calibration_text is None else read_text(calibration_text)
@@ -116,6 +125,7 @@ def quantize(
             context=context,
             calibration_text=text,
             calibration_tokens=calibration_tokens,
+            granularity=granularity,
             requantize=requantize,
             i2s_layout=i2s_layout,
             report=_report,
@@ -124,7 +134,13 @@ def quantize(
         _report(f"warning: all values of {tensor} are 0")
     for line in _requantised(found) if requantize else ():
         _report(line)
-    bits = footprint(found.config, tape).bits_per_weight
+    if found.multiplier_error is not None:
+        worst, mean = found.multiplier_error
+        _report(
+            f"multipliers round the scales of groups by {100 * worst:.3f} % at most, "
+            f"{100 * mean:.3f} % on average"
+        )
+    bits = footprint(found.config, found.layout).bits_per_weight
     to_errors = is_standard_output(output)  # standard output carries the image
     if as_json:
         facts = {
@@ -132,6 +148,9 @@ def quantize(
             "model": found.config.name,
             "source": found.source,
             "method": found.method,
+            "granularity": found.config.granularity,
+            "ternary_head": found.config.ternary_head,
+            "multiplier_error": found.multiplier_error,
             "context": found.config.context,
             "image_bytes": found.image_bytes,
             "bits_per_weight": bits,
@@ -163,14 +182,14 @@ def _requantised(found: "Conversion") -> Iterator[str]:
     """Lines for the user about the error of requantised matrices."""
     if not found.requantised:
         if found.method != "calibrated":
-            yield "no matrix has several scales, so --requantize changed nothing"
+            yield "no matrix has too many scales, so --requantize changed nothing"
         return
     worst = max(found.requantised, key=found.requantised.__getitem__)
     mean = sum(found.requantised.values()) / len(found.requantised)
     yield (
-        f"warning: {len(found.requantised)} matrices had several scales and have one now; error of "
-        f"their weights: {100 * mean:.1f} % on average, {100 * found.requantised[worst]:.1f} % at "
-        f"most, of {worst}"
+        f"warning: {len(found.requantised)} matrices had more scales than the granularity "
+        f"{found.config.granularity!r} holds; error of their weights: {100 * mean:.1f} % on "
+        f"average, {100 * found.requantised[worst]:.1f} % at most, of {worst}"
     )
 
 

@@ -17,12 +17,22 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.files import scratch_file, whole_file
-from tercel.image import ChatFormat, ImageBuilder, TapeLayout, check_tokenizer, footprint
+from tercel.image import (
+    ChatFormat,
+    ImageBuilder,
+    TapeLayout,
+    check_tokenizer,
+    default_layout,
+    footprint,
+)
 from tercel.runtime import ChatTemplate, TextTokenizer
-from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
+from tercel_quant.conversion_plan import GranularityPlan, head_names, plan_granularity
+from tercel_quant.importers import Checkpoint, Ternary, open_checkpoint
 from tercel_quant.importers.input_files import checkpoint_files
 from tercel_quant.importers.json_file import read_bytes
 from tercel_quant.importers.ternary import recognise
+from tercel_quant.importers.ternary_rows import ternary_rows
+from tercel_quant.matrix_reader import MatrixReader, RoundingErrors
 from tercel_quant.ternarise import CalibrationConfig, absmean, calibrated_layers
 from tercel_quant.text import text_windows
 
@@ -50,11 +60,15 @@ class Conversion:
     """Description of the checkpoint's layout."""
     method: str
     """``imported`` or ``requantised`` for a model trained ternary, else one of :data:`METHODS`."""
+    layout: TapeLayout
     image_bytes: int
     all_zero: tuple[str, ...]
     """Names of tensors whose values are all 0."""
     requantised: Mapping[str, float]
-    """Name of each matrix reduced to one scale to the relative error of its weights."""
+    """Name of each matrix reduced to fewer scales to the relative error of its weights."""
+    multiplier_error: tuple[float, float] | None
+    """Largest and mean relative error that multipliers make of the checkpoint's scales of groups;
+    ``None`` if it has none."""
 
 
 def convert(
@@ -69,6 +83,7 @@ def convert(
     calibration_text: str | None = None,
     calibration_tokens: int = 32768,
     calibration: CalibrationConfig | None = None,
+    granularity: str | None = None,
     requantize: bool = False,
     i2s_layout: str | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -83,7 +98,7 @@ def convert(
         The image, as for :meth:`tercel.image.ImageBuilder.write`; a file is unchanged on any
         failure.
     layout : TapeLayout, optional
-        Layout of the tape; by default that of the kv260.
+        Layout of the tape; by default that of the kv260 for the granularity.
     method : str, optional
         One of :data:`METHODS`, required for a model that was not trained ternary and refused for
         any other.
@@ -100,10 +115,13 @@ def convert(
     calibration_tokens : int
         Most tokens of the text to use, spread evenly over it; more tokens overfit less.
     calibration : CalibrationConfig, optional
+    granularity : str, optional
+        Of the scales: ``tensor``, ``row`` or ``group``. By default the coarsest that holds the
+        scales of the ternary matrices exactly.
     requantize : bool
-        Reduce ternary matrices with several scales (per row, group or shard) to one scale each,
-        which adds an error. Without a method and with ``absmean`` it is the scale of least squared
-        error over the non-zeros; ``calibrated`` treats such a matrix as a float one.
+        Reduce ternary matrices to the granularity, by default one scale each, which adds an error.
+        Without a method and with ``absmean`` it is the scale of least squared error over the
+        non-zeros; ``calibrated`` treats such a matrix as a float one.
     i2s_layout : str, optional
         Layout of a GGUF file's I2_S tensors, where the file and its weights do not tell it.
     report : callable
@@ -124,11 +142,18 @@ def convert(
         checkpoint = open_checkpoint(source, i2s_layout=i2s_layout)
         own = checkpoint.config
         positions = _context(own, context)
-        _check_method(checkpoint, method, calibration_text, requantize)
+        _check_method(checkpoint, method, calibration_text)
         report(f"reading {source}: {checkpoint.description}")
-        config = dataclasses.replace(
-            own, name=own.name if name is None else name, context=positions
+        plan = plan_granularity(
+            checkpoint, method=method, granularity=granularity, requantize=requantize
         )
+        _check_padding(checkpoint, plan)
+        config = dataclasses.replace(
+            own, name=own.name if name is None else name, context=positions, **plan.fields
+        )
+        if plan.found:
+            head = ", embedding and head too" if plan.ternary_head else ""
+            report(f"granularity of the scales, as the weights have it: {plan.granularity}{head}")
         report(
             f"context: {config.context} of the checkpoint's {own.context} positions"
             + ("" if config.context == own.context else "; --context N changes it")
@@ -139,7 +164,7 @@ def convert(
         if sampling.ignored:
             ignored = ", ".join(sampling.ignored)
             report(f"warning: {source} asks for {ignored} in sampling, which tercel lacks")
-        layout = TapeLayout() if layout is None else layout
+        layout = default_layout(config.granularity) if layout is None else layout
         large = footprint(config, layout).tape > MOST_IN_MEMORY
         builder = ImageBuilder(
             config=config,
@@ -151,31 +176,35 @@ def convert(
         )
         zero: list[str] = []
         requantised: dict[str, float] = {}
-        rows = _give_rows(builder, checkpoint, zero)
+        errors = RoundingErrors()
+        embedding = _give_rows(builder, checkpoint, zero, errors)
         if method == "calibrated":
             assert calibration_text is not None
             tensors = calibrated_layers(
                 checkpoint,
-                rows.dequantise(),
+                embedding.dequantise(),
                 _windows(source, reader, calibration_text, config, calibration_tokens),
                 calibration or CalibrationConfig(),
                 report,
+                granularity=config.granularity,
                 requantize=requantize,
             )
         else:
             tensors = _layers(
                 checkpoint,
                 report,
-                requantised if requantize else None,
+                MatrixReader(
+                    checkpoint, config.granularity, requantised if requantize else None, errors
+                ),
                 rounds=checkpoint.declared_ternary or method is not None,
             )
-        del rows  # half a gigabyte of a large model
+        del embedding  # half a gigabyte of a large model
         for tensor_name, tensor in chain(tensors, [("norm", checkpoint.floats("norm"))]):
             values = tensor.trits if isinstance(tensor, Ternary) else tensor
             if not values.any():
                 zero.append(tensor_name)
             if isinstance(tensor, Ternary):
-                builder.ternary(tensor_name, tensor.trits.numpy(), tensor.scale)
+                _give_ternary(builder, tensor_name, tensor)
             else:
                 builder.gain(tensor_name, tensor.numpy())
         image_bytes = builder.write(output)
@@ -183,9 +212,11 @@ def convert(
             config=config,
             source=checkpoint.description,
             method=method or ("requantised" if requantised else "imported"),
+            layout=layout,
             image_bytes=image_bytes,
             all_zero=tuple(zero),
             requantised=requantised,
+            multiplier_error=errors.summary(),
         )
 
 
@@ -263,9 +294,7 @@ def _context(config: ModelConfig, asked: int | None) -> int:
     return asked
 
 
-def _check_method(
-    checkpoint: Checkpoint, method: str | None, calibration_text: str | None, requantize: bool
-) -> None:
+def _check_method(checkpoint: Checkpoint, method: str | None, calibration_text: str | None) -> None:
     if method is not None and method not in METHODS:
         raise TercelError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if checkpoint.declared_ternary and method is not None:
@@ -273,9 +302,6 @@ def _check_method(
             f"this checkpoint ({checkpoint.description}) was trained ternary and is imported as it "
             f"is; leave out the method {method!r}"
         )
-    if not checkpoint.declared_ternary and not requantize:
-        for part in checkpoint.config.linears():  # fail early: the first layer is typical
-            _one_scale(checkpoint, f"layers.0.{part}", None)
     if not checkpoint.trained_ternary and method is None:
         raise TercelError(
             f"this checkpoint ({checkpoint.description}) was not trained ternary; "
@@ -308,17 +334,35 @@ def _tokenizer_bytes(checkpoint: Checkpoint, tokenizer: Path | str | None) -> by
         raise TercelError(f"the tokenizer {error}") from None
 
 
-def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -> Rows:
-    """Add embedding and head to the builder; return the embedding's rows, quantised.
+def _check_padding(checkpoint: Checkpoint, plan: GranularityPlan) -> None:
+    if checkpoint.padding is not None and plan.granularity == "group":
+        raise TercelError(
+            f"heads of {checkpoint.padding.size} elements, which the device pads, cannot have "
+            "scales of groups: their columns would move between groups"
+        )
+
+
+def _give_rows(
+    builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str], errors: RoundingErrors
+) -> Rows | Ternary:
+    """Add embedding and head to the builder; return the embedding.
 
     The names of all-zero tensors are appended to ``zero``.
     """
-    config = checkpoint.config
+    config = builder.config
+    if config.ternary_head:
+        found = None
+        for name in head_names(config):
+            found = ternary_rows(checkpoint, name)
+            errors.add(found.rounding)
+            _give_ternary(builder, name, found.ternary)
+        assert found is not None
+        return found.ternary
     rows = Rows(
         values=np.empty((config.vocab_size, config.hidden_size), np.int8),
         scales=np.empty(config.vocab_size, np.float32),
     )
-    for name in ("embedding",) if config.tied_head else ("head", "embedding"):
+    for name in head_names(config):
         start = 0
         for values, scales in checkpoint.quantised_rows(name):
             place = slice(start, start + len(values))
@@ -330,10 +374,20 @@ def _give_rows(builder: ImageBuilder, checkpoint: Checkpoint, zero: list[str]) -
     return rows
 
 
+def _give_ternary(builder: ImageBuilder, name: str, ternary: Ternary) -> None:
+    scale, multipliers = ternary.scale, ternary.multipliers
+    builder.ternary(
+        name,
+        ternary.trits.numpy(),
+        scale.numpy() if isinstance(scale, Tensor) else scale,
+        None if multipliers is None else multipliers.numpy().astype(np.uint16),
+    )
+
+
 def _layers(
     checkpoint: Checkpoint,
     report: Callable[[str], None],
-    requantised: dict[str, float] | None,
+    reader: MatrixReader,
     rounds: bool,
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Names and tensors of all layers; :func:`absmean` rounds float matrices if ``rounds``.
@@ -347,7 +401,7 @@ def _layers(
     for index in range(config.layers):
         for part in config.linears():
             name = f"layers.{index}.{part}"
-            weight = _one_scale(checkpoint, name, requantised)
+            weight = reader.read(name)
             if not isinstance(weight, Ternary):
                 if not rounds:
                     raise TercelError(
@@ -357,7 +411,7 @@ def _layers(
                 known = recognise(weight) if checkpoint.declared_ternary else None
                 if known is not None and known.trits.any():
                     ternary.append(f"{name} ({known.granularity})")
-                weight = absmean(weight)
+                weight = absmean(weight, reader.granularity)
             yield name, weight if padding is None else padding.matrix(part, weight)
         for part in config.norms():
             name = f"layers.{index}.{part}"
@@ -370,20 +424,3 @@ def _layers(
             f"ternary already, the first is {ternary[0]}; they are rounded as masters, as "
             "transformers does, which changes their scales"
         )
-
-
-def _one_scale(
-    checkpoint: Checkpoint, name: str, requantised: dict[str, float] | None
-) -> Ternary | Tensor:
-    """A matrix as floats or as trits with one scale.
-
-    A matrix with several scales is refused or, if ``requantised`` is given, reduced to one scale;
-    its relative error is recorded there.
-    """
-    weight = checkpoint.matrix(name)
-    if not isinstance(weight, GroupedTernary):
-        return weight
-    if requantised is None:
-        raise weight.refusal(name)
-    requantised[name] = weight.loss()
-    return weight.with_one_scale()

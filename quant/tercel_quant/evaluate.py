@@ -28,9 +28,9 @@ ARITHMETICS = ("unquantised", "reference", "device")
 
 CONTEXT = 512
 """Longest default window."""
-NO_SHAPE = ("name", "context", "bos_token", "eos_tokens")
-"""Fields of a model config that do not affect weights; an image may have fewer positions, and an
-older image fewer end tokens."""
+NO_SHAPE = ("name", "context", "bos_token", "eos_tokens", "granularity", "ternary_head")
+"""Fields of a model config in which an image may differ from its checkpoint: it may have fewer
+positions, an older one fewer end tokens, and the last two are chosen when it is made."""
 
 NODES = 64
 """Nodes of a pass of the emulator."""

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from tercel.errors import TercelError
 from tercel.image import check_tokenizer
 from tercel.runtime import TextTokenizer
+from tercel_quant.conversion_plan import finest_granularity, has_ternary_head
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary, open_checkpoint
 from tercel_quant.importers.tensor_store import TensorStore
 from tercel_quant.importers.ternary import recognise
@@ -21,6 +22,8 @@ __all__ = ["checkpoint_facts"]
 FIRST_LAYER = re.compile(r"\.layers\.0\..*weight$")
 SPARSE_GROUP = 4
 """Weights of a group of a 3:4 sparse format, one of which is 0."""
+
+AS_IT_IS = "imported as it is"
 
 Matrix = Tensor | Ternary | GroupedTernary
 
@@ -38,9 +41,10 @@ def checkpoint_facts(path: Path, *, i2s_layout: str | None = None) -> dict[str, 
     Returns
     -------
     dict
-        ``layout`` (a description) and ``config`` (the fields of a model config), both ``None`` if
-        the checkpoint is refused; ``refused``, the reasons; ``weights``, a description of the
-        weights to the names of the matrices that it is true of, in the first and the last layer;
+        ``layout`` (a description) and ``config`` (the fields of the model config that an image
+        would have), both ``None`` if the checkpoint is refused; ``refused``, the reasons;
+        ``weights``, a description of the weights to the names of the matrices that it is true of,
+        in the first and the last layer;
         ``head_size``, that of the checkpoint before padding; ``conversion``, the way to convert it
         or ``None``; ``tokenizer``, a description.
 
@@ -76,7 +80,7 @@ def checkpoint_facts(path: Path, *, i2s_layout: str | None = None) -> dict[str, 
     except TercelError as error:
         facts["refused"].append(str(error))
     else:
-        facts["conversion"] = _conversion(checkpoint, matrices)
+        _tell_conversion(facts, checkpoint, matrices)
     return facts
 
 
@@ -134,21 +138,30 @@ def _tokenizer(checkpoint: Checkpoint) -> str:
     return f"{count} of the embedding's {checkpoint.config.vocab_size} ids"
 
 
-def _conversion(checkpoint: Checkpoint, matrices: dict[str, Matrix]) -> str:
-    """The way to convert a checkpoint, in words."""
+def _tell_conversion(
+    facts: dict[str, Any], checkpoint: Checkpoint, matrices: dict[str, Matrix]
+) -> None:
+    """Add the way to convert a checkpoint, in words, and the granularity that its image has."""
+    config = checkpoint.config
     if checkpoint.declared_ternary:
-        return "imported as it is"
-    grouped = [weight for weight in matrices.values() if isinstance(weight, GroupedTernary)]
-    if grouped:
-        loss = torch.tensor([weight.loss() for weight in grouped]).mean()
-        return (
-            "only with --requantize: the device takes one scale per matrix; the weights of these "
-            f"matrices then have an error of {100 * float(loss):.1f} %"
-        )
+        facts["conversion"] = AS_IT_IS
+        return
+    try:
+        granularity = finest_granularity(config, matrices.items())
+    except TercelError as error:
+        facts["conversion"] = f"only at a loss: {error}"
+        return
     if any(isinstance(weight, Tensor) for weight in matrices.values()):
-        return (
+        facts["conversion"] = (
             "with --method absmean if these are masters of a ternary model that its files do not "
             "call so, such as the revision prequantized of Falcon-E; else ternarised by --method "
             "calibrated, at a loss"
         )
-    return "imported as it is"
+        return
+    head = granularity == "group" and has_ternary_head(checkpoint)
+    facts["config"] = replace(config, granularity=granularity, ternary_head=head).to_fields()
+    facts["conversion"] = AS_IT_IS
+    if granularity != "tensor":
+        facts["conversion"] += f", with scales of the granularity {granularity!r}"
+    if head:
+        facts["conversion"] += "; embedding and head are ternary as well"

@@ -1,16 +1,15 @@
 """The decoder-only transformer of a :class:`tercel.config.ModelConfig`, for training."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tercel.config import ModelConfig
-from tercel_quant.bitlinear import BitLinear, project, ternarise
+from tercel.errors import TercelError
+from tercel_quant.bitlinear import BitLinear, project
 from tercel_quant.reference import rope
 
-__all__ = ["Transformer", "ternary_tensors"]
+__all__ = ["Transformer"]
 
 
 class RMSNorm(nn.Module):
@@ -38,8 +37,8 @@ class Layer(nn.Module):
     Members
     -------
     q, k, v, o, gate, up, down : BitLinear
-    attention_norm, mlp_norm, attention_sub_norm, mlp_sub_norm : RMSNorm
-        The sub-norms exist only if ``config.sub_norms``.
+    attention_norm, mlp_norm, attention_sub_norm, mlp_sub_norm, q_norm, k_norm : RMSNorm
+        The sub-norms exist only if ``config.sub_norms``, the last two only if ``config.qk_norm``.
     """
 
     q: BitLinear
@@ -53,6 +52,8 @@ class Layer(nn.Module):
     mlp_norm: RMSNorm
     attention_sub_norm: RMSNorm
     mlp_sub_norm: RMSNorm
+    q_norm: RMSNorm
+    k_norm: RMSNorm
 
     def __init__(self, config: ModelConfig, precision: str):
         super().__init__()
@@ -60,7 +61,10 @@ class Layer(nn.Module):
         for name, width in config.norms().items():
             self.add_module(name, RMSNorm(width=width, epsilon=config.norm_epsilon))
         for name, (rows, columns) in config.linears().items():
-            self.add_module(name, BitLinear(rows=rows, columns=columns, precision=precision))
+            linear = BitLinear(
+                rows=rows, columns=columns, precision=precision, granularity=config.granularity
+            )
+            self.add_module(name, linear)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Map the residual stream, shape (batch, time, hidden_size), to its next value."""
@@ -72,9 +76,11 @@ class Layer(nn.Module):
 
     def _attend(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         q, k, v = (
-            y.unflatten(-1, (-1, self.config.head_size)).transpose(1, 2)
-            for y in project(x, self.q, self.k, self.v)
+            y.unflatten(-1, (-1, self.config.head_size)) for y in project(x, self.q, self.k, self.v)
         )
+        if self.config.qk_norm:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = (y.transpose(1, 2) for y in (q, k, v))
         y = functional.scaled_dot_product_attention(
             rotate(q, cos, sin).to(v.dtype),
             rotate(k, cos, sin).to(v.dtype),
@@ -125,7 +131,7 @@ class Transformer(nn.Module):
     Raises
     ------
     TercelError
-        If the precision is unknown.
+        If the precision is unknown, or embedding and head are to be ternary.
     """
 
     cos: Tensor
@@ -133,6 +139,11 @@ class Transformer(nn.Module):
 
     def __init__(self, config: ModelConfig, *, precision: str = "ternary"):
         super().__init__()
+        if config.ternary_head:
+            raise TercelError(
+                "ternary_head must be false to train a model: embedding and head are trained as "
+                "floats, and rounded to int8 rows"
+            )
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config, precision) for _ in range(config.layers))
@@ -186,21 +197,3 @@ class Transformer(nn.Module):
         """:meth:`forward` in float32, without autocast or gradients; used for evaluation."""
         with torch.autocast(tokens.device.type, enabled=False):
             return self(tokens)
-
-
-def ternary_tensors(model: Transformer) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Every ternary matrix of a model in tape order.
-
-    Yields
-    ------
-    name : str
-        Canonical name such as ``layers.0.q``.
-    trits : Tensor, int8, shape (rows, columns)
-        Values -1, 0, 1.
-    scale : Tensor, float32, scalar
-    """
-    for index in range(model.config.layers):
-        for name in model.config.linears():
-            full = f"layers.{index}.{name}"
-            trits, scale = ternarise(model.get_parameter(f"{full}.weight"))
-            yield full, trits.to(torch.int8), scale

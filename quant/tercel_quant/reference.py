@@ -1,13 +1,14 @@
 """The float reference: a model's results without the device's arithmetic, layer by layer.
 
-Ternary linears take int8 activations (absmax per token); everything else is float32: products,
-attention, norms, residuals, and the dequantised int8 rows of embedding and head. All windows of the
+Ternary linears take int8 activations (absmax per token; those with groups of scales a shift per 64
+columns as well); everything else is float32: products, attention, norms, residuals, and the
+dequantised rows of embedding and head. All windows of the
 text pass through a layer before the next is read from :class:`Weights`, so that only one layer is
 in memory.
 """
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,8 @@ from torch.nn import functional
 
 from tercel.config import ModelConfig
 from tercel.numerics import rope_table
-from tercel_quant.bitlinear import quantise_activations
+from tercel_quant.bitlinear import quantise_activations, quantise_blocks
+from tercel_quant.importers.ternary import Ternary
 
 __all__ = [
     "Layer",
@@ -28,9 +30,11 @@ __all__ = [
     "hidden_states",
     "rms_norm",
     "rope",
+    "round_cache",
     "run_attention",
     "run_layer",
     "run_mlp",
+    "split_heads",
     "token_losses",
 ]
 
@@ -45,16 +49,39 @@ class Linear:
     """A matrix, ternary or plain."""
 
     weight: Tensor
-    """float32, shape (rows, columns): trits, or the weights themselves."""
-    scale: float | None
-    """The trits' scale; ``None`` for a plain linear with float activations."""
+    """float32, shape (rows, columns): trits, trits times multipliers, or the weights themselves."""
+    scale: float | Tensor | None
+    """The trits' scale, one or one a row (float32); ``None`` for a plain linear with float
+    activations."""
+    blocks: bool = False
+    """Int8 activations have a shift for each block of columns."""
+
+    @classmethod
+    def of(cls, ternary: Ternary) -> "Linear":
+        """The linear of a ternary matrix."""
+        return cls(
+            weight=ternary.integers(),
+            scale=ternary.scale,
+            blocks=ternary.multipliers is not None,
+        )
+
+    def plain(self) -> "Linear":
+        """The same matrix with float activations."""
+        scale = self.scale
+        if isinstance(scale, Tensor):
+            scale = scale[:, None]
+        return Linear(weight=self.weight if scale is None else self.weight * scale, scale=None)
+
+    def quantise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations (..., columns) as integers of that shape, and their scale (..., 1)."""
+        return quantise_blocks(x) if self.blocks else quantise_activations(x)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map float32 of shape (..., columns) to (..., rows)."""
         if self.scale is None:
             return functional.linear(x, self.weight)
-        # Sums of at most 127 * columns are exact in float32.
-        integers, unit = quantise_activations(x)
+        # Without groups, sums of at most 127 * columns are exact in float32.
+        integers, unit = self.quantise(x)
         return functional.linear(integers, self.weight) * (unit * self.scale)
 
 
@@ -101,28 +128,67 @@ def rope(config: ModelConfig, time: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(cos), torch.from_numpy(sin)
 
 
-def attend(config: ModelConfig, qkv: Sequence[Tensor], table: tuple[Tensor, Tensor]) -> Tensor:
-    """Causal attention with rotate-half RoPE.
+def split_heads(
+    config: ModelConfig, qkv: Iterable[Tensor], gains: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """Queries, keys and values by head, normed if the model does so, but not rotated.
+
+    Shape (windows, time, q_size or kv_size) becomes (windows, heads, time, head_size).
+    """
+    heads = [y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in qkv]
+    if config.qk_norm:
+        for index, name in enumerate(("q_norm", "k_norm")):
+            heads[index] = rms_norm(heads[index], gains[name], config.norm_epsilon)
+    return heads
+
+
+def attend(
+    config: ModelConfig,
+    qkv: Sequence[Tensor],
+    table: tuple[Tensor, Tensor],
+    gains: Mapping[str, Tensor],
+    *,
+    int8: bool = False,
+) -> Tensor:
+    """Causal attention with rotate-half RoPE, after norms of queries and keys if there are any.
 
     Parameters
     ----------
     qkv : three Tensor, float32, shape (windows, time, q_size or kv_size)
     table : pair of Tensor
         The result of :func:`rope`.
+    gains : mapping of str to Tensor
+        Those of the layer.
+    int8 : bool
+        Round queries and cache to int8, as the device does.
 
     Returns
     -------
     Tensor, float32, shape (windows, time, q_size)
     """
-    heads = [y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in qkv]
+    heads = split_heads(config, qkv, gains)
+    heads[:2] = [_rotate(head, *table) for head in heads[:2]]
+    if int8:
+        integers, scale = quantise_activations(heads[0])
+        heads = [integers * scale, *(round_cache(head) for head in heads[1:])]
     mixed = functional.scaled_dot_product_attention(
-        _rotate(heads[0], *table),
-        _rotate(heads[1], *table),
-        heads[2],
-        is_causal=True,
-        enable_gqa=config.heads != config.kv_heads,
+        *heads, is_causal=True, enable_gqa=config.heads != config.kv_heads
     )
     return mixed.transpose(1, 2).flatten(2)
+
+
+def round_cache(x: Tensor, *, levels: int = 127) -> Tensor:
+    """Round heads as the KV cache does: integers with a bfloat16 scale, rounded up, for each.
+
+    Parameters
+    ----------
+    x : Tensor, float32, shape (..., head_size)
+    levels : int
+        Largest integer.
+    """
+    scale = x.abs().amax(-1, keepdim=True) / levels
+    rounded = ((scale.view(torch.int32) + 0xFFFF) >> 16 << 16).view(torch.float32)
+    return (x / rounded.clamp_min(1e-30)).round().clamp(-levels, levels) * rounded
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -137,12 +203,20 @@ def activate(config: ModelConfig, gate: Tensor, up: Tensor) -> Tensor:
 
 
 def run_attention(
-    config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]
+    config: ModelConfig,
+    layer: Layer,
+    x: Tensor,
+    table: tuple[Tensor, Tensor],
+    *,
+    int8: bool = False,
 ) -> Tensor:
-    """Map the residual stream (windows, time, hidden_size) to its value after attention."""
+    """Map the residual stream (windows, time, hidden_size) to its value after attention.
+
+    ``int8`` as in :func:`attend`.
+    """
     linears, gains, epsilon = layer.linears, layer.gains, config.norm_epsilon
     normed = rms_norm(x, gains["attention_norm"], epsilon)
-    mixed = attend(config, [linears[name](normed) for name in "qkv"], table)
+    mixed = attend(config, [linears[name](normed) for name in "qkv"], table, gains, int8=int8)
     if config.sub_norms:
         mixed = rms_norm(mixed, gains["attention_sub_norm"], epsilon)
     return x + linears["o"](mixed)
@@ -158,9 +232,19 @@ def run_mlp(config: ModelConfig, layer: Layer, x: Tensor) -> Tensor:
     return x + linears["down"](inner)
 
 
-def run_layer(config: ModelConfig, layer: Layer, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value."""
-    return run_mlp(config, layer, run_attention(config, layer, x, table))
+def run_layer(
+    config: ModelConfig,
+    layer: Layer,
+    x: Tensor,
+    table: tuple[Tensor, Tensor],
+    *,
+    int8: bool = False,
+) -> Tensor:
+    """Map the residual stream, float32, shape (windows, time, hidden_size), to its next value.
+
+    ``int8`` as in :func:`attend`.
+    """
+    return run_mlp(config, layer, run_attention(config, layer, x, table, int8=int8))
 
 
 @torch.no_grad()

@@ -17,12 +17,13 @@ from tercel.files import check_folder
 from tercel_quant.data import TokenFile
 from tercel_quant.distill import Distillation
 from tercel_quant.distributed import World
+from tercel_quant.importers.granularity import GRANULARITIES
 from tercel_quant.model import Transformer
 from tercel_quant.number_loss import NumberLoss, number_values
 from tercel_quant.objective import Objective
 from tercel_quant.trainer import FILES, Trainer
 from tercel_quant.training_config import TrainingConfig
-from tercel_quant.training_state import RESULTS, load_weights
+from tercel_quant.training_state import RESULTS, load_weights, with_granularity
 
 __all__ = ["main"]
 
@@ -51,10 +52,13 @@ def _train(options: argparse.Namespace, world: World) -> None:
     names = [field.name for field in dataclasses.fields(TrainingConfig)]
     config = TrainingConfig(**{name: getattr(options, name) for name in names})
     if options.start is None:
-        model = Transformer(_model_config(options.model), precision=config.precision)
+        shape = with_granularity(_model_config(options.model), options.granularity)
+        model = Transformer(shape, precision=config.precision)
         model.initialise(config.seed)
     else:
-        model = load_weights(options.start, precision=config.precision)
+        model = load_weights(
+            options.start, precision=config.precision, granularity=options.granularity
+        )
     distillation = numbers = None
     if options.teacher is not None:
         distillation = Distillation(
@@ -104,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--tokens", type=Path, required=True, help="flat uint16 token file to train on")
     add("--output", type=Path, required=True, help="folder of checkpoint, log and weights")
     add("--model", default="small", help="preset, or JSON file of a model config")
+    add(
+        "--granularity",
+        choices=GRANULARITIES,
+        help="scales of the ternary matrices, in place of the model's: one, one a row, or one a "
+        "group of 128 columns of a row",
+    )
     add("--start", type=Path, help="weights to start from, instead of fresh ones")
     add("--teacher", type=Path, help="full-precision weights to distil from")
     add("--distillation-weight", type=float, default=Distillation.weight)

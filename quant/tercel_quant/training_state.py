@@ -1,5 +1,6 @@
 """Files of a training run: resumable checkpoints and finished weights."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "load_weights",
     "save_checkpoint",
     "save_weights",
+    "with_granularity",
 ]
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
@@ -74,8 +76,22 @@ def save_weights(
     write_whole(path.parent / CONFIG, (config.to_json() + "\n").encode())
 
 
-def load_weights(path: Path, *, precision: str = "ternary") -> Transformer:
+def with_granularity(config: ModelConfig, granularity: str | None) -> ModelConfig:
+    """The config with another granularity of its scales, if one is given."""
+    return config if granularity is None else replace(config, granularity=granularity)
+
+
+def load_weights(
+    path: Path, *, precision: str = "ternary", granularity: str | None = None
+) -> Transformer:
     """Build the model from a file of :func:`save_weights`.
+
+    Parameters
+    ----------
+    path : Path
+    precision : str
+    granularity : str, optional
+        Of the ternary scales, in place of the file's.
 
     Raises
     ------
@@ -93,7 +109,8 @@ def load_weights(path: Path, *, precision: str = "ternary") -> Transformer:
         raise TercelError(f"{path} is no safetensors file: {error}; write it again") from None
     if "config" not in metadata:
         raise TercelError(f"{path} carries no model config; it was not written by tercel's trainer")
-    model = Transformer(ModelConfig.from_json(metadata["config"]), precision=precision)
+    config = with_granularity(ModelConfig.from_json(metadata["config"]), granularity)
+    model = Transformer(config, precision=precision)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """Tensors of the reference from an image, or from a checkpoint without quantisation."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from tercel.image import Image
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary
 from tercel_quant.reference import Layer, Linear, Weights
 
-__all__ = ["CheckpointWeights", "ImageWeights"]
+__all__ = ["CheckpointWeights", "ImageWeights", "image_matrix"]
 
 
 class ImageWeights(Weights):
@@ -29,6 +31,8 @@ class ImageWeights(Weights):
         return self._image.config
 
     def embed(self, tokens: Tensor) -> Tensor:
+        if self.config.ternary_head:
+            return self._embedding[tokens]
         values, scales = self._image.rows("embedding", tokens.numpy())
         return _dequantised(values, scales).view(*tokens.shape, -1)
 
@@ -36,10 +40,7 @@ class ImageWeights(Weights):
         linears = {}
         for name in self.config.linears():
             full = f"layers.{index}.{name}"
-            linears[name] = Linear(
-                weight=torch.from_numpy(self._image.ternary(full)).float(),
-                scale=float(self._image.weight_scale(full)),
-            )
+            linears[name] = Linear.of(image_matrix(self._image, full))
         gains = {
             name: torch.from_numpy(self._image.gain(f"layers.{index}.{name}"))
             for name in self.config.norms()
@@ -50,7 +51,30 @@ class ImageWeights(Weights):
         return torch.from_numpy(self._image.gain("norm"))
 
     def head(self) -> Tensor:
+        if self.config.ternary_head:
+            return self._embedding if self.config.tied_head else self._rows("head")
         return _dequantised(*self._image.rows("head"))
+
+    @cached_property
+    def _embedding(self) -> Tensor:
+        """A ternary embedding, which is unpacked as a whole."""
+        return self._rows("embedding")
+
+    def _rows(self, name: str) -> Tensor:
+        return torch.from_numpy(self._image.weights(name))
+
+
+def image_matrix(image: Image, name: str) -> Ternary:
+    """A ternary matrix of an image."""
+    trits = torch.from_numpy(image.ternary(name))
+    granularity = image.config.granularity
+    if granularity == "tensor":
+        return Ternary(trits=trits, scale=float(image.weight_scale(name)))
+    multipliers = None
+    if granularity == "group":
+        multipliers = torch.from_numpy(image.multipliers(name).astype(np.int32))
+    scales = torch.from_numpy(image.row_scales(name))
+    return Ternary(trits=trits, scale=scales, multipliers=multipliers)
 
 
 class CheckpointWeights(Weights):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.app import app
 from tercel.config import PRESETS
-from tercel.image import Image, TapeLayout
+from tercel.image import LAYOUTS, Image, TapeLayout
 from tercel.program import AcceleratorSpec
 from tercel_quant.loss_log import read_losses
 
@@ -174,16 +174,27 @@ def test_quantize_tells_what_one_scale_costs(checkpoint, tmp_path):
         if "_proj" in name:
             tensors[name] = np.sign(np.round(weight * 10)) * scales[: len(weight)]
     save_file(tensors, source / "model.safetensors")
-    result = tercel("quantize", source, "-o", path)
+    result = tercel("quantize", source, "-o", path, "--granularity", "tensor")
     assert result.exit_code == 2
     assert "layers.0.q is ternary with one scale per row (64 scales)" in result.stderr
-    assert "--requantize gives each matrix the one scale of least error" in result.stderr
+    assert "--granularity tensor --requantize gives each part the one scale" in result.stderr
+    result = tercel("quantize", source, "-o", path, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "granularity of the scales, as the weights have it: row" in result.stderr
+    assert json.loads(result.stdout)["granularity"] == "row"
     result = tercel("quantize", source, "-o", path, "--requantize")
     assert result.exit_code == 0, result.stderr
     assert ": rows, requantised, " in result.stdout
-    assert "warning: 7 matrices had several scales and have one now; error of" in result.stderr
+    told = "warning: 7 matrices had more scales than the granularity 'tensor' holds; error of"
+    assert told in result.stderr
     result = tercel("quantize", checkpoint, "-o", path, "--requantize", "--method", "absmean")
-    assert "no matrix has several scales, so --requantize changed nothing" in result.stderr
+    assert "no matrix has too many scales, so --requantize changed nothing" in result.stderr
+    options = ("--method", "absmean", "--granularity", "group", "--json")
+    result = tercel("quantize", checkpoint, "-o", path, *options)
+    assert result.exit_code == 0, result.stderr
+    assert Image.open(path).layout == LAYOUTS["kv260-groups"]
+    facts = json.loads(result.stdout)
+    assert facts["bits_per_weight"] == Image.open(path).footprint.bits_per_weight
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,10 @@ def test_quantize_tells_what_one_scale_costs(checkpoint, tmp_path):
         ((), "was not trained ternary; choose a method: absmean, calibrated"),
         (("--method", "best"), "method must be one of absmean, calibrated, not 'best'"),
         (("--context", "129", "--method", "absmean"), "context must be in 1..128, not 129"),
-        (("--layout", "moon"), "layout must be one of kv260, kv260-index5, or a sidecar"),
+        (
+            ("--layout", "moon"),
+            "layout must be one of kv260, kv260-index5, kv260-groups, or a sidecar",
+        ),
         (("--calibration-text", "absent.txt"), "the text absent.txt cannot be read"),
     ],
 )

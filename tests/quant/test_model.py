@@ -1,4 +1,4 @@
-"""The transformer: agreement with Hugging Face's Llama, causality, names, ternary tensors."""
+"""The transformer: agreement with Hugging Face's Llama, causality, names, ternary weights."""
 
 import dataclasses
 
@@ -7,9 +7,13 @@ import torch
 import transformers
 
 from tercel.config import PRESETS, ModelConfig
-from tercel_quant.model import Transformer, ternary_tensors
+from tercel.errors import TercelError
+from tercel_export.huggingface.names import LINEARS, NORMS, QK_NORMS
+from tercel_quant.model import Transformer
 
 TINY = PRESETS["tiny"]
+TOP = {"embedding": "embed_tokens", "norm": "norm"}
+NAMES = LINEARS | NORMS | QK_NORMS
 VARIANTS = {
     "grouped": TINY,
     "multi-head": dataclasses.replace(TINY, kv_heads=4),
@@ -108,32 +112,55 @@ def test_parameters_have_canonical_names_and_gradients(variant):
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_ternary_model_equals_float_model_with_its_weights_up_to_activations():
-    ternary = make(TINY, "ternary")
+@pytest.mark.parametrize("granularity", ["tensor", "row", "group"])
+def test_ternary_model_equals_float_model_with_its_weights_up_to_activations(granularity):
+    ternary = make(dataclasses.replace(TINY, granularity=granularity), "ternary")
     plain = make(TINY)
     with torch.no_grad():
-        for name, trits, scale in ternary_tensors(ternary):
-            plain.get_submodule(name).weight.copy_(trits * scale)
+        for layer in range(TINY.layers):
+            for name in TINY.linears():
+                linear = ternary.layers[layer].get_submodule(name)
+                integers, scale = linear.integers()
+                plain.layers[layer].get_submodule(name).weight.copy_(integers * scale[:, None])
     tokens = tokens_of(TINY)
     difference = ternary.reference_logits(tokens) - plain.reference_logits(tokens)
     assert 0 < difference.std() < 0.05 * plain.reference_logits(tokens).std()
 
 
-def test_ternary_tensors_come_in_tape_order():
-    model = make(TINY, "ternary")
-    found = list(ternary_tensors(model))
-    assert [name for name, _, _ in found[:8]] == [
-        *(f"layers.0.{name}" for name in ("q", "k", "v", "o", "gate", "up", "down")),
-        "layers.1.q",
-    ]
-    assert len(found) == 7 * TINY.layers
-    assert sum(trits.numel() for _, trits, _ in found) == TINY.ternary_weights
-    for _, trits, scale in found:
-        assert trits.dtype == torch.int8
-        assert set(trits.unique().tolist()) == {-1, 0, 1}
-        assert scale.dtype == torch.float32
-        assert scale.shape == ()
-        assert scale > 0
+def test_norms_of_queries_and_keys_are_those_of_qwen3():
+    config = dataclasses.replace(TINY, qk_norm=True)
+    model = make(config)
+    qwen = transformers.Qwen3ForCausalLM(
+        transformers.Qwen3Config(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.ffn_size,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.kv_heads,
+            head_dim=config.head_size,
+            rms_norm_eps=config.norm_epsilon,
+            tie_word_embeddings=True,
+            attn_implementation="eager",
+        )
+    )
+    state = model.state_dict()
+    own = {f"model.{TOP[name]}.weight": state[f"{name}.weight"] for name in TOP}
+    for layer in range(config.layers):
+        for ours, theirs in NAMES.items():
+            own[f"model.layers.{layer}.{theirs}.weight"] = state[f"layers.{layer}.{ours}.weight"]
+    missing, unexpected = qwen.load_state_dict(own, strict=False)
+    assert (set(missing) <= {"lm_head.weight"}, unexpected) == (True, [])
+    tokens = tokens_of(config)
+    with torch.no_grad():
+        theirs = qwen(tokens).logits
+    torch.testing.assert_close(model.reference_logits(tokens), theirs, atol=2e-5, rtol=1e-4)
+
+
+def test_a_ternary_head_is_not_trained():
+    config = dataclasses.replace(TINY, granularity="group", ternary_head=True)
+    with pytest.raises(TercelError, match="ternary_head must be false to train a model"):
+        Transformer(config)
 
 
 def test_initialisation_is_a_function_of_the_seed():

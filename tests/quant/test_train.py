@@ -1,6 +1,7 @@
 """The training command: options reach the run, errors are one line, runs continue."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,18 @@ def test_distils_with_a_number_loss_from_a_trained_teacher(folder):
     assert train.main(command(folder, "student", *options)) == 0
     assert [record["step"] for record in read_losses(folder / "student" / "log.jsonl")] == [1, 2]
     assert load_weights(folder / "student" / "weights.safetensors").config == PRESETS["tiny"]
+
+
+@pytest.mark.parametrize("granularity", ["row", "group"])
+def test_granularity_is_trained_and_kept(folder, granularity):
+    """Also from weights of another, such as those of a full-precision twin."""
+    assert train.main(command(folder, "twin", "--steps", "1", "--precision", "float")) == 0
+    start = ["--start", str(folder / "twin" / "weights.safetensors")]
+    options = ["--steps", "2", "--granularity", granularity]
+    assert train.main(command(folder, "run", *options, *start)) == 0
+    model = load_weights(folder / "run" / "weights.safetensors")
+    assert model.config == replace(PRESETS["tiny"], granularity=granularity)
+    assert model.layers[0].get_submodule("q").granularity == granularity
 
 
 def test_finished_run_stays_as_it_is(folder):

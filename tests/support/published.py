@@ -127,6 +127,86 @@ class Published:
     oracle: Path
     method: str | None = None
     """The method that its conversion needs."""
+    granularity: str = "tensor"
+    """Granularity of the image's scales."""
+    float_activations: bool = False
+    """True if the oracle does not round its activations."""
+
+
+WIDE = {"hidden_size": 256, "intermediate_size": 384, "num_attention_heads": 4}
+"""Sizes of models with groups: two or three in a row."""
+
+
+def in_blocks(tensor: torch.Tensor, rows: int, columns: int, seed: int) -> torch.Tensor:
+    """Ternary float16 weights with a scale for each block, and some zeros."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (tensor.shape[0] // rows, tensor.shape[1] // columns)
+    scales = (0.05 + 0.1 * torch.rand(shape, generator=generator)).half()
+    scales = scales.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
+    return tensor.sign() * (tensor.abs() > 0.6 * tensor.std()) * scales
+
+
+def bonsai(folder: Path, *, tied: bool) -> Published:
+    """Ternary Bonsai, unpacked: Qwen3, float16 trits times a scale for each 128 columns.
+
+    Embedding and head are ternary, too; 1.7B and 4B are tied, 8B is not.
+    """
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    heads = {"num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 64}
+    own = WIDE | heads | {"tie_word_embeddings": tied}
+    config = Qwen3Config(**SIZES | own)
+    tensors = random_tensors(Qwen3ForCausalLM(config))
+    for seed, (name, tensor) in enumerate(tensors.items()):
+        if tensor.dim() == 2:
+            tensors[name] = in_blocks(tensor, 1, 128, seed)
+        else:
+            tensors[name] = tensor.half()
+    fields = SIZES | own | {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}
+    fields |= {"hidden_act": "silu", "attention_bias": False, "rope_theta": 1000000.0}
+    fields |= {"sliding_window": None, "use_sliding_window": False, "max_window_layers": 2}
+    fields |= {"layer_types": ["full_attention"] * SIZES["num_hidden_layers"], "eos_token_id": 2}
+    path = write(folder, fields, tensors)
+    return Published(folder=path, oracle=path, granularity="group", float_activations=True)
+
+
+def trilm(folder: Path) -> Published:
+    """TriLM: Llama in float16, every matrix with a scale for each of two shards of its rows."""
+    fields, tensors = _llama(**WIDE, num_key_value_heads=2, eos_token_id=0)
+    for seed, (name, tensor) in enumerate(tensors.items()):
+        if is_linear(name):
+            tensors[name] = in_blocks(tensor, tensor.shape[0] // 2, tensor.shape[1], seed)
+    path = write(folder, fields, tensors)
+    return Published(folder=path, oracle=path, granularity="row", float_activations=True)
+
+
+def bitcpm(folder: Path, *, tied: bool) -> Published:
+    """BitCPM: MiniCPM with scaled embedding, residuals and logits, in groups of 128 columns.
+
+    transformers has no MiniCPM, but Granite, whose four multipliers are free.
+    """
+    own = WIDE | {"num_key_value_heads": 2, "eos_token_id": [2, 9], "tie_word_embeddings": tied}
+    fields, tensors = _llama(**own)
+    for seed, (name, tensor) in enumerate(tensors.items()):
+        if is_linear(name):
+            tensors[name] = in_blocks(tensor, 1, 128, seed).bfloat16()
+    half = [1 + 0.05 * index for index in range(32)]
+    rope = {"rope_type": "longrope", "long_factor": half, "short_factor": half}
+    fields |= {"architectures": ["MiniCPMForCausalLM"], "model_type": "minicpm"}
+    scales = {"scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 64, "mup_denominator": 32}
+    rope["original_max_position_embeddings"] = 64
+    path = write(folder, fields | scales | {"rope_scaling": rope}, tensors)
+    granite = {
+        "architectures": ["GraniteForCausalLM"],
+        "model_type": "granite",
+        "embedding_multiplier": 12.0,
+        "residual_multiplier": 1.4 / 2**0.5,
+        "attention_multiplier": 64**-0.5,
+        "logits_scaling": 256 / 64,
+        "rope_scaling": rope,
+    }
+    oracle = write(folder.with_name("oracle"), fields | granite, tensors)
+    return Published(folder=path, oracle=oracle, granularity="group", float_activations=True)
 
 
 def _llama(**fields: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -296,5 +376,10 @@ PUBLISHED: dict[str, Callable[[Path], Published]] = {
     "bitnet 2B-4T divided": lambda folder: bitnet_2b(folder, layout="divided"),
     "bitnet large": lambda folder: bitnet_1bitllm(folder, heads=2, head_size=96),
     "bitnet 3B": lambda folder: bitnet_1bitllm(folder, heads=2, head_size=100, save=write_pickle),
+    "Ternary Bonsai 1.7B": lambda folder: bonsai(folder, tied=True),
+    "Ternary Bonsai 8B": lambda folder: bonsai(folder, tied=False),
+    "TriLM": trilm,
+    "BitCPM tied": lambda folder: bitcpm(folder, tied=True),
+    "BitCPM": lambda folder: bitcpm(folder, tied=False),
 }
 """Published model to the function that writes a small one of it into a folder."""

@@ -14,6 +14,8 @@ PARTS = {
     "mlp_norm": "ffn_norm",
     "attention_sub_norm": "attn_sub_norm",
     "mlp_sub_norm": "ffn_sub_norm",
+    "q_norm": "attn_q_norm",
+    "k_norm": "attn_k_norm",
 }
 TOP = {"embedding": "token_embd", "head": "output", "norm": "output_norm"}
 FREQUENCIES = "rope_freqs.weight"

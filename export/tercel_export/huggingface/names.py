@@ -6,6 +6,7 @@ __all__ = [
     "ARCHITECTURES",
     "LINEARS",
     "NORMS",
+    "QK_NORMS",
     "SUB_NORMS",
     "TOP",
     "source_name",
@@ -30,6 +31,11 @@ SUB_NORMS = {
     "mlp_sub_norm": "mlp.ffn_sub_norm",
 }
 """Those of ``BitNetForCausalLM``."""
+QK_NORMS = {
+    "q_norm": "self_attn.q_norm",
+    "k_norm": "self_attn.k_norm",
+}
+"""Those of ``Qwen3ForCausalLM``."""
 TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "norm": "model.norm"}
 
 ARCHITECTURES = {False: ("LlamaForCausalLM", "llama"), True: ("BitNetForCausalLM", "bitnet")}

@@ -16,7 +16,6 @@ from tercel.image import Image
 from tercel_quant.compare.oracle import Oracle, Trace
 from tercel_quant.reference import (
     Layer,
-    Linear,
     head_logits,
     hidden_states,
     rope,
@@ -184,11 +183,7 @@ def _error(ours: Tensor, theirs: Tensor, given: Tensor) -> float:
 
 def _unrounded(layer: Layer) -> Layer:
     """The same layer with float activations."""
-    linears = {
-        name: Linear(weight=linear.weight * (linear.scale or 0.0), scale=None)
-        for name, linear in layer.linears.items()
-    }
-    return replace(layer, linears=linears)
+    return replace(layer, linears={n: linear.plain() for n, linear in layer.linears.items()})
 
 
 @torch.no_grad()

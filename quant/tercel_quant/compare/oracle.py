@@ -17,6 +17,10 @@ __all__ = ["Oracle", "Trace"]
 
 SUB_NORMS = {"inner_attn_ln": "attn_sub_norm", "ffn_layernorm": "ffn_sub_norm"}
 """Names of 1bitLLM's sub-norms to those of transformers' BitNet."""
+WRITERS = ("o", "down")
+"""Linears that write to the residual stream."""
+UNNAMED = ("architectures", "model_type", "auto_map")
+"""Fields that name a model's class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,11 @@ class Oracle:
             for ours, theirs in LINEARS.items()
         ]
         self._run(tokens, hooks)
+        # Granite's factor of what is added to the stream, which the image has in its weights.
+        factor = getattr(self._model.config, "residual_multiplier", 1.0)
+        for name in WRITERS:
+            given, result = found[name]
+            found[name] = given, factor * result
         return found
 
     def _run(self, tokens: Tensor, hooks: list[RemovableHandle]) -> Any:
@@ -113,6 +122,8 @@ def _load(path: Path) -> Any:
             path.parent, gguf_file=path.name, dtype=torch.float32
         )
     fields = json.loads((path / "config.json").read_text())
+    if fields.get("architectures") == ["MiniCPMForCausalLM"]:
+        return _load_minicpm(path, fields)
     if fields.get("architectures") != ["BitnetForCausalLM"]:
         return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     # 1bitLLM's own code is not in transformers; its model is BitNet with other names.
@@ -121,8 +132,25 @@ def _load(path: Path) -> Any:
         "linear_class": "autobitlinear",
         "quantization_mode": "online",
     }
-    del fields["architectures"], fields["model_type"]
-    config = BitNetConfig(**fields | {"quantization_config": quantisation})
+    own: dict[str, Any] = {n: each for n, each in fields.items() if n not in UNNAMED}
+    own["quantization_config"] = quantisation
+    config = BitNetConfig(**own)
     return BitNetForCausalLM.from_pretrained(
         path, config=config, key_mapping=SUB_NORMS, dtype=torch.float32
     )
+
+
+def _load_minicpm(path: Path, fields: dict[str, Any]) -> Any:
+    """A MiniCPM, whose own code is not in transformers, as Granite, which has the same factors."""
+    from transformers import GraniteConfig, GraniteForCausalLM
+
+    hidden_size, heads = fields["hidden_size"], fields["num_attention_heads"]
+    multipliers = {
+        "embedding_multiplier": float(fields["scale_emb"]),
+        "residual_multiplier": fields["scale_depth"] / fields["num_hidden_layers"] ** 0.5,
+        "attention_multiplier": (fields.get("head_dim") or hidden_size // heads) ** -0.5,
+        "logits_scaling": hidden_size / fields["dim_model_base"],
+    }
+    own: dict[str, Any] = {n: each for n, each in fields.items() if n not in UNNAMED}
+    config = GraniteConfig(**own | multipliers)
+    return GraniteForCausalLM.from_pretrained(path, config=config, dtype=torch.float32)

@@ -21,15 +21,18 @@ from tercel_quant.importers.sizes import (
 
 __all__ = ["ARCHITECTURES", "GgufConfig", "read_config"]
 
+QWEN3 = "qwen3"
 ARCHITECTURES = {
     "llama": "silu",
+    QWEN3: "silu",
     "bitnet": "silu",
     "bitnet-b1.58": "relu2",
     "bitnet-25": "relu2",
 }
 """Supported architectures to the activation of their graphs where the file names none.
 
-The last two are bitnet.cpp's for bitnet-b1.58-2B-4T. All but ``llama`` have sub-norms.
+The last two are bitnet.cpp's for bitnet-b1.58-2B-4T. All that are called after BitNet have
+sub-norms, ``qwen3`` has norms of queries and keys.
 """
 
 ACTIVATIONS = {
@@ -149,8 +152,16 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> G
             raise TercelError(f"{prefix}{key} must be the head size {head_size}, not {keys[key]}")
     base, kind = keys["rope.freq_base"], keys["rope.scaling.type"]
     scaling = {"type": "default" if kind == "none" else kind, "factor": keys["rope.scaling.factor"]}
-    factors = rope_factors(f"{prefix}rope.scaling", scaling, base=base, size=head_size)
+    context = keys["context_length"]
+    factors = rope_factors(
+        f"{prefix}rope.scaling", scaling, base=base, size=head_size, context=context
+    )
     padding = HeadPadding.of(head_size)
+    if padding is not None and architecture == QWEN3:
+        raise TercelError(
+            f"heads of {head_size} elements with norms of queries and keys are not supported: "
+            "their size must be a multiple of 16"
+        )
     if padding is not None:
         head_size, factors = padding.padded, padding.rope_factors(factors, base=base)
     tokens = metadata.get("tokenizer.ggml.tokens")
@@ -163,13 +174,14 @@ def read_config(metadata: Mapping[str, Any], *, name: str, tied_head: bool) -> G
         kv_heads=keys["attention.head_count_kv"] or heads,
         head_size=head_size,
         vocab_size=keys["vocab_size"] or (len(tokens) if isinstance(tokens, list) else 0),
-        context=keys["context_length"],
+        context=context,
         rope_base=base,
         rope_factors=factors,
         # A float32 in the file; seven digits restore the intended decimal.
         norm_epsilon=float(f"{keys['attention.layer_norm_rms_epsilon']:.7g}"),
         activation=keys["hidden_activation"] or _activation(architecture, metadata),
-        sub_norms=architecture != "llama",
+        sub_norms=architecture not in ("llama", QWEN3),
+        qk_norm=architecture == QWEN3,
         tied_head=tied_head,
         bos_token=gguf_first_token(metadata),
         eos_tokens=gguf_end_tokens(metadata),

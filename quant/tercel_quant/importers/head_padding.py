@@ -58,11 +58,16 @@ class HeadPadding:
         return (shape[0], narrow[shape[1]]) if part in COLUMNS else shape
 
     def matrix(self, part: str, weight: W) -> W:
-        """A layer's matrix, such as ``q``, with padded heads; other matrices as they are."""
+        """A layer's matrix, such as ``q``, with padded heads; other matrices as they are.
+
+        A ternary one has no groups: padded columns would move between them.
+        """
         factor = math.sqrt(self.padded / self.size) if part == "q" else 1.0
         if isinstance(weight, Ternary):
-            trits = self._pad(part, weight.trits)
-            return replace(weight, trits=trits, scale=weight.scale * factor)
+            scale = weight.scale
+            if isinstance(scale, Tensor) and part in ROWS:
+                scale = self._widen(scale, 0)
+            return replace(weight, trits=self._pad(part, weight.trits), scale=scale * factor)
         return self._pad(part, weight) * factor
 
     def gain(self, part: str, gain: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image import ChatFormat
-from tercel_export.huggingface.names import LINEARS, NORMS, TOP
+from tercel_export.huggingface.names import LINEARS, NORMS, QK_NORMS, TOP
 from tercel_quant.importers.chat_format import huggingface_chat
 from tercel_quant.importers.checkpoint import BLOCK_ROWS, Checkpoint, check_finite
 from tercel_quant.importers.head_padding import HeadPadding
@@ -37,7 +37,9 @@ DESCRIPTIONS = {
 
 
 class HuggingFaceCheckpoint(Checkpoint):
-    """Llama, ``bitnet_b1_58-large`` and ``bitnet-b1.58-2B-4T`` checkpoints.
+    """Llama, Qwen3, MiniCPM, ``bitnet_b1_58-large`` and ``bitnet-b1.58-2B-4T`` checkpoints.
+
+    Factors that a MiniCPM applies beside its weights are in the tensors that are read here.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ class HuggingFaceCheckpoint(Checkpoint):
         source = self._source(name)
         weight = self._store.read(source)
         if not self._packed:
-            weight = self._float(weight, source)
+            weight = self._float(weight, source) * self._factor(name)
             return weight if self.declared_ternary else recognise(weight) or weight
         if weight.dtype != torch.uint8:
             raise TercelError(f"{source} must be packed as uint8, not {weight.dtype}")
@@ -101,7 +103,7 @@ class HuggingFaceCheckpoint(Checkpoint):
         if name in ("embedding", "head"):
             return torch.cat(list(self.row_blocks(name)))
         source = self._source(name)
-        return self._float(self._store.read(source), source)
+        return self._float(self._store.read(source), source) * self._factor(name)
 
     def row_blocks(self, name: str) -> Iterator[Tensor]:
         source = self._source(name)
@@ -115,7 +117,7 @@ class HuggingFaceCheckpoint(Checkpoint):
                     f"{source} (rows {start} to {stop - 1} differ); set tie_word_embeddings to "
                     f"false if the head is the model's own, or delete {HEAD}"
                 )
-            yield self._float(rows, source)
+            yield self._float(rows, source) * self._factor(name)
 
     def tokenizer(self) -> bytes | None:
         path = self._folder / "tokenizer.json"
@@ -143,8 +145,12 @@ class HuggingFaceCheckpoint(Checkpoint):
         if name in TOP:
             return f"{TOP[name]}.weight"
         _, layer, part = name.split(".")
-        within = (LINEARS | NORMS | self._form.sub_norms)[part]
+        within = (LINEARS | NORMS | QK_NORMS | self._form.sub_norms)[part]
         return f"model.layers.{layer}.{within}.weight"
+
+    def _factor(self, name: str) -> float:
+        """The factor of a canonical tensor."""
+        return self._form.factors.get(name.rpartition(".")[2], 1.0)
 
     def _expected(self) -> dict[str, tuple[int, ...]]:
         expected = {}

@@ -1,6 +1,8 @@
 """Model config from the ``config.json`` of a Hugging Face checkpoint."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from tercel_export.huggingface.names import SUB_NORMS as SUB_NORMS_OF_BITNET
 from tercel_quant.importers.end_tokens import end_tokens
 from tercel_quant.importers.fields import OneOrMore, describe
 from tercel_quant.importers.head_padding import HeadPadding
-from tercel_quant.importers.huggingface_fields import CONFIG
+from tercel_quant.importers.huggingface_fields import CONFIG, MINICPM
 from tercel_quant.importers.json_file import read_object
 from tercel_quant.importers.rope_scaling import rope_factors
 from tercel_quant.importers.sizes import TOKEN
@@ -25,8 +27,16 @@ SUB_NORMS = {
         "mlp_sub_norm": "mlp.ffn_layernorm",
     },
     "BitNetForCausalLM": SUB_NORMS_OF_BITNET,
+    "Qwen3ForCausalLM": {},
+    "MiniCPMForCausalLM": {},
 }
 """Architecture to the names of its sub-norms; 1bitLLM writes Bitnet, Microsoft writes BitNet."""
+
+TABLES = {"MiniCPMForCausalLM": MINICPM}
+"""Architecture to its fields, where they are not :data:`CONFIG`."""
+
+MASTERS = ("BitnetForCausalLM", "BitNetForCausalLM")
+"""Architectures whose float weights are masters of ternary ones."""
 
 ENCODINGS = {
     ("bitlinear", "offline"): "divided",
@@ -48,6 +58,10 @@ class HuggingFaceConfig:
 
     padding: HeadPadding | None = None
     """Padding of the heads to those of the model config."""
+
+    factors: Mapping[str, float] = field(default_factory=dict)
+    """Factors that the model applies beside its weights, by the canonical name of the tensor that
+    takes each (without its layer); see :func:`_factors_of_minicpm`."""
 
     @property
     def sub_norms(self) -> dict[str, str]:
@@ -96,14 +110,21 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
             f"the architecture must be one of {', '.join(SUB_NORMS)}, not {describe(architecture)}"
             + (f", which has {', '.join(parts)}" if parts else "")
         )
-    fields = CONFIG.read(found)
+    fields = TABLES.get(architecture, CONFIG).read(found)
     ropes = {name: fields[name] for name in ("rope_parameters", "rope_scaling")}
     bases = [rope.get("rope_theta") for rope in ropes.values()] + [fields["rope_theta"], 10000.0]
     base = next(base for base in bases if base is not None)
     heads = fields["num_attention_heads"]
     size = fields["head_dim"] or _head_size(fields["hidden_size"], heads)
-    factors = _factors(ropes, base=base, size=size)
+    context = fields["max_position_embeddings"]
+    factors = _factors(ropes, base=base, size=size, context=context)
     padding = HeadPadding.of(size)
+    qk_norm = architecture == "Qwen3ForCausalLM"
+    if padding is not None and qk_norm:
+        raise TercelError(
+            f"heads of {size} elements with norms of queries and keys are not supported: their "
+            "size must be a multiple of 16"
+        )
     if padding is not None:
         size, factors = padding.padded, padding.rope_factors(factors, base=base)
     model = ModelConfig(
@@ -115,13 +136,14 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
         kv_heads=fields["num_key_value_heads"] or heads,
         head_size=size,
         vocab_size=fields["vocab_size"],
-        context=fields["max_position_embeddings"],
+        context=context,
         rope_base=base,
         rope_factors=factors,
         norm_epsilon=fields["rms_norm_eps"],
         activation=fields["hidden_act"],
         sub_norms=bool(SUB_NORMS[architecture]),
         tied_head=fields["tie_word_embeddings"],
+        qk_norm=qk_norm,
         bos_token=_first(fields["bos_token_id"]),
         eos_tokens=end_tokens(fields["eos_token_id"], further_ends),
     )
@@ -130,6 +152,7 @@ def _config(found: dict[str, Any], further_ends: list[int] | None, name: str) ->
         architecture=architecture,
         encoding=_encoding(fields["quantization_config"], architecture),
         padding=padding,
+        factors=_factors_of_minicpm(fields) if architecture == "MiniCPMForCausalLM" else {},
     )
 
 
@@ -147,7 +170,23 @@ def _first(tokens: list[int] | None) -> int | None:
     return tokens[0] if tokens else None
 
 
-def _factors(ropes: dict[str, dict[str, Any]], *, base: float, size: int) -> tuple[float, ...]:
+def _factors_of_minicpm(fields: Mapping[str, Any]) -> dict[str, float]:
+    """Factors of a MiniCPM by the tensor that takes them.
+
+    The embedding is multiplied by ``scale_emb``, what attention and MLP add by
+    ``scale_depth / sqrt(layers)``, and the final norm's output by ``dim_model_base / hidden_size``.
+    The rows of a tied head have the embedding's factor, which the norm takes back.
+    """
+    branch = fields["scale_depth"] / math.sqrt(fields["num_hidden_layers"])
+    norm = fields["dim_model_base"] / fields["hidden_size"]
+    if fields["tie_word_embeddings"]:
+        norm /= fields["scale_emb"]
+    return {"embedding": fields["scale_emb"], "norm": norm, "o": branch, "down": branch}
+
+
+def _factors(
+    ropes: dict[str, dict[str, Any]], *, base: float, size: int, context: int
+) -> tuple[float, ...]:
     """The divisors of the RoPE frequencies, of whichever field scales them.
 
     Raises
@@ -158,7 +197,7 @@ def _factors(ropes: dict[str, dict[str, Any]], *, base: float, size: int) -> tup
     found = {
         factors
         for field, rope in ropes.items()
-        if (factors := rope_factors(field, rope, base=base, size=size))
+        if (factors := rope_factors(field, rope, base=base, size=size, context=context))
     }
     if len(found) > 1:
         raise TercelError(f"{' and '.join(ropes)} scale RoPE differently; delete one of them")
@@ -168,7 +207,7 @@ def _factors(ropes: dict[str, dict[str, Any]], *, base: float, size: int) -> tup
 def _encoding(quantisation: dict[str, Any] | None, architecture: str) -> str:
     """The encoding of the linears; see :class:`HuggingFaceConfig`."""
     if quantisation is None:
-        return "float" if architecture == "LlamaForCausalLM" else "absmean"
+        return "absmean" if architecture in MASTERS else "float"
     # The defaults are those of transformers' BitNetQuantConfig.
     key = quantisation["linear_class"], quantisation["quantization_mode"]
     if key not in ENCODINGS:

@@ -1,5 +1,7 @@
 """The known fields of a ``config.json``: read, refused unless off, or harmless."""
 
+from dataclasses import replace
+
 from tercel_quant.importers.fields import (
     Choice,
     Field,
@@ -22,7 +24,7 @@ from tercel_quant.importers.sizes import (
     WIDTH,
 )
 
-__all__ = ["CONFIG"]
+__all__ = ["CONFIG", "MINICPM"]
 
 REMEDY = "if it does not, delete it from the file"
 
@@ -42,20 +44,20 @@ ROPE = FieldTable(
         "low_freq_factor": Field(Number(0, 1e6)),
         "high_freq_factor": Field(Number(0, 1e6)),
         "original_max_position_embeddings": Field(CONTEXT),
+        "long_factor": Field(Listed(Number(0, 1e6))),
+        "short_factor": Field(Listed(Number(0, 1e6))),
+        "attention_factor": Field(Number(0, 1e6)),
         "partial_rotary_factor": PARTIAL,
     },
     remedy=REMEDY,
     # Parameters of scalings that are refused.
     harmless=frozenset(
         {
-            "attention_factor",
             "beta_fast",
             "beta_slow",
             "finetuned",
-            "long_factor",
             "mscale",
             "mscale_all_dim",
-            "short_factor",
             "truncate",
         }
     ),
@@ -156,6 +158,7 @@ CONFIG = FieldTable(
             "license",
             "max_length",
             "max_sequence_length",
+            "max_window_layers",
             "min_length",
             "mlp_dropout",
             "model_type",
@@ -193,3 +196,17 @@ CONFIG = FieldTable(
         }
     ),
 )
+
+MINICPM = replace(
+    CONFIG,
+    fields={
+        **CONFIG.fields,
+        "scale_emb": Field(Number(0, 1e6), required=True),
+        "scale_depth": Field(Number(0, 1e6), required=True),
+        "dim_model_base": Field(WIDTH, required=True),
+        "sparse_config": Field(Fixed((), "sparse attention is")),
+    },
+    # Of decoders that draft for the model.
+    harmless=CONFIG.harmless | {"mup_denominator"},
+)
+"""The fields of MiniCPM, whose embedding, residuals and logits are scaled."""

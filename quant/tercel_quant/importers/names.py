@@ -11,8 +11,8 @@ SHOWN = 5
 
 PARTS = {
     ".bias": "biases",
-    "q_norm": "norms of queries and keys",
-    "k_norm": "norms of queries and keys",
+    "q_norm": "norms of queries and keys outside of Qwen3",
+    "k_norm": "norms of queries and keys outside of Qwen3",
     "_exps": "mixtures of experts",
     "experts": "mixtures of experts",
     "rope_freqs": "scaled RoPE frequencies",

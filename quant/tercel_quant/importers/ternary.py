@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tercel.errors import TercelError
+from tercel_quant.group_scales import GROUP, spread
 
 __all__ = ["GroupedTernary", "Ternary", "recognise"]
 
@@ -18,25 +18,38 @@ SAMPLE, ROWS = 8, 256
 
 @dataclass(frozen=True, kw_only=True)
 class Ternary:
-    """A matrix of trits with one scale; the weights are ``trits * scale``."""
+    """A matrix of trits as the device holds it; the weights are ``integers() * scale``."""
 
     trits: Tensor
     """int8, shape (rows, columns), values -1, 0, 1."""
-    scale: float
+    scale: float | Tensor
+    """One for the matrix, or float32 of shape (rows,)."""
+    multipliers: Tensor | None = None
+    """int32, shape (rows, groups): a factor of each 128 columns; ``scale`` is then one a row."""
 
     @property
     def granularity(self) -> str:
         """Description of the scale, for messages."""
-        return "one scale"
+        if self.multipliers is not None:
+            return f"one scale per group of {GROUP} columns"
+        return "one scale" if isinstance(self.scale, float) else "one scale per row"
+
+    def integers(self) -> Tensor:
+        """Trits times multipliers, float32, shape (rows, columns)."""
+        if self.multipliers is None:
+            return self.trits.float()
+        return self.trits * spread(self.multipliers.float(), self.trits.shape[1])
 
     def dequantise(self) -> Tensor:
         """float32, shape (rows, columns)."""
-        return self.trits.float() * self.scale
+        return self.integers() * (
+            self.scale[:, None] if isinstance(self.scale, Tensor) else self.scale
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupedTernary:
-    """A matrix of trits with a scale for each of equal blocks, which the device does not support.
+    """A matrix of trits with a scale for each of equal blocks, as a checkpoint has it.
 
     A block is a row, some columns of a row, some rows, or some columns of the matrix.
     """
@@ -48,14 +61,14 @@ class GroupedTernary:
 
     def dequantise(self) -> Tensor:
         """float32, shape (rows, columns)."""
-        height, width = self._block
+        height, width = self.block
         scales = self.scales.repeat_interleave(height, 0).repeat_interleave(width, 1)
         return self.trits.float() * scales
 
     @property
     def granularity(self) -> str:
         """Description of the blocks, for messages."""
-        (rows, columns), (height, width) = self.trits.shape, self._block
+        (rows, columns), (height, width) = self.trits.shape, self.block
         if width == columns:
             return "one scale per row" if height == 1 else f"one scale per shard of {height} rows"
         if height == rows:
@@ -64,35 +77,9 @@ class GroupedTernary:
             return f"one scale per group of {width} columns"
         return f"one scale per block of {height} x {width}"
 
-    def with_one_scale(self) -> Ternary:
-        """The same trits with the scale of least squared error, the mean over the non-zeros."""
-        return Ternary(trits=self.trits, scale=self._mean(self._counts()))
-
-    def loss(self) -> float:
-        """Error of :meth:`with_one_scale` relative to the norm of the weights."""
-        counts, scales = self._counts(), self.scales.double()
-        difference = counts * (scales - self._mean(counts)).square()
-        return float((difference.sum() / (counts * scales.square()).sum()).sqrt())
-
-    def _counts(self) -> Tensor:
-        """Number of non-zeros in each block, float64, shape of the scales."""
-        (rows, columns), (height, width) = self.scales.shape, self._block
-        blocks = self.trits.abs().reshape(rows, height, columns, width)
-        return blocks.sum((1, 3), dtype=torch.int32).double()
-
-    def _mean(self, counts: Tensor) -> float:
-        return float((counts * self.scales).sum() / counts.sum())
-
-    def refusal(self, name: str) -> TercelError:
-        """The error for this matrix if requantisation was not requested."""
-        return TercelError(
-            f"{name} is ternary with {self.granularity} ({self.scales.numel()} scales), but the "
-            "device takes one scale per matrix; --requantize gives each matrix the one scale of "
-            f"least error and tells the loss ({100 * self.loss():.1f} % of this matrix's weights)"
-        )
-
     @property
-    def _block(self) -> tuple[int, int]:
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of a block."""
         return (
             self.trits.shape[0] // self.scales.shape[0],
             self.trits.shape[1] // self.scales.shape[1],

@@ -1,18 +1,22 @@
 """Post-training ternarisation of a float model, layer by layer through the quantised network.
 
 The calibration text runs through the quantised and the float network in parallel. Each linear is
-rounded on its inputs in the quantised network, towards its outputs in the float network.
+rounded on its inputs in the quantised network, towards its outputs in the float network. The
+quantised network rounds as the device does: the inputs of the linears, queries, keys and values are
+int8, and the scales of groups are the multipliers of the image.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from tercel.config import ModelConfig
 from tercel.errors import TercelError
-from tercel_quant.bitlinear import quantise_activations
+from tercel_quant.bitlinear import quantise_activations, quantise_blocks
 from tercel_quant.importers import Checkpoint, GroupedTernary, Ternary
+from tercel_quant.importers.granularity import refusal, regroup
 from tercel_quant.reference import Linear, activate, attend, rms_norm, rope
 from tercel_quant.ternarise.balance import balance
 from tercel_quant.ternarise.moments import Moments
@@ -72,6 +76,7 @@ def calibrated_layers(
     config: CalibrationConfig,
     report: Callable[[str], None],
     *,
+    granularity: str = "tensor",
     requantize: bool = False,
 ) -> Iterator[tuple[str, Ternary | Tensor]]:
     """Ternarise the layers of a checkpoint without sub-norms.
@@ -90,8 +95,10 @@ def calibrated_layers(
     config : CalibrationConfig
     report : callable
         Called with a line for every finished layer.
+    granularity : str
+        Of the scales: ``tensor``, ``row`` or ``group``.
     requantize : bool
-        Treat ternary matrices with several scales as float matrices.
+        Treat ternary matrices that need a finer granularity as float matrices.
 
     Yields
     ------
@@ -103,13 +110,18 @@ def calibrated_layers(
     Raises
     ------
     TercelError
-        If a matrix is ternary with several scales and ``requantize`` is not set.
+        If a ternary matrix needs a finer granularity and ``requantize`` is not set.
     """
     model = checkpoint.config
     table = rope(model, tokens.shape[1])
     stream = _Pair(embedding[tokens], checkpoint.floats("embedding")[tokens])
     for index in range(model.layers):
-        layer = _Layer(checkpoint, index, config, requantize)
+        stored = {
+            name: _matrix(checkpoint, f"layers.{index}.{name}", granularity, requantize)
+            for name in model.linears()
+        }
+        gains = {name: checkpoint.floats(f"layers.{index}.{name}") for name in model.norms()}
+        layer = _Layer(model, stored, gains, config, granularity)
         layer.run(stream, table)
         for name, tensor in layer.tensors.items():
             yield f"layers.{index}.{name}", tensor
@@ -126,20 +138,21 @@ class _Layer:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, index: int, config: CalibrationConfig, requantize: bool
+        self,
+        model: ModelConfig,
+        stored: Mapping[str, Tensor | Ternary],
+        gains: Mapping[str, Tensor],
+        config: CalibrationConfig,
+        granularity: str,
     ):
-        self._model = checkpoint.config
+        self._model = model
         self._config = config
-        stored = {
-            name: _matrix(checkpoint, f"layers.{index}.{name}", requantize)
-            for name in self._model.linears()
-        }
+        self._granularity = granularity
         weights = {
             name: weight.dequantise() if isinstance(weight, Ternary) else weight
             for name, weight in stored.items()
         }
-        gains = {name: checkpoint.floats(f"layers.{index}.{name}") for name in self._model.norms()}
-        self._weights, self._gains = weights, gains
+        self._weights, self._gains = weights, dict(gains)
         self.tensors: dict[str, Ternary | Tensor] = dict(gains)
         if not any(isinstance(weight, Ternary) for weight in stored.values()):
             self._weights, self._gains = balance(self._model, weights, gains)
@@ -156,8 +169,8 @@ class _Layer:
         heads = ([self._apply(name, pair) for name in "qkv"] for pair in normed)
         mixed = [
             _Pair(
-                attend(model, [head.quantised for head in qkv], table),
-                attend(model, [head.original for head in qkv], table),
+                attend(model, [head.quantised for head in qkv], table, self._gains, int8=True),
+                attend(model, [head.original for head in qkv], table, self._gains),
             )
             for qkv in heads
         ]
@@ -194,8 +207,9 @@ class _Layer:
     def _round(self, names: str | tuple[str, ...], pairs: list[_Pair]) -> None:
         """Ternarise linears that share their input."""
         moments = Moments(self._weights[names[0]].shape[1])
+        quantise = quantise_blocks if self._granularity == "group" else quantise_activations
         for pair in pairs:
-            integers, unit = quantise_activations(pair.quantised)
+            integers, unit = quantise(pair.quantised)
             moments.add(integers * (unit * pair.weight), pair.original * pair.weight)
         for name in names:
             ternary = self._stored[name]
@@ -206,9 +220,9 @@ class _Layer:
                     strength=self._config.compensation,
                     damping=rounding.damping,
                 )
-                ternary = round_to_trits(target, moments.seen, rounding)
+                ternary = round_to_trits(target, moments.seen, rounding, self._granularity)
             self.tensors[name] = ternary
-            self._linears[name] = Linear(weight=ternary.trits.float(), scale=ternary.scale)
+            self._linears[name] = Linear.of(ternary)
 
     def _normed(self, pair: _Pair, norm: str) -> _Pair:
         gain, epsilon = self._gains[norm], self._model.norm_epsilon
@@ -223,13 +237,19 @@ class _Layer:
         return _Pair(self._linears[name](pair.quantised), self._plain(name)(pair.original))
 
 
-def _matrix(checkpoint: Checkpoint, name: str, requantize: bool) -> Tensor | Ternary:
-    """A stored matrix; one with several scales is dequantised if ``requantize``, else refused."""
+def _matrix(
+    checkpoint: Checkpoint, name: str, granularity: str, requantize: bool
+) -> Tensor | Ternary:
+    """A stored matrix; one that needs finer scales is dequantised or, by default, refused."""
     weight = checkpoint.matrix(name)
-    if not isinstance(weight, GroupedTernary):
+    if isinstance(weight, Tensor):
         return weight
+    found = regroup(weight, granularity)
+    if found.exact:
+        return found.ternary
     if not requantize:
-        raise weight.refusal(name)
+        assert isinstance(weight, GroupedTernary)
+        raise refusal(name, weight, found, granularity)
     return weight.dequantise()
 
 

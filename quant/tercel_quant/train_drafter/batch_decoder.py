@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tercel_quant.reference import Layer, Weights, activate, rms_norm, rope
+from tercel_quant.reference import Layer, Weights, activate, rms_norm, rope, split_heads
 
 __all__ = ["BatchDecoder"]
 
@@ -64,7 +64,8 @@ class BatchDecoder:
         config, linears, gains = self.config, layer.linears, layer.gains
         epsilon = config.norm_epsilon
         normed = rms_norm(x, gains["attention_norm"], epsilon)
-        mixed = self._attend(index, *(linears[name](normed) for name in "qkv"))
+        qkv = split_heads(config, (linears[name](normed) for name in "qkv"), gains)
+        mixed = self._attend(index, *qkv)
         if config.sub_norms:
             mixed = rms_norm(mixed, gains["attention_sub_norm"], epsilon)
         x = x + linears["o"](mixed)
@@ -76,8 +77,8 @@ class BatchDecoder:
 
     def _attend(self, index: int, *qkv: Tensor) -> Tensor:
         config, start = self.config, self._length
-        end = start + qkv[0].shape[1]
-        q, k, v = (y.unflatten(-1, (-1, config.head_size)).transpose(1, 2) for y in qkv)
+        q, k, v = qkv
+        end = start + q.shape[2]
         cos, sin = self._cos[start:end], self._sin[start:end]
         keys, values = self._cache[index]
         keys[:, :, start:end] = _rotate(k, cos, sin)

@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tercel.errors import TercelError
-from tercel_quant.bitlinear import quantise_activations
-from tercel_quant.reference import Layer, Linear, Weights, activate, rms_norm, rope
+from tercel_quant.reference import Layer, Linear, Weights, activate, rms_norm, rope, split_heads
 
 __all__ = ["FrozenModel", "Past"]
 
@@ -120,10 +119,7 @@ class FrozenModel:
         config, gains, linears = self.config, layer.gains, layer.linears
         epsilon = config.norm_epsilon
         normed = _Rounded(rms_norm(x, gains["attention_norm"], epsilon))
-        q, k, v = (
-            normed.through(linears[name]).unflatten(-1, (-1, config.head_size)).transpose(1, 2)
-            for name in "qkv"
-        )
+        q, k, v = split_heads(config, (normed.through(linears[name]) for name in "qkv"), gains)
         q, k = _rotate(q, *table), _rotate(k, *table)
         mixed = functional.scaled_dot_product_attention(
             q,
@@ -144,33 +140,36 @@ class FrozenModel:
 
 
 class _Rounded:
-    """An input of linears, rounded to int8 once."""
+    """An input of linears of one kind, rounded to int8 once."""
 
     def __init__(self, x: Tensor):
         self._x = x
-        self._integers, self._unit = _Round.apply(x)
+        self._rounded: tuple[Tensor, Tensor] | None = None
 
     def through(self, linear: Linear) -> Tensor:
         if linear.scale is None:
             return functional.linear(self._x, linear.weight)
-        # Sums of at most 127 * columns are exact in float32.
-        return functional.linear(self._integers, linear.weight) * (self._unit * linear.scale)
+        if self._rounded is None:
+            self._rounded = _Round.apply(self._x, linear)
+        integers, unit = self._rounded
+        # Without groups, sums of at most 127 * columns are exact in float32.
+        return functional.linear(integers, linear.weight) * (unit * linear.scale)
 
 
 class _Round(torch.autograd.Function):
     """Integers and unit of activations; the gradient is that of ``activations / unit``."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
-        integers, unit = quantise_activations(x)
+    def forward(ctx, x: Tensor, linear: Linear) -> tuple[Tensor, Tensor]:
+        integers, unit = linear.quantise(x)
         ctx.save_for_backward(unit)
         ctx.mark_non_differentiable(unit)
         return integers, unit
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor) -> Tensor:
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, None]:
         (unit,) = ctx.saved_tensors
-        return torch.where(unit > 0, gradients[0] / unit, 0)
+        return torch.where(unit > 0, gradients[0] / unit, 0), None
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -56,6 +56,35 @@ def test_a_right_image_differs_by_rounding_alone(made, name):
     assert device.perplexity == pytest.approx(found.oracle_perplexity, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["Ternary Bonsai 1.7B", "TriLM", "BitCPM"])
+def test_models_of_rows_and_groups_differ_by_rounding_alone(made, name):
+    """Their own activations are floats; a MiniCPM runs as Granite."""
+    published, image = made(name)
+    found = compare(published.folder, image, TOKENS)
+    assert found.first is None
+    for block in found.blocks[1:-1]:
+        assert block.unrounded < block.rounded < 0.03
+        assert block.unrounded < (1e-6 if name == "TriLM" else 2e-3)
+    reference, device = found.agreements["reference"], found.agreements["device"]
+    assert reference.divergence < 0.01
+    assert device.divergence < 0.01
+    assert device.perplexity == pytest.approx(found.oracle_perplexity, rel=0.05)
+
+
+def test_a_wrong_group_scale_is_found(made):
+    published, image = made("BitCPM")
+    name = "model.layers.1.self_attn.o_proj.weight"
+
+    def change(tensors):
+        tensors[name] = tensors[name] * torch.tensor([1.0, 1.25]).repeat_interleave(128)
+
+    edit(published.folder, change)
+    found = compare(published.folder, image, TOKENS)
+    assert found.first is not None
+    assert found.first.name == "layers.1.attention"
+    assert [name for name, error in found.linears.items() if error > 0.02] == ["o"]
+
+
 def edit(folder, change):
     tensors = load_file(folder / "model.safetensors")
     change(tensors)

@@ -159,15 +159,22 @@ GRIDS = {
 }
 
 
-@pytest.mark.parametrize("granularity", GRIDS)
+@pytest.mark.parametrize("blocks", GRIDS)
 @pytest.mark.parametrize("method", [None, "absmean"])
-def test_several_scales_are_refused_with_what_they_are(
-    ternary_llama, tmp_path, granularity, method
+def test_several_scales_are_kept_or_refused_with_what_they_are(
+    ternary_llama, tmp_path, blocks, method
 ):
-    folder, _ = ternary_llama(GRIDS[granularity])
-    with refusal(f"layers.0.q is ternary with {granularity}"):
-        convert(folder, tmp_path / "m.tercel", method=method)
+    folder, tensors = ternary_llama(GRIDS[blocks])
+    with refusal(f"layers.0.q is ternary with {blocks}"):
+        convert(folder, tmp_path / "m.tercel", method=method, granularity="tensor")
     assert not (tmp_path / "m.tercel").exists()
+    if "32 columns" in blocks:
+        with refusal("groups of 32 beside each other have different scales; --granularity group"):
+            convert(folder, tmp_path / "m.tercel", method=method)
+        return
+    assert convert(folder, tmp_path / "m.tercel", method=method).config.granularity == "row"
+    weight = tensors["model.layers.1.mlp.down_proj.weight"].numpy()
+    assert np.array_equal(Image.open(tmp_path / "m.tercel").weights("layers.1.down"), weight)
 
 
 @pytest.mark.parametrize("granularity", GRIDS)
@@ -196,6 +203,7 @@ def test_several_scales_in_a_later_layer_are_refused(ternary_llama, tmp_path, te
         with refusal("layers.1.q is ternary with one scale per row"):
             convert(folder, tmp_path / "m.tercel", **chosen)
         convert(folder, tmp_path / "m.tercel", **chosen, requantize=True)
+        convert(folder, tmp_path / "m.tercel", **chosen, granularity="row")
         (tmp_path / "m.tercel").unlink()
 
 

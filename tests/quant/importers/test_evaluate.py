@@ -25,9 +25,11 @@ def image(llama, tmp_path):
     return Image.open(tmp_path / "m.tercel")
 
 
-def test_unquantised_is_the_loss_of_transformers(llama, tmp_path, text):
+@pytest.mark.parametrize("granularity", ["tensor", "group"])
+def test_unquantised_is_the_loss_of_transformers(llama, tmp_path, text, granularity):
+    """Whatever granularity the image was given."""
     folder, model = llama()
-    convert(folder, tmp_path / "m.tercel", method="absmean")
+    convert(folder, tmp_path / "m.tercel", method="absmean", granularity=granularity)
     image = Image.open(tmp_path / "m.tercel")
     evaluation = evaluate(image, text, checkpoint=folder, arithmetics=("unquantised",), context=32)
     windows = text_windows(text, TextTokenizer.of_image(image), context=32)

@@ -200,15 +200,16 @@ def bitnet_file(tmp_path, tensors, kind="F32"):
     )
 
 
-def test_blocks_with_scales_of_their_own_are_refused(ternary_tensors, tmp_path):
+def test_blocks_with_scales_of_their_own_are_kept_or_reduced(ternary_tensors, tmp_path):
     """TQ2_0 has a scale for each 256 weights, here one for a row: 10 % apart."""
     scales = np.random.default_rng(1).uniform(0.5, 0.55, (256, 1)).astype(np.float16)
     tensors = with_float_matrices(
         ternary_tensors, lambda weight: weight * 2 * scales[: len(weight)].astype(np.float32)
     )
     path = bitnet_file(tmp_path, tensors, "TQ2_0")
-    with pytest.raises(TercelError, match=r"layers.0.q is ternary with one scale per row"):
-        convert(path, tmp_path / "m.tercel")
+    assert convert(path, tmp_path / "m.tercel").config.granularity == "row"
+    found = Image.open(tmp_path / "m.tercel").row_scales("layers.0.up")
+    assert np.array_equal(found, scales[: len(found), 0])
     conversion = convert(path, tmp_path / "m.tercel", requantize=True)
     assert 0.01 < max(conversion.requantised.values()) < 0.05
     scale = Image.open(tmp_path / "m.tercel").weight_scale("layers.0.up")
@@ -291,7 +292,10 @@ def test_architecture_refused(pair, tmp_path):
     [
         ("rope_freqs.weight", r"rope_freqs.weight must have the shape \(8,\), not \(64,\)"),
         ("blk.0.attn_q.bias", "biases are not supported"),
-        ("blk.0.attn_q_norm.weight", "norms of queries and keys are not supported"),
+        (
+            "blk.0.attn_q_norm.weight",
+            "norms of queries and keys outside of Qwen3 are not supported",
+        ),
     ],
 )
 def test_tensors_refused(pair, tmp_path, name, rule):

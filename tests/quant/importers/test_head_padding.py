@@ -40,11 +40,11 @@ def test_attention_of_padded_heads_is_the_same():
     output = torch.randn(64, 80, generator=generator)
     config = dataclasses.replace(CONFIG)
     object.__setattr__(config, "head_size", 20)  # which no device takes
-    expected = attend(config, [x @ w.T for w in weights.values()], rope(config, 9)) @ output.T
+    expected = attend(config, [x @ w.T for w in weights.values()], rope(config, 9), {}) @ output.T
     factors = PADDING.rope_factors((), base=CONFIG.rope_base)
     config = dataclasses.replace(CONFIG, rope_factors=factors)
     wide = [x @ PADDING.matrix(part, weight).T for part, weight in weights.items()]
-    found = attend(config, wide, rope(config, 9)) @ PADDING.matrix("o", output).T
+    found = attend(config, wide, rope(config, 9), {}) @ PADDING.matrix("o", output).T
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 

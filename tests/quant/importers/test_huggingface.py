@@ -106,7 +106,7 @@ def test_old_rope_field_is_read(llama):
         (
             {"architectures": ["GPT2LMHeadModel"]},
             "the architecture must be one of LlamaForCausalLM, BitnetForCausalLM, "
-            "BitNetForCausalLM, not 'GPT2LMHeadModel'",
+            "BitNetForCausalLM, Qwen3ForCausalLM, MiniCPMForCausalLM, not 'GPT2LMHeadModel'",
         ),
         (
             {"architectures": ["Qwen3MoeForCausalLM"], "num_experts": 8, "use_qk_norm": True},
@@ -117,8 +117,8 @@ def test_old_rope_field_is_read(llama):
         ({"mlp_bias": True}, "mlp_bias is True, but biases are not supported"),
         (
             {"rope_scaling": {"type": "yarn", "factor": 2.0}},
-            "rope_scaling asks for the RoPE scaling type 'yarn' with the factor 2, but only linear "
-            "and llama3 are supported",
+            "rope_scaling asks for the RoPE scaling type 'yarn' with the factor 2, but only "
+            "linear, llama3 and longrope are supported",
         ),
         (
             {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
@@ -213,7 +213,7 @@ def test_config_refused(llama, fields, rule):
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"architectures": ["Qwen3ForCausalLM"]}, "norms of queries and keys"),
+        ({"architectures": ["HunYuanDenseV1ForCausalLM"]}, "norms of queries and keys"),
         ({"attention_bias": True}, "biases"),
         ({"num_local_experts": 8}, "mixtures of experts"),
         ({"layer_types": ["linear_attention"]}, "layers of linear attention"),
@@ -292,7 +292,7 @@ def test_many_missing_tensors_are_counted(llama):
     ("name", "rule"),
     [
         ("model.layers.0.self_attn.q_proj.bias", "biases are not supported"),
-        ("model.layers.0.self_attn.q_norm.weight", "norms of queries and keys are not supported"),
+        ("model.layers.0.self_attn.q_norm.weight", "norms of queries and keys outside of Qwen3"),
         ("model.layers.0.mlp.experts.3.up_proj.weight", "mixtures of experts are not supported"),
         ("model.layers.0.extra.weight", "has 1 tensors that its config does not call for: model."),
     ],

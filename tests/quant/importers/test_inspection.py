@@ -19,9 +19,19 @@ DECLARED = {"bitnet 2B-4T bf16", "bitnet large", "bitnet 3B"}
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_published_layout_is_recognised(tmp_path, name):
-    facts = checkpoint_facts(PUBLISHED[name](tmp_path / "model").folder)
+    published = PUBLISHED[name](tmp_path / "model")
+    facts = checkpoint_facts(published.folder)
     assert facts["refused"] == []
-    assert ModelConfig.from_fields(facts["config"]).vocab_size == 320
+    config = ModelConfig.from_fields(facts["config"])
+    assert (config.vocab_size, config.granularity) == (320, published.granularity)
+    assert config.ternary_head == ("Bonsai" in name)
+    if published.granularity != "tensor":
+        kinds = {kind.split(", ")[0] for kind in facts["weights"]}
+        parts = {"row": "shard of ", "group": "group of 128 columns"}[published.granularity]
+        assert all(kind.startswith(f"ternary with one scale per {parts}") for kind in kinds)
+        told = f"imported as it is, with scales of the granularity '{published.granularity}'"
+        assert facts["conversion"].startswith(told)
+        return
     expected = {
         name in DECLARED: "float masters of ternary weights",
         name == "Falcon-E prequantized": "floats that are not ternary",
@@ -64,32 +74,36 @@ def by_shard(rows, width, generator):
 
 
 @pytest.mark.parametrize(
-    ("scales", "granularity"),
+    ("scales", "blocks", "granularity"),
     [
-        (by_row, "ternary with one scale per row, "),
-        (by_group(32), "ternary with one scale per group of 32 columns, "),
-        (by_shard, "ternary with one scale per shard of "),
+        (by_row, "ternary with one scale per row, ", "row"),
+        (by_group(32), "ternary with one scale per group of 32 columns, ", None),
+        (by_shard, "ternary with one scale per shard of ", "row"),
     ],
 )
-def test_several_scales_are_told_with_their_loss(llama, scales, granularity):
+def test_several_scales_are_told_with_what_they_need(llama, scales, blocks, granularity):
     folder, _ = llama()
     regroup(folder, scales)
     facts = checkpoint_facts(folder)
     assert facts["weights"]
-    assert all(kind.startswith(granularity) for kind in facts["weights"])
-    assert re.match(r"only with --requantize: .* an error of \d+\.\d %", facts["conversion"])
+    assert all(kind.startswith(blocks) for kind in facts["weights"])
+    if granularity is None:
+        told = r"only at a loss: .* --granularity group --requantize .*\(\d+\.\d % of this matrix"
+    else:
+        told = f"imported as it is, with scales of the granularity {granularity!r}"
+    assert re.match(told, facts["conversion"])
 
 
 def test_a_family_that_is_refused_is_told_with_its_granularity(llama):
-    """As the unpacked Bonsai: Qwen3, a scale per 128 columns; here per 32."""
+    """A model of experts with a scale per 32 columns."""
     folder, _ = llama()
     regroup(folder, by_group(32))
     config = json.loads((folder / "config.json").read_text())
-    config |= {"architectures": ["Qwen3ForCausalLM"]}
+    config |= {"architectures": ["Qwen3MoeForCausalLM"]}
     (folder / "config.json").write_text(json.dumps(config))
     facts = checkpoint_facts(folder)
     assert len(facts["refused"]) == 1
-    assert "not 'Qwen3ForCausalLM', which has norms of queries and keys" in facts["refused"][0]
+    assert "not 'Qwen3MoeForCausalLM', which has mixtures of experts" in facts["refused"][0]
     assert facts["config"] is None
     assert facts["conversion"] is None
     kinds = {kind.split(",")[0] for kind in facts["weights"]}

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tercel_quant.importers import GroupedTernary, Ternary
+from tercel_quant.importers.granularity import regroup
 from tercel_quant.importers.ternary import recognise
 
 ROWS, COLUMNS = 96, 768
@@ -85,14 +86,16 @@ def test_rows_of_odd_length_have_a_scale_each_at_most():
 def test_one_scale_has_the_least_error():
     found = recognise(trits() * spread(ROWS, 6).repeat_interleave(128, 1))
     assert isinstance(found, GroupedTernary)
-    weight, one = found.dequantise().double(), found.with_one_scale()
+    reduced = regroup(found, "tensor")
+    weight, one = found.dequantise().double(), reduced.ternary
     assert torch.equal(one.trits, found.trits)
+    assert not reduced.exact
 
     def error(scale):
         return float((weight - found.trits * scale).norm() / weight.norm())
 
-    assert found.loss() == pytest.approx(error(one.scale), rel=1e-6)
-    assert found.loss() < min(error(one.scale * 0.999), error(one.scale * 1.001))
-    assert 0.01 < found.loss() < 0.05
+    assert reduced.loss == pytest.approx(error(one.scale), rel=1e-6)
+    assert reduced.loss < min(error(one.scale * 0.999), error(one.scale * 1.001))
+    assert 0.01 < reduced.loss < 0.05
     # The mean over all weights, which is for masters, is no scale of trits.
     assert error(float(weight.abs().mean())) > 0.3

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,11 +10,13 @@ from tercel.device import Ask
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel.image import Image
-from tercel_quant.bitlinear import ternarise
+from tercel_quant.bitlinear import ternarise, ternarise_rows
 from tercel_quant.convert import convert
 from tercel_quant.importers import open_checkpoint
 from tercel_quant.model import Transformer
+from tercel_quant.reference import head_logits, hidden_states
 from tercel_quant.training_state import save_weights
+from tercel_quant.weights import ImageWeights
 
 CONFIGS = {
     "tied": PRESETS["tiny"],
@@ -28,6 +31,40 @@ def model(request):
     model = Transformer(CONFIGS[request.param])
     model.initialise(seed=2)
     return model
+
+
+@pytest.mark.parametrize("granularity", ["row", "group"])
+def test_an_image_holds_the_rows_and_groups_that_were_trained(tmp_path, granularity):
+    """The bits of the forward pass in training are those of the image; with q/k-norm as well."""
+    config = dataclasses.replace(
+        PRESETS["tiny"], ffn_size=320, granularity=granularity, qk_norm=True
+    )
+    model = Transformer(config)
+    model.initialise(seed=3)
+    save(model, tmp_path / "weights.safetensors")
+    convert(tmp_path / "weights.safetensors", tmp_path / "model.tercel")
+    image = Image.open(tmp_path / "model.tercel")
+    assert image.config == config
+    down = model.layers[1].get_submodule("down")
+    trits, scale, multipliers = ternarise_rows(down.weight, granularity)
+    assert np.array_equal(image.ternary("layers.1.down"), trits.numpy())
+    assert np.array_equal(image.row_scales("layers.1.down"), scale.numpy())
+    if multipliers is not None:
+        assert np.array_equal(image.multipliers("layers.1.down"), multipliers.numpy())
+    tokens = torch.randint(96, (1, 60), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model.reference_logits(tokens)[0]
+    weights = ImageWeights(image)
+    stream = hidden_states(weights, tokens)[0]
+    found = torch.cat(list(head_logits(weights, stream)))
+    # The image's embedding rows are int8.
+    assert (found - expected).square().mean() < 1e-3 * expected.square().mean()
+    device = EmulatorDevice(image, nodes=60)
+    result = device.run_pass(tokens[0].tolist(), ask=Ask(logits=tuple(range(60))))
+    found = torch.stack([torch.from_numpy(result.logits[node].copy()) for node in range(60)])
+    assert (found - expected).square().mean() < 2e-3 * expected.square().mean()
+    with pytest.raises(TercelError, match=f"was trained with the granularity '{granularity}'"):
+        convert(tmp_path / "weights.safetensors", tmp_path / "m.tercel", granularity="tensor")
 
 
 def save(model, path, precision="ternary"):

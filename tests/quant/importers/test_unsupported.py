@@ -6,7 +6,7 @@ from tercel_quant.importers.unsupported import part_of_field, unsupported_parts
 @pytest.mark.parametrize(
     ("architecture", "fields", "parts"),
     [
-        ("Qwen3ForCausalLM", {"sliding_window": None}, ["norms of queries and keys"]),
+        ("MiniCPM3ForCausalLM", {"sliding_window": None}, ["latent attention"]),
         (
             "Qwen3_5ForConditionalGeneration",
             {"text_config": {"linear_conv_kernel_dim": 4, "layer_types": ["linear_attention"]}},
@@ -20,7 +20,7 @@ from tercel_quant.importers.unsupported import part_of_field, unsupported_parts
         ("MistralForCausalLM", {"sliding_window": 4096}, ["sliding windows"]),
         ("HunYuanDenseV1ForCausalLM", {}, ["norms of queries and keys"]),
         (
-            "MiniCPMForCausalLM",
+            "OtherForCausalLM",
             {"scale_emb": 12, "scale_depth": 1.4},
             ["scaled embeddings", "scaled residuals"],
         ),

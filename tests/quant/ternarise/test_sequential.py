@@ -45,11 +45,14 @@ class RandomCheckpoint(Checkpoint):
 TOKENS = torch.randint(CONFIG.vocab_size, (24, 40), generator=torch.Generator().manual_seed(0))
 
 
-def ternarise(checkpoint, tokens=TOKENS, **fields):
+def ternarise(checkpoint, tokens=TOKENS, granularity="tensor", **fields):
     lines: list[str] = []
     config = CalibrationConfig(**fields)
     embedding = checkpoint.floats("embedding")
-    tensors = dict(calibrated_layers(checkpoint, embedding, tokens, config, lines.append))
+    made = calibrated_layers(
+        checkpoint, embedding, tokens, config, lines.append, granularity=granularity
+    )
+    tensors = dict(made)
     return tensors, lines
 
 
@@ -80,10 +83,14 @@ def test_every_tensor_comes_once_in_its_shape():
     assert re.fullmatch(r"layer 2 of 2: error of the stream \d\.\d{3}", lines[1])
 
 
-def test_reported_error_is_that_of_the_tensors():
-    """The pipeline's own streams are those of the reference model with the tensors it hands out."""
+@pytest.mark.parametrize("granularity", ["tensor", "row", "group"])
+def test_reported_error_is_that_of_the_tensors(granularity):
+    """The pipeline's own streams are those of the model with the tensors it hands out.
+
+    The inputs of linears, queries and cache are int8, with shifts of blocks for groups.
+    """
     checkpoint = RandomCheckpoint()
-    tensors, lines = ternarise(checkpoint)
+    tensors, lines = ternarise(checkpoint, granularity=granularity)
     streams = [checkpoint.floats("embedding")[TOKENS]] * 2
     for index in range(CONFIG.layers):
         parts = {
@@ -93,10 +100,7 @@ def test_reported_error_is_that_of_the_tensors():
         norms = {part: f"layers.{index}.{part}" for part in CONFIG.norms()}
         layers = (
             Layer(
-                linears={
-                    part: Linear(weight=ternary.trits.float(), scale=ternary.scale)
-                    for part, (ternary, _) in parts.items()
-                },
+                linears={part: Linear.of(ternary) for part, (ternary, _) in parts.items()},
                 gains={part: tensors[name] for part, name in norms.items()},
             ),
             Layer(
@@ -107,11 +111,26 @@ def test_reported_error_is_that_of_the_tensors():
             ),
         )
         streams = [
-            run_layer(CONFIG, layer, stream, rope(CONFIG, 40))
+            run_layer(CONFIG, layer, stream, rope(CONFIG, 40), int8=layer is layers[0])
             for layer, stream in zip(layers, streams, strict=True)
         ]
         distance = (streams[0] - streams[1]).square().sum(-1) / streams[1].square().sum(-1)
         assert errors(lines)[index] == pytest.approx(float(distance.mean()), abs=2e-3)
+
+
+def test_finer_scales_lessen_the_error():
+    found = [errors(ternarise(RandomCheckpoint(), granularity=g)[1])[0] for g in ("tensor", "row")]
+    assert found[1] < found[0]
+
+
+def test_ternary_matrices_are_kept_in_the_granularity():
+    checkpoint = RandomCheckpoint(ternary=("layers.0.v",))
+    tensors, _ = ternarise(checkpoint, granularity="group")
+    before, after = checkpoint.matrix("layers.0.v"), tensors["layers.0.v"]
+    assert isinstance(before, Ternary)
+    assert isinstance(after, Ternary)
+    assert after.multipliers is not None
+    assert torch.allclose(after.dequantise(), before.dequantise(), rtol=1e-6)
 
 
 def test_compensation_lessens_the_error():
