@@ -27,7 +27,7 @@ def image(llama, tmp_path):
 
 @pytest.mark.parametrize("granularity", ["tensor", "group"])
 def test_unquantised_is_the_loss_of_transformers(llama, tmp_path, text, granularity):
-    """Whatever granularity the image was given."""
+    """The same for images of other granularities."""
     folder, model = llama()
     convert(folder, tmp_path / "m.tercel", method="absmean", granularity=granularity)
     image = Image.open(tmp_path / "m.tercel")
