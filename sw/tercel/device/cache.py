@@ -10,8 +10,6 @@ from tercel.numerics.float32 import Float32
 
 __all__ = ["KVCache"]
 
-ONE = np.float32(1)
-
 
 class KVCache:
     """Int8 keys and values ``[layer][kv head][position][head size]`` with bfloat16 scales."""
@@ -54,16 +52,16 @@ class KVCache:
         slot: int,
         keys: Float32,
         values: Float32,
-        key_factor: Float32 | np.float32 = ONE,
+        key_factor: Float32 | None = None,
     ) -> None:
         """Quantise float32 ``[N, kv_heads, head_size]`` into the positions from ``slot`` on.
 
-        ``key_factor`` ``[N, kv_heads]`` is multiplied into the keys.
+        ``key_factor`` ``[N, kv_heads]``, if any, is multiplied into the keys.
         """
         nodes = slice(slot, slot + len(keys))
         for rows, factor, data, scales in (
             (keys, key_factor, self._keys, self._key_scales),
-            (values, ONE, self._values, self._value_scales),
+            (values, None, self._values, self._value_scales),
         ):
             quantised, scale = quantise_cache(rows, factor)
             data[layer, :, nodes] = quantised.transpose(1, 0, 2)

@@ -122,7 +122,8 @@ class EmulatorDevice(Device):
         )
         rotation = weights.rope(request.positions)
         q = numerics.quantise(numerics.rotate(q, *rotation))
-        q = Quantised(values=q.values, scale=numerics.multiply(q.scale, q_factor))
+        if q_factor is not None:
+            q = Quantised(values=q.values, scale=numerics.multiply(q.scale, q_factor))
         self._cache.write(layer, self._length, numerics.rotate(k, *rotation), v, k_factor)
         view = self._cache.view(layer, self._length + nodes)
         attended = numerics.attend(q, view, request.ancestors)
@@ -138,10 +139,10 @@ class EmulatorDevice(Device):
         x = self._requantise(layer, "mlp_sub_norm", gated)
         return numerics.add(stream, weights.linear(layer, "down", x))
 
-    def _head_norm(self, layer: int, norm: str, x: Float32) -> tuple[Float32, Float32]:
-        """Heads ``[N, heads, head_size]`` after a norm if there is one; a factor of their scale."""
+    def _head_norm(self, layer: int, norm: str, x: Float32) -> tuple[Float32, Float32 | None]:
+        """Heads ``[N, heads, head_size]`` and the factor of their scale, if they are normed."""
         if not self.config.qk_norm:
-            return x, np.ones(x.shape[:-1], np.float32)
+            return x, None
         return numerics.head_norm(x, self._weights.gain(layer, norm), self.config.norm_epsilon)
 
     def _normed(self, x: Float32, gain: Float32) -> Quantised | BlockQuantised:

@@ -30,7 +30,6 @@ __all__ = [
 
 LIMIT = np.float32(127)
 INVERSE_LIMIT = np.float32(1 / 127)
-ONE = np.float32(1)
 TREE = 16
 ACCUMULATORS = 8
 
@@ -127,7 +126,7 @@ def head_norm(x: Float32, gain: Float32, epsilon: float) -> tuple[Float32, Float
 
 
 def quantise_cache(
-    x: Float32, factor: Float32 | np.float32 = ONE
+    x: Float32, factor: Float32 | None = None
 ) -> tuple[Int8, npt.NDArray[np.uint16]]:
     """Absmax int8 of key or value rows, with bfloat16 bits of the scales.
 
@@ -140,10 +139,13 @@ def quantise_cache(
     factor
         Float32 ``[...]`` by which the rows are multiplied, such as that of :func:`head_norm`.
     """
-    scale = bfloat16_up(multiply(multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT), factor))
-    # Finite: a scale that is not zero is at least 2^-126 before and after the factor.
-    unit = multiply(reciprocal(bfloat16_value(scale)), factor)
-    return _round(x, unit[..., None]), scale
+    scale = multiply(np.abs(x).max(axis=-1), INVERSE_LIMIT)
+    bits = bfloat16_up(scale if factor is None else multiply(scale, factor))
+    unit = reciprocal(bfloat16_value(bits))
+    if factor is not None:
+        # Finite: a scale that is not zero is at least 2^-126 before and after the factor.
+        unit = multiply(unit, factor)
+    return _round(x, unit[..., None]), bits
 
 
 def quantise_rows(rows: Float32) -> tuple[Int8, Float32]:
