@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,16 @@ def test_grouped_weights_are_trits_times_multipliers_times_row_scales():
     expected = [511.0, -511.0, 0] * 50
     expected[128:] = [0.75 * trit for trit in trits[0, 128:]]
     assert found.tolist() == [expected]
+
+
+def test_grouped_linear_converts_a_tile_at_a_time():
+    """No copy of the matrix in floats: 8 MiB of trits would be 32 or 64."""
+    rng = np.random.default_rng(4)
+    trits = rng.integers(-1, 2, (2048, 4096), np.int8)
+    multipliers = np.ones((2048, 32), np.uint16)
+    x = block_quantised(rng.integers(-127, 128, (8, 4096), np.int8), np.ones((8, 64), np.int8))
+    tracemalloc.start()
+    numerics.grouped_linear(trits, multipliers, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
