@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -102,15 +102,12 @@ class BlockSequencer(wiring.Component):
         config = self._config
         block, step = config.block_rows, exact_log2(config.scales)
         matrix = Signal(config.matrix)
-        busy, scales, last_block = Signal(), Signal(), Signal()
-        chunk = Signal(config.chunk_bits)
-        last_chunk = Signal()
-        rows = Signal(range(block + 1))
+        busy, scales = Signal(), Signal()
+        # Of the current block and chunk, as registers: their segment goes into an adder.
+        rows, last_block = Signal(range(block + 1)), Signal()
+        chunks, last_chunk = Signal(config.chunk_bits), Signal()
         segment, moves = self.o_segment.payload, Signal()
         m.d.comb += [
-            last_block.eq(matrix.rows <= block),
-            rows.eq(Mux(last_block, matrix.rows, block)),
-            last_chunk.eq(chunk == matrix.chunks - 1),
             self.i.ready.eq(~busy),
             self.o_rows.payload.eq(rows),
             # Both streams of a block's beginning move in one cycle.
@@ -118,6 +115,10 @@ class BlockSequencer(wiring.Component):
             self.o_rows.valid.eq(busy & scales & self.o_segment.ready),
             moves.eq(self.o_segment.valid & self.o_segment.ready),
         ]
+
+        def begin_row(number: Value) -> None:
+            m.d.sync += [chunks.eq(number - 1), last_chunk.eq(number == 1)]
+
         with m.If(scales):
             m.d.comb += [
                 segment.bytes.eq(config.gearbox.word_bytes),
@@ -132,15 +133,31 @@ class BlockSequencer(wiring.Component):
                 segment.chunks.eq(rows),
                 segment.continues.eq(~last_chunk),
             ]
-            with m.If(moves):
-                m.d.sync += chunk.eq(chunk + 1)
-                with m.If(last_chunk):
-                    m.d.sync += [chunk.eq(0), scales.eq(1), matrix.rows.eq(matrix.rows - block)]
-                    m.d.sync += busy.eq(~last_block)
+            with m.If(moves & last_chunk):
+                ends = matrix.rows <= 2 * block
+                m.d.sync += [
+                    scales.eq(1),
+                    busy.eq(~last_block),
+                    matrix.rows.eq(matrix.rows - block),
+                    last_block.eq(ends),
+                    rows.eq(Mux(ends, matrix.rows - block, block)),
+                ]
+                begin_row(matrix.chunks)
+            with m.Elif(moves):
+                m.d.sync += [chunks.eq(chunks - 1), last_chunk.eq(chunks == 1)]
         with m.Else():
             m.d.comb += [segment.bytes.eq(matrix.bytes), segment.chunks.eq(matrix.chunks)]
             with m.If(moves):
                 m.d.sync += busy.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [busy.eq(1), matrix.eq(self.i.payload), scales.eq(self.i.payload.blocks)]
+            given = self.i.payload
+            ends = given.rows <= block
+            m.d.sync += [
+                busy.eq(1),
+                matrix.eq(given),
+                scales.eq(given.blocks),
+                last_block.eq(ends),
+                rows.eq(Mux(ends, given.rows, block)),
+            ]
+            begin_row(given.chunks)
         return m

@@ -15,8 +15,9 @@ BLOCKS = 2
 
 
 class ScaleUnpacker(wiring.Component):
-    """Gives a row's scale a cycle from words that arrive in one go, before the rows are played.
+    """Gives a float32 for each row from words that arrive in one go, before the rows are played.
 
+    A word takes a cycle more than it has scales.
     A queue of lookup tables takes the words of a block, one a cycle, so that the tape goes on; the
     scales of two blocks are kept behind it, in block RAM.
 
@@ -67,7 +68,8 @@ class ScaleUnpacker(wiring.Component):
             scales.i.valid.eq(left != 0),
             scales.i.payload.eq(word[:SCALE_BITS]),
             moves.eq(scales.i.valid & scales.i.ready),
-            fetch.eq((rows != 0) & ((left == 0) | (moves & (left == 1)))),
+            # Not with a word's last scale: that would be a path through both queues.
+            fetch.eq((rows != 0) & (left == 0)),
             words.o.ready.eq(fetch),
             self.i_rows.ready.eq(rows == 0),
         ]
