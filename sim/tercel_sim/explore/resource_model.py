@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 from tercel.errors import TercelError
 from tercel_hw.export.configuration import parse_configuration
 from tercel_hw.synthesis.resources import Resources
+from tercel_hw.synthesis.ultra_ram import packed_blocks
 from tercel_hw.top import AcceleratorConfig
 from tercel_hw.top.memory_system import channel_config
 
@@ -26,7 +27,7 @@ KINDS = tuple(field.name for field in fields(Resources))
 ENGINE = "core.engine"
 TAPE = "memory.channel_tape"
 ATTENTION = "core.attention"
-URAM_BITS, BRAM_BITS = 72 * 4096, 36 * 1024
+BRAM_BITS = 36 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def _tape_memory(config: AcceleratorConfig) -> Resources:
     tape = channel_config(config, "tape")
     bits = tape.depth * 8 * config.word_bytes
     if tape.ram_style == "ultra":
-        return Resources(uram=math.ceil(bits / URAM_BITS))
+        return Resources(uram=packed_blocks(8 * config.word_bytes, tape.depth))
     if tape.ram_style == "block":
         return Resources(bram36=math.ceil(2 * bits / BRAM_BITS) / 2)
     return Resources()

@@ -100,7 +100,7 @@ def test_growth_that_few_points_leave_open_is_shared():
 
 @pytest.mark.parametrize(
     ("words", "ports", "uram", "bram"),
-    [(16384, 4, 29, 0), (4096, 4, 8, 0), (4096, 1, 2, 0), (2048, 4, 0, 28.5), (128, 4, 0, 2)],
+    [(16384, 4, 32, 0), (4096, 4, 8, 0), (4096, 1, 2, 0), (2048, 4, 0, 28.5), (128, 4, 0, 2)],
 )
 def test_the_memory_of_the_tape_buffer_is_its_geometrys(words, ports, uram, bram):
     accelerator = config(8, ports, 16, chain=8, tape_words=words)
