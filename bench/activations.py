@@ -91,6 +91,9 @@ def formats() -> dict[str, Format]:
         f"int8, an exponent for {columns} columns": Format(inputs=dict.fromkeys(INPUTS, each))
         for columns, each in block.items()
     }
+    found["the device's format, an exponent for 128 columns"] = replace(
+        found["the device's format"], inputs=dict.fromkeys(INPUTS, block[128])
+    )
     found |= {
         "the device's format with groups, float head": shifted,
         "the device's format with groups, ternary head": replace(shifted, head_input=block[64]),

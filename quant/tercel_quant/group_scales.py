@@ -1,6 +1,6 @@
 """Scales of groups of columns as the device holds them: 10-bit multipliers of a row's scale."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def _quantise(scales: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # torch's compiler would translate NumPy, and its results might differ.
-_encode: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compiler.disable(_quantise)
+_encode: Any = torch.compiler.disable(_quantise)
 
 
 def spread(scales: Tensor, columns: int) -> Tensor:

@@ -1,6 +1,7 @@
 """A frozen model in float32 whose gradients reach its inputs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -144,7 +145,7 @@ class _Rounded:
 
     def __init__(self, x: Tensor):
         self._x = x
-        self._rounded: tuple[Tensor, Tensor] | None = None
+        self._rounded: Any = None
 
     def through(self, linear: Linear) -> Tensor:
         if linear.scale is None:
