@@ -74,6 +74,21 @@ def test_scales_are_met_as_promised(scales):
     assert np.array_equal(multiplier_values(multiplier_codes(found.multipliers)), found.multipliers)
 
 
+@pytest.mark.parametrize("spread", [0.2, 1.0])
+def test_the_row_scale_is_the_best_of_those_tried(spread):
+    """Against every multiplier of each row scale that maps the largest to 1920, 1924, ..., 2044."""
+    scales = np.random.default_rng(5).lognormal(0.0, spread, (40, 12)).astype(np.float32)
+    found = quantise_scales(scales)
+    values = multiplier_values(ALL).astype(np.float64)
+    for row, mine in zip(scales.astype(np.float64), found.values(), strict=True):
+        meant = np.maximum(row, row.max() / 8)  # smaller ones count by their absolute error
+        worst = [
+            (np.abs(row[:, None] - values * (row.max() / top)).min(axis=1) / meant).max()
+            for top in range(1920, 2045, 4)
+        ]
+        assert abs((np.abs(mine - row) / meant).max() - min(worst)) < 1e-6
+
+
 @given(matrices)
 def test_scales_that_are_products_are_kept(scales):
     once = quantise_scales(scales)

@@ -30,6 +30,12 @@ def test_each_block_takes_the_largest_power_of_two_that_fits(x):
             assert 7 - shift == max(fits)
 
 
+def test_a_block_may_reach_the_largest_magnitude_itself():
+    x = np.zeros((1, 200), np.float32)
+    x[0, [3, 70, 130]] = 12.0, 1.5, -np.nextafter(np.float32(1.5), np.float32(2))
+    assert numerics.block_quantise(x).shifts.tolist() == [[7, 4, 5, 0]]
+
+
 @given(rows)
 def test_values_are_within_half_a_step_of_the_block(x):
     found = numerics.block_quantise(x)
