@@ -42,7 +42,10 @@ def explore(
     trials: Annotated[int, typer.Option(min=0, help="Designs that the search proposes.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the search: same seed, same designs.")] = 0,
     fill: Annotated[
-        float | None, typer.Option(help="Largest part of each resource. [0.85]", metavar="PART")
+        float | None,
+        typer.Option(
+            help="Largest part of each resource. [0.85, or what the preset takes]", metavar="PART"
+        ),
     ] = None,
     ddr: Annotated[
         str | None, typer.Option(help="Memory, a preset of `tercel simulate --ddr`. [the board's]")
@@ -88,7 +91,7 @@ def explore(
     from tercel_hw.board import load_board
     from tercel_hw.export.configuration import preset
     from tercel_sim.ddr import DDR
-    from tercel_sim.explore.design_space import FILL, DesignSpace
+    from tercel_sim.explore.design_space import DesignSpace, default_fill
     from tercel_sim.explore.report import Exploration
     from tercel_sim.explore.resource_model import resource_model
     from tercel_sim.explore.search import search
@@ -112,8 +115,10 @@ def explore(
         model=_model(model),
         preset=preset(found_board.preset),
         resources=resource_model(),
-        fill=FILL if fill is None else fill,
+        fill=1.0 if fill is None else fill,
     )
+    if fill is None:
+        space = replace(space, fill=default_fill(space))
     kept = TaskStore(cache_folder("explore") if store is None else store)
     count = (os.cpu_count() or 1) if workers is None else workers
 

@@ -43,6 +43,7 @@ class SimulatedPynqDevice(pynq.Device):
         super().__init__(f"simulated{next(NUMBERS)}")
         self.name, self.arch = "simulated", "aarch64"
         self.capabilities = {"REGISTER_RW": True}
+        pynq.ps.CPU_ARCH = self.arch  # pynq 3.0 sets the clocks of the processor that it runs on
         self.machine = machine
         self.surroundings = Surroundings(
             timer=machine, interrupt=MachineInterrupt(machine), lock=self.tag, locks=locks

@@ -1,6 +1,7 @@
 """Models through pynq: the emulator's bits and text, and every fault that a user can meet."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -273,6 +274,23 @@ def test_the_doctor_examines_the_accelerator(simulated, overlay):
     assert found["pynq"]["level"] == found["numpy"]["level"] == "ok"
     for name in ("overlay", "clock", "memory rate", "interrupt", "selftest", "counters"):
         assert found[name]["level"] == "ok", found[name]
+
+
+def test_a_benchmark_has_a_record_of_the_overlay(simulated, overlay, accelerator, model, tmp_path):
+    simulated(memory_bytes=1 << 23)
+    path, record = tmp_path / "model.tercel", tmp_path / "record.json"
+    random_image(path, dataclasses.replace(model, vocab_size=256), layout=accelerator.layout)
+    quick = ["-p", "4", "-n", "1", "-t", "0", "-v", "0", "-d", "0", "-r", "1"]
+    device = ["--device", "pynq", "--set", f"overlay={overlay}", "--submit", str(record)]
+    result = CliRunner().invoke(app, ["bench", str(path), *quick, *device])
+    assert result.exit_code == 0, result.output
+    facts = json.loads(record.read_text())["device"]
+    assert facts["name"] == "pynq"
+    assert facts["overlay_sha256"]["value"] == hashlib.sha256(overlay.read_bytes()).hexdigest()
+    assert facts["clock_hz"]["value"] == pytest.approx(250e6, rel=1e-3)
+    assert facts["memory_rate"]["value"] > 1e8
+    assert facts["memory_rate"]["source"].startswith("cycle-accurate simulation: passes")
+    assert facts["selftest"]["value"] is True
 
 
 class Lines:

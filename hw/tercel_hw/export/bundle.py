@@ -10,6 +10,7 @@ import tercel
 from tercel.errors import TercelError
 from tercel_hw.board import BoardSpec
 from tercel_hw.emission import emit_verilog
+from tercel_hw.export.configuration import parse_configuration
 from tercel_hw.export.device_tree import device_tree, shell
 from tercel_hw.export.fusesoc import core_file
 from tercel_hw.export.interfaces import describe_interfaces
@@ -140,7 +141,8 @@ def read_resources(config: AcceleratorConfig, target: Target, path: Path) -> dic
         raise TercelError(f"the report {path} cannot be read: {error}") from None
     if not isinstance(report, dict) or report.get("format") != "tercel synthesis":
         raise TercelError(f"{path} is no report of `tercel synth`")
-    if report.get("parameters") != config.parameters():
+    # Parsed, for a field that came later has its default.
+    if parse_configuration(report.get("parameters")) != config:
         raise TercelError(f"the report {path} is of an accelerator with other parameters")
     if (found := report.get("target")) != target.value:
         raise TercelError(

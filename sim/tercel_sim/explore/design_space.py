@@ -13,7 +13,7 @@ from tercel_hw.top import AcceleratorConfig
 from tercel_sim.explore.design import Design
 from tercel_sim.explore.resource_model import ResourceModel
 
-__all__ = ["FILL", "DesignSpace", "IllegalDesignError"]
+__all__ = ["FILL", "DesignSpace", "IllegalDesignError", "default_fill"]
 
 FILL = 0.85
 """Largest part of a kind of resource that a design takes: placed designs of this kind reach 84 % of
@@ -79,7 +79,7 @@ class DesignSpace:
             config = design.accelerator(self.preset)
             config.spec.check(self.model, config.layout)
             check_board(self.board, config)
-            shares = self.shares(self.resources.estimate(config))
+            shares = self.shares(self.estimate(config))
         except (TypeError, ValueError, TercelError) as error:
             raise IllegalDesignError(str(error)) from None
         kind, share = max(shares.items(), key=lambda item: item[1])
@@ -96,6 +96,10 @@ class DesignSpace:
         names = [each.name for each in fields(Resources)]
         return {name: _share(getattr(resources, name), getattr(budget, name)) for name in names}
 
+    def estimate(self, config: AcceleratorConfig) -> Resources:
+        """Estimate the resources of an accelerator on the board's device."""
+        return self.resources.estimate(config, self.board.target)
+
     def neighbours(self, design: Design) -> Iterator[Design]:
         """Legal designs that differ in one parameter."""
         for name, values in self.parameters.items():
@@ -108,6 +112,15 @@ class DesignSpace:
                 except IllegalDesignError:
                     continue
                 yield other
+
+
+def default_fill(space: DesignSpace) -> float:
+    """Largest part of each resource by default: :data:`FILL`, or the preset's part if it has more.
+
+    A preset that has more takes its own risk, as the ultra96v2's of 87 % of the DSP slices.
+    """
+    mine = max(space.shares(space.estimate(space.preset)).values())
+    return max(FILL, mine) if mine <= 1 else FILL
 
 
 def _share(amount: float, most: float) -> float:

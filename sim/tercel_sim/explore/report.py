@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tercel_sim.explore.design_space import DesignSpace
 from tercel_sim.explore.evaluation import CONTEXT, PROMPT, VERIFIED, Evaluation
+from tercel_sim.explore.measured import Measured
 from tercel_sim.explore.pareto import dominates, front, objectives
 from tercel_sim.explore.resource_model import summary
 
@@ -62,13 +63,20 @@ class Exploration:
     def evidence(self) -> str:
         """Classes of evidence, with the error of the resources and what it was found on."""
         known = ""
-        resources = self.space.resources
-        if errors := summary(resources.errors()).get("lut"):
-            points = [point for point in resources.points if point.held_out]
-            blocks = sorted({name for point in points for name in point.blocks})
+        if errors := self._errors().get("lut"):
+            blocks = sorted({name for point in self._judges for name in point.blocks})
             judged = ", ".join(blocks) if len(blocks) <= NAMED else f"{len(blocks)} blocks"
             known = f", LUT {100 * errors['mean']:.0f} % off in held-out {judged}"
         return f"speed: cycle model; resources: estimate fitted to syntheses{known}"
+
+    @property
+    def _judges(self) -> tuple[Measured, ...]:
+        space = self.space
+        return space.resources.judges(space.preset, space.board.target)
+
+    def _errors(self) -> dict[str, dict[str, Any]]:
+        """Errors of the resources on what was held out of the fit."""
+        return summary([self.space.resources.error(point) for point in self._judges])
 
     def to_dict(self) -> dict[str, Any]:
         """The exploration as a JSON object."""
@@ -81,7 +89,7 @@ class Exploration:
             "memory": self.memory,
             "fill": self.space.fill,
             "evidence": self.evidence,
-            "resource_errors": summary(self.space.resources.errors()),
+            "resource_errors": self._errors(),
             "conditions": {"context": CONTEXT, "prompt": PROMPT, "verified": VERIFIED},
             "preset": self.space.standard.to_dict(),
             "preset_dominated_by": [each.design.to_dict() for each in self.dominating()],

@@ -170,7 +170,7 @@ def _evaluate(
         )
     speeds = {task: Speed(**result) for task, result in pool.results(dict.fromkeys(tasks.values()))}
     for design, task in tasks.items():
-        resources = space.resources.estimate(space.accelerator(design))
+        resources = space.estimate(space.accelerator(design))
         known[design] = Evaluation(
             design=design, speed=speeds[task], shares=space.shares(resources)
         )

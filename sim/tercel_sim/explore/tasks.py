@@ -62,9 +62,9 @@ def synthesise(*, accelerator: dict[str, Any], target: str) -> dict[str, dict[st
     from tercel_hw.synthesis.run import measure_blocks
     from tercel_hw.top.accelerator import Accelerator
 
-    config = parse_configuration(accelerator)
-    rtlil = emit_rtlil(Accelerator(config=config), MODULE, target=Target(target))
-    measured = measure_blocks(cut(rtlil, top=MODULE))
+    config, wanted = parse_configuration(accelerator), Target.parse(target)
+    rtlil = emit_rtlil(Accelerator(config=config), MODULE, target=wanted)
+    measured = measure_blocks(cut(rtlil, top=MODULE), target=wanted)
     return {block.name: asdict(block.resources) for block in measured}
 
 

@@ -173,7 +173,8 @@ class AcceleratorSpec(JsonDataclass):
             if mine != theirs:
                 raise TercelError(
                     f"the accelerator plays tapes with {field.name} {mine!r}, but the image's is "
-                    f"{theirs!r}; build the image with the accelerator's layout"
+                    f"{theirs!r}; build the image with the accelerator's layout: "
+                    "`tercel quantize --layout SIDECAR`"
                 )
         for what, value, most in self.excesses(config):
             raise TercelError(

@@ -5,9 +5,11 @@ import pytest
 from tercel.config import PRESETS
 from tercel_hw.board import load_board
 from tercel_hw.synthesis.resources import Resources
+from tercel_hw.target import Target
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.explore.design_space import DesignSpace
-from tercel_sim.explore.resource_model import Measured, ResourceModel
+from tercel_sim.explore.measured import Measured
+from tercel_sim.explore.resource_model import ResourceModel
 
 
 @pytest.fixture
@@ -17,9 +19,10 @@ def small_space():
     codes = ("base3", "index5")
     points = [
         Measured(
+            name=f"{code} K{nodes}",
+            target=Target.SERIES_7,
             config=replace(preset, tlmm=replace(preset.tlmm, code=code, nodes=nodes)),
             blocks={"core.engine": Resources(lut=1000 * nodes, ff=10 * nodes)},
-            held_out=False,
         )
         for code in codes
         for nodes in (1, 2, 4)

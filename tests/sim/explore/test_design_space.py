@@ -5,7 +5,7 @@ import pytest
 from tercel.config import PRESETS
 from tercel.errors import TercelError
 from tercel_hw.synthesis.resources import Resources
-from tercel_sim.explore.design_space import IllegalDesignError
+from tercel_sim.explore.design_space import FILL, IllegalDesignError, default_fill
 
 
 def test_the_standard_design_is_the_preset(small_space):
@@ -58,6 +58,15 @@ def test_neighbours_are_legal_and_differ_in_one_parameter(small_space):
     assert {design.nodes for design in neighbours} <= {1, 2, 4}
     clocks = {design.clock_mhz for design in neighbours}
     assert max(clocks) == small_space.board.clock_mhz
+
+
+@pytest.mark.parametrize(("most", "fill"), [(5000, FILL), (4500, 4000 / 4500), (3900, FILL)])
+def test_a_preset_that_takes_more_may(small_space, most, fill):
+    """Four lanes take 4,000 LUT; more than there is is refused by the search."""
+    four = replace(small_space.preset, tlmm=replace(small_space.preset.tlmm, nodes=4))
+    board = replace(small_space.board, resources=replace(small_space.board.resources, lut=most))
+    space = replace(small_space, preset=four, board=board)
+    assert default_fill(space) == pytest.approx(fill, rel=1e-3)
 
 
 def test_a_part_to_fill_must_be_one(small_space):

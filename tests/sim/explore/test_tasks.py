@@ -1,16 +1,19 @@
 import json
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
 from tercel.config import PRESETS
 from tercel.errors import TercelError
+from tercel_hw.synthesis.resources import Resources
 from tercel_hw.target import Target
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.ddr import DDR
 from tercel_sim.explore import tasks
 from tercel_sim.explore.evaluation import predict_speed
-from tercel_sim.explore.task_store import Task, source_hash
+from tercel_sim.explore.task_pool import task_pool
+from tercel_sim.explore.task_store import Task, TaskStore, source_hash
 from tercel_sim.explore.tasks import reduced, run_task
 
 TINY = ACCELERATORS["tiny"]
@@ -35,17 +38,13 @@ def test_a_worker_of_another_version_is_refused():
         run_task("predict", "{}", "other")
 
 
-def test_synthesis_gives_every_block(monkeypatch):
-    def measure(blocks):
-        from tercel_hw.synthesis.depth import Depth
-        from tercel_hw.synthesis.resources import Resources
-        from tercel_hw.synthesis.run import Measured
+@pytest.mark.parametrize("target", [Target.ULTRASCALE_PLUS, Target.SERIES_7])
+def test_synthesis_gives_every_block(monkeypatch, target):
+    def measure(blocks, *, target):
+        asked.append(target)
+        return [SimpleNamespace(name=block.name, resources=Resources(lut=1)) for block in blocks]
 
-        depth = Depth(levels=0, through=0, start="", path=(), end="")
-        return [
-            Measured(name=block.name, resources=Resources(lut=1), depth=depth) for block in blocks
-        ]
-
+    asked = []
     monkeypatch.setattr("tercel_hw.synthesis.run.measure_blocks", measure)
     monkeypatch.setattr("tercel_hw.top.accelerator.Accelerator", lambda config: None)
     monkeypatch.setattr(
@@ -55,10 +54,11 @@ def test_synthesis_gives_every_block(monkeypatch):
             f"module \\{name}\n  cell \\{name}.control c\nend\nmodule \\{name}.control\nend\n"
         ),
     )
-    task = Task.of("synthesise", accelerator=TINY.parameters(), target=Target.ULTRASCALE_PLUS.value)
+    task = Task.of("synthesise", accelerator=TINY.parameters(), target=target.value)
     found = run_task(task.kind, task.arguments, source_hash())
     assert set(found) == {"*", "control"}
     assert found["control"]["lut"] == 1
+    assert asked == [target]
 
 
 @pytest.mark.parametrize("name", ACCELERATORS)
@@ -80,3 +80,22 @@ def test_the_rtl_of_a_design_is_compared():
     design = replace(TINY, chain=4)
     task = Task.of("check", accelerator=design.parameters(), passes=2)
     assert run_task(task.kind, task.arguments, source_hash()) == {"passes": 2, "failure": None}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_worker_synthesises_and_compares_a_design_for_real(tmp_path):
+    """Both tasks with Yosys and Verilator in a process of dask, as `tercel explore` starts them."""
+    design = replace(TINY, tlmm=replace(TINY.tlmm, nodes=1), ultra_ram=False)
+    wanted = [
+        Task.of("synthesise", accelerator=design.parameters(), target=Target.SERIES_7.value),
+        Task.of("check", accelerator=design.parameters(), passes=2),
+    ]
+    with task_pool(TaskStore(tmp_path), workers=1) as pool:
+        found = dict(pool.results(wanted))
+    synthesised, checked = (found[task] for task in wanted)
+    assert checked == {"passes": 2, "failure": None}
+    assert {"core.engine", "core.attention", "memory.reader", "control"} <= set(synthesised)
+    total = sum((Resources(**block) for block in synthesised.values()), Resources())
+    assert 5_000 < total.lut < 40_000
+    assert total.dsp > 0
