@@ -15,9 +15,8 @@ BLOCKS = 2
 
 
 class ScaleUnpacker(wiring.Component):
-    """Gives a float32 for each row from words that arrive in one go, before the rows are played.
+    """Gives a row's scale a cycle from words that arrive in one go, before the rows are played.
 
-    A word takes a cycle more than it has scales.
     A queue of lookup tables takes the words of a block, one a cycle, so that the tape goes on; the
     scales of two blocks are kept behind it, in block RAM.
 
@@ -61,23 +60,27 @@ class ScaleUnpacker(wiring.Component):
         connect(m, flipped(self.i), words.i)
         connect(m, scales.o, flipped(self.o))
 
-        word, left = Signal(width), Signal(range(config.scales + 1))
-        rows = Signal(range(config.block_rows + 1))
-        moves, fetch = Signal(), Signal()
+        rows, place = Signal(range(config.block_rows + 1)), Signal(range(config.scales))
+        scale, held = Signal(SCALE_BITS), Signal()
+        take, last = Signal(), Signal()
         m.d.comb += [
-            scales.i.valid.eq(left != 0),
-            scales.i.payload.eq(word[:SCALE_BITS]),
-            moves.eq(scales.i.valid & scales.i.ready),
-            # Not with a word's last scale: that would be a path through both queues.
-            fetch.eq((rows != 0) & (left == 0)),
-            words.o.ready.eq(fetch),
+            scales.i.valid.eq(held),
+            scales.i.payload.eq(scale),
+            take.eq(words.o.valid & (rows != 0) & (~held | scales.i.ready)),
+            last.eq((place == config.scales - 1) | (rows == 1)),
+            # The word stays in its queue until its last scale is taken.
+            words.o.ready.eq(take & last),
             self.i_rows.ready.eq(rows == 0),
         ]
-        with m.If(moves):
-            m.d.sync += [word.eq(word >> SCALE_BITS), left.eq(left - 1)]
-        with m.If(fetch & words.o.valid):
-            some = Mux(rows < config.scales, rows, config.scales)
-            m.d.sync += [word.eq(words.o.payload), left.eq(some), rows.eq(rows - some)]
+        with m.If(take):
+            m.d.sync += [
+                scale.eq(words.o.payload.word_select(place, SCALE_BITS)),
+                place.eq(Mux(last, 0, place + 1)),
+                rows.eq(rows - 1),
+                held.eq(1),
+            ]
+        with m.Elif(scales.i.ready):
+            m.d.sync += held.eq(0)
         with m.If(self.i_rows.valid & self.i_rows.ready):
             m.d.sync += rows.eq(self.i_rows.payload)
         return m
