@@ -16,6 +16,7 @@ from tercel_hw.memory.merge import CommandMerge
 from tercel_hw.memory.ports import connect_channels, flat_name, flat_ports
 from tercel_hw.memory.prefetch import PrefetchConfig, TapePrefetcher
 from tercel_hw.memory.reader import AxiReader, ReaderConfig
+from tercel_hw.memory.register_slice import RegisterSlice
 from tercel_hw.memory.router import RoutedConfig, RoutedReader
 from tercel_hw.memory.scale_unpacker import ScaleUnpacker
 from tercel_hw.memory.sizing import (
@@ -54,6 +55,7 @@ __all__ = [
     "Playback",
     "PrefetchConfig",
     "ReaderConfig",
+    "RegisterSlice",
     "RoutedConfig",
     "RoutedReader",
     "ScaleUnpacker",

@@ -68,8 +68,8 @@ def bursts(config: BurstConfig, address: int, beats: int) -> list[tuple[int, int
 class BurstSplitter(wiring.Component):
     """Splits runs into bursts that never cross a multiple of ``max_beats`` beats, hence no page.
 
-    Throughput: one burst a cycle, also from one run to the next; a run of no beats takes one cycle
-    and gives no burst. Latency: ``LATENCY``.
+    Throughput: one burst a cycle, and a cycle between runs; a run of no beats takes one cycle and
+    gives no burst. `i.ready` leaves a register. Latency: ``LATENCY``.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class BurstSplitter(wiring.Component):
         m.d.comb += [
             last.eq(left <= room),
             advance.eq(active & (~self.o.valid | self.o.ready)),
-            self.i.ready.eq(~active | (advance & last)),
+            self.i.ready.eq(~active),
             self.busy.eq(active | self.o.valid),
         ]
         with m.If(self.o.ready):

@@ -67,7 +67,8 @@ class FetchChannel(wiring.Component):
     Runs are cut into steps, which end at multiples of ``step`` words; a step is requested when the
     FIFO has room for all of it. So a channel whose consumer stalls never blocks another channel.
 
-    Throughput: one word a cycle while the memory answers a step within ``depth - step`` cycles.
+    Throughput: one word a cycle while the memory answers a step within ``depth - step - 1``
+    cycles.
     Latency: ``LATENCY`` cycles from the transfer of a run to the offer of its first step,
     ``config.latency`` from the transfer of a word to its offer.
 

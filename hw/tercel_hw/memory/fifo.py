@@ -155,7 +155,8 @@ class StreamFifo(wiring.Component):
         arrived, data = Signal(), read.data
         m.d.sync += arrived.eq(fetched)
         for stage in range(1, config.read_latency):
-            late, late_data = Signal(name=f"arrived{stage}"), Signal.like(data, name=f"data{stage}")
+            late = Signal(name=f"arrived{stage}")
+            late_data = Signal.like(data, name=f"data{stage}", reset_less=True)
             m.d.sync += [late.eq(arrived), late_data.eq(data)]
             arrived, data = late, late_data
 

@@ -12,7 +12,7 @@ __all__ = ["CommandMerge"]
 class CommandMerge(wiring.Component):
     """Arbiter with fixed priority: the lowest destination that offers a run is served first.
 
-    Throughput: one run a cycle. Latency: ``LATENCY``.
+    Throughput: a run every other cycle, as the reader takes them. Latency: ``LATENCY``.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class CommandMerge(wiring.Component):
         m = Module()
         free = Signal()
         output: data.View = self.o.payload
-        m.d.comb += free.eq(~self.o.valid | self.o.ready)
+        m.d.comb += free.eq(~self.o.valid)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         for index, run in enumerate(self.i):

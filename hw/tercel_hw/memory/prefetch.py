@@ -36,7 +36,8 @@ class TapePrefetcher(wiring.Component):
 
     So the tape never blocks the other channels of its ports, however long the engine takes none.
 
-    Throughput: one step a cycle. Latency: ``LATENCY`` from a run's transfer to its first step.
+    Throughput: a step every other cycle. Latency: ``LATENCY`` from a run's transfer to its first
+    step. The room of a word that left counts a cycle later.
 
     Parameters
     ----------
@@ -81,10 +82,10 @@ class TapePrefetcher(wiring.Component):
         connect(m, flipped(self.i_command), splitter.i)
         words = Signal(range(config.burst.max_beats + 1))
         space = Signal(range(config.buffer_words + 1), init=config.buffer_words)
-        issue = Signal()
+        issue, returned = Signal(), Signal()
         m.d.comb += [
             words.eq(splitter.o.payload.length + 1),
-            issue.eq(splitter.o.valid & (space >= words) & (~step.valid | step.ready)),
+            issue.eq(splitter.o.valid & (space >= words) & ~step.valid),
             splitter.o.ready.eq(issue),
         ]
         with m.If(step.ready):
@@ -95,5 +96,8 @@ class TapePrefetcher(wiring.Component):
                 step.payload.address.eq(splitter.o.payload.address[config.burst.axi.beat_bits :]),
                 step.payload.beats.eq(words),
             ]
-        m.d.sync += space.eq(space + self.left - Mux(issue, words, 0))
+        m.d.sync += [
+            returned.eq(self.left),
+            space.eq(space + returned - Mux(issue, words, 0)),
+        ]
         return m

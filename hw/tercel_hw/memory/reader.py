@@ -10,10 +10,11 @@ from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+from tercel_hw.memory.register_slice import RegisterSlice
 
 __all__ = ["AxiReader", "ReaderConfig"]
 
-ANSWERED, LEFT = 1, 4
+ANSWERED, LEFT = 2, 5
 """Cycles from a burst's last beat, and from a leaving beat, to the request that replaces it."""
 
 
@@ -54,9 +55,10 @@ class ReaderConfig:
 class AxiReader(wiring.Component):
     """Reads runs of beats and delivers them in order as a stream.
 
-    A burst is requested only when the data FIFO has space for all of it, so ``rready`` never stalls
-    the memory. All bursts have the same identifier: answers come in order. A beat with an error is
-    delivered like any other and its code kept in ``error``.
+    A burst is requested only when the data FIFO has space for all of it, so ``rready`` is always
+    high. Every signal of the port leaves or enters a register. All bursts have the same identifier:
+    answers come in order. A beat with an error is delivered like any other and its code kept in
+    ``error``.
 
     Throughput: one beat a cycle, sustained over bursts and runs. Latency: ``LATENCY`` cycles from
     a run's transfer to its first request and ``DATA_LATENCY`` from a beat's arrival to its offer.
@@ -83,8 +85,8 @@ class AxiReader(wiring.Component):
         Clears the error.
     """
 
-    LATENCY = BurstSplitter.LATENCY + 1
-    DATA_LATENCY = 3
+    LATENCY = BurstSplitter.LATENCY + RegisterSlice.LATENCY
+    DATA_LATENCY = 4
 
     i_command: stream.Interface
     o: stream.Interface
@@ -129,37 +131,41 @@ class AxiReader(wiring.Component):
         space = Signal(range(config.buffer_beats + 1), init=config.buffer_beats)
         open_bursts = Signal(range(config.outstanding + 1))
         issue, answered, left = Signal(), Signal(), Signal()
+        m.submodules.requests = requests = RegisterSlice(config.burst.burst)
+        arrived, last, response = Signal(), Signal(), Signal(2)
+        beat = Signal(width, reset_less=True)
+        m.d.sync += [
+            arrived.eq(axi.rvalid),
+            beat.eq(axi.rdata),
+            last.eq(axi.rlast),
+            response.eq(axi.rresp),
+        ]
         m.d.comb += [
             length.eq(burst.length + 1),
-            issue.eq(
-                splitter.o.valid
-                & (space >= length)
-                & (open_bursts != config.outstanding)
-                & (~axi.arvalid | axi.arready)
+            requests.i.valid.eq(
+                splitter.o.valid & (space >= length) & (open_bursts != config.outstanding)
             ),
+            requests.i.payload.eq(burst),
+            issue.eq(requests.i.valid & requests.i.ready),
             splitter.o.ready.eq(issue),
-            beats.i.payload.eq(axi.rdata),
-            beats.i.valid.eq(axi.rvalid),
-            axi.rready.eq(beats.i.ready),
-            answered.eq(axi.rvalid & axi.rready & axi.rlast),
+            axi.arvalid.eq(requests.o.valid),
+            axi.araddr.eq(requests.o.payload.address),
+            axi.arlen.eq(requests.o.payload.length),
+            requests.o.ready.eq(axi.arready),
+            axi.rready.eq(1),
+            beats.i.payload.eq(beat),
+            beats.i.valid.eq(arrived),
+            answered.eq(arrived & last),
             left.eq(self.o.valid & self.o.ready),
             self.outstanding.eq(open_bursts != 0),
             self.busy.eq(splitter.busy | (space != config.buffer_beats)),
         ]
-        with m.If(axi.arready):
-            m.d.sync += axi.arvalid.eq(0)
-        with m.If(issue):
-            m.d.sync += [
-                axi.arvalid.eq(1),
-                axi.araddr.eq(burst.address),
-                axi.arlen.eq(burst.length),
-            ]
         m.d.sync += [
             space.eq(space + left - Mux(issue, length, Const(0))),
             open_bursts.eq(open_bursts + issue - answered),
         ]
         with m.If(self.clear):
             m.d.sync += self.error.eq(0)
-        with m.Elif(axi.rvalid & axi.rready & axi.rresp[1] & (self.error == 0)):
-            m.d.sync += self.error.eq(axi.rresp)
+        with m.Elif(arrived & response[1] & (self.error == 0)):
+            m.d.sync += self.error.eq(response)
         return m

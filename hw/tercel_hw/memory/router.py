@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
 from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
+from tercel_hw.memory.register_slice import RegisterSlice
 from tercel_hw.memory.striped import StripedConfig, StripedReader
 
 __all__ = ["RoutedConfig", "RoutedReader"]
@@ -67,8 +68,9 @@ class RoutedReader(wiring.Component):
     behind them. So a destination must request a run only when it will take the words independently
     of the others.
 
-    Throughput: one word a cycle, also from one destination to another. Latency: as the striped
-    reader's.
+    Throughput: one word a cycle, also from one destination to another. Latency: ``LATENCY`` and
+    ``DATA_LATENCY`` as the striped reader's, words a register later: each is held with its
+    destination, so no path leads from a destination to the ports' queues.
 
     Parameters
     ----------
@@ -83,6 +85,9 @@ class RoutedReader(wiring.Component):
     axi, base, busy, outstanding, errors, clear
         As the striped reader's.
     """
+
+    LATENCY = StripedReader.LATENCY
+    DATA_LATENCY = StripedReader.DATA_LATENCY + RegisterSlice.LATENCY
 
     i_command: stream.Interface
     o: list[stream.Interface]
@@ -139,7 +144,7 @@ class RoutedReader(wiring.Component):
             reader.base.eq(self.base),
             reader.clear.eq(self.clear),
             self.errors.eq(reader.errors),
-            self.busy.eq(reader.busy),
+            self.busy.eq(reader.busy | Cat(output.valid for output in self.o).any()),
             self.outstanding.eq(reader.outstanding),
         ]
         self._route(m, reader.o, routes)
@@ -147,18 +152,26 @@ class RoutedReader(wiring.Component):
 
     def _route(self, m: Module, words: stream.Interface, routes: fifo.SyncFIFOBuffered) -> None:
         """Send the words of the first run to its destination; count them."""
+        layout = data.StructLayout(
+            {"word": unsigned(self._config.striped.word_width), "chosen": len(self.o)}
+        )
+        m.submodules.words = held = RegisterSlice(layout)
         route = data.View(self._config.route, routes.r_data)
         sent = Signal(self._config.striped.reader.burst.count_width)
         gone = Signal()
         last = sent == route.beats - 1
+        m.d.comb += [
+            held.i.payload.word.eq(words.payload),
+            held.i.payload.chosen.eq(1 << route.destination),
+            held.i.valid.eq(words.valid & routes.r_rdy),
+            words.ready.eq(held.i.ready & routes.r_rdy),
+            held.o.ready.eq(Cat(output.valid & output.ready for output in self.o).any()),
+        ]
         for index, output in enumerate(self.o):
-            chosen = routes.r_rdy & (route.destination == index)
             m.d.comb += [
-                output.payload.eq(words.payload),
-                output.valid.eq(words.valid & chosen),
+                output.payload.eq(held.o.payload.word),
+                output.valid.eq(held.o.valid & held.o.payload.chosen[index]),
             ]
-            with m.If(chosen):
-                m.d.comb += words.ready.eq(output.ready)
         m.d.comb += [gone.eq(words.valid & words.ready), routes.r_en.eq(gone & last)]
         with m.If(gone):
             m.d.sync += sent.eq(Mux(last, 0, sent + 1))

@@ -10,6 +10,7 @@ from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature, drive_attributes
 from tercel_hw.memory.burst import BurstConfig, BurstSplitter
 from tercel_hw.memory.fifo import FifoConfig, StreamFifo
+from tercel_hw.memory.register_slice import RegisterSlice
 
 __all__ = ["AxiWriter", "WriterConfig"]
 
@@ -50,8 +51,9 @@ class WriterConfig:
 class AxiWriter(wiring.Component):
     """Writes a stream of beats to runs of addresses.
 
-    A burst is requested once all of its beats are in the data FIFO, so a slow source never stalls
-    the memory. The beats of a run may come before, with or after its command.
+    Every signal of the port leaves or enters a register. A burst is requested once all of its beats
+    are in the data FIFO, so a slow source never stalls the memory. The beats of a run may come
+    before, with or after its command.
 
     Throughput: one beat a cycle, sustained over bursts and runs when ``buffer_beats`` is at least
     twice the longest burst.
@@ -131,52 +133,61 @@ class AxiWriter(wiring.Component):
         unconfirmed = Signal(range(config.outstanding + 1))
         unsent = Signal(range(config.outstanding + 1))
         issue, taken, sent, confirmed = Signal(), Signal(), Signal(), Signal()
+        response = Signal(2)
+        m.submodules.requests = requests = RegisterSlice(config.burst.burst)
+        m.submodules.leaving = leaving = RegisterSlice(
+            data.StructLayout(
+                {"data": unsigned(len(axi.wdata)), "strobe": unsigned(len(axi.wstrb)), "last": 1}
+            )
+        )
         m.d.comb += [
             length.eq(burst.length + 1),
-            issue.eq(
-                splitter.o.valid
-                & (complete >= length)
-                & (unconfirmed != config.outstanding)
-                & (~axi.awvalid | axi.awready)
+            requests.i.valid.eq(
+                splitter.o.valid & (complete >= length) & (unconfirmed != config.outstanding)
             ),
+            requests.i.payload.eq(burst),
+            issue.eq(requests.i.valid & requests.i.ready),
             splitter.o.ready.eq(issue),
+            axi.awvalid.eq(requests.o.valid),
+            axi.awaddr.eq(requests.o.payload.address),
+            axi.awlen.eq(requests.o.payload.length),
+            requests.o.ready.eq(axi.awready),
             taken.eq(self.i.valid & self.i.ready),
-            confirmed.eq(axi.bvalid & axi.bready),
             axi.bready.eq(1),
             self.outstanding.eq(unconfirmed != 0),
             self.busy.eq(splitter.busy | self.outstanding),
         ]
-        with m.If(axi.awready):
-            m.d.sync += axi.awvalid.eq(0)
-        with m.If(issue):
-            m.d.sync += [
-                axi.awvalid.eq(1),
-                axi.awaddr.eq(burst.address),
-                axi.awlen.eq(burst.length),
-            ]
         m.d.sync += [
+            confirmed.eq(axi.bvalid),
+            response.eq(axi.bresp),
             complete.eq(complete + taken - Mux(issue, length, 0)),
             unconfirmed.eq(unconfirmed + issue - confirmed),
             unsent.eq(unsent + issue - sent),
         ]
 
         beat = Signal(8)
+        strobe = beats.o.payload[len(axi.wdata) :] if config.strobes else ~0
         m.d.comb += [
             enter.data.eq(burst.length),
             enter.en.eq(issue),
-            axi.wvalid.eq(beats.o.valid & (unsent != 0)),
-            axi.wdata.eq(beats.o.payload[: len(axi.wdata)]),
-            axi.wstrb.eq(beats.o.payload[len(axi.wdata) :] if config.strobes else ~0),
-            axi.wlast.eq(beat == leave.data),
-            beats.o.ready.eq(axi.wready & (unsent != 0)),
-            sent.eq(axi.wvalid & axi.wready & axi.wlast),
+            leaving.i.valid.eq(beats.o.valid & (unsent != 0)),
+            leaving.i.payload.data.eq(beats.o.payload[: len(axi.wdata)]),
+            leaving.i.payload.strobe.eq(strobe),
+            leaving.i.payload.last.eq(beat == leave.data),
+            beats.o.ready.eq(leaving.i.ready & (unsent != 0)),
+            sent.eq(leaving.i.valid & leaving.i.ready & leaving.i.payload.last),
+            axi.wvalid.eq(leaving.o.valid),
+            axi.wdata.eq(leaving.o.payload.data),
+            axi.wstrb.eq(leaving.o.payload.strobe),
+            axi.wlast.eq(leaving.o.payload.last),
+            leaving.o.ready.eq(axi.wready),
         ]
         m.d.sync += [enter.addr.eq(enter.addr + issue), leave.addr.eq(leave.addr + sent)]
-        with m.If(axi.wvalid & axi.wready):
-            m.d.sync += beat.eq(Mux(axi.wlast, 0, beat + 1))
+        with m.If(leaving.i.valid & leaving.i.ready):
+            m.d.sync += beat.eq(Mux(leaving.i.payload.last, 0, beat + 1))
 
         with m.If(self.clear):
             m.d.sync += self.error.eq(0)
-        with m.Elif(confirmed & axi.bresp[1] & (self.error == 0)):
-            m.d.sync += self.error.eq(axi.bresp)
+        with m.Elif(confirmed & response[1] & (self.error == 0)):
+            m.d.sync += self.error.eq(response)
         return m

@@ -400,7 +400,11 @@ class Core(wiring.Component):
             dispatcher.idle.eq(end.idle),
         ]
         moving = [*self.i_word, *self.o_command, *self.o, *residual.o]
-        m.d.sync += self.progress.eq(Cat(map(_moves, moving)).any() | self.events.compute)
+        moved = Signal(len(moving) + 1)
+        m.d.sync += [
+            moved.eq(Cat(*map(_moves, moving), self.events.compute)),
+            self.progress.eq(moved.any()),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,11 +54,11 @@ class GainReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, command = self._config, Signal(command_layout("norm"))
-        word = Signal(config.word)
+        word = Signal(config.word, reset_less=True)
         held = Signal(range(config.word_floats + 1))
         words, scalars = Signal.like(command.words), Signal(range(SCALARS + 1))
         gains = Signal.like(command.width)
-        weights = Signal(SCALARS * FLOAT32_BITS)
+        weights = Signal(SCALARS * FLOAT32_BITS, reset_less=True)
         shift, open_, offers = Signal(), Signal(), Signal()
         m.d.comb += [
             # A new word may come in the cycle in which the last float of the old one leaves.

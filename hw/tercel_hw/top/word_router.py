@@ -1,6 +1,6 @@
 """The router of runs of words to one of several consumers."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,17 +49,26 @@ class WordRouter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         command = self.i_command.payload
-        target, left = Signal.like(command.target), Signal.like(command.words)
+        left, last = Signal.like(command.words), Signal()
         gone = Signal()
-        m.d.comb += [self.i_command.ready.eq(left == 0), gone.eq(self.i.valid & self.i.ready)]
+        m.d.comb += [
+            self.i_command.ready.eq(self.active == 0),
+            gone.eq(self.i.valid & self.i.ready),
+        ]
+        # What a word decides comes from registers: the words of the tape feed many.
         with m.If(self.i_command.valid & self.i_command.ready):
-            m.d.sync += [target.eq(command.target), left.eq(command.words)]
-        with m.Else():
-            m.d.sync += left.eq(Mux(gone, left - 1, left))
+            m.d.sync += [
+                self.active.eq((1 << command.target) & (command.words != 0).replicate(len(self.o))),
+                left.eq(command.words),
+                last.eq(command.words == 1),
+            ]
+        with m.Elif(gone):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
+            with m.If(last):
+                m.d.sync += self.active.eq(0)
         for index, output in enumerate(self.o):
             chosen = self.active[index]
             m.d.comb += [
-                chosen.eq((left != 0) & (target == index)),
                 output.payload.eq(self.i.payload),
                 output.valid.eq(self.i.valid & chosen),
             ]

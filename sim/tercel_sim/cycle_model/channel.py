@@ -8,6 +8,9 @@ from tercel_hw.memory import FetchChannel, FetchConfig
 
 __all__ = ["Channel", "Step"]
 
+STEP_CYCLES = 2
+"""Cycles from a step to the next."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -64,7 +67,7 @@ class Channel:
         """Record that the next step was requested."""
         address, words, begun = self._runs.popleft()
         self._begun = words > count
-        self._free = time + 1
+        self._free = time + STEP_CYCLES
         if self._begun:
             self._runs.appendleft((address + count, words - count, begun))
         self.asked += count

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from tercel_hw.memory import AxiReader, CommandMerge, StripedReader
+from tercel_hw.memory import CommandMerge, RoutedReader
 from tercel_hw.top import AcceleratorConfig
 from tercel_hw.top.config import CHANNELS
 from tercel_hw.top.memory_system import channel_config
@@ -74,7 +74,7 @@ class Memory:
 
     def write(self, granules: int, ready: float) -> float:
         """Write granules that reach the ports at a time; return the time of confirmation."""
-        while self.serve(ready - StripedReader.LATENCY):
+        while self.serve(ready - RoutedReader.LATENCY):
             pass
         self.beats_written += granules
         return self._server.write(granules, ready)
@@ -84,8 +84,8 @@ class Memory:
             time + CommandMerge.LATENCY, self._taken + TAKE_CYCLES, self._under_way.popleft() + 1
         )
         channel.ask(words, time)
-        first, last = self._server.read(words, self._taken + StripedReader.LATENCY)
-        first, last = first + AxiReader.DATA_LATENCY, last + AxiReader.DATA_LATENCY
+        first, last = self._server.read(words, self._taken + RoutedReader.LATENCY)
+        first, last = first + RoutedReader.DATA_LATENCY, last + RoutedReader.DATA_LATENCY
         self._under_way.append(last)
         channel.arrive(first, last, words)
         self.words_read += words

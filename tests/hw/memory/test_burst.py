@@ -58,7 +58,7 @@ def test_bursts_equal_the_model(config, idle, back_pressure):
     assert run(splitter, source, sink, max_cycles=2000)[1] == wanted
 
 
-def test_latency_and_one_burst_a_cycle():
+def test_latency_one_burst_a_cycle_and_a_cycle_between_runs():
     config = BurstConfig(max_beats=16)
     splitter, commands = BurstSplitter(config=config), [(8, 40), (3, 5), (0, 64)]
     wanted = list(expected(config, commands))
@@ -73,6 +73,9 @@ def test_latency_and_one_burst_a_cycle():
         for burst in wanted:
             _, _, valid, payload = await ctx.tick().sample(splitter.o.valid, splitter.o.payload)
             assert (valid, payload.address, payload.length, payload.last) == (1, *burst)
+            if payload.last:
+                *_, valid = await ctx.tick().sample(splitter.o.valid)
+                assert not valid
 
     run(splitter, source, sink, max_cycles=100)
 

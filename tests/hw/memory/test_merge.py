@@ -42,7 +42,7 @@ def test_every_run_comes_once_and_in_order(idle, back_pressure):
 
 
 def test_the_first_destination_is_the_most_urgent():
-    """All ask in every cycle: a run a cycle, a cycle after it was taken."""
+    """All ask in every cycle: a run every other cycle, a cycle after it was taken."""
     merge, counts = CommandMerge(config=CONFIG), [4, 3, 2]
 
     async def sink(ctx):
@@ -53,6 +53,8 @@ def test_the_first_destination_is_the_most_urgent():
             *_, valid, run_taken = await ctx.tick().sample(merge.o.valid, merge.o.payload)
             assert valid
             seen.append(run_taken.destination)
+            *_, valid = await ctx.tick().sample(merge.o.valid)
+            assert not valid
         return seen
 
     *_, seen = run(merge, *sources(merge, counts, lambda: True), sink, max_cycles=100)
