@@ -356,6 +356,8 @@ def _give_rows(
             found = ternary_rows(checkpoint, name)
             errors.add(found.rounding)
             _give_ternary(builder, name, found.ternary)
+            if not found.ternary.trits.any():
+                zero.append(name)
         assert found is not None
         return found.ternary
     rows = Rows(

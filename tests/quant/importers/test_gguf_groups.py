@@ -3,6 +3,8 @@
 The folders are compared with transformers in test_published.py.
 """
 
+import shutil
+
 import gguf
 import numpy as np
 import pytest
@@ -109,27 +111,48 @@ def made(folder, group):
     return folder
 
 
+def converted(source, target):
+    conversion = convert(source, target, name="m")
+    assert conversion.method == "imported"
+    assert conversion.multiplier_error is not None
+    assert 0 < conversion.multiplier_error[1] < conversion.multiplier_error[0] < 2e-3
+    return target.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder and its image for each width of groups."""
+    found = {}
+    for group in (128, 256):
+        place = tmp_path_factory.mktemp("bonsai")
+        folder = made(place / "model", group)
+        found[group] = folder, converted(folder, place / "m.tercel")
+    return found
+
+
 @pytest.mark.parametrize("name", TYPES)
-def test_every_type_of_groups_gives_the_image_of_the_folder(tmp_path, name):
+def test_every_type_of_groups_gives_the_image_of_the_folder(folders, tmp_path, name):
     kind, group, pack = TYPES[name]
-    folder = made(tmp_path / "model", group)
+    folder, expected = folders[group]
     path = to_gguf(tmp_path / "m.gguf", open_checkpoint(folder), kind, pack)
-    found = []
-    for source in (folder, path):
-        target = tmp_path / f"{source.name}.tercel"
-        conversion = convert(source, target, name="m")
-        assert conversion.method == "imported"
-        assert conversion.multiplier_error is not None
-        assert 0 < conversion.multiplier_error[1] < conversion.multiplier_error[0] < 2e-3
-        found.append(target.read_bytes())
-    assert found[0] == found[1]
-    config = Image.open(target).config
+    assert converted(path, tmp_path / "m.tercel") == expected
+    config = Image.open(tmp_path / "m.tercel").config
     assert (config.granularity, config.ternary_head, config.qk_norm) == ("group", True, True)
 
 
-def test_heads_that_need_padding_are_refused_with_norms(tmp_path):
+def test_an_embedding_of_zeros_is_reported(folders, tmp_path):
+    folder, _ = folders[128]
+    shutil.copytree(folder, tmp_path / "zeros")
+    path = tmp_path / "zeros" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.embed_tokens.weight"] = torch.zeros(320, 256, dtype=torch.float16)
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert convert(tmp_path / "zeros", tmp_path / "m.tercel").all_zero == ("embedding",)
+
+
+def test_heads_that_need_padding_are_refused_with_norms(folders, tmp_path):
     kind, group, pack = TYPES["F16"]
-    checkpoint = open_checkpoint(made(tmp_path / "model", group))
+    checkpoint = open_checkpoint(folders[group][0])
     sizes = {"attention.key_length": 24, "attention.value_length": 24}
     path = to_gguf(tmp_path / "m.gguf", checkpoint, kind, pack, **sizes)
     with pytest.raises(TercelError, match="heads of 24 elements with norms of queries and keys"):
