@@ -22,7 +22,7 @@ class IntToFloat(Primitive):
     """A signed integer rounded to the nearest float32, ties to even; one a cycle, latency 5.
 
     Stages: magnitude; normalise by bytes; normalise by pairs; round; compose. Up to 24 bits:
-    operand; magnitude; normalise, in two stages; compose.
+    magnitude; size; normalise, in two stages; compose.
 
     Parameters
     ----------
@@ -73,22 +73,25 @@ class IntToFloat(Primitive):
 
     def _exact(self, m: Module, stages: Stages) -> Value:
         """Normalise an integer of up to 24 bits, which needs no rounding."""
-        magnitude = self._magnitude(stages, stages(x=self.x).x)
+        magnitude = self._magnitude(stages, self.x)
         x = Cat(Const(0, NORMAL_BITS - self._width), magnitude.value)
+        small = ~x[-COARSE_BITS:].any() if self._width > COARSE_BITS else Const(0, 1)
+        # The size has a stage of its own: the normaliser begins with several levels of logic.
+        sized = stages(value=magnitude.value, small=small, sign=magnitude.sign)
         normaliser = Normaliser(spacing=1)
         attach(
             m,
             "normaliser",
             normaliser,
             self.enable,
-            x=x,
-            coarse=~x[-COARSE_BITS:].any() if self._width > COARSE_BITS else Const(0, 1),
+            x=Cat(Const(0, NORMAL_BITS - self._width), sized.value),
+            coarse=sized.small if self._width > COARSE_BITS else Const(0, 1),
             exponent=Const(BIAS + self._width - 1, EXPONENT_BITS),
         )
         number = Cat(
             normaliser.o.x[-SIGNIFICAND_BITS:-1], normaliser.o.exponent[: EXPONENT_BITS - 1]
         )
-        sign = stages.delay(magnitude.sign, Normaliser.LATENCY, "sign")
+        sign = stages.delay(sized.sign, Normaliser.LATENCY, "sign")
         return pack(number=number, sign=sign, zero=~normaliser.o.x[-1])
 
     def _rounded(self, stages: Stages) -> Value:

@@ -104,13 +104,14 @@ class Normaliser(Primitive):
 
     def _power(self, x: Value) -> Value:
         """Return two to the power of the shift; zero without a one in the highest 16 bits."""
-        free: Value = Const(1, 1)
+        pairs = [(x[-1 - place], x[-2 - place]) for place in range(0, COARSE_BITS, 2)]
+        ones = [upper | lower for upper, lower in pairs]
         power = []
-        for place in range(0, COARSE_BITS, 2):
-            upper, lower = x[-1 - place], x[-2 - place]
+        for index, (upper, lower) in enumerate(pairs):
+            # A wide gate for each pair: a chain through all pairs would be as deep as it is long.
+            free = ~Cat(ones[:index]).any()
             if self._spacing == 1:
                 power += [free & upper, free & ~upper & lower]
             else:
-                power += [free & (upper | lower), Const(0, 1)]
-            free = free & ~(upper | lower)
+                power += [free & ones[index], Const(0, 1)]
         return Cat(power)
