@@ -54,8 +54,10 @@ class ScoreStore(wiring.Component):
         Maxima of a sweep; offered in the cycle after its last score was taken.
     read : In(range(positions))
     scored : Out(config.scored)
-        Scores of the position that ``read`` had a cycle ago.
+        Scores of the position that ``read`` had ``LATENCY`` cycles ago.
     """
+
+    LATENCY = 2
 
     positions: Signal
     base: Signal
@@ -123,10 +125,13 @@ class ScoreStore(wiring.Component):
             store = memory.Memory(shape=shape, depth=config.positions, init=[], attrs=style)
             m.submodules[name] = store
             write, read = store.write_port(), store.read_port()
+            # The output register of the UltraRAM; a subtraction follows.
+            found = Signal(shape, name=f"found_{name}", reset_less=True)
+            m.d.sync += found.eq(read.data)
             m.d.comb += [
                 write.addr.eq(position),
                 write.data.eq(self.i.payload[name]),
                 write.en.eq(taken),
                 read.addr.eq(self.read),
-                self.scored[name].eq(read.data),
+                self.scored[name].eq(found),
             ]

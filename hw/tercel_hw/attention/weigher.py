@@ -4,7 +4,12 @@ from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.attention.config import AttentionConfig
-from tercel_hw.attention.score_store import exponent_of, maxima_layout, visible_lanes
+from tercel_hw.attention.score_store import (
+    ScoreStore,
+    exponent_of,
+    maxima_layout,
+    visible_lanes,
+)
 from tercel_hw.attention.weight_lane import WeightLane
 from tercel_hw.float32 import Stages, attach
 
@@ -40,7 +45,7 @@ class Weigher(wiring.Component):
     o_denominator : Out(stream.Signature(config.denominators))
     """
 
-    LATENCY = WeightLane.LATENCY + 2
+    LATENCY = WeightLane.LATENCY + ScoreStore.LATENCY + 1
 
     positions: Signal
     base: Signal
@@ -93,14 +98,12 @@ class Weigher(wiring.Component):
             m.d.sync += [self.o_denominator.valid.eq(0), busy.eq(0)]
 
         stages = Stages(m, Const(1))
-        fetched = stages(
-            visible=visible_lanes(self.masks, self.base, self.read), first=self.read == 0
-        )
-        late_first = stages.delay(fetched.first, WeightLane.LATENCY, "first")
-        late_last = stages.delay(ends, WeightLane.LATENCY + 1, "last", reset=True)
-        m.d.comb += self.o_valid.eq(
-            stages.delay(active, WeightLane.LATENCY + 1, "valid", reset=True)
-        )
+        latency = ScoreStore.LATENCY + WeightLane.LATENCY
+        seen = stages(visible=visible_lanes(self.masks, self.base, self.read))
+        visible = stages.delay(seen.visible, ScoreStore.LATENCY - 1, "visible")
+        late_first = stages.delay(self.read == 0, latency, "first")
+        late_last = stages.delay(ends, latency, "last", reset=True)
+        m.d.comb += self.o_valid.eq(stages.delay(active, latency, "valid", reset=True))
         with m.If(late_last):
             m.d.sync += self.o_denominator.valid.eq(1)
         scale = self.scored.value_scale
@@ -120,7 +123,7 @@ class Weigher(wiring.Component):
                 exponent=exponent,
                 largest=largest.exponents[lane],
                 mantissa=mantissa,
-                visible=fetched.visible[lane],
+                visible=visible[lane],
             )
             m.d.comb += self.o[lane].eq(result.o.weight)
             with m.If(self.o_valid):

@@ -1,6 +1,6 @@
 """The transposer of columns of all lanes to rows of one lane after the other."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, ValueLike, unsigned
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.cache.config import CacheConfig
@@ -63,34 +63,46 @@ class Transposer(wiring.Component):
         bank = Signal()
         rows = Signal(config.rows)
         ports = config.writer.ports
-        # Index of a granule within its slice, and number of granules before the slice.
+        # Index of a granule within its slice and within its row, number of granules before the slice.
         node, granule = Signal(range(config.vector.nodes)), Signal(range(ports))
-        before, number = Signal(range(config.slices * ports)), Signal(range(config.slices + 1))
+        place, before = (Signal(range(config.slices * ports)) for _ in range(2))
+        number = Signal(range(config.slices + 1))
         active, issued, row_ends, slice_ends, ends = (Signal() for _ in range(5))
-        half, there, place = Signal(), Signal(), Signal(range(config.slices * ports))
+        # Registers that follow the counters: the slice is a half one, the last; the row is the last.
+        half, last_slice, last_node = Signal(), Signal(), Signal()
+        there = Signal()
         m.submodules.queue = queue = ResultQueue(config.piece, depth=QUEUE_DEPTH)
         m.d.comb += [
             issued.eq(active & (filled != 0) & queue.room),
-            half.eq(number == rows.full),
-            place.eq(before + granule),
             there.eq(place < rows.granules),
             row_ends.eq(granule == Mux(half, max(ports // 2, 1), ports) - 1),
-            slice_ends.eq(row_ends & (node + 1 == rows.nodes)),
-            ends.eq(issued & slice_ends & Mux(half, 1, (number + 1 == rows.full) & ~rows.half)),
+            slice_ends.eq(row_ends & last_node),
+            ends.eq(issued & slice_ends & last_slice),
             self.i_rows.ready.eq(~active | ends),
             queue.enters.eq(issued),
         ]
         m.d.sync += filled.eq(filled + written - ends)
         with m.If(issued):
-            m.d.sync += granule.eq(Mux(row_ends, 0, granule + 1))
+            m.d.sync += [granule.eq(granule + 1), place.eq(place + 1)]
             with m.If(row_ends):
-                m.d.sync += node.eq(Mux(slice_ends, 0, node + 1))
+                m.d.sync += [granule.eq(0), place.eq(before)]
+                m.d.sync += [node.eq(node + 1), last_node.eq(node + 2 == rows.nodes)]
             with m.If(slice_ends):
-                m.d.sync += [before.eq(before + ports), number.eq(number + 1)]
+                m.d.sync += [
+                    node.eq(0),
+                    last_node.eq(rows.nodes == 1),
+                    before.eq(before + ports),
+                    place.eq(before + ports),
+                    number.eq(number + 1),
+                ]
+                self._follow(m, rows, number + 1, half, last_slice)
         with m.If(ends):
-            m.d.sync += [before.eq(0), number.eq(0), bank.eq(~bank), active.eq(0)]
+            m.d.sync += [bank.eq(~bank), active.eq(0)]
         with m.If(self.i_rows.valid & self.i_rows.ready):
-            m.d.sync += [rows.eq(self.i_rows.payload), active.eq(1)]
+            offered = self.i_rows.payload
+            m.d.sync += [rows.eq(offered), active.eq(1), last_node.eq(offered.nodes == 1)]
+            m.d.sync += [before.eq(0), place.eq(0), number.eq(0)]
+            self._follow(m, offered, 0, half, last_slice)
 
         address = Cat(place[: (config.head_granules - 1).bit_length()], bank)
         row = [self._lane(m, lane, write, address) for lane in range(config.vector.nodes)]
@@ -107,6 +119,13 @@ class Transposer(wiring.Component):
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         return m
+
+    @staticmethod
+    def _follow(m: Module, rows: data.View, number: ValueLike, half: Signal, last: Signal) -> None:
+        """Register the properties of the slice that is the next one."""
+        is_half = rows.full == number
+        m.d.sync += half.eq(is_half)
+        m.d.sync += last.eq(is_half | ((rows.full == number + 1) & ~rows.half))
 
     def _write(self, m: Module, filled: Signal) -> tuple[data.View, Signal]:
         """Return the offered column's place, and a signal that is high if it completes a head."""

@@ -118,7 +118,7 @@ class CellArray(wiring.Component):
         """Return the controls of the cells: a bit a cell of `load` and `axpy`, and its control."""
         config = self._config
         count = config.chain
-        width = ENTRY + Chain.CONTROL + count
+        width = ENTRY + Chain.CONTROL + count - 1
         ages = {}
         for name in ("valid", "axpy", "first", "load"):
             # Bit i is the value of i cycles ago.
@@ -132,9 +132,10 @@ class CellArray(wiring.Component):
         axpys = Signal(unsigned(count))
         m.d.comb += [loads.eq(ages["load"][ENTRY:]), axpys.eq(ages["axpy"][ENTRY:])]
 
-        # Counts the shifts of a drain; cell j shifts j times and is then free.
+        # Counts the shifts of a drain; cell j shifts j times and is then free. All of this is a
+        # cycle early, because the controls are registers: each of them drives a cell of all chains.
         begins = Stages(m, Const(1)).delay(
-            self.last, array_latency(config) - Chain.CONTROL, "last", reset=True
+            self.last, array_latency(config) - Chain.CONTROL - 1, "last", reset=True
         )
         shift = Signal(range(count + 1))
         with m.If(begins):
@@ -145,10 +146,10 @@ class CellArray(wiring.Component):
             m.d.sync += shift.eq(0)
         controls = Signal(data.ArrayLayout(cell_control(), count))
         for cell in range(count):
-            age = ENTRY + Chain.CONTROL + cell
+            age = ENTRY + Chain.CONTROL + cell - 1
             valid, axpy, first = (ages[name][age] for name in ("valid", "axpy", "first"))
             shifts = (shift != 0) & (shift <= cell)
-            m.d.comb += [
+            m.d.sync += [
                 controls[cell].multiply.eq(valid & ~shifts),
                 controls[cell].cascade.eq(Mux(shifts, 1, (valid & ~axpy) if cell else 0)),
                 controls[cell].keep.eq(~shifts & (~valid | (axpy & ~first))),

@@ -37,7 +37,7 @@ class ExponentialSum(wiring.Component):
         Result of the lane, while ``valid``: the sum is ``total * 2^(octave - 43)``.
     """
 
-    LANE_CYCLES = BINS + 2
+    LANE_CYCLES = BINS + OctaveHistogram.LATENCY + 1
 
     nodes: Signal
     i: stream.Interface
@@ -100,9 +100,10 @@ class ExponentialSum(wiring.Component):
             self.total.eq(result.data.total),
         ]
         # The last bins are only cleared. Octaves wrap around: below the lowest are empty ones.
-        with m.If(step < 2):
+        first = 1 + OctaveHistogram.LATENCY
+        with m.If(step < first):
             m.d.sync += total.eq(0)
-        with m.Elif(step < WINDOW + 3):
+        with m.Elif(step < WINDOW + 1 + first):
             m.d.sync += total.eq((total << 1) + histogram.bin)
         m.d.sync += octave.eq(Mux(step == 0, high.data, octave - 1))
 

@@ -1,9 +1,10 @@
 """The lanes' histograms of exponentials by octave."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, wiring
 
 from tercel.numerics.functions import EXP2_FRACTION_BITS, exp2_significands
+from tercel_hw.float32.stages import Stages
 from tercel_hw.head.config import EXPONENT_BITS, OCTAVE_BITS, HeadConfig
 
 __all__ = ["BINS", "OctaveHistogram", "octave_of"]
@@ -21,8 +22,9 @@ class OctaveHistogram(wiring.Component):
 
     Only a window below the highest octave matters. So a lane has 32 bins, indexed modulo 32, each
     with the octave's upper bits as a tag: a higher octave replaces a lower one, and a lower one is
-    dropped. A bin is read in the cycle of the logit and written in the next, with a bypass for
-    successive logits of one bin. Idle cycles may lie between logits.
+    dropped. The stages: read; a register behind the block RAM; compare, add and write. So a bin is
+    written two cycles after it was read, with bypasses for the two operations in between. Idle
+    cycles may lie between logits.
 
     Parameters
     ----------
@@ -41,8 +43,10 @@ class OctaveHistogram(wiring.Component):
     octave : In(9)
         Unsigned, from the lowest on.
     bin : Out(36)
-        Bin of the ``octave`` of a cycle ago; zero if another octave had its place.
+        Bin of the ``octave`` of ``LATENCY`` cycles ago; zero if another octave had its place.
     """
+
+    LATENCY = 2
 
     lane: Signal
     add: Signal
@@ -83,32 +87,43 @@ class OctaveHistogram(wiring.Component):
         )
         significand, write, read = table.read_port(), bins.write_port(), bins.read_port()
         octave = Mux(self.add, octave_of(self.t), self.octave)
-        adding, taking, written, again = (Signal() for _ in range(4))
-        tag = Signal(word["tag"].shape)
-        # The last write, for a read in the cycle of the write.
+        # The last write, for the two operations that have read before it.
         recent, stored = Signal(word, reset_less=True), Signal(word)
-        same = stored.tag == tag
+        written, wrote = Signal.like(read.addr, reset_less=True), Signal()
+        stages = Stages(m, Const(1))
+        reads = stages(tag=octave[INDEX_BITS:], address=read.addr)
+        bypassed = Mux(wrote & (written == reads.address), recent.as_value(), read.data.as_value())
+        now = Signal.like(read.addr, name="now", reset_less=True)
+        held = stages(
+            tag=reads.tag,
+            again=reads.address == now,
+            word=bypassed,
+            significand=significand.data,
+        )
+        adds, takes = (
+            stages.delay(value, self.LATENCY, name, reset=True)
+            for name, value in (("add", self.add), ("take", self.take))
+        )
+        same = stored.tag == held.tag
         m.d.comb += [
             significand.addr.eq(self.t[:EXP2_FRACTION_BITS]),
             read.addr.eq(Cat(octave[:INDEX_BITS], self.lane)),
-            stored.eq(Mux(written & again, recent, read.data)),
+            stored.eq(Mux(wrote & held.again, recent.as_value(), held.word)),
             self.bin.eq(Mux(same, stored.bin, 0)),
-            write.en.eq(taking | (adding & (stored.tag <= tag))),
+            write.addr.eq(now),
+            write.en.eq(takes | (adds & (stored.tag <= held.tag))),
         ]
-        with m.If(adding):
-            total = stored.bin + significand.data
+        with m.If(adds):
+            total = stored.bin + held.significand
             m.d.comb += [
-                write.data.tag.eq(tag),
-                write.data.bin.eq(Mux(same, total, significand.data)),
+                write.data.tag.eq(held.tag),
+                write.data.bin.eq(Mux(same, total, held.significand)),
             ]
         m.d.sync += [
-            adding.eq(self.add),
-            taking.eq(self.take),
-            tag.eq(octave[INDEX_BITS:]),
-            write.addr.eq(read.addr),
+            now.eq(reads.address),
             recent.eq(write.data),
-            written.eq(write.en),
-            again.eq(write.addr == read.addr),
+            written.eq(now),
+            wrote.eq(write.en),
         ]
         return m
 

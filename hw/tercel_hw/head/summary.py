@@ -20,8 +20,8 @@ class Summary(wiring.Component):
 
     The order: the nodes' scales; if ``argmax``, rows of rank 0 and their unscaled logits; if
     ``sums``, signed octaves, low and high words of totals; rows and unscaled logits of
-    ``min(limit, top_k)`` ranks. One word a cycle, and a cycle for each kind of line before the last
-    that is not requested.
+    ``min(limit, top_k)`` ranks. One word a cycle, two cycles after its ``read``, and a cycle for each
+    kind of line before the last that is not requested.
 
     Parameters
     ----------
@@ -38,8 +38,9 @@ class Summary(wiring.Component):
     read : Out(1)
     rank : Out(config.rank)
     scale : In(32)
+        The lane's scale that was addressed when ``read`` was last high.
     entry : In(config.entry)
-        The lane's scale and top-k entry that were addressed when ``read`` was last high.
+        The lane's top-k entry that was addressed when ``read`` was high the last time but one.
     octave : In(signed(9))
     total : In(64)
         Exponential sum of the lane of ``o``.
@@ -81,6 +82,9 @@ class Summary(wiring.Component):
         kind, shown = Signal(range(VALUES + 1)), Signal(range(VALUES + 1))
         ranks, ranks_left = Signal.like(command.top_k), Signal.like(command.top_k)
         rank, lane = self.rank.rank, self.rank.lane
+        # The word whose entry is on its way out of the memory.
+        coming_valid, coming_lane, coming_last = Signal(), Signal.like(lane), Signal()
+        coming_kind, scale = Signal.like(kind), Signal(FLOAT32_BITS, reset_less=True)
         # A bit for this kind and each one after it: it is requested.
         todo = Signal(VALUES + 1)
         asked = todo[0]
@@ -98,15 +102,20 @@ class Summary(wiring.Component):
         ]
         with m.If(free):
             m.d.sync += [
-                self.o.valid.eq(issues),
-                self.o.payload.lane.eq(lane),
-                self.o.payload.last.eq(lane == last_lane),
-                shown.eq(kind),
+                coming_valid.eq(issues),
+                coming_lane.eq(lane),
+                coming_last.eq(lane == last_lane),
+                coming_kind.eq(kind),
+                self.o.valid.eq(coming_valid),
+                self.o.payload.lane.eq(coming_lane),
+                self.o.payload.last.eq(coming_last),
+                shown.eq(coming_kind),
+                scale.eq(self.scale),
             ]
         value = self.o.payload.value
         with m.Switch(shown):
             with m.Case(SCALES):
-                m.d.comb += value.eq(self.scale)
+                m.d.comb += value.eq(scale)
             with m.Case(BEST_ROWS, ROWS):
                 m.d.comb += value.eq(self.entry.row)
             with m.Case(BEST_VALUES, VALUES):
@@ -120,7 +129,7 @@ class Summary(wiring.Component):
 
         with m.FSM():
             with m.State("idle"):
-                m.d.comb += self.i_command.ready.eq(~self.o.valid)
+                m.d.comb += self.i_command.ready.eq(~self.o.valid & ~coming_valid)
                 offered = self.i_command.payload
                 with m.If(self.i_command.valid & self.i_command.ready):
                     few = offered.limit < offered.top_k

@@ -18,7 +18,7 @@ class TopK(wiring.Component):
     """``numerics.top_k`` of every lane; ties go to the lower row, -0.0 equals 0.0.
 
     One memory holds the lanes' lists, each in descending order, in words of four entries. A logit
-    takes a cycle; one that enters its list takes two more, and one for each word that it moves up
+    takes a cycle; one that enters its list takes three more, and one for each word that it moves up
     from the last. Of n rows in random order about ``k ln(n / k)`` enter a list of k.
 
     Parameters
@@ -37,7 +37,7 @@ class TopK(wiring.Component):
     read : In(1)
     rank : In(config.rank)
     entry : Out(config.entry)
-        Entry of the ``rank`` when ``read`` was last high; only while ``idle``.
+        Entry of the ``rank`` when ``read`` was high the last time but one; only while ``idle``.
     """
 
     size: Signal
@@ -89,7 +89,8 @@ class TopK(wiring.Component):
         lane_and_word = {"lane": range(config.nodes), "word": word_bits}
         held = data.StructLayout({"entry": entry, **lane_and_word, "place": PLACE_BITS})
         compared, new = Signal(held, reset_less=True), Signal(held, reset_less=True)
-        waiting, full, inserting, begins, first, ends = (Signal() for _ in range(6))
+        waiting, full, inserting = (Signal() for _ in range(3))
+        starts, begins, first, ends = (Signal() for _ in range(4))
         offered = self.i.payload
         last_word = (self.size - 1)[PLACE_BITS:][:word_bits]
         fits = offered.row[PLACE_BITS:] <= last_word
@@ -106,17 +107,18 @@ class TopK(wiring.Component):
                 new.eq(compared),
                 inserting.eq(waiting & (~full | (compared.entry.key > bar.data))),
             ]
-        m.d.sync += [begins.eq(~inserting), first.eq(begins)]
+        m.d.sync += [starts.eq(~inserting), begins.eq(starts), first.eq(begins)]
 
         # A word is written when the one above it has been read, whose last entry may move down.
-        word = Signal(read.data.shape(), reset_less=True)
+        # The comparisons begin at a register behind the block RAM.
+        found, word = (Signal(read.data.shape(), reset_less=True) for _ in range(2))
         moves, moved = Signal(PLACES), Signal(PLACES, reset_less=True)
-        above, keys = read.data[PLACES - 1], [read.data[place].key for place in range(PLACES)]
+        above, keys = found[PLACES - 1], [found[place].key for place in range(PLACES)]
         m.d.comb += [
             moves.eq(Cat(new.entry.key > key for key in keys)),
             ends.eq(~moves[-1] | (new.word == 0)),
             write.addr.eq(Cat(new.word, new.lane)),
-            write.en.eq(inserting & ~begins),
+            write.en.eq(inserting & ~starts & ~begins),
             # In a full list the last word is written first.
             lower.addr.eq(new.lane),
             lower.data.eq(write.data[PLACES - 1].key),
@@ -132,26 +134,29 @@ class TopK(wiring.Component):
             with m.Else():
                 m.d.comb += write.data[place].eq(before)
         with m.If(inserting):
-            m.d.sync += [word.eq(read.data), moved.eq(moves)]
+            m.d.sync += [word.eq(found), moved.eq(moves)]
             with m.If(begins):
                 # Entries beyond the list's end are replaced.
                 m.d.sync += moved.eq(moves | ~0 << new.place)
-            with m.Elif(ends):
-                m.d.sync += inserting.eq(0)
-            with m.Else():
-                m.d.sync += new.word.eq(new.word - 1)
+        with m.If(write.en):
+            m.d.sync += [inserting.eq(~ends), new.word.eq(new.word - 1)]
 
-        place = Signal(PLACE_BITS)
+        # Words are read one after the other upwards, whether or not the logit goes that far.
+        above_word = Signal(word_bits)
+        m.d.sync += above_word.eq(Mux(inserting, above_word, compared.word) - 1)
+        places = [Signal(PLACE_BITS, name=f"place{age}") for age in range(2)]
         with m.If(self.read):
-            m.d.sync += place.eq(self.rank.rank[:PLACE_BITS])
-        next_word = Mux(begins, new.word - 1, new.word - 2)[:word_bits]
+            m.d.sync += [places[0].eq(self.rank.rank[:PLACE_BITS]), places[1].eq(places[0])]
+        with m.If(read.en):
+            m.d.sync += found.eq(read.data)
         rank = Cat(self.rank.rank[PLACE_BITS:], self.rank.lane)
         waits = Mux(waiting, Cat(compared.word, compared.lane), rank)
+        shown = found[places[1]]
         m.d.comb += [
             self.idle.eq(~waiting & ~inserting),
             read.en.eq(~self.idle | self.read),
-            read.addr.eq(Mux(inserting, Cat(next_word, new.lane), waits)),
-            self.entry.value.eq(value_of(read.data[place].key)),
-            self.entry.row.eq(read.data[place].row),
+            read.addr.eq(Mux(inserting, Cat(above_word, new.lane), waits)),
+            self.entry.value.eq(value_of(shown.key)),
+            self.entry.row.eq(shown.row),
         ]
         return m

@@ -18,7 +18,7 @@ ASKED = 2
 ALIGNED = 1
 ROOM = QUEUE_ROWS // ROW_BLOCK + 1
 """Row blocks whose sums can wait, in the head's queue and the dense engine's."""
-SHOWN = 4
+SHOWN = 5
 """Cycles from the last logit to the summary's first word, without the lines' latency."""
 DROPPED = 4
 """Cycles from the last row's sums to the end of the sweep if the row is padding."""
@@ -136,9 +136,9 @@ class Head:
 def row_cycles(row: int, fields: Mapping[str, int]) -> float:
     """Return the cycles that a row takes in the head, on average over all orders of rows.
 
-    A logit that enters its top-k list takes two more, and one for each word that it moves up.
+    A logit that enters its top-k list takes three more, and one for each word that it moves up.
     """
     top_k = -(-max(fields["top_k"], fields["argmax"]) // PLACES) * PLACES
     enters = min(1.0, top_k / (row + 1))
     words = -(-min(row + 1, top_k) // PLACES)
-    return fields["nodes"] * (1 + enters * (2 + (words - 1) / 2))
+    return fields["nodes"] * (1 + enters * (3 + (words - 1) / 2))

@@ -37,11 +37,14 @@ def listed(config, unscaled, size, payloads_of, idle=every_cycle):
                 await ctx.tick()
             entries = np.zeros((2, len(sweep), min(size, sweep.shape[1])), np.int64)
             ctx.set(dut.read, 1)
-            for lane, rank in np.ndindex(entries.shape[1:]):
+            before = None
+            for lane, rank in [*np.ndindex(entries.shape[1:]), (0, 0)]:
                 ctx.set(dut.rank, {"lane": lane, "rank": rank})
                 await ctx.tick()
                 entry = ctx.get(dut.entry)
-                entries[:, lane, rank] = entry.row, entry["value"]
+                if before is not None:
+                    entries[:, *before] = entry.row, entry["value"]
+                before = lane, rank
             ctx.set(dut.read, 0)
             found.append((entries[0], entries[1].astype(np.uint32).view(np.float32)))
         return found
@@ -75,7 +78,7 @@ def test_ties_of_few_values(payloads_of, rows, size, nodes):
     assert (found == top_k(sweep, min(size, len(rows)))).all()
 
 
-@pytest.mark.parametrize(("values", "cycles"), [("falling", 1), ("rising", 1 + 2 + 1)])
+@pytest.mark.parametrize(("values", "cycles"), [("falling", 1), ("rising", 1 + 3 + 1)])
 def test_cycles_of_a_logit(values, cycles, payloads_of):
     dut = TopK(CONFIG)
     ramp = np.arange(20, dtype=np.float32) * (1 if values == "rising" else -1)
@@ -108,7 +111,7 @@ def test_it_is_idle_when_the_last_logit_has_its_place(payloads_of):
         assert ctx.get(dut.idle)
         await put_all(ctx, dut.i, payloads_of(np.array([[1.0, 2.0, 3.0, 4.0]], np.float32)))
         # Row 2 goes into its word, then row 3 is looked at and goes, too.
-        for _ in range(2 + 1 + 2):
+        for _ in range(3 + 1 + 3):
             assert not ctx.get(dut.idle)
             await ctx.tick()
         assert ctx.get(dut.idle)
