@@ -63,12 +63,12 @@ class Transposer(wiring.Component):
         bank = Signal()
         rows = Signal(config.rows)
         ports = config.writer.ports
-        # Index of a granule within its slice and within its row, number of granules before the slice.
+        # A granule within its part of the slice, and within the row; granules before the slice.
         node, granule = Signal(range(config.vector.nodes)), Signal(range(ports))
         place, before = (Signal(range(config.slices * ports)) for _ in range(2))
         number = Signal(range(config.slices + 1))
         active, issued, row_ends, slice_ends, ends = (Signal() for _ in range(5))
-        # Registers that follow the counters: the slice is a half one, the last; the row is the last.
+        # Registers that follow the counters: a half slice, the last slice, the last node.
         half, last_slice, last_node = Signal(), Signal(), Signal()
         there = Signal()
         m.submodules.queue = queue = ResultQueue(config.piece, depth=QUEUE_DEPTH)

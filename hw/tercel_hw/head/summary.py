@@ -20,8 +20,8 @@ class Summary(wiring.Component):
 
     The order: the nodes' scales; if ``argmax``, rows of rank 0 and their unscaled logits; if
     ``sums``, signed octaves, low and high words of totals; rows and unscaled logits of
-    ``min(limit, top_k)`` ranks. One word a cycle, two cycles after its ``read``, and a cycle for each
-    kind of line before the last that is not requested.
+    ``min(limit, top_k)`` ranks. One word a cycle, two cycles after its ``read``, and a cycle for
+    each kind of line before the last that is not requested.
 
     Parameters
     ----------

@@ -37,14 +37,14 @@ def listed(config, unscaled, size, payloads_of, idle=every_cycle):
                 await ctx.tick()
             entries = np.zeros((2, len(sweep), min(size, sweep.shape[1])), np.int64)
             ctx.set(dut.read, 1)
-            before = None
-            for lane, rank in [*np.ndindex(entries.shape[1:]), (0, 0)]:
+            places = list(np.ndindex(entries.shape[1:]))
+            for count, (lane, rank) in enumerate([*places, (0, 0)]):
                 ctx.set(dut.rank, {"lane": lane, "rank": rank})
                 await ctx.tick()
                 entry = ctx.get(dut.entry)
-                if before is not None:
-                    entries[:, *before] = entry.row, entry["value"]
-                before = lane, rank
+                if count:
+                    shown, place = places[count - 1]
+                    entries[:, shown, place] = entry.row, entry["value"]
             ctx.set(dut.read, 0)
             found.append((entries[0], entries[1].astype(np.uint32).view(np.float32)))
         return found
