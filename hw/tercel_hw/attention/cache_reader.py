@@ -70,10 +70,12 @@ class CacheReader(wiring.Component):
         address, words = Signal(config.run.members["address"]), Signal(config.run.members["words"])
         self._ask(m, can, issued, address, words, scales)
 
-        command = Signal(config.command)
+        command = Signal(config.command, reset_less=True)
         positions = Signal(range(config.attention.positions + 1))
         # For the sweep of keys and that of values: its block and its index within the KV head.
-        blocks = [Signal.like(command.cache, name=f"block{index}") for index in range(2)]
+        blocks = [
+            Signal.like(command.cache, name=f"block{index}", reset_less=True) for index in range(2)
+        ]
         sweeps_per_kv_head = [
             Signal.like(command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}")
             for index in range(2)
@@ -81,7 +83,7 @@ class CacheReader(wiring.Component):
         # Sweeps whose keys, and whose values, have not been requested.
         sweeps = [Signal.like(command.sweeps, name=f"sweeps{index}") for index in range(2)]
         keys_at, halves_at, scales_at, slice_at = (
-            Signal.like(command.cache, name=f"at{index}") for index in range(4)
+            Signal.like(command.cache, name=f"at{index}", reset_less=True) for index in range(4)
         )
         left, count = Signal.like(positions), Signal.like(positions)
         number, last_slice = Signal.like(command.full), Signal()
@@ -193,8 +195,9 @@ class CacheReader(wiring.Component):
         """Add the registers of ``o_run`` and the queue of ``o_kind``."""
         kind = self._config.kind
         m.submodules.kinds = kinds = SyncFIFO(width=kind.size, depth=RUNS)
-        asked = Signal(kind)
+        asked, run = Signal(kind), Signal(self._config.run, reset_less=True)
         m.d.comb += [
+            self.o_run.payload.eq(run),
             self.o_kind.valid.eq(kinds.r_rdy),
             self.o_kind.payload.eq(kinds.r_data),
             kinds.r_en.eq(self.o_kind.ready),
@@ -209,6 +212,6 @@ class CacheReader(wiring.Component):
         with m.If(issued):
             m.d.sync += [
                 self.o_run.valid.eq(1),
-                self.o_run.payload.address.eq(address),
-                self.o_run.payload.words.eq(words),
+                run.address.eq(address),
+                run.words.eq(words),
             ]

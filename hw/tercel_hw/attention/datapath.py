@@ -120,7 +120,7 @@ class Attention(wiring.Component):
         wiring.connect(m, engine.o_total, output.i_total)
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
-        layer = Signal(config.layer)
+        layer = Signal(config.layer, reset_less=True)
         positions = Signal(range(config.positions + 1))
         lent, left = Signal(), Signal(config.dense.command.members["rows"])
         m.d.comb += output.lanes_per_head.eq(layer.lanes_per_head)

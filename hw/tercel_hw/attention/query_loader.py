@@ -63,7 +63,7 @@ class QueryLoader(wiring.Component):
         m = Module()
         config, dense = self._config, self._config.dense
         m.submodules.heads = heads = HeadSlotCounter(config)
-        layer = Signal(config.layer)
+        layer = Signal(config.layer, reset_less=True)
         running, starts, filling = Signal(), Signal(), Signal()
         first, number = Signal(range(dense.slices)), Signal.like(layer.full)
         index = Signal(range(dense.macs))

@@ -61,7 +61,8 @@ class QueryScales(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.heads = heads = HeadSlotCounter(config)
-        layer, factor = Signal(config.layer), Signal(FLOAT32_BITS)
+        layer = Signal(config.layer, reset_less=True)
+        factor = Signal(FLOAT32_BITS, reset_less=True)
         running, starts, ends = Signal(), Signal(), Signal()
         # Sweeps that were started and whose scales have not been issued.
         kept = Signal(range(config.sweeps + 1))

@@ -104,7 +104,8 @@ class ScoreStore(wiring.Component):
 
         visible = visible_lanes(self.masks, self.base, position)
         first = position == 0
-        largest = self.o.payload
+        largest = Signal(maxima_layout(config), reset_less=True)
+        m.d.comb += self.o.payload.eq(largest)
         score = self.i.payload.scores
         exponent = exponent_of(self.i.payload.value_scale)
         for lane in range(config.nodes):

@@ -71,9 +71,9 @@ class SoftmaxWeights(wiring.Component):
         wiring.connect(m, store.o, weigher.i)
         wiring.connect(m, weights.o, wiring.flipped(self.o_weight))
         wiring.connect(m, weigher.o_denominator, wiring.flipped(self.o_denominator))
-        layer = Signal(config.layer)
+        layer = Signal(config.layer, reset_less=True)
         positions = Signal(range(config.positions + 1))
-        masks = Signal(config.ancestors)
+        masks = Signal(config.ancestors, reset_less=True)
         # Sweeps whose scores have not all arrived.
         left = Signal.like(layer.sweeps)
         busy, scores = Signal(), Signal()

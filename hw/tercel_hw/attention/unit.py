@@ -126,7 +126,7 @@ class AttentionUnit(wiring.Component):
         wiring.connect(m, scales.o, attention.i_scales)
         self._lend(m, attention, loader)
 
-        command = Signal(config.command)
+        command = Signal(config.command, reset_less=True)
         layer = self._layer(m, command)
         consumers = [reader.i_command, attention.i_layer, loader.i_layer, factors.i_layer]
         waiting = Signal(len(consumers))
@@ -196,13 +196,17 @@ class AttentionUnit(wiring.Component):
         """Connect the dense engine to the head; vectors of both pass through a register."""
         vector = attention.i_vector
         issued = self.i_head_vector.valid & self.i_head_vector.ready
-        sweep = Signal()
-        m.d.comb += [self.i_head_vector.ready.eq(~self.busy), attention.i_sweep.eq(sweep)]
+        sweep, column = Signal(), Signal(vector.payload.shape(), reset_less=True)
+        m.d.comb += [
+            self.i_head_vector.ready.eq(~self.busy),
+            attention.i_sweep.eq(sweep),
+            vector.payload.eq(column),
+        ]
         m.d.sync += [vector.valid.eq(loader.o.valid | issued), sweep.eq(loader.o_sweep)]
         with m.If(self.busy):
-            m.d.sync += vector.payload.eq(loader.o.payload)
+            m.d.sync += column.eq(loader.o.payload)
         with m.Else():
-            m.d.sync += vector.payload.eq(self.i_head_vector.payload)
+            m.d.sync += column.eq(self.i_head_vector.payload)
         wiring.connect(m, wiring.flipped(self.i_head_command), attention.i_head_command)
         wiring.connect(m, wiring.flipped(self.i_head_row), attention.i_head_row)
         wiring.connect(m, attention.o_head_sum, wiring.flipped(self.o_head_sum))

@@ -110,7 +110,8 @@ class Weigher(wiring.Component):
         # Zeros and subnormals count as zero and do not raise the largest exponent.
         exponent = exponent_of(scale)
         mantissa = Mux(exponent.any(), scale[:7] | 0x80, 0)
-        sums = self.o_denominator.payload.sums
+        sums = Signal(self.o_denominator.payload.sums.shape(), reset_less=True)
+        m.d.comb += self.o_denominator.payload.sums.eq(sums)
         for lane in range(config.nodes):
             result = WeightLane()
             attach(

@@ -77,7 +77,9 @@ class CacheAddresses(wiring.Component):
         nodes = command.nodes[: config.vector.nodes.bit_length()]
         places = command.base[: config.position_bits] + nodes
         # Starts of the head's first full slice and of its half slice.
-        full_at, half_at = (Signal.like(self.rows.granule, name=f"at{index}") for index in range(2))
+        full_at, half_at = (
+            Signal.like(self.rows.granule, name=f"at{index}", reset_less=True) for index in range(2)
+        )
         slice_at, number, half = Signal.like(full_at), Signal.like(command.full), Signal()
         # Granules of a position in a full slice, and in a half slice.
         whole, part = config.writer.ports, config.writer.ports // 2

@@ -89,7 +89,7 @@ class CacheWriter(wiring.Component):
         m.submodules.packer = packer = ScalePacker(config)
         m.submodules.addresses = addresses = CacheAddresses(config)
         wiring.connect(m, wiring.flipped(self.i), transposer.i)
-        command = Signal(command_layout("heads"))
+        command = Signal(command_layout("heads"), reset_less=True)
         value, scaling, ended = Signal(), Signal(), Signal()
         m.d.comb += [addresses.command.eq(command), addresses.value.eq(value)]
         self._feed_scales(m, command, value, packer.i, transposer.i_rows)

@@ -144,7 +144,7 @@ class CellArray(wiring.Component):
             m.d.sync += shift.eq(shift + 1)
         with m.Else():
             m.d.sync += shift.eq(0)
-        controls = Signal(data.ArrayLayout(cell_control(), count))
+        controls = Signal(data.ArrayLayout(cell_control(), count), reset_less=True)
         for cell in range(count):
             age = ENTRY + Chain.CONTROL + cell - 1
             valid, axpy, first = (ages[name][age] for name in ("valid", "axpy", "first"))

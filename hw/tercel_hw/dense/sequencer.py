@@ -83,7 +83,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        command = Signal(config.command)
+        command = Signal(config.command, reset_less=True)
         offered = self.i_command.payload
         busy = Signal()
         # Rows of the tile (axpy: all rows), the same less one, pairs less one; rows after the tile.

@@ -147,7 +147,8 @@ class TotalBuffer(wiring.Component):
         chains, upper = Array(parts), Array([*parts[middle:], *parts[:middle]])
         layout = config.totals_read.members["sums"]
         one, two = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
-        valid = Signal()
+        valid, element = Signal(), Signal(config.totals_read, reset_less=True)
+        m.d.comb += self.o.payload.eq(element)
         tags = data.StructLayout({"head_slot": range(config.nodes), "last": 1})
         tag = Signal(tags, reset_less=True)
         with m.If(enable):
@@ -158,9 +159,9 @@ class TotalBuffer(wiring.Component):
                 one.eq(chains[chain]),
                 two.eq(Mux(half, upper[chain], 0)),
                 self.o.valid.eq(valid),
-                self.o.payload.head_slot.eq(tag.head_slot),
-                self.o.payload.last.eq(tag.last),
+                element.head_slot.eq(tag.head_slot),
+                element.last.eq(tag.last),
             ]
             m.d.sync += [
-                self.o.payload.sums[lane].eq(one[lane] + two[lane]) for lane in range(config.nodes)
+                element.sums[lane].eq(one[lane] + two[lane]) for lane in range(config.nodes)
             ]

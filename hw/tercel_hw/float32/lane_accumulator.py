@@ -91,9 +91,11 @@ class LaneAccumulator(wiring.Component):
             write.addr.eq(into.as_value()),
             write.data.eq(total),
         ]
+        result = Signal(self.o.payload.shape(), reset_less=True)
+        m.d.comb += self.o.payload.eq(result)
         for lane in range(self._lanes):
             with m.If(under_way[-1] & (into.lane == lane)):
-                m.d.sync += self.o.payload[lane].eq(total)
+                m.d.sync += result[lane].eq(total)
 
         # High in the cycle in which the last sum of a level is written.
         with m.If(settling & ~under_way[:-1].any()):

@@ -80,7 +80,8 @@ class ExponentialSum(wiring.Component):
 
         lane, last_lane = Signal(range(nodes)), Signal(range(nodes), init=nodes - 1)
         step = Signal(range(self.LANE_CYCLES))
-        octave, total = Signal(OCTAVE_BITS), Signal(TOTAL_BITS)
+        octave = Signal(OCTAVE_BITS, reset_less=True)
+        total = Signal(TOTAL_BITS, reset_less=True)
         adds, ends, swept = Signal(), Signal(), Signal()
         offered = octave_of(self.i.payload.value)
         m.d.comb += [

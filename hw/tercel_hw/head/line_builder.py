@@ -47,13 +47,15 @@ class LineBuilder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words = Signal(self._config.floats, reset_less=True)
+        words, line = (
+            Signal(self._config.floats, name=name, reset_less=True) for name in ("words", "line")
+        )
         full = Signal()
-        m.d.comb += self.i.ready.eq(~full | ~self.o.valid)
+        m.d.comb += [self.i.ready.eq(~full | ~self.o.valid), self.o.payload.eq(line)]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(full & (~self.o.valid | self.o.ready)):
-            m.d.sync += [self.o.payload.eq(words), self.o.valid.eq(1), full.eq(0)]
+            m.d.sync += [line.eq(words), self.o.valid.eq(1), full.eq(0)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += full.eq(self.i.payload.last)
             for lane in range(self._config.nodes):

@@ -73,7 +73,7 @@ class HeadResults(wiring.Component):
         m.submodules.lines = lines = LineBuilder(config)
         wiring.connect(m, lines.o, wiring.flipped(self.o_line))
 
-        command = Signal.like(self.i_command.payload)
+        command = Signal.like(self.i_command.payload, reset_less=True)
         word = Signal(config.word)
         logit = self.i.payload
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))

@@ -78,7 +78,7 @@ class Summary(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        command = Signal.like(self.i_command.payload)
+        command = Signal.like(self.i_command.payload, reset_less=True)
         kind, shown = Signal(range(VALUES + 1)), Signal(range(VALUES + 1))
         ranks, ranks_left = Signal.like(command.top_k), Signal.like(command.top_k)
         rank, lane = self.rank.rank, self.rank.lane

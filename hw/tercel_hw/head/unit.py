@@ -104,7 +104,7 @@ class HeadUnit(wiring.Component):
         wiring.connect(m, results.o_run, wiring.flipped(self.o_run))
         wiring.connect(m, results.o_line, wiring.flipped(self.o_line))
 
-        command = Signal.like(self.i_command.payload)
+        command = Signal.like(self.i_command.payload, reset_less=True)
         element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
         index_bits = config.dense.macs.bit_length() - 1

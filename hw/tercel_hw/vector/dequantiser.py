@@ -76,7 +76,7 @@ class Dequantiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        command = Signal(command_layout("dequantise"))
+        command = Signal(command_layout("dequantise"), reset_less=True)
         row = Signal.like(command.second)
         prepared, taken = Signal(), Signal()
         m.submodules.queue = queue = ResultQueue(targeted_row(config, TARGETS), depth=16)

@@ -79,8 +79,10 @@ class RowCounter(wiring.Component):
 
         arrives = stages.delay(present, primitive.latency, "arrives", reset=True)
         place = stages.delay(lane, primitive.latency, "place")
+        results = Signal(self.o.shape(), reset_less=True)
+        m.d.comb += self.o.eq(results)
         for index in range(self._lanes):
             with m.If(arrives & (place == index)):
-                m.d.sync += self.o[index].eq(primitive.o)
+                m.d.sync += results[index].eq(primitive.o)
         m.d.sync += self.done.eq(arrives & (place == self._lanes - 1))
         return m

@@ -83,5 +83,7 @@ class RowStore(wiring.Component):
                 m.d.sync += final.eq(write.addr)
         with m.If(self.read):
             m.d.sync += read.addr.eq(Mux(self.ends, 0, read.addr + 1))
-        m.d.sync += self.o.eq(read.data)
+        found = Signal(self._floats, reset_less=True)
+        m.d.sync += found.eq(read.data)
+        m.d.comb += self.o.eq(found)
         return m
