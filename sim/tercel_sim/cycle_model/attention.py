@@ -1,6 +1,6 @@
 """The cycles of writing new keys and values to the cache, and of attention over it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tercel_hw.attention.inverse import Inverse
 from tercel_hw.attention.output_scale import OutputScale
@@ -80,7 +80,8 @@ class Caching:
 class AttentionSweeps:
     """Model of attention, one KV sweep after the other.
 
-    The keys of a sweep come before the values of the previous one.
+    The keys of a sweep come before the values of the previous one. A subclass can replay words that
+    an earlier sweep has read (`reads`), to judge buffers that the accelerator does not have.
 
     Parameters
     ----------
@@ -98,6 +99,11 @@ class AttentionSweeps:
         self._taken = 0.0  # Time of the last word taken.
         self._free = 0.0  # Time from which the engine takes a beat.
         self._loaded = 0.0  # Time from which it may begin a slice of keys.
+        self._replayed = False  # The words come from a buffer.
+
+    def reads(self, fields: Mapping[str, int], sweep: int, *, keys: bool) -> bool:
+        """Return whether a sweep's keys, or its values, come from the memory."""
+        return True
 
     def attend(self, fields: Mapping[str, int], written: float) -> float:
         """Run a layer's sweeps; return the time at which the last output leaves."""
@@ -105,11 +111,13 @@ class AttentionSweeps:
         self._ask(fields, written + FIRST_RUN, positions)
         self._free = self._loaded = 0.0
         outputs = _Outputs(self._config, fields)
-        scored = [self._keys(fields, positions)]
-        for sweep in range(sweeps):
-            if sweep + 1 < sweeps:
+        scored: list[float] = []
+        for sweep, keys in _order(sweeps):
+            self._replayed = not self.reads(fields, sweep, keys=keys)
+            if keys:
                 scored.append(self._keys(fields, positions))
-            self._values(fields, positions, scored[sweep], outputs)
+            else:
+                self._values(fields, positions, scored[sweep], outputs)
         return outputs.last + OutputScale.LATENCY + QUEUED
 
     def _ask(self, fields: Mapping[str, int], time: float, positions: int) -> None:
@@ -117,10 +125,9 @@ class AttentionSweeps:
         config, channel = self._config, self._memory.channels["cache"]
         width, tile = config.word_bytes, config.attention_unit.tile
         full, half, apart = fields["full"], fields["half"], fields["slice_words"]
-        order = [(0, True)]
-        for sweep in range(fields["sweeps"]):
-            order += [(sweep + 1, True)] * (sweep + 1 < fields["sweeps"]) + [(sweep, False)]
-        for sweep, keys in order:
+        for sweep, keys in _order(fields["sweeps"]):
+            if not self.reads(fields, sweep, keys=keys):
+                continue
             block = fields["cache"] + sweep // fields["sweeps_per_kv_head"] * fields["head_stride"]
             runs = []
             if keys:
@@ -180,6 +187,9 @@ class AttentionSweeps:
         channel = self._memory.channels["cache"]
         begun, left = None, words
         time = max(time, self._taken + 1)
+        if self._replayed:
+            self._taken = time + (words - 1) * pace
+            return time, self._taken
         while left:
             step = self._memory.word("cache", self._words)
             count = min(left, step.first + step.words - self._words)
@@ -193,6 +203,15 @@ class AttentionSweeps:
             channel.take(self._words, self._taken)
             time = self._taken + pace
         return (time if begun is None else begun), self._taken
+
+
+def _order(sweeps: int) -> Iterator[tuple[int, bool]]:
+    """Yield each sweep's keys (True) and values (False) in the order of their words."""
+    yield 0, True
+    for sweep in range(sweeps):
+        if sweep + 1 < sweeps:
+            yield sweep + 1, True
+        yield sweep, False
 
 
 class _Outputs:

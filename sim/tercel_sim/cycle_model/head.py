@@ -6,7 +6,7 @@ from tercel.image.layout import ROW_BLOCK
 from tercel_hw.dense import dense_latency
 from tercel_hw.head import ExponentialSum, HeadUnit
 from tercel_hw.head.exponent_scale import ExponentScale
-from tercel_hw.head.lane_logits import QUEUE_ROWS
+from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
 from tercel_hw.head.top_k import PLACES
 from tercel_hw.top import AcceleratorConfig
 from tercel_sim.cycle_model.memory import Memory
@@ -18,6 +18,8 @@ ASKED = 2
 ALIGNED = 1
 ROOM = QUEUE_ROWS // ROW_BLOCK + 1
 """Row blocks whose sums can wait, in the head's queue and the dense engine's."""
+SCALED = 11
+"""Cycles from the scales to the first logit that is taken, without one for each lane."""
 SHOWN = 5
 """Cycles from the last logit to the summary's first word, without the lines' latency."""
 DROPPED = 4
@@ -78,6 +80,7 @@ class Head:
         *,
         columns: int,
         begins: float,
+        scaled: float,
         before: int,
         words: int,
     ) -> float:
@@ -91,6 +94,8 @@ class Head:
             Number of columns of the row.
         begins
             Time at which the first column is offered.
+        scaled
+            Time at which the scales of the lanes are offered.
         before, words
             Words of the tape before the head, and of the head.
         """
@@ -99,6 +104,8 @@ class Head:
         latency = ALIGNED + dense_latency(self._config.dense)
         time = begins + columns + ASKED
         left = [0.0] * ROOM  # Times at which the sums of the last blocks left the queue.
+        # Base-2 logits need the scales: until then the pipeline of the logits is all that is filled.
+        ready = scaled + nodes + SCALED - LaneLogits.LATENCY if fields["sums"] else 0.0
         for block in range(blocks):
             # There is room for its last rows when an earlier block's have left.
             begun = max(time, left[0] - latency - size)
@@ -108,7 +115,8 @@ class Head:
             # Rows end one by one with their last slice.
             last = time + latency - 1 - (ROW_BLOCK - len(rows))
             first = last - (len(rows) - 1)
-            left = [*left[1:], max(left[-1] + cycles, first + cycles, last + nodes)]
+            begun = max(left[-1], first, ready)
+            left = [*left[1:], max(begun + cycles, last + nodes)]
         logits = left[-1] + HeadUnit.LATENCY - nodes + SHOWN
         if fields["sums"]:
             logits += ExponentScale.LATENCY - 1 + ExponentialSum.LANE_CYCLES * nodes

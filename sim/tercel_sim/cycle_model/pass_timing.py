@@ -45,6 +45,8 @@ class PassTiming:
         Address of the program's first word.
     """
 
+    SWEEPS = AttentionSweeps
+
     def __init__(
         self, config: AcceleratorConfig, program: list[Command], memory: Memory, *, address: int
     ):
@@ -55,7 +57,7 @@ class PassTiming:
         self._loading = Loading(config, memory)
         self._engine = Engine(config, memory)
         self._caching = Caching(config, memory)
-        self._sweeps = AttentionSweeps(config, memory)
+        self._sweeps = self.SWEEPS(config, memory)
         self._head = Head(config, memory)
         self._lines = Lines(config, memory)
         self.parts: dict[str, float] = defaultdict(float)
@@ -65,6 +67,7 @@ class PassTiming:
         self._columns = 0.0  # Time of its first column.
         self._width = 0
         self._source = 0
+        self._scaled = 0.0  # Time at which the row's scales are offered.
         self._prepared = 0.0
         self._weighed = 0.0
         self._vector_words = 0
@@ -145,6 +148,7 @@ class PassTiming:
         squares = LaneSumOfSquares.latency(nodes) + -width % GATHERED
         scaled = self._row + (squares if normed else Multiplier.LATENCY + 1)
         scaled += RowScale.LATENCY + nodes + 1
+        self._scaled = scaled
         prepare = PARTS * nodes
         self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE
         self._take("norm", handed, max(scaled + prepare, self._columns + width) + 1)
@@ -222,6 +226,7 @@ class PassTiming:
             fields,
             columns=self._width,
             begins=max(self._columns, handed),
+            scaled=self._scaled,
             before=self._engine.words,
             words=self._head_words,
         )

@@ -68,6 +68,7 @@ def predict_pass(
     layer_mask: tuple[tuple[bool, bool], ...] | None = None,
     context: int | None = None,
     start: int = 0,
+    timing: type[PassTiming] = PassTiming,
 ) -> PassPrediction:
     """Predict a pass of a chain of nodes.
 
@@ -91,6 +92,8 @@ def predict_pass(
         Positions for which the cache is laid out; ``None`` is the most possible.
     start
         Cycle of the memory's clock in which the pass begins; it sets the phase of refreshes.
+    timing
+        Model of the units; another one judges what is not built.
 
     Raises
     ------
@@ -114,15 +117,15 @@ def predict_pass(
     builder = PassBuilder(config=model, spec=spec, memory_map=places)
     server = DramQueue(ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start)
     memory = Memory(accelerator, server)
-    timing = PassTiming(
+    passed = timing(
         accelerator, decode(builder.build(request)), memory, address=places.program.first_word
     )
-    cycles = math.ceil(timing.run())
+    cycles = math.ceil(passed.run())
     return PassPrediction(
         cycles=cycles,
         bytes_read=memory.words_read * accelerator.word_bytes,
         bytes_written=memory.beats_written * accelerator.port_bytes,
-        parts=dict(timing.parts),
+        parts=dict(passed.parts),
         clock_hz=ddr.clock_mhz * 1e6,
     )
 
