@@ -4,16 +4,32 @@ import random
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Fragment
 from amaranth.hdl._ir import PortDirection
+from amaranth.sim import Simulator
 
 from tercel_hw.emission import emit_verilog
 from tercel_hw.memory.ports import flat_ports
 from tercel_hw.primitives import primitive_models
 from tercel_hw.target import Target
+from tercel_sim import testbench
 from tercel_sim.cocotb_runner import run_bench
+from tercel_sim.colliding_memories import CollidingMemories
 from tercel_sim.testbench import every_cycle, random_gaps
 
 BENCH = Path(__file__).parent / "benches" / "forms_bench.py"
+
+
+@pytest.fixture(scope="module")
+def colliding_memories():
+    """While it is in use, a read that meets a write at its address gives garbage."""
+
+    def simulator(dut):
+        return Simulator(Fragment.get(dut, CollidingMemories()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testbench, "Simulator", simulator)
+        yield
 
 
 @pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])

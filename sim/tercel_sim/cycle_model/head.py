@@ -104,7 +104,7 @@ class Head:
         latency = ALIGNED + dense_latency(self._config.dense)
         time = begins + columns + ASKED
         left = [0.0] * ROOM  # Times at which the sums of the last blocks left the queue.
-        # Base-2 logits need the scales: until then the pipeline of the logits is all that is filled.
+        # Base-2 logits need the scales: until then only the pipeline of the logits is filled.
         ready = scaled + nodes + SCALED - LaneLogits.LATENCY if fields["sums"] else 0.0
         for block in range(blocks):
             # There is room for its last rows when an earlier block's have left.

@@ -256,3 +256,8 @@ def softmax_of():
 @pytest.fixture
 def tree_of():
     return tree
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_at_collisions(colliding_memories):
+    """No answer depends on a memory that is read and written at one address in a cycle."""
