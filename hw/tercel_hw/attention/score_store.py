@@ -35,8 +35,9 @@ def visible_lanes(masks: data.View, base: Value, position: Value) -> Value:
 class ScoreStore(wiring.Component):
     """Stores the scores of a sweep and computes their maxima; a position a cycle.
 
-    The scores of the next sweep are taken when `o` has been taken. The scores of this sweep can be
-    read until then, and after it as long as reads keep ahead of the next sweep's writes.
+    The scores of the next sweep are taken from the second cycle after the transfer of `o` on. Those
+    of this sweep can be read until then, and after it as long as reads keep ahead of the next
+    sweep's writes.
 
     Parameters
     ----------
@@ -89,10 +90,13 @@ class ScoreStore(wiring.Component):
         m = Module()
         config = self._config
         position = Signal(range(config.positions))
-        taken, ends = Signal(), Signal()
+        taken, ends, moved = Signal(), Signal(), Signal()
+        # The first read of the sweep comes in the cycle after its maxima were taken: no write yet,
+        # because it would meet the read at the same address.
+        m.d.sync += moved.eq(self.o.valid & self.o.ready)
         m.d.comb += [
-            self.i.ready.eq(~self.o.valid),
-            taken.eq(self.i.valid & ~self.o.valid),
+            self.i.ready.eq(~self.o.valid & ~moved),
+            taken.eq(self.i.valid & self.i.ready),
             ends.eq(taken & (position + 1 == self.positions)),
         ]
         with m.If(self.o.ready):

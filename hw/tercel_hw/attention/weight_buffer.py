@@ -93,26 +93,38 @@ class WeightBuffer(wiring.Component):
                 write.en.eq(self.i_valid & (written[0] == bank)),
             ]
 
-        # Read pointer: the sweep's buffer, the slice, the beat's first position.
+        # Read pointer: the sweep's buffer, the slice, the beat's first position; positions from it
+        # on of the slice, and those that have been written.
         mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
-        pairs, available, second = Signal(), Signal(range(config.positions + 1)), Signal()
-        enable, issued, last = Signal(), Signal(), Signal()
-        beyond = position + 1 + pairs
+        left, ahead = (Signal(range(config.positions + 1)) for _ in range(2))
+        pairs, second, enable, issued, last = (Signal() for _ in range(5))
         m.d.comb += [
             pairs.eq(number == self.full),
-            available.eq(Mux(mine, counts[1], counts[0])),
-            second.eq(position + 1 < self.positions),
+            second.eq(left[1:].any()),
             enable.eq(~self.o.valid | self.o.ready),
-            issued.eq(enable & (available >= Mux(pairs & second, position + 2, position + 1))),
-            last.eq(beyond >= self.positions),
+            issued.eq(enable & Mux(pairs & second, ahead[1:].any(), ahead.any())),
+            last.eq(Mux(pairs, left <= 2, left <= 1)),
             done.eq(issued & last & Mux(pairs, 1, (number + 1 == self.full) & ~self.half)),
         ]
+        arrives = self.i_valid & (begun != mine)
+        m.d.sync += ahead.eq(ahead + arrives)
+        with m.If(self.empty):
+            m.d.sync += left.eq(self.positions)
         with m.If(issued):
-            m.d.sync += position.eq(beyond)
+            beat = 1 + pairs
+            m.d.sync += [
+                position.eq(position + beat),
+                left.eq(left - beat),
+                ahead.eq(ahead + arrives - beat),
+            ]
             with m.If(last):
-                m.d.sync += [position.eq(0), number.eq(number + 1)]
+                # The whole sweep has been written.
+                m.d.sync += [position.eq(0), left.eq(self.positions), number.eq(number + 1)]
+                m.d.sync += ahead.eq(self.positions)
             with m.If(done):
+                other = Mux(mine, counts[0], counts[1])
                 m.d.sync += [number.eq(0), mine.eq(~mine)]
+                m.d.sync += ahead.eq(other + (self.i_valid & (begun == mine)))
         for index, count in enumerate(counts):
             with m.If(done & (mine == index)):
                 m.d.sync += count.eq(0)

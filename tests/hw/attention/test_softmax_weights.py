@@ -172,8 +172,8 @@ def test_a_position_and_a_beat_a_cycle(config, softmax_of, scales_of, tree_of):
     ((taken, weighed, summed),) = run(dut, bench, max_cycles=400)
     first = taken[positions - 1] + dut.LATENCY
     assert taken[:positions] == list(range(taken[0], taken[0] + positions))
-    # The next scores are taken when the maxima have been.
-    assert taken[positions] == taken[positions - 1] + 2
+    # The next scores are taken when the maxima have been and the read of position 0 has begun.
+    assert taken[positions] == taken[positions - 1] + 3
     for sweep in range(3):
         weights = weighed[sweep * positions :][:positions]
         assert weights == list(range(first, first + positions))
