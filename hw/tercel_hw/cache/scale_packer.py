@@ -54,33 +54,37 @@ class ScalePacker(wiring.Component):
             Signal(BFLOAT16_BITS, name=f"place{index}", reset_less=True)
             for index in range(positions + nodes)
         ]
-        used = Signal(positions + nodes)
+        used = Signal(positions + nodes, reset_less=True)
         shifts = Signal(range(positions + 1))
-        value = Signal()
+        value = Signal(reset_less=True)
+        # These follow the ones above: scales are held, a granule is offered, it is the last.
+        busy, offers, last = Signal(), Signal(), Signal(reset_less=True)
 
         def shift(count: int) -> None:
-            m.d.sync += used.eq(used >> count)
+            m.d.sync += [used.eq(used >> count), last.eq(~used[positions + count :].any())]
             m.d.sync += [low.eq(high) for low, high in zip(places, places[count:], strict=False)]
 
         m.d.comb += [
-            self.i.ready.eq(~used.any()),
-            self.o.valid.eq(used.any() & (shifts == 0)),
+            self.i.ready.eq(~busy),
+            self.o.valid.eq(offers),
             piece.data.eq(Cat(place.replicate(2) for place in places[:positions])),
-            piece.last.eq(~used[positions:].any()),
+            piece.last.eq(last),
         ]
         halves = Cat(~value, ~value, value, value)
         for index in range(positions):
             part = piece.strobe.word_select(index, len(halves))
             m.d.comb += part.eq(halves & used[index].replicate(len(halves)))
         with m.If(shifts != 0):
-            m.d.sync += shifts.eq(shifts - 1)
+            m.d.sync += [shifts.eq(shifts - 1), offers.eq(shifts == 1)]
             shift(1)
-        with m.Elif(self.o.valid & self.o.ready):
+        with m.Elif(offers & self.o.ready):
+            m.d.sync += [offers.eq(~last), busy.eq(~last)]
             shift(positions)
         with m.If(self.i.valid & self.i.ready):
             lanes = Signal(nodes)
             m.d.comb += lanes.eq(Cat(lane < rows.nodes for lane in range(nodes)))
             m.d.sync += [
+                busy.eq(1),
                 value.eq(rows.value),
                 shifts.eq(positions - rows.place),
                 used.eq(lanes << positions),
