@@ -62,7 +62,7 @@ def cycles(model: ModelConfig, timing: type[PassTiming], *, nodes: int, base: in
             nodes=nodes,
             base=base,
             head_rows=head_rows,
-            layer_mask=tuple((index < layers,) * 2 for index in range(model.layers)),
+            layer_mask=tuple((index < layers, index < layers) for index in range(model.layers)),
             timing=timing,
         ).cycles
 
@@ -71,7 +71,7 @@ def cycles(model: ModelConfig, timing: type[PassTiming], *, nodes: int, base: in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--base", type=int, default=1024, help="cached positions")
     arguments = parser.parse_args()

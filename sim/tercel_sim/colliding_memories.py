@@ -2,6 +2,7 @@
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Cat, MemoryInstance, Module, Signal, Value
 from amaranth.lib import memory
@@ -21,7 +22,8 @@ class CollidingMemories:
     def get_memory(self, described: memory.Memory) -> Module:
         """Return the memory that Amaranth elaborates in place of its own."""
         m = Module()
-        m.submodules.cells = cells = MemoryInstance(data=described.data, attrs=described.attrs)
+        instance: Any = MemoryInstance  # The stubs describe another class.
+        m.submodules.cells = cells = instance(data=described.data, attrs=described.attrs)
         writes = {
             port: cells.write_port(domain=port.domain, addr=port.addr, data=port.data, en=port.en)
             for port in described.write_ports

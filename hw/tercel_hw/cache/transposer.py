@@ -1,6 +1,6 @@
 """The transposer of columns of all lanes to rows of one lane after the other."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, ValueLike, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.cache.config import CacheConfig
@@ -121,7 +121,9 @@ class Transposer(wiring.Component):
         return m
 
     @staticmethod
-    def _follow(m: Module, rows: data.View, number: ValueLike, half: Signal, last: Signal) -> None:
+    def _follow(
+        m: Module, rows: data.View, number: Value | int, half: Signal, last: Signal
+    ) -> None:
         """Register the properties of the slice that is the next one."""
         is_half = rows.full == number
         m.d.sync += half.eq(is_half)

@@ -69,8 +69,9 @@ class TopK(wiring.Component):
         config = self._config
         entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
         word_bits = (-(-config.top_k // PLACES) - 1).bit_length()
+        words = data.ArrayLayout(entry, PLACES)
         m.submodules.lists = lists = memory.Memory(
-            shape=data.ArrayLayout(entry, PLACES),
+            shape=words,
             depth=config.nodes << word_bits,
             init=[],
             attrs={"ram_style": "block"},
@@ -111,7 +112,7 @@ class TopK(wiring.Component):
 
         # A word is written when the one above it has been read, whose last entry may move down.
         # The comparisons begin at a register behind the block RAM.
-        found, word = (Signal(read.data.shape(), reset_less=True) for _ in range(2))
+        found, word = Signal(words, reset_less=True), Signal(words, reset_less=True)
         moves, moved = Signal(PLACES), Signal(PLACES, reset_less=True)
         above, keys = found[PLACES - 1], [found[place].key for place in range(PLACES)]
         m.d.comb += [
