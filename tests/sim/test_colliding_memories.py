@@ -15,7 +15,7 @@ def colliding(monkeypatch):
 
 
 def read_while_writing(place, *, transparent=False, granularity=None):
-    """What a read of word 3 gives in the cycle in which ones are written at a place."""
+    """Reads of word 3, of which the first is in the cycle in which ones are written at a place."""
     m = Module()
     m.submodules.words = words = memory.Memory(shape=8, depth=8, init=[0x50 + i for i in range(8)])
     write = words.write_port(granularity=granularity)
