@@ -53,6 +53,8 @@ BLOCKS = (
     "memory.channel_vector",
 )
 """The blocks that take nine tenths of the kv260; the others count as in the presets."""
+LARGE = ("core.engine", "core.attention", "core.quantiser", "core.residual")
+"""Blocks by which small accelerators are judged: the largest, and those with large memories."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,12 @@ POINTS = (
     Point(design=_design(1, (1, 16), ("base3", 16), 8, 4096)),
     Point(design=_design(2, (2, 16), ("index5", 24), 16, 8192), blocks=BLOCKS[:1]),
     Point(design=_design(3, (2, 16), ("base3", 24), 8, 4096), held_out=True, blocks=BLOCKS[:2]),
+    Point(
+        design=_design(2, (1, 16), ("base3", 24), 8, 1024),
+        preset="ultra96v2",
+        held_out=True,
+        blocks=LARGE,
+    ),
 )
 """Points that are synthesised."""
 
