@@ -99,6 +99,18 @@ POINTS = (
         held_out=True,
         blocks=LARGE,
     ),
+    Point(
+        design=_design(1, (2, 8), ("base3", 16), 4, 1024),
+        preset="pynq-z2",
+        target=Target.SERIES_7,
+        blocks=LARGE,
+    ),
+    Point(
+        design=_design(1, (2, 8), ("index5", 24), 8, 1024),
+        preset="pynq-z2",
+        target=Target.SERIES_7,
+        blocks=BLOCKS[:1],
+    ),
 )
 """Points that are synthesised."""
 
