@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from activations import Format, by_row, run_layer
+from activations import by_row
 from rich.console import Console
 from rich.table import Table
 from smollm2 import fetch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tercel.runtime import TextTokenizer
 from tercel_quant.importers import open_checkpoint
-from tercel_quant.reference import rms_norm, rope
+from tercel_quant.reference import hidden_states, rms_norm
 from tercel_quant.ternarise.rounding import RoundingConfig, round_to_trits
 from tercel_quant.text import text_windows
 from tercel_quant.weights import CheckpointWeights
@@ -53,17 +53,10 @@ def calibrated_trits(rows: Tensor, moments: Tensor, *, sweeps: int) -> Tensor:
     return trits * scale[:, None]
 
 
-@torch.no_grad()
-def hidden_states(weights: CheckpointWeights, tokens: Tensor) -> Tensor:
+def head_inputs(weights: CheckpointWeights, tokens: Tensor) -> Tensor:
     """Inputs of the head ``[tokens, width]``, float32."""
-    config = weights.config
-    table = tuple(torch.cat((half, half), -1) for half in rope(config, tokens.shape[1]))
-    stream = weights.embed(tokens)
-    for index in range(config.layers):
-        layer = weights.layer(index)
-        parts = [run_layer(config, layer, Format(), part, table) for part in stream.split(2)]
-        stream = torch.cat(parts)
-    return rms_norm(stream.flatten(0, 1), weights.norm(), config.norm_epsilon)
+    stream = hidden_states(weights, tokens).flatten(0, 1)
+    return rms_norm(stream, weights.norm(), weights.config.norm_epsilon)
 
 
 def ranks(inputs: Tensor, head: Tensor, rough: Tensor, bias: Tensor, temperature: float) -> Tensor:
@@ -114,7 +107,7 @@ def main() -> None:
     def states(path: Path, tokens: int) -> Tensor:
         text, text_tokenizer = path.read_text(encoding="utf-8"), TextTokenizer(tokenizer)
         windows = text_windows(text, text_tokenizer, context=arguments.context, tokens=tokens)
-        return hidden_states(weights, windows)
+        return head_inputs(weights, windows)
 
     head = by_row(weights.head())
     calibration = states(arguments.calibration_text, arguments.calibration_tokens)

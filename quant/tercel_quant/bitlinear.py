@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tercel.errors import TercelError
+from tercel.numerics.blocks import BLOCK, MOST_SHIFT
 from tercel_quant.group_scales import encode_scales, group_magnitudes, spread
 
 __all__ = [
@@ -16,9 +17,6 @@ __all__ = [
     "ternarise",
     "ternarise_rows",
 ]
-
-BLOCK, SHIFTS = 64, 7
-"""Columns of a block of activations, and the largest shift of its values."""
 
 PRECISIONS = ("float", "ternary")
 """``float``: plain linears. ``ternary``: ternary weights and int8 activations."""
@@ -112,11 +110,11 @@ def quantise_blocks(activations: Tensor) -> tuple[Tensor, Tensor]:
     block = blocks.abs().amax(dim=-1, keepdim=True)
     largest = block.amax(dim=-2, keepdim=True)
     (m, e), (block_m, block_e) = torch.frexp(largest), torch.frexp(block)
-    shift = (e - block_e - (block_m > m).int()).clamp(0, SHIFTS)
-    shift = torch.where(block > 0, shift, SHIFTS)
+    shift = (e - block_e - (block_m > m).int()).clamp(0, MOST_SHIFT)
+    shift = torch.where(block > 0, shift, MOST_SHIFT)
     integers = (blocks * (127 * _inverse(largest)) * torch.exp2(shift.float())).round()
-    integers = integers.clamp(-127, 127) * torch.exp2(SHIFTS - shift.float())
-    return integers.flatten(-2)[..., :width], largest[..., 0] / (127 << SHIFTS)
+    integers = integers.clamp(-127, 127) * torch.exp2(MOST_SHIFT - shift.float())
+    return integers.flatten(-2)[..., :width], largest[..., 0] / (127 << MOST_SHIFT)
 
 
 def _inverse(values: Tensor) -> Tensor:
