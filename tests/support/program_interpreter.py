@@ -159,7 +159,21 @@ class Interpreter:
         assert np.isfinite(row).all()
         yield from self.streams["dump" if target else "residual"].put(row)
 
-    def run_norm(self, source, target, normed, width, inverse_width, epsilon, address, words):
+    def run_norm(
+        self,
+        source,
+        target,
+        normed,
+        width,
+        inverse_width,
+        epsilon,
+        address,
+        words,
+        blocks,
+        scale_target,
+        head_gains,
+    ):
+        assert (blocks, scale_target, head_gains) == (0, target, 0)
         vector = self.words(address, words).view(np.float32)
         if target == 0:
             yield from self.streams["weights"].put(vector[:16])
@@ -177,7 +191,21 @@ class Interpreter:
         data = self.words(address, words)
         yield from self.streams["head_tape" if target else "engine_tape"].put(data)
 
-    def run_engine(self, rows, chunks, codes, bytes, row_chunks, groups, blocks):
+    def run_engine(
+        self,
+        rows,
+        chunks,
+        codes,
+        bytes,
+        row_chunks,
+        groups,
+        blocks,
+        grouped,
+        row_scales,
+        last_codes,
+        last_bytes,
+    ):
+        assert grouped == row_scales == last_codes == last_bytes == 0
         code, block_rows = CODES[self.layout.code], self.layout.block_rows
         assert (row_chunks, groups) == (rows * chunks, chunks * codes)
         assert blocks == -(-rows // block_rows)
@@ -194,7 +222,8 @@ class Interpreter:
         padded[:, : columns.shape[1]] = columns
         yield from self.streams["sums"].put(numerics.ternary_linear(matrix, padded))
 
-    def run_dequantise(self, target, interleaved, second, third):
+    def run_dequantise(self, target, interleaved, second, third, row_scales):
+        assert row_scales == 0
         weights = yield from self.streams["weights"].take()
         scales = yield from self.streams["scales"].take()
         sums = yield from self.streams["sums"].take()
@@ -229,7 +258,11 @@ class Interpreter:
         half_at,
         row_words,
         head_stride,
+        normed,
+        inverse_head_size,
+        epsilon,
     ):
+        assert normed == inverse_head_size == epsilon == 0
         yield from self.loaded()
         row = yield from self.streams["rotary"].take()
         heads = row.reshape(len(row), query_heads + 2 * kv_heads, head_size)
@@ -334,7 +367,9 @@ class Interpreter:
         logits,
         logits_address,
         summary_address,
+        ternary,
     ):
+        assert ternary == 0
         columns = yield from self.streams["head"].take()
         scale = yield from self.streams["head_scales"].take()
         tape = yield from self.streams["head_tape"].take()

@@ -114,7 +114,9 @@ TABLE = {
     },
     # The residual stream: 0 add a linear's output, 1 replay; to 0 norm or 1 dump.
     "residual": {"operation": 1, "target": 1, "width": WIDTH},
-    # Normalise and quantise a row from 0 residual, 1 gate, 2 attention, for 0 engine, 1 head.
+    # Normalise and quantise a row from 0 residual, 1 gate, 2 attention, for 0 engine, 1 head; if
+    # `blocks`, with a shift for each block of columns. Its scales go to 0 dequantiser, 1 head.
+    # Behind the row's gains there are `head_gains` of queries and keys.
     "norm": {
         "source": 2,
         "target": 1,
@@ -124,10 +126,15 @@ TABLE = {
         "epsilon": FLOAT,
         "address": ADDRESS_BITS,
         "words": 16,
+        "blocks": 1,
+        "scale_target": 1,
+        "head_gains": 12,
     },
     # Read tape for 0 engine, 1 head.
     "tape": {"target": 1, "address": ADDRESS_BITS, "words": 32},
-    # Multiply a ternary matrix.
+    # Multiply a ternary matrix. With `row_scales` its tape is in blocks that begin with the scales of
+    # their rows; if `grouped`, with multipliers of groups, and the last row-chunk of a row has
+    # `last_codes` in `last_bytes`.
     "engine": {
         "rows": ROW,
         "chunks": 8,
@@ -136,11 +143,16 @@ TABLE = {
         "row_chunks": 24,
         "groups": 16,
         "blocks": 16,
+        "grouped": 1,
+        "row_scales": 1,
+        "last_codes": 8,
+        "last_bytes": 8,
     },
-    # Scale the sums and send them to 0 rotary, 1 residual, 2 gate.
-    "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW},
+    # Scale the sums, if `row_scales` by the scales of the tape, and send them to 0 rotary,
+    # 1 residual, 2 gate, or, without the scales of the lanes, to 3 head.
+    "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW, "row_scales": 1},
     # Rotate and quantise heads, write keys and values: full slices of a position are `slice_words`
-    # words apart, half slices start at word `half_at`.
+    # words apart, half slices start at word `half_at`. If `normed`, queries and keys are normalised.
     "heads": {
         "query_heads": 8,
         "kv_heads": 8,
@@ -148,6 +160,9 @@ TABLE = {
         "nodes": 8,
         "base": 16,
         **CACHE,
+        "normed": 1,
+        "inverse_head_size": FLOAT,
+        "epsilon": FLOAT,
     },
     # Activation of 0 silu, 1 relu2 times up.
     "gate": {"activation": 1, "width": WIDTH},
@@ -166,7 +181,8 @@ TABLE = {
         **CACHE,
         "ancestors": 256,
     },
-    # Run the head on its tape and write the results wanted; top_k 0 is no top-k.
+    # Run the head on its tape, or if `ternary` on rows of the engine, and write the results wanted;
+    # top_k 0 is no top-k.
     "head": {
         "rows": ROW,
         "limit": ROW,
@@ -178,6 +194,7 @@ TABLE = {
         "logits": 1,
         "logits_address": ADDRESS_BITS,
         "summary_address": ADDRESS_BITS,
+        "ternary": 1,
     },
     # Write a residual stream to memory.
     "dump": {"address": ADDRESS_BITS, "width": WIDTH},

@@ -185,7 +185,8 @@ class PassEncoder:
         }
         shape = {"head_size": config.head_size, "nodes": request.nodes, **cache}
         heads = {"query_heads": config.heads, "kv_heads": config.kv_heads}
-        yield _encode("heads", base=request.base, **heads, **shape)
+        norm = {"normed": 0, "inverse_head_size": 0, "epsilon": 0}
+        yield _encode("heads", base=request.base, **heads, **shape, **norm)
         group = config.heads // config.kv_heads
         plan = LanePlan(lanes=self._spec.nodes, nodes=request.nodes, heads=group)
         yield _encode(
@@ -227,9 +228,18 @@ class PassEncoder:
             row_chunks=segment.rows * chunks.count,
             groups=chunks.count * chunks.codes,
             blocks=-(-segment.rows // self._layout.block_rows),
+            grouped=0,
+            row_scales=0,
+            last_codes=0,
+            last_bytes=0,
         )
         yield _encode(
-            "dequantise", target=target, interleaved=interleaved, second=second, third=third
+            "dequantise",
+            target=target,
+            interleaved=interleaved,
+            second=second,
+            third=third,
+            row_scales=0,
         )
 
     def _norm(self, name: str, source: int, target: int) -> bytes:
@@ -244,6 +254,9 @@ class PassEncoder:
             epsilon=_bits(self._config.norm_epsilon),
             address=vector.first_word,
             words=vector.words,
+            blocks=0,
+            scale_target=target,
+            head_gains=0,
         )
 
     def _residual(self, operation: int, target: int) -> bytes:
@@ -267,4 +280,5 @@ class PassEncoder:
             logits=bool(request.ask.logits),
             logits_address=self._map.logits.first_word,
             summary_address=self._map.summary.first_word,
+            ternary=0,
         )
