@@ -132,8 +132,8 @@ TABLE = {
     },
     # Read tape for 0 engine, 1 head.
     "tape": {"target": 1, "address": ADDRESS_BITS, "words": 32},
-    # Multiply a ternary matrix. With `row_scales` its tape is in blocks that begin with the scales of
-    # their rows; if `grouped`, with multipliers of groups, and the last row-chunk of a row has
+    # Multiply a ternary matrix. With `row_scales` its tape is in blocks that begin with the scales
+    # of their rows; if `grouped`, with multipliers of groups, and the last row-chunk of a row has
     # `last_codes` in `last_bytes`.
     "engine": {
         "rows": ROW,
@@ -152,7 +152,7 @@ TABLE = {
     # 1 residual, 2 gate, or, without the scales of the lanes, to 3 head.
     "dequantise": {"target": 2, "interleaved": 1, "second": ROW, "third": ROW, "row_scales": 1},
     # Rotate and quantise heads, write keys and values: full slices of a position are `slice_words`
-    # words apart, half slices start at word `half_at`. If `normed`, queries and keys are normalised.
+    # words apart, half slices start at word `half_at`. If `normed`, queries and keys are normed.
     "heads": {
         "query_heads": 8,
         "kv_heads": 8,
