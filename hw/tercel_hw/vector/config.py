@@ -4,12 +4,19 @@ from dataclasses import dataclass
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
+from amaranth.utils import bits_for
 
+from tercel.image import CODES
+from tercel.numerics.blocks import BLOCK, MOST_SHIFT
 from tercel.program import COMMANDS
 from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.float32.primitive import FLOAT32_BITS
 
 __all__ = ["VectorConfig", "command_layout"]
+
+SUM_BITS = 25
+GROUPED_SUM_BITS = 40
+"""Most bits of a sum with groups: that of 16384 columns."""
 
 
 def command_layout(name: str) -> data.StructLayout:
@@ -25,6 +32,8 @@ class VectorConfig:
 
     Raises
     ------
+    TypeError
+        If ``grouped`` is no boolean.
     ValueError
         If a field breaks its rule.
     """
@@ -43,6 +52,9 @@ class VectorConfig:
     """Bits of a ternary row sum."""
     group: int = 5
     """Activations of a weight code."""
+    grouped: bool = False
+    """True for an accelerator that plays matrices with groups: then quantised rows have a shift
+    for each block of 64 columns, and rows of a matrix may have a scale each."""
     ultra_ram: bool = True
     """True if the memories of rows are UltraRAM, False if they are block RAM."""
 
@@ -52,8 +64,13 @@ class VectorConfig:
         check_integer("hidden", self.hidden, 16, self.columns)
         check_integer("head_size", self.head_size, 16, 1024)
         check_power_of_two("word_bytes", self.word_bytes, 8, 1024)
-        check_integer("sum_bits", self.sum_bits, 9, 25)
+        if not isinstance(self.grouped, bool):
+            raise TypeError(f"grouped must be true or false, not {self.grouped!r}")
+        widest = GROUPED_SUM_BITS if self.grouped else SUM_BITS
+        check_integer("sum_bits", self.sum_bits, 9, widest)
         check_integer("group", self.group, 1, 16)
+        if self.grouped and self.group != (group := CODES["base3"].group):
+            raise ValueError(f"group must be {group} if grouped, not {self.group}")
         if self.head_size % 16:
             raise ValueError(f"head_size must be a multiple of 16, not {self.head_size}")
 
@@ -76,6 +93,24 @@ class VectorConfig:
     def column(self) -> data.StructLayout:
         """Layout of an int8 row's element of each lane; ``last`` with the row's last."""
         return data.StructLayout({"values": data.ArrayLayout(signed(8), self.nodes), "last": 1})
+
+    @property
+    def block_codes(self) -> int:
+        """Weight codes of a block of columns, the last of which may have fewer activations."""
+        return -(-BLOCK // self.group)
+
+    @property
+    def shifts(self) -> data.ArrayLayout:
+        """Layout of the shifts of a block of columns, one a lane."""
+        return data.ArrayLayout(unsigned(bits_for(MOST_SHIFT)), self.nodes)
+
+    @property
+    def shifted_column(self) -> data.StructLayout:
+        """Layout of a column from the row quantiser; if grouped, with its block's shifts."""
+        if not self.grouped:
+            return self.column
+        values, last = self.column.members.values()
+        return data.StructLayout({"values": values, "shifts": self.shifts, "last": last})
 
     @property
     def word(self) -> int:
