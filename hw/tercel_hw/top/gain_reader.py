@@ -1,11 +1,12 @@
 """The reader of vector segments: weight scales and norm gains."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from tercel.image.layout import SCALARS
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.memory import RegisterSlice
 from tercel_hw.vector import VectorConfig, command_layout
 
 __all__ = ["GainReader"]
@@ -15,9 +16,11 @@ HEAD = 1
 
 
 class GainReader(wiring.Component):
-    """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norm.
+    """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norms.
 
-    The rest of a segment's last word is dropped.
+    The rest of a segment's last word is dropped. No path leads through the block from stream to
+    stream: a word may wait in a second register, gains leave through a register slice. The first
+    gain is offered ``LATENCY`` cycles after a command and its first word.
 
     Parameters
     ----------
@@ -33,81 +36,110 @@ class GainReader(wiring.Component):
         The weight scales, once for each command whose target is the engine.
     o_gain : Out(stream.Signature(32))
         ``width`` gains for each command that is ``normed``.
+    o_head_gain : Out(stream.Signature(32))
+        ``head_gains`` of each command, which stand behind its other gains. Only with ``qk_norm``.
     """
+
+    LATENCY = 2 + SCALARS + RegisterSlice.LATENCY
 
     i_command: stream.Interface
     i: stream.Interface
     o_weights: stream.Interface
     o_gain: stream.Interface
+    o_head_gain: stream.Interface
 
     def __init__(self, config: VectorConfig):
         self._config = config
+        gain = Out(stream.Signature(FLOAT32_BITS))
         super().__init__(
             {
                 "i_command": In(stream.Signature(command_layout("norm"))),
                 "i": In(stream.Signature(unsigned(config.word))),
                 "o_weights": Out(stream.Signature(data.ArrayLayout(FLOAT32_BITS, SCALARS))),
-                "o_gain": Out(stream.Signature(FLOAT32_BITS)),
+                "o_gain": gain,
+                **({"o_head_gain": gain} if config.qk_norm else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, command = self._config, Signal(command_layout("norm"))
+        config, command = self._config, self.i_command.payload
         word = Signal(config.word, reset_less=True)
-        held = Signal(range(config.word_floats + 1))
-        words, scalars = Signal.like(command.words), Signal(range(SCALARS + 1))
-        gains = Signal.like(command.width)
-        weights = Signal(SCALARS * FLOAT32_BITS, reset_less=True)
-        shift, open_, offers = Signal(), Signal(), Signal()
+        value, weights = word[:FLOAT32_BITS], Signal(SCALARS * FLOAT32_BITS, reset_less=True)
+        held, words = Signal(range(config.word_floats + 1)), Signal.like(command.words)
+        # What is left of a segment, in this order.
+        scalars, gains = Signal(range(SCALARS + 1)), Signal.like(command.width)
+        heads = Signal.like(command.head_gains) if config.qk_norm else Const(0, 1)
+        open_, shift, loads, offers, to_engine = (Signal() for _ in range(5))
+        sends = (gains != 0) | (heads != 0)
+        ready = self._send(m, (held != 0) & (scalars == 0) & sends, value, gains == 0)
         m.d.comb += [
+            shift.eq((held != 0) & ((scalars != 0) | ~sends | ready)),
             # A new word may come in the cycle in which the last float of the old one leaves.
-            self.i.ready.eq(open_ & (words != 0) & ((held == 0) | ((held == 1) & shift))),
+            loads.eq(open_ & (words != 0) & ((held == 0) | ((held == 1) & shift))),
             self.o_weights.payload.eq(weights),
             self.o_weights.valid.eq(offers),
-            self.o_gain.payload.eq(word[:FLOAT32_BITS]),
-            self.o_gain.valid.eq((held != 0) & (scalars == 0) & (gains != 0)),
+            self.i_command.ready.eq(~open_),
         ]
-        with m.If(held != 0):
-            with m.If(scalars != 0):
-                m.d.comb += shift.eq(1)
-            with m.Elif(gains != 0):
-                m.d.comb += shift.eq(self.o_gain.ready)
-            with m.Else():
-                m.d.comb += shift.eq(1)
+        with m.If(self.o_weights.valid & self.o_weights.ready):
+            m.d.sync += offers.eq(0)
         with m.If(shift):
             m.d.sync += [word.eq(word >> FLOAT32_BITS), held.eq(held - 1)]
             with m.If(scalars != 0):
-                m.d.sync += [
-                    scalars.eq(scalars - 1),
-                    weights.eq(Cat(weights[FLOAT32_BITS:], word[:FLOAT32_BITS])),
-                ]
+                m.d.sync += scalars.eq(scalars - 1)
+                m.d.sync += weights.eq(Cat(weights[FLOAT32_BITS:], value))
                 with m.If(scalars == 1):
-                    m.d.sync += offers.eq(command.target != HEAD)
+                    m.d.sync += offers.eq(to_engine)
             with m.Elif(gains != 0):
                 m.d.sync += gains.eq(gains - 1)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [word.eq(self.i.payload), held.eq(config.word_floats), words.eq(words - 1)]
-        with m.If(self.o_weights.valid & self.o_weights.ready):
-            m.d.sync += offers.eq(0)
+            if config.qk_norm:
+                with m.Elif(heads != 0):
+                    m.d.sync += heads.eq(heads - 1)
 
-        ended = Signal()
-        m.d.comb += [
-            ended.eq(open_ & (words == 0) & (held == 0) & ~offers),
-            self.i_command.ready.eq(~open_),
-        ]
-        with m.If(ended):
+        # The next word waits, so that `ready` leaves a register.
+        waiting, next_word = Signal(), Signal(config.word, reset_less=True)
+        m.d.comb += self.i.ready.eq(~waiting)
+        with m.If(~waiting):
+            m.d.sync += next_word.eq(self.i.payload)
+        with m.If(loads & (waiting | self.i.valid)):
+            m.d.sync += [
+                waiting.eq(0),
+                word.eq(Mux(waiting, next_word, self.i.payload)),
+                held.eq(config.word_floats),
+                words.eq(words - 1),
+            ]
+        with m.Elif(self.i.valid):
+            m.d.sync += waiting.eq(1)
+
+        with m.If(open_ & (words == 0) & (held == 0) & ~offers):
             m.d.sync += open_.eq(0)
         with m.If(self.i_command.valid & self.i_command.ready):
-            taken = self.i_command.payload
             m.d.sync += [
-                command.eq(taken),
                 open_.eq(1),
-                words.eq(taken.words),
+                words.eq(command.words),
                 scalars.eq(SCALARS),
+                gains.eq(Mux(command.normed, command.width, 0)),
+                to_engine.eq(command.target != HEAD),
             ]
-            with m.If(taken.normed):
-                m.d.sync += gains.eq(taken.width)
-            with m.Else():
-                m.d.sync += gains.eq(0)
+            if config.qk_norm:
+                m.d.sync += heads.eq(command.head_gains)
         return m
+
+    def _send(self, m: Module, valid: Value, value: Value, head: Value) -> Value:
+        """Send gains to their consumer; return a signal that is high if one is taken."""
+        layout = data.StructLayout({"value": FLOAT32_BITS, "head": int(self._config.qk_norm)})
+        m.submodules.gains = gains = RegisterSlice(layout)
+        m.d.comb += [gains.i.valid.eq(valid), gains.i.payload.value.eq(value)]
+        consumers = [self.o_gain]
+        if self._config.qk_norm:
+            consumers.append(self.o_head_gain)
+            m.d.comb += gains.i.payload.head.eq(head)
+        for number, consumer in enumerate(consumers):
+            mine = gains.o.payload.head == number
+            m.d.comb += [
+                consumer.valid.eq(gains.o.valid & mine),
+                consumer.payload.eq(gains.o.payload.value),
+            ]
+            with m.If(mine):
+                m.d.comb += gains.o.ready.eq(consumer.ready)
+        return gains.i.ready

@@ -17,6 +17,8 @@ __all__ = ["VectorConfig", "command_layout"]
 SUM_BITS = 25
 GROUPED_SUM_BITS = 40
 """Most bits of a sum with groups: that of 16384 columns."""
+NORMED_HEAD = 256
+"""Elements of the largest head whose norm fits: two for each of the golden order's partial sums."""
 
 
 def command_layout(name: str) -> data.StructLayout:
@@ -33,7 +35,7 @@ class VectorConfig:
     Raises
     ------
     TypeError
-        If ``grouped`` is no boolean.
+        If ``grouped`` or ``qk_norm`` is no boolean.
     ValueError
         If a field breaks its rule.
     """
@@ -57,6 +59,8 @@ class VectorConfig:
     for each block of 64 columns, and rows of a matrix may have a scale each."""
     ultra_ram: bool = True
     """True if the memories of rows are UltraRAM, False if they are block RAM."""
+    qk_norm: bool = False
+    """True if heads of queries and keys can be normed before they are rotated."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 16)
@@ -73,6 +77,10 @@ class VectorConfig:
             raise ValueError(f"group must be {group} if grouped, not {self.group}")
         if self.head_size % 16:
             raise ValueError(f"head_size must be a multiple of 16, not {self.head_size}")
+        if not isinstance(self.qk_norm, bool):
+            raise TypeError(f"qk_norm must be true or false, not {self.qk_norm!r}")
+        if self.qk_norm:
+            check_integer("head_size with qk_norm", self.head_size, 16, NORMED_HEAD)
 
     @property
     def ram_style(self) -> str:

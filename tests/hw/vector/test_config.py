@@ -23,6 +23,12 @@ GROUPED = VectorConfig(nodes=3, grouped=True, sum_bits=40)
             r"sum_bits must be an integer in 9..25, not 26",
         ),
         ({"group": 3}, ValueError, "group must be 5 if grouped, not 3"),
+        ({"qk_norm": 1}, TypeError, "qk_norm must be true or false, not 1"),
+        (
+            {"qk_norm": True, "head_size": 272},
+            ValueError,
+            r"head_size with qk_norm must be an integer in 16..256, not 272",
+        ),
     ],
 )
 def test_wrong_values_are_refused(fields, error, message):
@@ -42,3 +48,8 @@ def test_the_widest_engine_fits():
     config = replace(GROUPED, sum_bits=tlmm.sum_bits)
     assert Shape.cast(config.shifts) == Shape.cast(shifts_layout(tlmm))
     assert config.block_codes == 13
+
+
+def test_larger_heads_that_are_not_normed():
+    assert VectorConfig(head_size=1024).head_size == 1024
+    assert VectorConfig(head_size=256, qk_norm=True).qk_norm
