@@ -54,6 +54,8 @@ ACCELERATOR = {
         top_k=4,
         tape_words=128,
         burst_beats=8,
+        read_bursts=9,
+        outstanding_reads=3,
     ),
     "words of 32, two lanes": AcceleratorConfig(
         tlmm=MIDDLE,
@@ -66,6 +68,8 @@ ACCELERATOR = {
         top_k=2,
         tape_words=64,
         burst_beats=4,
+        read_bursts=2,
+        outstanding_reads=2,
         address_width=36,
     ),
     "tiny": TINY,

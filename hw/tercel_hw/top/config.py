@@ -35,6 +35,8 @@ WIDE_COLUMNS = 23040
 FLOAT32_BYTES = 4
 COUNT_BITS = 24
 """Width of a run's number of beats, unless the tape needs more."""
+ROUTED_RUNS = 8
+"""Fewest runs of words that may be under way."""
 ULTRA_POSITIONS = 4096
 """Number of positions from which memories of scores and weights are UltraRAM, if there is any."""
 
@@ -73,6 +75,11 @@ class AcceleratorConfig:
     """Words of the tape buffer."""
     burst_beats: int = 64
     """Beats of the longest burst."""
+    read_bursts: int = 4
+    """Longest bursts that a port's read buffer holds: the most that it may have asked for and not
+    yet joined into words."""
+    outstanding_reads: int = 8
+    """Most bursts that a port has requested and that are not wholly answered."""
     address_width: int = 40
     """Bits of a byte address."""
     ultra_ram: bool = True
@@ -88,6 +95,8 @@ class AcceleratorConfig:
             )
         check_power_of_two("port_bytes", self.port_bytes, 8, 16)
         check_integer("heads", self.heads, 1, 255)
+        check_integer("read_bursts", self.read_bursts, 2, 64)
+        check_integer("outstanding_reads", self.outstanding_reads, 2, 64)
         if not isinstance(self.ultra_ram, bool):
             raise TypeError(f"ultra_ram must be true or false, not {self.ultra_ram!r}")
         check_integer("tape_words", self.tape_words, 2 * self.burst_beats, 1 << 20)
@@ -222,9 +231,15 @@ class AcceleratorConfig:
             max_beats=self.burst_beats,
             count_width=max(COUNT_BITS, self.longest_run.bit_length()),
         )
-        reader = ReaderConfig(burst=burst, buffer_beats=4 * self.burst_beats)
+        reader = ReaderConfig(
+            burst=burst,
+            outstanding=self.outstanding_reads,
+            buffer_beats=self.read_bursts * self.burst_beats,
+        )
         striped = StripedConfig(reader=reader, ports=self.ports)
-        return RoutedConfig(striped=striped, destinations=len(CHANNELS))
+        # As many runs as the buffers hold, and as many again in front of the ports.
+        runs = max(ROUTED_RUNS, 2 * self.read_bursts)
+        return RoutedConfig(striped=striped, destinations=len(CHANNELS), runs=runs)
 
     @property
     def writer(self) -> StripedWriterConfig:

@@ -52,6 +52,18 @@ def test_runs_of_the_tape_are_counted_whole(change, bits):
 
 
 @pytest.mark.parametrize(
+    ("read_bursts", "outstanding", "cycles"),
+    [(4, 8, 187), (4, 4, 187), (4, 3, 126), (8, 8, 443), (8, 16, 443), (16, 8, 446), (16, 16, 955)],
+)
+def test_the_latency_that_readers_cover_is_an_option(read_bursts, outstanding, cycles):
+    base = ACCELERATORS["kv260"]
+    config = replace(base, read_bursts=read_bursts, outstanding_reads=outstanding)
+    assert config.routed.striped.reader.full_rate_latency == cycles
+    assert config.routed.runs >= 2 * read_bursts
+    assert (config.spec, config.writer.writer) == (base.spec, base.writer.writer)
+
+
+@pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"tlmm": TlmmConfig(tables=78, groups=3)}, ValueError, "tlmm.groups must be 0, because"),
@@ -60,6 +72,8 @@ def test_runs_of_the_tape_are_counted_whole(change, bits):
         ({"ports": 16}, ValueError, "bytes of a word must be a power of two"),
         ({"heads": 6}, ValueError, r"heads \* head_size must not exceed max_columns \(256\)"),
         ({"tape_words": 31}, ValueError, r"tape_words must be an integer in 32\.\..*, not 31"),
+        ({"read_bursts": 1}, ValueError, r"read_bursts must be an integer in 2\.\.64, not 1"),
+        ({"outstanding_reads": 65}, ValueError, r"outstanding_reads must be an .* 2\.\.64, not 65"),
         ({"top_k": 1}, ValueError, r"top_k must be an integer in 2\.\.64, not 1"),
         (
             {"head_size": 256, "heads": 1, "port_bytes": 8},
