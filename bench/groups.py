@@ -54,7 +54,7 @@ SHAPES = (
 
 def size_line(config: ModelConfig) -> str:
     """A line of the table of sizes."""
-    layout = default_layout(config.granularity)
+    layout = default_layout(config)
     size = footprint(config, layout)
     read = PassBytes(segments(config, layout), layout).count()
     cache = CONTEXT * size.kv_per_position

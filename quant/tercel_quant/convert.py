@@ -164,7 +164,7 @@ def convert(
         if sampling.ignored:
             ignored = ", ".join(sampling.ignored)
             report(f"warning: {source} asks for {ignored} in sampling, which tercel lacks")
-        layout = default_layout(config.granularity) if layout is None else layout
+        layout = default_layout(config) if layout is None else layout
         large = footprint(config, layout).tape > MOST_IN_MEMORY
         builder = ImageBuilder(
             config=config,

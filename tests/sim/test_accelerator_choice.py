@@ -61,5 +61,5 @@ def test_a_tape_that_nothing_plays_is_refused(tmp_path):
 
 def test_a_model_of_version_3_is_refused_before_its_layout(tmp_path):
     random_image(tmp_path / "groups.tercel", replace(PRESETS["tiny"], granularity="group"))
-    with pytest.raises(TercelError, match="has scales of groups; run it on the emulator"):
+    with pytest.raises(TercelError, match="has scales of groups; take one that plays them"):
         accelerator_for(Image.open(tmp_path / "groups.tercel"))

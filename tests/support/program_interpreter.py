@@ -57,6 +57,7 @@ class Interpreter:
         self.queues = {name: Stream(self.log, QUEUE - 1) for name in UNITS}
         names = "residual gate attention engine head weights scales head_scales"
         names += " engine_tape head_tape sums rotary residual_in gate_in query written dump"
+        names += " row_scales head_gains head_rows"
         self.streams = {name: Stream(self.log) for name in names.split()}
         self.resting = dict.fromkeys(UNITS, False)
         self.residual = np.full((spec.nodes, spec.hidden), np.nan, np.float32)
@@ -173,19 +174,23 @@ class Interpreter:
         scale_target,
         head_gains,
     ):
-        assert (blocks, scale_target, head_gains) == (0, target, 0)
         vector = self.words(address, words).view(np.float32)
         if target == 0:
             yield from self.streams["weights"].put(vector[:16])
         row = yield from self.streams[("residual", "gate", "attention")[source]].take()
         assert row.shape[1] == width
+        gains, ends = vector[16 : 16 + width], 16 + width * normed
         if normed:
             assert inverse_width == bits(1 / width)
-            x = numerics.norm_quantise(row, vector[16 : 16 + width], floats(epsilon))
+            quantise = numerics.norm_block_quantise if blocks else numerics.norm_quantise
+            x = quantise(row, gains, floats(epsilon))
         else:
-            x = numerics.quantise(row)
-        yield from self.streams["head" if target else "engine"].put(x.values)
-        yield from self.streams["head_scales" if target else "scales"].put(x.scale)
+            x = numerics.block_quantise(row) if blocks else numerics.quantise(row)
+        if head_gains:
+            both = vector[ends : ends + head_gains].reshape(2, -1)
+            yield from self.streams["head_gains"].put(both)
+        yield from self.streams["head" if target else "engine"].put(x)
+        yield from self.streams["head_scales" if scale_target else "scales"].put(x.scale)
 
     def run_tape(self, target, address, words):
         data = self.words(address, words)
@@ -205,33 +210,86 @@ class Interpreter:
         last_codes,
         last_bytes,
     ):
-        assert grouped == row_scales == last_codes == last_bytes == 0
         code, block_rows = CODES[self.layout.code], self.layout.block_rows
-        assert (row_chunks, groups) == (rows * chunks, chunks * codes)
+        assert row_chunks == rows * chunks
         assert blocks == -(-rows // block_rows)
-        columns = yield from self.streams["engine"].take()
+        if not row_scales:
+            assert grouped == last_codes == last_bytes == 0
+            last_codes, last_bytes = codes, bytes
+        assert groups == (chunks - 1) * codes + last_codes
+        widths = [*[(codes, bytes)] * (chunks - 1), (last_codes, last_bytes)]
+        x = yield from self.streams["engine"].take()
         tape = yield from self.streams["engine_tape"].take()
-        matrix = np.empty((rows, groups * code.group), np.int8)
-        packed = tape[: row_chunks * bytes].reshape(row_chunks, bytes)
+        codes_of, multipliers, scales, at = [], [], [], 0
         for first in range(0, rows, block_rows):
-            count = min(block_rows, rows - first)
-            block = packed[first * chunks : (first + count) * chunks]
-            trits = code.decode(code.unpack(block, codes)).reshape(chunks, count, -1)
-            matrix[first : first + count] = trits.transpose(1, 0, 2).reshape(count, -1)
-        padded = np.zeros((len(columns), matrix.shape[1]), np.int8)
-        padded[:, : columns.shape[1]] = columns
-        yield from self.streams["sums"].put(numerics.ternary_linear(matrix, padded))
+            count, width = min(block_rows, rows - first), self.layout.word_bytes
+            if row_scales:
+                assert at % width == 0
+                scales.append(tape[at : at + 4 * count].view(np.float32))
+                at += -(-4 * count // width) * width
+            pieces = []
+            for used, size in widths:
+                piece = tape[at : at + count * size].reshape(count, size)
+                at += count * size
+                if grouped:
+                    multipliers.append(self.multipliers(piece[:, used:], used // 26))
+                    piece = piece[:, :used]
+                pieces.append(code.unpack(piece, used))
+            codes_of.append(np.concatenate(pieces, axis=1))
+            if row_scales:
+                at = -(-at // width) * width
+        trits = code.decode(np.concatenate(codes_of)).reshape(rows, -1)
+        if row_scales:
+            yield from self.streams["row_scales"].put(np.concatenate(scales))
+        if not grouped:
+            padded = np.zeros((len(x.values), trits.shape[1]), np.int8)
+            padded[:, : x.values.shape[1]] = x.values
+            yield from self.streams["sums"].put(numerics.ternary_linear(trits, padded))
+            return
+        # Of a block of 64 columns 13 codes, of which the last trit is none.
+        columns, blocks = x.values.shape[1], trits.reshape(rows, -1, 65)
+        assert not blocks[..., 64].any()
+        trits = blocks[..., :64].reshape(rows, -1)
+        assert not trits[:, columns:].any()
+        factors = self.by_row(multipliers, chunks, rows)
+        sums = numerics.grouped_linear(trits[:, :columns], factors, x)
+        yield from self.streams["sums"].put(sums)
+
+    @staticmethod
+    def multipliers(packed, count):
+        """Multipliers ``[rows, count]`` of ten bits each, from the lowest on."""
+        ends = np.unpackbits(packed, axis=1, bitorder="little")
+        assert not ends[:, 10 * count :].any()
+        digits = ends[:, : 10 * count].reshape(len(packed), count, 10)
+        codes = digits @ (1 << np.arange(10))
+        exponent, fraction = codes >> 8, codes & 255
+        large = (256 + fraction) << np.maximum(exponent - 1, 0)
+        return np.where(exponent == 0, fraction, large).astype(np.uint16)
+
+    @staticmethod
+    def by_row(multipliers, chunks, rows):
+        """Join those of each block and chunk to ``[rows, groups]``."""
+        whole = [
+            np.concatenate(multipliers[first : first + chunks], axis=1)
+            for first in range(0, len(multipliers), chunks)
+        ]
+        return np.concatenate(whole)[:rows]
 
     def run_dequantise(self, target, interleaved, second, third, row_scales):
-        assert row_scales == 0
         weights = yield from self.streams["weights"].take()
-        scales = yield from self.streams["scales"].take()
+        rows = yield from self.streams["row_scales"].take() if row_scales else ()
+        scales = yield from self.streams["scales"].take() if target != 3 else ()
         sums = yield from self.streams["sums"].take()
-        rows = np.arange(sums.shape[1])
-        part = rows % 2 if interleaved else (rows >= second) + 0 + (rows >= third)
-        scale = numerics.multiply(scales[:, None], weights[part])
+        if not row_scales:
+            row = np.arange(sums.shape[1])
+            part = row % 2 if interleaved else (row >= second) + 0 + (row >= third)
+            rows = weights[part]
+        else:
+            assert not weights.any()
+        scale = rows if target == 3 else numerics.multiply(scales[:, None], rows)
         row = numerics.dequantise(sums, scale)
-        yield from self.streams[("rotary", "residual_in", "gate_in")[target]].put(row)
+        names = ("rotary", "residual_in", "gate_in", "head_rows")
+        yield from self.streams[names[target]].put(row)
 
     def regions(self, head_size, full, half, slice_words, half_at):
         """First word, bytes per position and columns of each slice."""
@@ -262,23 +320,31 @@ class Interpreter:
         inverse_head_size,
         epsilon,
     ):
-        assert normed == inverse_head_size == epsilon == 0
         yield from self.loaded()
+        gains = (yield from self.streams["head_gains"].take()) if normed else None
         row = yield from self.streams["rotary"].take()
         heads = row.reshape(len(row), query_heads + 2 * kv_heads, head_size)
-        rotated = numerics.rotate(
-            heads[:, : query_heads + kv_heads],
-            self.rope[:, 0, : head_size // 2],
-            self.rope[:, 1, : head_size // 2],
-        )
-        query = numerics.quantise(rotated[:, :query_heads])
+        queries, keys = heads[:, :query_heads], heads[:, query_heads : query_heads + kv_heads]
+        factor = None
+        if normed:
+            assert inverse_head_size == bits(1 / head_size)
+            queries, own = numerics.head_norm(queries, gains[0], floats(epsilon))
+            keys, factor = numerics.head_norm(keys, gains[1], floats(epsilon))
+        else:
+            assert inverse_head_size == epsilon == 0
+        rope = [self.rope[:, part, : head_size // 2] for part in range(2)]
+        query = numerics.quantise(numerics.rotate(queries, *rope))
+        if normed:
+            scale = numerics.multiply(query.scale, own)
+            query = Quantised(values=query.values, scale=scale)
         yield from self.streams["query"].put(query)
-        keys, values = rotated[:, query_heads:], heads[:, query_heads + kv_heads :]
+        keys, values = numerics.rotate(keys, *rope), heads[:, query_heads + kv_heads :]
         for head in range(kv_heads):
             block = cache + head * head_stride
             both = []
-            for place, rows in ((0, keys), (row_words, values)):
-                quantised, scales = numerics.quantise_cache(rows[:nodes, head])
+            for place, rows, own in ((0, keys, factor), (row_words, values, None)):
+                mine = None if own is None else own[:nodes, head]
+                quantised, scales = numerics.quantise_cache(rows[:nodes, head], mine)
                 both.append(scales)
                 for word, size, part in self.regions(head_size, full, half, slice_words, half_at):
                     for node, data in enumerate(quantised[:, part].view(np.uint8)):
@@ -369,21 +435,18 @@ class Interpreter:
         summary_address,
         ternary,
     ):
-        assert ternary == 0
-        columns = yield from self.streams["head"].take()
+        x = None if ternary else (yield from self.streams["head"].take())
         scale = yield from self.streams["head_scales"].take()
-        tape = yield from self.streams["head_tape"].take()
-        elements = columns.shape[1]
-        assert slices == self.layout.words(elements)
-        assert rows % 16 == 0
         assert limit <= rows
-        blocks = tape.view(self.layout.row_block(elements))
-        assert 16 * len(blocks) == rows
-        values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:limit, :elements]
         assert 1 <= nodes <= self.spec.nodes
-        columns, scale = columns[:nodes], scale[:nodes]
-        x = Quantised(values=columns, scale=scale)
-        unscaled = numerics.head_logits(values, blocks["scales"].reshape(-1)[:limit], x)
+        scale = scale[:nodes]
+        if ternary:
+            row = yield from self.streams["head_rows"].take()
+            assert row.shape[1] == rows
+            unscaled = row[:nodes, :limit]
+        else:
+            tape = yield from self.streams["head_tape"].take()
+            unscaled = self.int8_logits(x, tape, rows, slices)[:nodes, :limit]
         if logits:
             self.lines(logits_address, unscaled.T.copy().view(np.uint32))
         lines = [scale.view(np.uint32)]
@@ -404,6 +467,16 @@ class Interpreter:
                 lines += [ids[:, rank], keys[:, rank]]
         lines = np.stack([np.asarray(line).astype(np.int64) & 0xFFFFFFFF for line in lines])
         self.lines(summary_address, lines.astype(np.uint32))
+
+    def int8_logits(self, x, tape, rows, slices):
+        """Unscaled logits of blocks of 16 rows."""
+        elements = x.values.shape[1]
+        assert slices == self.layout.words(elements)
+        assert rows % 16 == 0
+        blocks = tape.view(self.layout.row_block(elements))
+        assert 16 * len(blocks) == rows
+        values = blocks["slices"].transpose(0, 2, 1, 3).reshape(rows, -1)[:, :elements]
+        return numerics.head_logits(values, blocks["scales"].reshape(-1), x)
 
     def run_dump(self, address, width):
         row = yield from self.streams["dump"].take()

@@ -106,8 +106,8 @@ def tape_phases(
     phases = []
     for segment, kind in zip(played, kinds, strict=True):
         rate = 1.0
-        if segment.kind == "ternary":
-            rate = min(1.0, layout.chunks(segment.columns).bytes / layout.word_bytes)
+        if segment.ternary:
+            rate = min(1.0, segment.form(layout).row_chunks.sizes[0] / layout.word_bytes)
         phases.append(
             Phase(
                 words=segment.words,

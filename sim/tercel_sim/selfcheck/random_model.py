@@ -46,8 +46,9 @@ def pass_cycles(model: ModelConfig, spec: AcceleratorSpec) -> int:
     layout = spec.layout
     cycles = padded_rows(model.vocab_size) * spec.nodes
     for segment in segments(model, layout):
-        if segment.kind == "ternary":
-            cycles += segment.rows * layout.chunks(segment.columns).count + 4 * segment.columns
+        if segment.ternary:
+            row_chunks = segment.rows * len(segment.form(layout).row_chunks.sizes)
+            cycles += row_chunks + 4 * segment.columns
         if segment.played:
             cycles += segment.words
     context = min(model.context, spec.positions)

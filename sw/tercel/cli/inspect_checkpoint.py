@@ -55,7 +55,7 @@ def describe_checkpoint(
     if context < 0:
         raise TercelError(f"context must not be negative, but is {context}")
     context = min(context, config.context - 1)
-    size = footprint(config, default_layout(config.granularity))
+    size = footprint(config, default_layout(config))
     facts["image_bytes"], facts["kv_bytes_per_position"] = size.tape, size.kv_per_position
     facts["context"] = context
     facts["presets"] = _presets(config, context)

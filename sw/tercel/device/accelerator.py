@@ -139,11 +139,21 @@ class AcceleratorDevice(Device):
     def _run(self, request: Request, rows: Float32) -> PassResult:
         for results in self._late_results:
             results.expire()
-        if len(rows):
-            self._memory.write_rows(rows)
+        if len(first := self._first_rows(request, rows)):
+            self._memory.write_rows(first)
         self._play(self._builder.build(request))
         seconds = self._read_long("CYCLES") / self._board.clock_hz
         return self._answer(request, seconds)
+
+    def _first_rows(self, request: Request, rows: Float32) -> Float32:
+        """The initial residual streams that the accelerator reads as float32."""
+        if not self.config.ternary_head:
+            return rows
+        first = np.empty((request.nodes, self.config.hidden_size), np.float32)
+        tokens = {node: token for node, token in enumerate(request.tokens) if token is not None}
+        first[list(tokens)] = self.embed(list(tokens.values()))
+        first[request.given] = rows
+        return first
 
     def _prepare(self) -> None:
         self._board.reset()

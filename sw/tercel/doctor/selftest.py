@@ -90,9 +90,9 @@ class Selftest:
                     if wrong := self._play(device, board, spec, step, counted):
                         break
             compute = sum(
-                segment.rows * spec.layout.chunks(segment.columns).count
+                segment.rows * len(segment.form(spec.layout).row_chunks.sizes)
                 for segment in image.segments
-                if segment.kind == "ternary"
+                if segment.ternary and segment.played
             )
         if wrong:
             yield Finding(

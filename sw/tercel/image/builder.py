@@ -109,7 +109,7 @@ class ImageBuilder:
         if tokenizer is not None:
             check_tokenizer(tokenizer, config.vocab_size)
         self._config = config
-        self._layout = default_layout(config.granularity) if layout is None else layout
+        self._layout = default_layout(config) if layout is None else layout
         self._tokenizer = tokenizer
         self._further = {"chat": chat, "sampling": sampling}
         self._segments = segments(config, self._layout)

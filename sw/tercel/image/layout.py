@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tercel.config import ModelConfig
 from tercel.errors import TercelError
 from tercel.image.code import BASE3, CODES, INDEX5, WeightCode
 from tercel.json_dataclass import JsonDataclass
@@ -132,6 +133,6 @@ LAYOUTS = {
 }
 
 
-def default_layout(granularity: str) -> TapeLayout:
-    """The layout of a tape of which nothing else is known."""
-    return LAYOUTS["kv260-groups" if granularity == "group" else "kv260"]
+def default_layout(config: ModelConfig) -> TapeLayout:
+    """The layout of a model's tape if its accelerator is not known: one that plays the model."""
+    return LAYOUTS["kv260-groups" if config.version_3_parts else "kv260"]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
@@ -33,6 +33,10 @@ LIMITS = {
     "rows": (1, HEAD.most("rows") // ROW_BLOCK * ROW_BLOCK),
     "address_width": (ADDRESS_BITS, 64),
 }
+OPTIONAL = ("groups", "qk_norm")
+"""Fields with a default; a sidecar without them is one of an accelerator that lacks both."""
+GROUPS_BIT, QK_NORM_BIT = 28, 29
+"""Bits of the register ``caps``."""
 MOST_PORT_BYTES = 16
 LEAST_WORD_BYTES = 16
 MOST_LAYERS = (1 << 16) - 1
@@ -72,6 +76,11 @@ class AcceleratorSpec(JsonDataclass):
     """Largest vocabulary."""
     address_width: int
     """Bits of a byte address of a port."""
+    groups: int = 0
+    """Groups of 128 columns in a row-chunk: those of the layout, or 0 if the accelerator plays
+    only matrices of one scale."""
+    qk_norm: bool = False
+    """True if the accelerator norms the heads of queries and keys."""
 
     def __post_init__(self):
         if isinstance(self.layout, Mapping):
@@ -83,7 +92,20 @@ class AcceleratorSpec(JsonDataclass):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 raise TercelError(f"{name} must be an integer in {least}..{most}, not {value!r}")
+        if self.groups not in (0, self.layout.groups) or isinstance(self.groups, bool):
+            raise TercelError(
+                f"groups must be those of the layout's {self.layout.tables} tables, "
+                f"{self.layout.groups}, or 0, not {self.groups!r}"
+            )
+        if not isinstance(self.qk_norm, bool):
+            raise TercelError(f"qk_norm must be true or false, not {self.qk_norm!r}")
         self._check_layout()
+
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of the JSON object; those with a default only if they differ from it, so that
+        older readers accept the spec of an accelerator without them."""
+        found = super().to_fields()
+        return {name: value for name, value in found.items() if value or name not in OPTIONAL}
 
     def _check_layout(self) -> None:
         layout = self.layout
@@ -142,10 +164,12 @@ class AcceleratorSpec(JsonDataclass):
 
     @property
     def caps(self) -> int:
-        """Value of the register ``caps``: nodes, ports, bytes of a port's beat, weight code."""
+        """Value of the register ``caps``: nodes, ports, bytes of a port's beat, weight code, and a
+        bit each for groups and q/k norms."""
         layout = self.layout
         code = list(CODES).index(layout.code)
-        return self.nodes | layout.ports << 8 | layout.port_bytes << 16 | code << 24
+        parts = (self.groups > 0) << GROUPS_BIT | self.qk_norm << QK_NORM_BIT
+        return self.nodes | layout.ports << 8 | layout.port_bytes << 16 | code << 24 | parts
 
     @property
     def shape(self) -> int:
@@ -184,11 +208,16 @@ class AcceleratorSpec(JsonDataclass):
 
     def lacks(self, config: ModelConfig) -> str | None:
         """The reason why no accelerator of this kind, however large, plays a model, if any."""
-        if not (parts := config.version_3_parts):
+        missing = ["scales of rows or groups"] * (
+            config.granularity != "tensor" and not self.groups
+        )
+        missing += ["q/k norms"] * (config.qk_norm and not self.qk_norm)
+        if not missing:
             return None
         return (
-            f"the accelerator plays matrices of one scale, int8 heads and no q/k norms, but "
-            f"{config.name} has {parts}; run it on the emulator: --device emulator"
+            f"the accelerator plays no {' and no '.join(missing)}, but {config.name} has "
+            f"{config.version_3_parts}; take one that plays them, such as kv260-groups, or run it "
+            "on the emulator: --device emulator"
         )
 
     def excesses(self, config: ModelConfig) -> tuple[tuple[str, int, int], ...]:
@@ -197,9 +226,11 @@ class AcceleratorSpec(JsonDataclass):
         widest = max(columns for _, columns in config.linears().values())
         slices = layout.words(config.head_size)
         layer = segments(replace(config, layers=1), layout)  # all layers are equal
-        ternary = [segment for segment in layer if segment.kind == "ternary"]
+        ternary = [segment for segment in layer if segment.ternary]
         blocks = max(-(-segment.rows // layout.block_rows) for segment in ternary)
-        row_chunks = max(segment.rows * layout.chunks(segment.columns).count for segment in ternary)
+        row_chunks = max(
+            segment.rows * len(segment.form(layout).row_chunks.sizes) for segment in ternary
+        )
         return tuple(
             (what, value, most)
             for what, value, most in (

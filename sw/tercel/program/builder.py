@@ -76,16 +76,18 @@ class PassBuilder:
         self._config = config
         self._encoder = PassEncoder(config=config, spec=spec, memory_map=memory_map)
         self._template = lru_cache(TEMPLATES)(self._make_template)
-        tokens = self._encoder.token_places(np.arange(config.vocab_size))
+        tokens = {"address": np.empty(0, np.int64)}
+        if not config.ternary_head:
+            tokens = self._encoder.token_places(np.arange(config.vocab_size))
         ropes = self._encoder.rope_address(np.arange(memory_map.context))
         self._token_rows = _rows(tokens)
         self._rope_rows = _rows({"address": ropes})
 
     def build(self, request: Request) -> Program:
         """The encoded commands of a pass, uint8 ``[commands, 64]``, the caller's own."""
-        ask = request.ask
+        ask, given = request.ask, {*request.float_nodes}
         template = self._template(
-            tuple([token is None for token in request.tokens]),
+            tuple([node in given for node in range(request.nodes)]),
             ask.argmax,
             ask.top_k,
             bool(ask.logits),
@@ -94,7 +96,7 @@ class PassBuilder:
             ask.head_rows,
         )
         program = template.program.copy()
-        tokens = [token for token in request.tokens if token is not None]
+        tokens = [] if self._config.ternary_head else [t for t in request.tokens if t is not None]
         rows = self._rope_rows[request.positions]
         if tokens:
             rows = np.concatenate([self._token_rows[tokens], rows])

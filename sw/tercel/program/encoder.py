@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tercel.config import ModelConfig
-from tercel.image import segments
-from tercel.image.layout import ROW_BLOCK, SCALARS, padded_rows
+from tercel.image import Segment, segments
+from tercel.image.layout import CODES_A_GROUP, ROW_BLOCK, SCALARS, padded_rows
+from tercel.numerics import GROUP
 from tercel.numerics.functions import LOG2_E
 from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.command import ABSENT, COMMANDS
@@ -23,7 +24,7 @@ ADD, REPLAY = range(2)
 TO_NORM, TO_DUMP = range(2)
 FROM_RESIDUAL, FROM_GATE, FROM_ATTENTION = range(3)
 ENGINE, HEAD = range(2)
-TO_ROTARY, TO_RESIDUAL, TO_GATE = range(3)
+TO_ROTARY, TO_RESIDUAL, TO_GATE, TO_HEAD = range(4)
 ACTIVATIONS = ("silu", "relu2")
 Integers = TypeVar("Integers", int, npt.NDArray[np.int64])
 
@@ -85,12 +86,13 @@ class PassEncoder:
         if request.nodes < self._spec.nodes:
             yield self._row(ZERO_ROWS, lane=0, elements=width)
         words = self._map.given_row_words
-        given = iter(range(self._map.rows.first_word, self._map.rows.end_word, words))
+        places = range(self._map.rows.first_word, self._map.rows.end_word, words)
+        given = dict(zip(request.float_nodes, places, strict=False))
         for lane, token in enumerate(request.tokens):
-            if token is None:
-                address = next(given)
+            if (address := given.get(lane)) is not None:
                 yield self._row(FLOAT_ROW, lane=lane, elements=width, words=words, address=address)
             else:
+                assert token is not None
                 words_of_row = self._layout.words(width)
                 places = self.token_places(token)
                 yield self._row(INT8_ROW, lane=lane, elements=width, words=words_of_row, **places)
@@ -159,7 +161,7 @@ class PassEncoder:
             yield from part(layer, request)
             yield self._residual(ADD, TO_NORM if index < consumers else TO_DUMP)
         if head:
-            yield self._norm("head", FROM_RESIDUAL, HEAD)
+            yield self._norm("head", FROM_RESIDUAL, ENGINE if self._config.ternary_head else HEAD)
         if request.ask.hidden and (head or not parts):
             yield self._residual(REPLAY, TO_DUMP)
         if request.ask.hidden or (parts and not head):
@@ -185,7 +187,10 @@ class PassEncoder:
         }
         shape = {"head_size": config.head_size, "nodes": request.nodes, **cache}
         heads = {"query_heads": config.heads, "kv_heads": config.kv_heads}
-        norm = {"normed": 0, "inverse_head_size": 0, "epsilon": 0}
+        norm = {"normed": config.qk_norm, "inverse_head_size": 0, "epsilon": 0}
+        if config.qk_norm:
+            norm["inverse_head_size"] = _bits(1 / config.head_size)
+            norm["epsilon"] = _bits(config.norm_epsilon)
         yield _encode("heads", base=request.base, **heads, **shape, **norm)
         group = config.heads // config.kv_heads
         plan = LanePlan(lanes=self._spec.nodes, nodes=request.nodes, heads=group)
@@ -213,50 +218,70 @@ class PassEncoder:
     def _linear(self, name: str, source: int, target: int) -> Iterator[bytes]:
         """Quantise a row, multiply it by a matrix, scale the sums and send them to ``target``."""
         segment = self._segments[name]
-        chunks = self._layout.chunks(segment.columns)
+        yield self._norm(name, source, ENGINE)
+        yield from self._multiply(segment, segment.rows, target)
+
+    def _multiply(self, segment: Segment, rows: int, target: int) -> Iterator[bytes]:
+        """Multiply a row by the first ``rows`` rows of a matrix, whole blocks or all of them."""
+        form = segment.form(self._layout)
+        words = self._layout.words(form.matrix_bytes(rows))
         starts = [part.start for part in segment.parts]
         interleaved = segment.parts[0].step > 1
         second, third = (ABSENT, ABSENT) if interleaved else [*starts, ABSENT, ABSENT][1:3]
-        yield self._norm(name, source, ENGINE)
-        yield _encode("tape", target=ENGINE, address=segment.first_word, words=segment.words)
-        yield _encode(
-            "engine",
-            rows=segment.rows,
-            chunks=chunks.count,
-            codes=chunks.codes,
-            bytes=chunks.bytes,
-            row_chunks=segment.rows * chunks.count,
-            groups=chunks.count * chunks.codes,
-            blocks=-(-segment.rows // self._layout.block_rows),
-            grouped=0,
-            row_scales=0,
-            last_codes=0,
-            last_bytes=0,
-        )
+        yield _encode("tape", target=ENGINE, address=segment.first_word, words=words)
+        yield self._engine(segment, rows)
         yield _encode(
             "dequantise",
             target=target,
             interleaved=interleaved,
             second=second,
             third=third,
-            row_scales=0,
+            row_scales=form.scaled,
+        )
+
+    def _engine(self, segment: Segment, rows: int) -> bytes:
+        """The command of the first ``rows`` rows of a matrix."""
+        form, sizes = segment.form(self._layout), segment.form(self._layout).row_chunks.sizes
+        grouped = segment.granularity == "group"
+        if grouped:
+            groups = -(-segment.columns // GROUP)
+            most = min(groups, self._layout.groups)
+            codes, of_row = CODES_A_GROUP * most, CODES_A_GROUP * groups
+            last_codes = of_row - (len(sizes) - 1) * codes
+        else:
+            codes = last_codes = self._layout.chunks(segment.columns).codes
+            of_row = len(sizes) * codes
+        return _encode(
+            "engine",
+            rows=rows,
+            chunks=len(sizes),
+            codes=codes,
+            bytes=sizes[0],
+            row_chunks=rows * len(sizes),
+            groups=of_row,
+            blocks=-(-rows // self._layout.block_rows),
+            grouped=grouped,
+            row_scales=form.scaled,
+            last_codes=last_codes if form.scaled else 0,
+            last_bytes=sizes[-1] if form.scaled else 0,
         )
 
     def _norm(self, name: str, source: int, target: int) -> bytes:
-        vector, width = self._segments[f"{name}.vector"], self._segments[name].columns
+        vector, matrix = self._segments[f"{name}.vector"], self._segments[name]
+        attends = self._config.qk_norm and name.endswith("qkv")
         return _encode(
             "norm",
             source=source,
             target=target,
             normed=vector.rows > SCALARS,
-            width=width,
-            inverse_width=_bits(1 / width),
+            width=matrix.columns,
+            inverse_width=_bits(1 / matrix.columns),
             epsilon=_bits(self._config.norm_epsilon),
             address=vector.first_word,
             words=vector.words,
-            blocks=0,
-            scale_target=target,
-            head_gains=0,
+            blocks=matrix.kind == "ternary-group",
+            scale_target=HEAD if name == "head" else target,
+            head_gains=2 * self._config.head_size if attends else 0,
         )
 
     def _residual(self, operation: int, target: int) -> bytes:
@@ -264,10 +289,15 @@ class PassEncoder:
         return _encode("residual", operation=operation, target=target, width=width)
 
     def _head(self, request: Request) -> Iterator[bytes]:
-        segment = self._segments["head"]
-        rows = padded_rows(request.head_rows)
-        words = segment.words * rows // padded_rows(segment.rows)
-        yield _encode("tape", target=HEAD, address=segment.first_word, words=words)
+        segment, ternary = self._segments["head"], self._config.ternary_head
+        if ternary:
+            block = self._layout.block_rows
+            rows = min(-(-request.head_rows // block) * block, segment.rows)
+            yield from self._multiply(segment, rows, TO_HEAD)
+        else:
+            rows = padded_rows(request.head_rows)
+            words = segment.words * rows // padded_rows(segment.rows)
+            yield _encode("tape", target=HEAD, address=segment.first_word, words=words)
         yield _encode(
             "head",
             rows=rows,
@@ -280,5 +310,5 @@ class PassEncoder:
             logits=bool(request.ask.logits),
             logits_address=self._map.logits.first_word,
             summary_address=self._map.summary.first_word,
-            ternary=0,
+            ternary=ternary,
         )

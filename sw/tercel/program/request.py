@@ -62,6 +62,14 @@ class Request:
         """Nodes whose initial residual stream the host gives."""
         return [node for node, token in enumerate(self.tokens) if token is None]
 
+    @property
+    def float_nodes(self) -> list[int]:
+        """Nodes whose initial residual stream an accelerator reads as float32 from the host's rows.
+
+        All nodes if the embedding is ternary: the host decodes the rows of tokens, too.
+        """
+        return list(range(self.nodes)) if self.config.ternary_head else self.given
+
     @cached_property
     def head_rows(self) -> int:
         """Rows of the head to run; 0 skips the head."""

@@ -34,7 +34,7 @@ def test_a_model_that_does_not_fit_is_refused(small_space):
 
 
 def test_a_model_of_version_3_has_no_space(small_space):
-    with pytest.raises(TercelError, match="has q/k norms; run it on the emulator"):
+    with pytest.raises(TercelError, match="has q/k norms; take one that plays them"):
         replace(small_space, model=replace(PRESETS["tiny"], qk_norm=True))
 
 

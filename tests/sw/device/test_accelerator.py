@@ -102,7 +102,7 @@ def test_a_model_of_version_3_is_refused_before_anything_is_written(tmp_path):
     config = dataclasses.replace(PRESETS["tiny"], qk_norm=True, context=48)
     random_image(tmp_path / "x.tercel", config)
     board = IdleBoard()
-    with pytest.raises(TercelError, match="but tiny has q/k norms; run it on the emulator"):
+    with pytest.raises(TercelError, match="but tiny has q/k norms; take one that plays them"):
         AcceleratorDevice(Image.open(tmp_path / "x.tercel"), board, spec=SPEC)
     assert not board.written
 

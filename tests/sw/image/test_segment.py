@@ -46,7 +46,7 @@ def test_every_tensor_has_its_place(config):
 
 
 def test_scaled_tensors_have_no_scale_in_a_vector(scaled_config):
-    config, layout = scaled_config, default_layout(scaled_config.granularity)
+    config, layout = scaled_config, default_layout(scaled_config)
     table = {segment.name: segment for segment in segments(config, layout)}
     assert table["layers.0.qkv"].kind == f"ternary-{config.granularity}"
     assert table["layers.0.qkv"].granularity == config.granularity

@@ -86,15 +86,60 @@ FAMILIES = {
         TapeLayout(code="index5", tables=128, ports=1, port_bytes=16),
     ),
 }
+SCALED = {
+    "row_scales": (
+        dataclasses.replace(TINY, granularity="row", hidden_size=80, sub_norms=True),
+        TapeLayout(tables=26, ports=2, port_bytes=8, block_rows=24),
+    ),
+    "groups": (
+        dataclasses.replace(
+            TINY, granularity="group", hidden_size=144, ffn_size=300, qk_norm=True, kv_heads=1
+        ),
+        TapeLayout(tables=26, ports=2, port_bytes=8, block_rows=32),
+    ),
+    "groups_ternary_head": (
+        dataclasses.replace(
+            TINY,
+            granularity="group",
+            ternary_head=True,
+            qk_norm=True,
+            hidden_size=400,
+            vocab_size=91,
+            activation="relu2",
+        ),
+        TapeLayout(tables=78, block_rows=32),
+    ),
+    "groups_untied": (
+        dataclasses.replace(
+            TINY, granularity="group", ternary_head=True, tied_head=False, sub_norms=True
+        ),
+        TapeLayout(tables=52, ports=4, port_bytes=8, block_rows=16),
+    ),
+}
+"""Families whose matrices have scales of rows or groups."""
+
+
+def made(name, folder):
+    config, layout = (FAMILIES | SCALED)[name]
+    path = folder.mktemp("images") / f"{name}.tercel"
+    random_image(path, config, layout=layout, seed=11)
+    return Image.open(path)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
 def image(request, tmp_path_factory):
     """A random image of each model family and tape layout."""
-    config, layout = FAMILIES[request.param]
-    path = tmp_path_factory.mktemp("images") / f"{request.param}.tercel"
-    random_image(path, config, layout=layout, seed=11)
-    return Image.open(path)
+    return made(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=SCALED)
+def scaled_image(request, tmp_path_factory):
+    return made(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=FAMILIES | SCALED)
+def every_image(request, tmp_path_factory):
+    return made(request.param, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +171,8 @@ def spec():
             "top_k": 8,
             "rows": config.vocab_size,
             "address_width": 40,
+            "groups": image.layout.groups if config.granularity != "tensor" else 0,
+            "qk_norm": config.qk_norm,
         }
         return AcceleratorSpec(**smallest | fields)
 

@@ -175,18 +175,57 @@ def test_a_missing_sidecar_is_named(tmp_path):
         AcceleratorSpec.load(tmp_path / "none.json")
 
 
+SCALED, NORMED = "scales of rows or groups", "q/k norms"
+
+
 @pytest.mark.parametrize(
-    ("fields", "parts"),
+    ("fields", "missing", "parts"),
     [
-        ({"granularity": "row"}, "a scale for each row"),
-        ({"granularity": "group", "ternary_head": True}, "scales of groups and a ternary head"),
-        ({"qk_norm": True}, "q/k norms"),
+        ({"granularity": "row"}, SCALED, "a scale for each row"),
+        (
+            {"granularity": "group", "ternary_head": True},
+            SCALED,
+            "scales of groups and a ternary head",
+        ),
+        ({"qk_norm": True}, NORMED, "q/k norms"),
+        (
+            {"granularity": "group", "qk_norm": True},
+            f"{SCALED} and no {NORMED}",
+            "scales of groups and q/k norms",
+        ),
     ],
 )
-def test_models_of_version_3_are_refused_with_the_remedy(fields, parts):
+def test_models_of_version_3_are_refused_with_the_remedy(fields, missing, parts):
     config = dataclasses.replace(PRESETS["tiny"], **fields)
-    message = f"no q/k norms, but tiny has {parts}; run it on the emulator: --device emulator"
+    message = f"plays no {missing}, but tiny has {parts}; take one .* or run it on the emulator"
     for layout in LAYOUTS.values():  # before the layout, which would be another remedy
         with pytest.raises(TercelError, match=message):
             KV260.check(config, layout)
     assert KV260.lacks(PRESETS["tiny"]) is None
+    groups = dataclasses.replace(KV260, layout=LAYOUTS["kv260-groups"], groups=3)
+    whole = dataclasses.replace(groups, qk_norm=True)
+    whole.check(config, whole.layout)
+    assert (groups.lacks(config) is None) == ("qk_norm" not in fields)
+
+
+def test_what_an_accelerator_has_for_version_3_is_in_its_spec_and_its_caps():
+    """An accelerator that has none of it is written as before, and a spec without it is read."""
+    assert not {"groups", "qk_norm"} & set(json.loads(KV260.to_json()))
+    groups = dataclasses.replace(KV260, layout=LAYOUTS["kv260-groups"], groups=3)
+    whole = dataclasses.replace(groups, qk_norm=True)
+    for spec in (KV260, groups, whole):
+        assert AcceleratorSpec.from_json(spec.to_json()) == spec
+    assert (groups.caps ^ KV260.caps, whole.caps ^ KV260.caps) == (1 << 28, 3 << 28)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"groups": 3}, "groups must be those of the layout's 77 tables, 2, or 0, not 3"),
+        ({"groups": True}, "groups must be .* not True"),
+        ({"qk_norm": 1}, "qk_norm must be true or false, not 1"),
+    ],
+)
+def test_what_an_accelerator_has_for_version_3_is_checked(fields, message):
+    with pytest.raises(TercelError, match=message):
+        dataclasses.replace(KV260, **fields)

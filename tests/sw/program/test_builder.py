@@ -12,6 +12,11 @@ CONTEXT = 48
 
 
 @pytest.fixture(scope="module")
+def image(every_image):
+    return every_image
+
+
+@pytest.fixture(scope="module")
 def programs(image, spec):
     """The builder and the encoder of an image, the same for all examples."""
     built = spec(image)

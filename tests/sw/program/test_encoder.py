@@ -12,6 +12,11 @@ ATTENTION = [*LINEAR, "heads", "attention", *LINEAR]
 MLP = [*LINEAR, "gate", *LINEAR]
 
 
+@pytest.fixture(scope="module")
+def image(every_image):
+    return every_image
+
+
 @pytest.fixture
 def build(image, spec):
     """A program as pairs of name and fields."""
@@ -47,7 +52,8 @@ def test_the_order_of_a_whole_pass(image, build):
     layer = [*ATTENTION, "residual", *MLP, "residual"]
     operations = layer * image.config.layers
     operations.remove("tape")
-    end = ["norm", "residual", "dump", "tape", "head", "end"]
+    head = ["tape", *["engine", "dequantise"] * image.config.ternary_head, "head"]
+    end = ["norm", "residual", "dump", *head, "end"]
     assert [name for name, _ in program[:3]] == ["begin", "tape", "rows"]
     assert names(program) == ["residual", *operations, *end]
 
@@ -58,12 +64,13 @@ def test_room_is_kept_for_the_longest_program(image, spec, build):
     assert len(build(tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
 
 
-def test_lanes_without_a_node_are_zeroed_first(build):
+def test_lanes_without_a_node_are_zeroed_first(image, build):
+    token = int(image.config.ternary_head)  # The host decodes rows of a ternary embedding.
     rows = [fields for name, fields in build() if name == "rows"]
-    assert [row["kind"] for row in rows] == [3, 0, 0, 0, 2, 2, 2]
+    assert [row["kind"] for row in rows] == [3, *[token] * 3, 2, 2, 2]
     full = build(tokens=tuple(range(8)), parents=(-1, *range(7)))
     rows = [fields for name, fields in full if name == "rows"]
-    assert [row["kind"] for row in rows] == [0] * 8 + [2] * 8
+    assert [row["kind"] for row in rows] == [token] * 8 + [2] * 8
     assert [row["lane"] for row in rows] == [*range(8), *range(8)]
 
 
@@ -75,9 +82,13 @@ def test_units_are_told_how_many_nodes_there_are(build):
 def test_given_rows_come_one_behind_the_other_in_place_of_tokens(image, spec, build):
     where = memory_map(config=image.config, spec=spec(image), context=48)
     rows = [fields for name, fields in build(tokens=(None, 2, None)) if name == "rows"]
+    first, step = where.rows.first_word, where.given_row_words
+    if image.config.ternary_head:
+        assert [row["kind"] for row in rows] == [3, 1, 1, 1, 2, 2, 2]
+        assert [row["address"] for row in rows[1:4]] == [first, first + step, first + 2 * step]
+        return
     assert [row["kind"] for row in rows] == [3, 1, 0, 1, 2, 2, 2]
-    first = where.rows.first_word
-    assert [rows[1]["address"], rows[3]["address"]] == [first, first + where.given_row_words]
+    assert [rows[1]["address"], rows[3]["address"]] == [first, first + step]
     assert [row["lane"] for row in rows[1:4]] == [0, 1, 2]
     tokens = [fields for name, fields in build() if name == "rows"]
     assert rows[2] == tokens[2]

@@ -1,7 +1,7 @@
 """Commands at the limits: every field holds its number, or the model is refused."""
 
 import hypothesis.strategies as st
-from hypothesis import event, given
+from hypothesis import event, given, settings
 
 from tercel.config import ModelConfig
 from tercel.errors import TercelError
@@ -45,6 +45,8 @@ def specs(draw):
         top_k=draw(near_the_end(255)),
         rows=draw(near_the_end((1 << 20) - 16)),
         address_width=draw(st.integers(32, 64)),
+        groups=draw(st.sampled_from([0, layout.groups])),
+        qk_norm=draw(st.booleans()),
     )
 
 
@@ -55,6 +57,9 @@ def models(draw, spec):
     slices = spec.slices // layout.words(head_size)
     heads = draw(near_the_end(max(1, min(spec.sweeps, slices, spec.columns // head_size))))
     kv_heads = draw(st.sampled_from([n for n in range(1, heads + 1) if heads % n == 0]))
+    plain = not spec.groups or spec.columns > 16384 or spec.rows > 1 << 18
+    granularity = "tensor" if plain else draw(st.sampled_from(["tensor", "row", "group"]))
+    plain |= head_size > 256
     return ModelConfig(
         name="limits",
         layers=draw(st.integers(1, 3)),
@@ -67,9 +72,13 @@ def models(draw, spec):
         context=spec.positions,
         sub_norms=draw(st.booleans()),
         tied_head=draw(st.booleans()),
+        granularity=granularity if head_size <= 256 else "tensor",
+        ternary_head=not plain and granularity == "group" and draw(st.booleans()),
+        qk_norm=not plain and spec.qk_norm and draw(st.booleans()),
     )
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_accepted_models_fit_every_command_field(data):
     spec = data.draw(specs())
@@ -95,5 +104,8 @@ def test_accepted_models_fit_every_command_field(data):
         program = builder.build(request)
         told = [(NAMES[data[0]], COMMANDS[NAMES[data[0]]].decode(data)) for data in program]
         ((rows, limit),) = [(f["rows"], f["limit"]) for name, f in told if name == "head"]
-        assert rows - 16 < limit <= rows
+        if model.ternary_head:
+            assert rows == limit == model.vocab_size
+        else:
+            assert rows - 16 < limit <= rows
         assert len(program) <= where.program.words * spec.layout.word_bytes // 64

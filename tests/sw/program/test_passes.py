@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,15 +17,20 @@ TREE = [-1, 0, 0, 1, 1, 2, 4]
 
 
 @pytest.fixture
-def devices(image, spec, board):
-    """The accelerator and the emulator, with the same nodes and positions."""
+def pair_of(spec, board):
+    """The accelerator and the emulator of an image, with the same nodes and positions."""
 
-    def make(**fields):
+    def make(image, **fields):
         built = spec(image, **fields)
         accelerator = AcceleratorDevice(image, board(built), spec=built, context=48)
         return accelerator, EmulatorDevice(image, nodes=built.nodes, context=48)
 
     return make
+
+
+@pytest.fixture
+def devices(image, pair_of):
+    return partial(pair_of, image)
 
 
 def all_of(nodes, **fields):
@@ -209,3 +215,20 @@ def test_the_first_tape_comes_while_rows_are_loaded(image, spec, board):
     (program,) = mine.programs
     assert program[:3, 0].tolist() == [1, 5, 2]
     assert program[-1, 0] == 13
+
+
+def test_scales_of_rows_and_groups(scaled_image, pair_of):
+    """Trees, masks, given rows, limits of the head, and nothing but an embedding."""
+    pair = pair_of(scaled_image)
+    for device in pair:
+        device.prefill(TOKENS)
+    assert_same(pair, TOKENS[:7], parents=TREE, ask=all_of(7), commit=[0, 2, 5])
+    for rows in (5, 16, 33, 90):
+        assert_same(pair, TOKENS[:2], ask=all_of(2, head_rows=rows))
+    nothing = ((False, False),) * pair[0].config.layers
+    assert_same(pair, TOKENS[:3], ask=all_of(3, layer_mask=nothing))
+    assert_same(pair, TOKENS[:3], ask=Ask(argmax=False, layer_mask=nothing, hidden=(0, 2)))
+    row = np.random.default_rng(5).normal(size=pair[0].config.hidden_size).astype(np.float32)
+    mixed = {"embedding_rows": {1: row}, "parents": [-1, 0, 0]}
+    assert_same(pair, [7, None, 90], **mixed, ask=all_of(3), commit=[0, 1])
+    assert_same(pair, [4], ask=all_of(1))
