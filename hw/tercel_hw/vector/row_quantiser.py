@@ -12,7 +12,9 @@ from tercel_hw.float32 import (
     Stages,
     attach,
 )
+from tercel_hw.float32.encoding import fields
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.block_exponents import BlockExponents
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.row_counter import RowCounter
@@ -38,6 +40,10 @@ class RowQuantiser(wiring.Component):
     the columns have left the memory and the scales are computed. These wait in registers: the next
     row's scales, but not its columns, wait until they are taken.
 
+    In an accelerator with groups rows may be in ``blocks``: ``numerics.norm_block_quantise`` or
+    ``block_quantise``, in the same cycles. The elements that are read are multiplied by their
+    block's power of two before they go into the multiplier: in their exponents, exactly.
+
     Parameters
     ----------
     config
@@ -46,12 +52,14 @@ class RowQuantiser(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("norm")))
-        One for each row; ``normed``, ``inverse_width`` and ``epsilon`` are used.
+        One for each row; ``normed``, ``inverse_width``, ``epsilon`` and, in an accelerator with
+        groups, ``blocks`` are used.
     i : In(stream.Signature(config.row))
         ``last`` ends the row.
     i_gain : In(stream.Signature(32))
         One for each element of normed rows, none for others.
-    o : Out(stream.Signature(config.column))
+    o : Out(stream.Signature(config.shifted_column))
+        The shifts are 0 in a row without blocks.
     o_scales : Out(stream.Signature(config.floats))
         Scales, one for each row.
     """
@@ -69,7 +77,7 @@ class RowQuantiser(wiring.Component):
                 "i_command": wiring.In(stream.Signature(command_layout("norm"))),
                 "i": wiring.In(stream.Signature(config.row)),
                 "i_gain": wiring.In(stream.Signature(FLOAT32_BITS)),
-                "o": wiring.Out(stream.Signature(config.column)),
+                "o": wiring.Out(stream.Signature(config.shifted_column)),
                 "o_scales": wiring.Out(stream.Signature(config.floats)),
             }
         )
@@ -118,7 +126,11 @@ class RowQuantiser(wiring.Component):
         # Elements times their gains when written, times the lanes' factors when read.
         gain = Mux(command.normed, self.i_gain.payload, ONE)
         a, b = Signal(config.floats), Signal(config.floats)
-        m.d.comb += a.eq(Mux(replays, store.o, self.i.payload.values))
+        again, exponents = store.o, None
+        if config.grouped:
+            exponents = BlockExponents(lanes=lanes, elements=config.columns)
+            again = self._scale_blocks(m, exponents, command, begins, store, maxima)
+        m.d.comb += a.eq(Mux(replays, again, self.i.payload.values))
         m.d.comb += [b[lane].eq(Mux(replays, units[lane], gain)) for lane in range(lanes)]
         multipliers = Lanes([Multiplier() for _ in range(lanes)])
         operands = {"a": a.as_value(), "b": b.as_value()}
@@ -138,9 +150,15 @@ class RowQuantiser(wiring.Component):
                 maximum.o.ready.eq(scaled),
                 gathered.eq(maximum.o.valid),
             ]
-        ended = self._play(m, begins, store, replays, product)
+        shifts = None
+        if exponents is not None:
+            # The shift of a block is 7 less its exponent, of rows without blocks 0.
+            shifts = ~exponents.o.as_value() & command.blocks.replicate(exponents.o.shape().size)
+        ended = self._play(m, begins, store, replays, product, shifts)
         with m.If(ended):
             m.d.sync += playing.eq(0)
+        if exponents is not None:
+            m.d.comb += [exponents.reads.eq(replays), exponents.ends.eq(ended)]
         self._scale(m, command, gathered, maxima, squares, scaled)
         return m
 
@@ -171,13 +189,51 @@ class RowQuantiser(wiring.Component):
         ahead = units.latency - RowStore.READ_LATENCY - 1
         return units.o, Stages(m, FLOWS).delay(units.start, ahead, "begins", reset=True)
 
+    def _scale_blocks(
+        self,
+        m: Module,
+        exponents: BlockExponents,
+        command: data.View,
+        begins: Value,
+        store: RowStore,
+        maxima: data.View,
+    ) -> Value:
+        """Return the element that is read, times the lanes' powers of two of its block.
+
+        The order of the two factors does not matter: a product is not larger than the row's
+        largest, and one that is flushed would round to 0 in any case.
+        """
+        m.submodules.exponents = exponents
+        m.d.comb += [
+            exponents.write.eq(store.write),
+            exponents.i.eq(store.i),
+            exponents.last.eq(store.last),
+            exponents.blocks.eq(command.blocks),
+            exponents.maxima.eq(maxima),
+            exponents.begins.eq(begins),
+        ]
+        multiplied = Signal(store.o.shape())
+        m.d.comb += multiplied.eq(store.o)
+        for lane in range(self._config.nodes):
+            exponent = fields(store.o[lane]).exponent
+            with m.If(exponent.any()):
+                larger = exponent + exponents.o[lane]
+                m.d.comb += fields(multiplied[lane]).exponent.eq(larger)
+        return multiplied
+
     def _play(
-        self, m: Module, begins: Value, store: RowStore, replays: Signal, product: Signal
+        self,
+        m: Module,
+        begins: Value,
+        store: RowStore,
+        replays: Signal,
+        product: Signal,
+        shifts: Value | None,
     ) -> Value:
         """Read the row, round and queue the products; return a signal for the end of the reads."""
         stages = Stages(m, FLOWS)
         config = self._config
-        m.submodules.queue = queue = ResultQueue(config.column, depth=QUEUE_DEPTH)
+        m.submodules.queue = queue = ResultQueue(config.shifted_column, depth=QUEUE_DEPTH)
         reading = Signal()
         with m.If(begins):
             m.d.sync += reading.eq(1)
@@ -195,6 +251,8 @@ class RowQuantiser(wiring.Component):
             queue.result.values.eq(attach(m, "rounding", rounding, FLOWS, x=product)),
             queue.result.last.eq(stages.delay(ends, beside, "last")),
         ]
+        if shifts is not None:
+            m.d.comb += queue.result["shifts"].eq(stages.delay(shifts, beside, "shifts"))
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         return replays & ends
 
@@ -203,8 +261,10 @@ class RowQuantiser(wiring.Component):
     ) -> None:
         """Compute the scales when the last ones have been taken."""
         shared = ("inverse_width", "epsilon", "normed")
+        if self._config.grouped:
+            shared += ("blocks",)
         m.submodules.scales = scales = RowCounter(
-            RowScale(), lanes=self._config.nodes, shared=shared
+            RowScale(blocks=self._config.grouped), lanes=self._config.nodes, shared=shared
         )
         begun = Signal()
         complete = gathered & (squares.o.valid | ~command.normed)

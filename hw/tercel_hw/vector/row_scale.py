@@ -1,10 +1,11 @@
 """The scale of a quantised row."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
+from tercel.numerics.blocks import MOST_SHIFT
 from tercel.numerics.quantise import INVERSE_LIMIT
 from tercel_hw.float32 import Adder, Multiplier, Primitive, Rsqrt, Stages, attach
-from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
+from tercel_hw.float32.encoding import BIAS, INFINITE, SIGNIFICAND_BITS, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS
 
 __all__ = ["ONE", "RowScale"]
@@ -17,7 +18,13 @@ class RowScale(Primitive):
     """``maximum / 127``, divided by the root mean square if normed; one a cycle, latency 27.
 
     ``multiply(multiply(maximum, float32(1 / 127)), rsqrt(add(multiply(squares, inverse_width),
-    epsilon)))``; the second factor is 1 if not normed.
+    epsilon)))``; the second factor is 1 if not normed. Of a row in blocks the first one is
+    multiplied by ``2^-7``.
+
+    Parameters
+    ----------
+    blocks
+        True if rows may be in blocks.
 
     Members
     -------
@@ -30,6 +37,8 @@ class RowScale(Primitive):
     normed : In(1)
         Divide by the root mean square. Like ``inverse_width`` and ``epsilon``, constant while
         operands are in the pipeline.
+    blocks : In(1)
+        The row is in blocks; constant likewise. Only if rows may be.
     o : Out(32)
     """
 
@@ -40,10 +49,14 @@ class RowScale(Primitive):
     inverse_width: Signal
     epsilon: Signal
     normed: Signal
+    blocks: Signal
 
-    def __init__(self):
+    def __init__(self, *, blocks: bool = False):
         floats = ("maximum", "squares", "inverse_width", "epsilon")
-        super().__init__({**dict.fromkeys(floats, FLOAT32_BITS), "normed": 1}, FLOAT32_BITS)
+        flags = ("normed", "blocks") if blocks else ("normed",)
+        self._blocks = blocks
+        operands = {**dict.fromkeys(floats, FLOAT32_BITS), **dict.fromkeys(flags, 1)}
+        super().__init__(operands, FLOAT32_BITS)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -53,8 +66,25 @@ class RowScale(Primitive):
         mean = attach(m, "mean", Multiplier(), enable, a=self.squares, b=self.inverse_width)
         above = attach(m, "above", Adder(magnitudes=True), enable, a=mean, b=self.epsilon)
         inverse = attach(m, "inverse", Rsqrt(), enable, x=above)
-        late = stages.delay(plain, Adder.LATENCY + Rsqrt.LATENCY, "plain")
+        cycles = Adder.LATENCY + Rsqrt.LATENCY
+        if self._blocks:
+            plain = stages(plain=Mux(self.blocks, _least_shift(plain), plain)).plain
+            cycles -= 1
+        late = stages.delay(plain, cycles, "plain")
         factor = Mux(self.normed, inverse, ONE)
         scale = attach(m, "scale", Multiplier(), enable, a=late, b=factor)
         m.d.comb += self.o.eq(scale)
         return m
+
+
+def _least_shift(x: Value) -> Value:
+    """Return ``x * 2^-7`` of an x that is not negative, as `Multiplier` does.
+
+    A result below 2^-126 is flushed, unless it rounds up to that: then it has 24 ones.
+    """
+    mantissa, exponent = fields(x).mantissa, fields(x).exponent
+    small = exponent <= MOST_SHIFT
+    up = (exponent == MOST_SHIFT) & mantissa.all()
+    lower = Mux(exponent == INFINITE, INFINITE, exponent - MOST_SHIFT)
+    shifted = Mux(small, up, lower)[: len(exponent)]
+    return Cat(Mux(small, 0, mantissa), shifted, Const(0, 1))

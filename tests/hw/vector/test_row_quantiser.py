@@ -2,16 +2,22 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from tercel.numerics import norm_quantise, quantise
+from tercel.numerics import (
+    block_quantise,
+    multiply,
+    norm_block_quantise,
+    norm_quantise,
+    quantise,
+)
 from tercel.program import COMMANDS
 from tercel_hw.vector import RowQuantiser, VectorConfig
-from tercel_sim.testbench import every_cycle, get_all, put_all, run
+from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
 
 EPSILON = np.float32(1e-5)
 
 
-def config_of(nodes=2, columns=140):
-    return VectorConfig(nodes=nodes, columns=columns, hidden=16, head_size=16)
+def config_of(nodes=2, columns=140, **fields):
+    return VectorConfig(nodes=nodes, columns=columns, hidden=16, head_size=16, **fields)
 
 
 def word(value) -> int:
@@ -25,9 +31,11 @@ def words(values) -> list[int]:
 class Row:
     """A row of each lane, what the block is told and what it must answer."""
 
-    def __init__(self, values, gain=None):
+    def __init__(self, values, gain=None, *, blocks=None):
         self.values = np.asarray(values, np.float32)
         self.gain = gain
+        self.blocks = blocks
+        """None in an accelerator without groups, to which the command's bit must not matter."""
 
     @classmethod
     def random(cls, rng, lanes, width, *, normed, scale=3.0):
@@ -47,6 +55,7 @@ class Row:
             "width": self.width,
             "inverse_width": word(1 / self.width),
             "epsilon": word(EPSILON),
+            "blocks": int(self.blocks is None or self.blocks),
         }
         return fields | told
 
@@ -62,13 +71,19 @@ class Row:
 
     def golden(self):
         if self.gain is None:
-            return quantise(self.values)
-        return norm_quantise(self.values, self.gain, float(EPSILON))
+            return (block_quantise if self.blocks else quantise)(self.values)
+        norm = norm_block_quantise if self.blocks else norm_quantise
+        return norm(self.values, self.gain, float(EPSILON))
 
     @property
     def columns(self):
-        rows = self.golden().values.T.tolist()
-        return [(row, i == self.width - 1) for i, row in enumerate(rows)]
+        """Values, a flag of the last one and, with groups, shifts."""
+        golden, last = self.golden(), self.width - 1
+        columns = [(row, i == last) for i, row in enumerate(golden.values.T.tolist())]
+        if self.blocks is None:
+            return columns
+        shifts = golden.shifts.T.tolist() if self.blocks else [[0] * len(self.values)] * self.width
+        return [(*column, shifts[i // 64]) for i, column in enumerate(columns)]
 
     @property
     def scales(self):
@@ -89,7 +104,10 @@ def play(dut, rows, idle=every_cycle, back_pressure=every_cycle):
 
     async def take(ctx):
         taken = await get_all(ctx, dut.o, sum(row.width for row in rows), back_pressure)
-        return [(list(column["values"]), bool(column["last"])) for column in taken]
+        columns = [(list(column["values"]), bool(column["last"])) for column in taken]
+        if not dut.config.grouped:
+            return columns
+        return [(*column, list(c.shifts)) for column, c in zip(columns, taken, strict=True)]
 
     async def take_scales(ctx):
         return [list(s) for s in await get_all(ctx, dut.o_scales, len(rows), back_pressure)]
@@ -134,11 +152,75 @@ def test_the_longest_row():
     assert play(RowQuantiser(config_of(1)), rows) == expected(rows)
 
 
+def blocks_of(rng, lanes, width, *, normed=False, blocks=True):
+    """A row whose blocks differ in size, by more than 2^7 too."""
+    row = Row.random(rng, lanes, width, normed=normed)
+    loudness = 2.0 ** rng.uniform(-10, 0, (lanes, -(-width // 64)))
+    row.values = row.values * np.repeat(loudness, 64, axis=1)[:, :width].astype(np.float32)
+    row.blocks = blocks
+    return row
+
+
+@pytest.mark.parametrize("seed", [None, 12], ids=["flowing", "waiting"])
+def test_blocks_and_plain_rows_alternate(seed):
+    rng = np.random.default_rng(7)
+    kinds = (129, 1, 1), (64, 0, 1), (1, 0, 1), (70, 0, 0), (65, 0, 1), (20, 1, 0), (6, 1, 1)
+    rows = [
+        blocks_of(rng, 2, width, normed=bool(normed), blocks=bool(blocks))
+        for width, normed, blocks in kinds
+    ]
+    patterns = [every_cycle] * 2 if seed is None else [random_gaps(seed), random_gaps(seed + 1)]
+    assert play(RowQuantiser(config_of(grouped=True)), rows, *patterns) == expected(rows)
+
+
+@pytest.mark.slow
+def test_random_rows_of_blocks(idle, back_pressure):
+    rng = np.random.default_rng(8)
+    rows = [
+        blocks_of(rng, 3, int(rng.integers(1, 320)), normed=bool(number % 2))
+        for number in range(12)
+    ]
+    dut = RowQuantiser(config_of(3, columns=320, grouped=True))
+    assert play(dut, rows, idle, back_pressure) == expected(rows)
+
+
+def test_corner_cases_of_blocks():
+    """Equal mantissas and those a bit apart, zeros, the tiniest and the largest magnitudes."""
+    block, one = np.arange(70) // 64, np.float32(1)
+    above, below = np.nextafter(one, np.float32(2)), np.nextafter(np.float32(2), one)
+    values = [
+        np.where(block == 1, 2.0**-3, 1),
+        np.where(block == 1, above / 16, 1),
+        np.where(block == 1, 1 / 16, above),
+        np.where(block == 1, below / 256, 1),
+        np.where(block == 0, 0, 2.0**-6),
+        np.where(block == 0, 2.0**-126, 2.0**-121),
+        np.where(block == 1, 3e38, -(2.0**120)),
+        np.zeros(70),
+        np.where(block == 1, np.inf, 2.0**125),
+    ]
+    row = Row(np.stack(values), blocks=True)
+    assert play(RowQuantiser(config_of(len(values), grouped=True)), [row]) == expected([row])
+
+
+def test_scales_at_the_edge_of_underflow():
+    """A scale below 2^-126 is zero, but one of 24 ones is rounded up to it."""
+    edge = np.float32(127 * 2.0**-119)
+    maxima = (edge + np.arange(-3, 1) * np.spacing(edge)).astype(np.float32)
+    row = Row(maxima[:, None], blocks=True)
+    scales, ones = row.golden().scale, np.float32(2.0**-119 - 2.0**-143)
+    assert set(scales[multiply(maxima, np.float32(1 / 127)) == ones].tolist()) == {2.0**-126}
+    assert 0 in scales
+    assert play(RowQuantiser(config_of(4, grouped=True)), [row]) == expected([row])
+
+
+@pytest.mark.parametrize("blocks", [None, True])
 @pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize("nodes", [2, 3])
-def test_cycles_from_the_last_element(nodes, normed):
-    dut = RowQuantiser(config_of(nodes))
+def test_cycles_from_the_last_element(nodes, normed, blocks):
+    dut = RowQuantiser(config_of(nodes, grouped=blocks is not None))
     row = Row.random(np.random.default_rng(4), nodes, 32, normed=normed)
+    row.blocks = blocks
     elements, gains = row.elements, row.gains or [0] * 32
 
     async def bench(ctx):
