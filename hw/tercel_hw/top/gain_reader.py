@@ -19,7 +19,7 @@ class GainReader(wiring.Component):
     """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norms.
 
     The rest of a segment's last word is dropped. No path leads through the block from stream to
-    stream: a word may wait in a second register, gains leave through a register slice. The first
+    stream: a word waits in a register before its turn, gains leave through a register slice. The first
     gain is offered ``LATENCY`` cycles after a command and its first word.
 
     Parameters
@@ -64,27 +64,29 @@ class GainReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, command = self._config, self.i_command.payload
-        word = Signal(config.word, reset_less=True)
-        value, weights = word[:FLOAT32_BITS], Signal(SCALARS * FLOAT32_BITS, reset_less=True)
-        held, words = Signal(range(config.word_floats + 1)), Signal.like(command.words)
+        weights = Signal(SCALARS * FLOAT32_BITS, reset_less=True)
+        word, full = Signal(config.word, reset_less=True), Signal()
+        place, words = Signal(range(config.word_floats)), Signal.like(command.words)
+        value = word.word_select(place, FLOAT32_BITS)
         # What is left of a segment, in this order.
         scalars, gains = Signal(range(SCALARS + 1)), Signal.like(command.width)
         heads = Signal.like(command.head_gains) if config.qk_norm else Const(0, 1)
-        open_, shift, loads, offers, to_engine = (Signal() for _ in range(5))
+        open_, steps, loads, offers, to_engine = (Signal() for _ in range(5))
+        ends = place == config.word_floats - 1
         sends = (gains != 0) | (heads != 0)
-        ready = self._send(m, (held != 0) & (scalars == 0) & sends, value, gains == 0)
+        ready = self._send(m, full & (scalars == 0) & sends, value, gains == 0)
         m.d.comb += [
-            shift.eq((held != 0) & ((scalars != 0) | ~sends | ready)),
+            steps.eq(full & ((scalars != 0) | ~sends | ready)),
             # A new word may come in the cycle in which the last float of the old one leaves.
-            loads.eq(open_ & (words != 0) & ((held == 0) | ((held == 1) & shift))),
+            loads.eq(open_ & (words != 0) & (~full | (ends & steps))),
             self.o_weights.payload.eq(weights),
             self.o_weights.valid.eq(offers),
             self.i_command.ready.eq(~open_),
         ]
         with m.If(self.o_weights.valid & self.o_weights.ready):
             m.d.sync += offers.eq(0)
-        with m.If(shift):
-            m.d.sync += [word.eq(word >> FLOAT32_BITS), held.eq(held - 1)]
+        with m.If(steps):
+            m.d.sync += [place.eq(place + 1), full.eq(~ends)]
             with m.If(scalars != 0):
                 m.d.sync += scalars.eq(scalars - 1)
                 m.d.sync += weights.eq(Cat(weights[FLOAT32_BITS:], value))
@@ -101,17 +103,12 @@ class GainReader(wiring.Component):
         m.d.comb += self.i.ready.eq(~waiting)
         with m.If(~waiting):
             m.d.sync += next_word.eq(self.i.payload)
-        with m.If(loads & (waiting | self.i.valid)):
-            m.d.sync += [
-                waiting.eq(0),
-                word.eq(Mux(waiting, next_word, self.i.payload)),
-                held.eq(config.word_floats),
-                words.eq(words - 1),
-            ]
-        with m.Elif(self.i.valid):
-            m.d.sync += waiting.eq(1)
+            m.d.sync += waiting.eq(self.i.valid)
+        with m.If(waiting & loads):
+            m.d.sync += waiting.eq(0)
+            m.d.sync += [word.eq(next_word), full.eq(1), words.eq(words - 1)]
 
-        with m.If(open_ & (words == 0) & (held == 0) & ~offers):
+        with m.If(open_ & (words == 0) & ~full & ~offers):
             m.d.sync += open_.eq(0)
         with m.If(self.i_command.valid & self.i_command.ready):
             m.d.sync += [
