@@ -11,6 +11,8 @@ from tercel_hw.float32.bfloat16_up import Bfloat16Up
 from tercel_hw.float32.exp2 import Exp2
 from tercel_hw.float32.float_to_fixed import FloatToFixed
 from tercel_hw.float32.int_to_float import IntToFloat
+from tercel_hw.float32.lane_partner_sum import LanePartnerSum
+from tercel_hw.float32.lane_square_tree import LaneSquareTree
 from tercel_hw.float32.lane_sum_of_squares import LaneSumOfSquares
 from tercel_hw.float32.lanes import Lanes
 from tercel_hw.float32.magnitude_maximum import MagnitudeMaximum
@@ -36,6 +38,8 @@ __all__ = [
     "Exp2",
     "FloatToFixed",
     "IntToFloat",
+    "LanePartnerSum",
+    "LaneSquareTree",
     "LaneSumOfSquares",
     "Lanes",
     "MagnitudeMaximum",

@@ -19,8 +19,8 @@ class GainReader(wiring.Component):
     """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norms.
 
     The rest of a segment's last word is dropped. No path leads through the block from stream to
-    stream: a word waits in a register before its turn, gains leave through a register slice. The first
-    gain is offered ``LATENCY`` cycles after a command and its first word.
+    stream: a word waits in a register before its turn, gains leave through a register slice. The
+    first gain is offered ``LATENCY`` cycles after a command and its first word.
 
     Parameters
     ----------

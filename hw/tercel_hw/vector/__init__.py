@@ -4,6 +4,7 @@ from tercel_hw.vector.activation_store import ActivationStore
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.dequantiser import Dequantiser
 from tercel_hw.vector.gate import Gate
+from tercel_hw.vector.head_norm import HeadNorm
 from tercel_hw.vector.head_quantiser import HeadQuantiser
 from tercel_hw.vector.loads import element_layout, table_layout
 from tercel_hw.vector.residual import Residual
@@ -15,6 +16,7 @@ __all__ = [
     "ActivationStore",
     "Dequantiser",
     "Gate",
+    "HeadNorm",
     "HeadQuantiser",
     "Residual",
     "Rotary",

@@ -4,9 +4,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from tercel.numerics.blocks import MOST_SHIFT
 from tercel.numerics.quantise import INVERSE_LIMIT
-from tercel_hw.float32 import Adder, Multiplier, Primitive, Rsqrt, Stages, attach
+from tercel_hw.float32 import Multiplier, Primitive, Stages, attach
 from tercel_hw.float32.encoding import BIAS, INFINITE, SIGNIFICAND_BITS, fields
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.inverse_rms import InverseRms
 
 __all__ = ["ONE", "RowScale"]
 
@@ -42,7 +43,7 @@ class RowScale(Primitive):
     o : Out(32)
     """
 
-    LATENCY = Multiplier.LATENCY + Adder.LATENCY + Rsqrt.LATENCY + Multiplier.LATENCY
+    LATENCY = InverseRms.LATENCY + Multiplier.LATENCY
 
     maximum: Signal
     squares: Signal
@@ -63,10 +64,10 @@ class RowScale(Primitive):
         enable, stages = self.enable, Stages(m, self.enable)
         limit = Const(int(INVERSE_LIMIT.view("uint32")), FLOAT32_BITS)
         plain = attach(m, "plain", Multiplier(), enable, a=self.maximum, b=limit)
-        mean = attach(m, "mean", Multiplier(), enable, a=self.squares, b=self.inverse_width)
-        above = attach(m, "above", Adder(magnitudes=True), enable, a=mean, b=self.epsilon)
-        inverse = attach(m, "inverse", Rsqrt(), enable, x=above)
-        cycles = Adder.LATENCY + Rsqrt.LATENCY
+        names = ("squares", "inverse_width", "epsilon")
+        norm = {name: getattr(self, name) for name in names}
+        inverse = attach(m, "inverse", InverseRms(), enable, **norm)
+        cycles = InverseRms.LATENCY - Multiplier.LATENCY
         if self._blocks:
             plain = stages(plain=Mux(self.blocks, _least_shift(plain), plain)).plain
             cycles -= 1
