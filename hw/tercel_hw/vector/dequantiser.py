@@ -3,18 +3,15 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 
+from tercel.image.layout import SCALARS
 from tercel_hw.float32 import IntToFloat, Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.result_queue import FLOWS, ResultQueue
-from tercel_hw.vector.targets import send_to_target, targeted_row
+from tercel_hw.vector.row_factors import PARTS, RowFactors
+from tercel_hw.vector.targets import HEAD, send_to_target, targeted_row
 
 __all__ = ["Dequantiser"]
-
-SCALARS = 16
-"""Floats at the start of a vector segment; the first are the scales of the linear's parts."""
-PARTS = 3
-TARGETS = 3
 
 
 class Dequantiser(wiring.Component):
@@ -26,6 +23,11 @@ class Dequantiser(wiring.Component):
     linear are taken during a linear, because the gains that follow them in memory are needed before
     it ends.
 
+    In an accelerator with groups, sums have up to 40 bits and a row may have a scale of its own
+    (``row_scales``): `RowFactors` multiplies the scales of each row instead of that one multiplier.
+    The latency is ``GROUPED_LATENCY`` = 15, and the first row is taken from ``GROUPED_PREPARE``
+    cycles after the last of command, scales and (a cycle earlier) weights was offered.
+
     Parameters
     ----------
     config
@@ -36,22 +38,28 @@ class Dequantiser(wiring.Component):
     i_command : In(stream.Signature(command_layout("dequantise")))
         One for each linear. Rows below ``second`` are part 0, rows below ``third`` part 1, others
         part 2; if ``interleaved``, even rows are part 0 and odd rows part 1. ``target`` is 0 to 2.
+        With groups also ``row_scales`` and target 3, the head: ``float32(y) * row_scale``.
     i_weights : In(stream.Signature(ArrayLayout(32, 16)))
         The scalars of a vector segment, one for each linear.
     i_scales : In(stream.Signature(config.floats))
-        The scale of each lane's activations, one for each linear.
+        The scale of each lane's activations, one for each linear but those of target 3.
+    i_row_scales : In(stream.Signature(32))
+        Only with groups: one for each row of linears with ``row_scales``.
     i : In(stream.Signature(StructLayout({"sums": nodes * signed(sum_bits), "last": 1})))
         Row sums from the TLMM engine.
-    o : Out(stream.Signature(config.row)).array(3)
+    o : Out(stream.Signature(config.row)).array(3), with groups of 4
         Rows, to the command's target.
     """
 
     LATENCY = IntToFloat.LATENCY + Multiplier.LATENCY + ResultQueue.LATENCY
     PREPARE = Multiplier.LATENCY
+    GROUPED_LATENCY = RowFactors.LATENCY + Multiplier.LATENCY + ResultQueue.LATENCY
+    GROUPED_PREPARE = RowFactors.PREPARE
 
     i_command: stream.Interface
     i_weights: stream.Interface
     i_scales: stream.Interface
+    i_row_scales: stream.Interface
     i: stream.Interface
     o: list[stream.Interface]
 
@@ -59,13 +67,16 @@ class Dequantiser(wiring.Component):
         self._config = config
         sums = data.ArrayLayout(signed(config.sum_bits), config.nodes)
         scalars = data.ArrayLayout(FLOAT32_BITS, SCALARS)
+        self._targets = HEAD + 1 if config.grouped else HEAD
+        row_scales = {"i_row_scales": wiring.In(stream.Signature(FLOAT32_BITS))}
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("dequantise"))),
                 "i_weights": wiring.In(stream.Signature(scalars)),
                 "i_scales": wiring.In(stream.Signature(config.floats)),
                 "i": wiring.In(stream.Signature(data.StructLayout({"sums": sums, "last": 1}))),
-                "o": wiring.Out(stream.Signature(config.row)).array(TARGETS),
+                "o": wiring.Out(stream.Signature(config.row)).array(self._targets),
+                **(row_scales if config.grouped else {}),
             }
         )
 
@@ -76,11 +87,13 @@ class Dequantiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
+        if config.grouped:
+            self._connect_factors(m)
+            return m
         command = Signal(command_layout("dequantise"), reset_less=True)
         row = Signal.like(command.second)
         prepared, taken = Signal(), Signal()
-        m.submodules.queue = queue = ResultQueue(targeted_row(config, TARGETS), depth=16)
-        send_to_target(m, queue.o, self.o)
+        queue = self._queue(m)
         scales = self._scales(m, command, prepared)
 
         part = Signal(range(PARTS))
@@ -103,18 +116,55 @@ class Dequantiser(wiring.Component):
 
         stages = Stages(m, FLOWS)
         m.d.comb += scales.addr.eq(stages.delay(part, IntToFloat.LATENCY, "part"))
-        for lane in range(config.nodes):
-            converter, product = IntToFloat(width=config.sum_bits), Multiplier()
+        self._multiply(m, queue, taken, command.target, scales.data, cycles=IntToFloat.LATENCY)
+        return m
+
+    def _connect_factors(self, m: Module) -> None:
+        """Multiply by the factors that `RowFactors` makes of each row's scale."""
+        m.submodules.factors = factors = RowFactors(self._config)
+        for name in ("i_command", "i_weights", "i_scales", "i_row_scales"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(factors, name))
+        taken, queue = Signal(), self._queue(m)
+        m.d.comb += [
+            self.i.ready.eq(factors.ready & queue.room),
+            taken.eq(self.i.valid & self.i.ready),
+            queue.enters.eq(taken),
+            factors.taken.eq(taken),
+            factors.last.eq(self.i.payload.last),
+        ]
+        self._multiply(m, queue, taken, factors.target, factors.o, cycles=factors.LATENCY)
+
+    def _queue(self, m: Module) -> ResultQueue:
+        """Add the queue of results, and send them to their targets."""
+        rows = targeted_row(self._config, self._targets)
+        m.submodules.queue = queue = ResultQueue(rows, depth=16)
+        send_to_target(m, queue.o, self.o)
+        return queue
+
+    def _multiply(
+        self,
+        m: Module,
+        queue: ResultQueue,
+        taken: Signal,
+        target: Signal,
+        factors: data.View,
+        *,
+        cycles: int,
+    ) -> None:
+        """Multiply each row's sums by its lanes' factors, which are there ``cycles`` later."""
+        stages = Stages(m, FLOWS)
+        for lane in range(self._config.nodes):
+            converter, product = IntToFloat(width=self._config.sum_bits), Multiplier()
             x = attach(m, f"float{lane}", converter, FLOWS, x=self.i.payload.sums[lane])
-            y = attach(m, f"product{lane}", product, FLOWS, a=x, b=scales.data[lane])
+            x = stages.delay(x, cycles - IntToFloat.LATENCY, f"float{lane}")
+            y = attach(m, f"product{lane}", product, FLOWS, a=x, b=factors[lane])
             m.d.comb += queue.result.row.values[lane].eq(y)
-        cycles = IntToFloat.LATENCY + Multiplier.LATENCY
-        marks = stages.delay(Cat(self.i.payload.last, command.target), cycles, "marks")
+        cycles += Multiplier.LATENCY
+        marks = stages.delay(Cat(self.i.payload.last, target), cycles, "marks")
         m.d.comb += [
             queue.arrives.eq(stages.delay(taken, cycles, "arrives", reset=True)),
             Cat(queue.result.row.last, queue.result.target).eq(marks),
         ]
-        return m
 
     def _scales(self, m: Module, command: data.View, prepared: Signal) -> memory.ReadPort:
         """Add the memory of products of weight scales and lanes' scales; return its read port.

@@ -7,7 +7,10 @@ from amaranth.lib import data, stream
 
 from tercel_hw.vector.config import VectorConfig
 
-__all__ = ["send_to_target", "targeted_row"]
+__all__ = ["HEAD", "send_to_target", "targeted_row"]
+
+HEAD = 3
+"""Target of the rows of a linear that is the head."""
 
 
 def targeted_row(config: VectorConfig, targets: int) -> data.StructLayout:
