@@ -8,6 +8,7 @@ from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.vector.config import VectorConfig
 from tercel_hw.vector.head_scale import HEAD_FACTORS, HeadScale
 from tercel_hw.vector.result_queue import FLOWS
+from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["HeadFactors"]
 
@@ -18,8 +19,8 @@ HEADS = 4
 class HeadFactors(wiring.Component):
     """Computes units and scales of heads from their largest magnitudes, a lane a cycle.
 
-    Throughput: a head every K cycles; the shortest head has 16 elements. Latency: ``LATENCY`` plus
-    a cycle for each lane.
+    Throughput: a head every K cycles; the shortest head has 16 elements. Latency: ``latency``
+    cycles plus one for each lane. A normed head's lanes wait for their factors.
 
     Parameters
     ----------
@@ -28,25 +29,32 @@ class HeadFactors(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(StructLayout({"maxima": config.floats, "cache": 1})))
-        ``cache`` selects the kind of the factors, see :class:`HeadScale`.
+    i : In(stream.Signature(StructLayout({"maxima": config.floats, "cache": 1, "normed": 1})))
+        ``cache`` selects the kind of the factors, see :class:`HeadScale`; ``normed`` only with
+        ``qk_norm``.
+    i_factors : In(stream.Signature(32))
+        One for each lane of normed heads. Only with ``qk_norm``.
     o : Out(stream.Signature(StructLayout({"units": floats, "scales": floats, "cache": 1})))
     """
 
-    LATENCY = HeadScale.LATENCY + 1
-
     i: stream.Interface
+    i_factors: stream.Interface
     o: stream.Interface
 
     def __init__(self, config: VectorConfig):
         self._config = config
-        maxima = data.StructLayout({"maxima": config.floats, "cache": 1})
+        maxima = {"maxima": config.floats, "cache": 1, **({"normed": 1} if config.qk_norm else {})}
         factors = data.StructLayout(
             {"units": config.floats, "scales": config.floats, "cache": 1},
         )
         super().__init__(
             {
-                "i": wiring.In(stream.Signature(maxima)),
+                "i": wiring.In(stream.Signature(data.StructLayout(maxima))),
+                **(
+                    {"i_factors": wiring.In(stream.Signature(FLOAT32_BITS))}
+                    if config.qk_norm
+                    else {}
+                ),
                 "o": wiring.Out(stream.Signature(factors)),
             }
         )
@@ -55,17 +63,21 @@ class HeadFactors(wiring.Component):
     def config(self) -> VectorConfig:
         return self._config
 
+    @staticmethod
+    def latency(config: VectorConfig) -> int:
+        """Cycles from the maxima to the factors, without one for each lane."""
+        return HeadScale.LATENCY + config.qk_norm * HeadScale.NORM_LATENCY + 1
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         nodes = self._config.nodes
         stages = Stages(m, FLOWS)
-        taken, issued, complete = Signal(), Signal(), Signal()
-        maxima = Signal(self._config.floats, reset_less=True)
-        cache = Signal(reset_less=True)
+        taken, issued, complete, steps = (Signal() for _ in range(4))
+        maxima = Signal(self.i.payload.shape(), reset_less=True)
         left, source = Signal(range(nodes + 1)), Signal(range(nodes))
         inside, waiting = Signal(range(HEADS + 1)), Signal(range(HEADS + 1))
         m.d.comb += [
-            self.i.ready.eq((left <= 1) & (inside != HEADS)),
+            self.i.ready.eq(((left == 0) | ((left == 1) & steps)) & (inside != HEADS)),
             taken.eq(self.i.valid & self.i.ready),
             self.o.valid.eq(waiting != 0),
             issued.eq(self.o.valid & self.o.ready),
@@ -75,19 +87,27 @@ class HeadFactors(wiring.Component):
             waiting.eq(waiting + complete - issued),
         ]
         with m.If(taken):
-            m.d.sync += [
-                maxima.eq(self.i.payload.maxima),
-                cache.eq(self.i.payload.cache),
-                left.eq(nodes),
-                source.eq(0),
-            ]
-        with m.Elif(left != 0):
+            m.d.sync += [maxima.eq(self.i.payload), left.eq(nodes), source.eq(0)]
+        with m.Elif(steps):
             m.d.sync += [left.eq(left - 1), source.eq(source + 1)]
 
-        maximum = maxima.as_value().word_select(source, FLOAT32_BITS)
-        factors = attach(m, "factors", HeadScale(), FLOWS, maximum=maximum, cache=cache)
-        arrives = stages.delay(left != 0, HeadScale.LATENCY, "arrives", reset=True)
-        cached = stages.delay(cache, HeadScale.LATENCY, "cached")
+        operands = {
+            "maximum": maxima["maxima"].as_value().word_select(source, FLOAT32_BITS),
+            "cache": maxima["cache"],
+        }
+        if self._config.qk_norm:
+            here = ~maxima["normed"] | self.i_factors.valid
+            operands["factor"] = Mux(maxima["normed"], self.i_factors.payload, ONE)
+            m.d.comb += [
+                steps.eq((left != 0) & here),
+                self.i_factors.ready.eq((left != 0) & maxima["normed"]),
+            ]
+        else:
+            m.d.comb += steps.eq(left != 0)
+        scale = HeadScale(norms=self._config.qk_norm)
+        factors = attach(m, "factors", scale, FLOWS, **operands)
+        arrives = stages.delay(steps, scale.latency, "arrives", reset=True)
+        cached = stages.delay(maxima["cache"], scale.latency, "cached")
         lane = Signal(range(nodes))
         m.d.comb += complete.eq(arrives & (lane == nodes - 1))
         with m.If(arrives):

@@ -76,10 +76,10 @@ class HeadNorm(wiring.Component):
     def config(self) -> VectorConfig:
         return self._config
 
-    @property
-    def factors_latency(self) -> int:
+    @staticmethod
+    def factors_latency(config: VectorConfig) -> int:
         """Cycles from a head's last element to its first factor."""
-        return HeadSquares.latency(self._config) + InverseRms.LATENCY + 1
+        return HeadSquares.latency(config) + InverseRms.LATENCY + 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -65,7 +65,8 @@ class Caching:
         runs = [nodes * ports] * fields["full"] + [nodes * (ports // 2)] * fields["half"]
         places = fields["base"] % cache.positions + nodes
         runs.append(-(-places // cache.positions))
-        column = Rotary.LATENCY + size // 2 + HeadFactors.LATENCY + self._config.nodes + QUANTISED
+        factors = HeadFactors.latency(self._config.vector) + self._config.nodes
+        column = Rotary.LATENCY + size // 2 + factors + QUANTISED
         free = confirmed = 0.0
         for head in range(fields["query_heads"], fields["query_heads"] + 2 * fields["kv_heads"]):
             last = rows.row((head + 1) * size - 1) + delay + column + size - 1

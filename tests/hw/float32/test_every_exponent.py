@@ -81,6 +81,12 @@ def functions() -> dict[str, Entry]:
         "row_scale": with_operands(RowScale(), maximum="a", squares="b", **normed),
         "head_factors": with_operands(HeadScale(), maximum="a", cache=0),
         "cache_factors": with_operands(HeadScale(), maximum="a", cache=1),
+        **{
+            f"normed_{kind}": with_operands(
+                HeadScale(norms=True), maximum="a", factor="b", cache=cache
+            )
+            for cache, kind in enumerate(("query", "key"))
+        },
         "dequantise": with_operands(LogitScale(sum_bits=32), sum="a", row_scale="b"),
         "inverse": with_operands(Inverse(), sum="a", exponent="b"),
     }
@@ -153,7 +159,17 @@ def test_all_pairs_of_exponents_in_composed_operations(functions_bank):
     a, b = np.abs(a), np.abs(b)
     mean = numerics.add(numerics.multiply(b, INVERSE_WIDTH), EPSILON)
     scale = numerics.multiply(numerics.multiply(a, INVERSE_LIMIT), numerics.rsqrt(mean))
-    check(functions_bank, {"row_scale": scale}, a, b)
+    # Both factors of normed heads; a factor beyond those of a root mean square saturates the unit.
+    unit = np.minimum(numerics.multiply(numerics.reciprocal(a), LIMIT), LARGEST)
+    normed = numerics.multiply(numerics.multiply(a, INVERSE_LIMIT), b)
+    cached = numerics.bfloat16_value(numerics.bfloat16_up(normed))
+    key_unit = np.minimum(numerics.multiply(numerics.reciprocal(cached), b), LARGEST)
+    golden = {
+        "row_scale": scale,
+        "normed_query": np.stack([unit, normed], axis=-1),
+        "normed_key": np.stack([key_unit, cached], axis=-1),
+    }
+    check(functions_bank, golden, a, b)
 
 
 @pytest.mark.slow

@@ -121,8 +121,8 @@ def test_latency_and_one_element_a_cycle(size):
     config = config_of()
     dut, row = HeadNorm(config), Row(np.random.default_rng(3), 2, (6, 1, size))
     elements, factors = row.golden()
-    first = size - 1 + dut.factors_latency
-    assert (dut.LATENCY, dut.factors_latency) == (9, 39 + 2 * 9 + 21)
+    first = size - 1 + dut.factors_latency(config)
+    assert (dut.LATENCY, dut.factors_latency(config)) == (9, 39 + 2 * 9 + 21)
 
     async def bench(ctx):
         await put_all(ctx, dut.i_command, [row.command])
