@@ -41,12 +41,16 @@ class HeadConfig:
     """Largest k of top-k."""
     sum_bits: int = 32
     """Width of a row's sums."""
+    ternary_rows: int = 0
+    """Rows of a ternary head that can wait; 0 if there are no ternary heads."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
         check_integer("rows", self.rows, 2, MOST_ROWS)
         check_integer("top_k", self.top_k, 2, 64)
         check_integer("sum_bits", self.sum_bits, 2, 40)
+        if self.ternary_rows:
+            check_integer("ternary_rows", self.ternary_rows, 2, 65536)
 
     @property
     def played_rows(self) -> int:
@@ -60,6 +64,11 @@ class HeadConfig:
     @property
     def floats(self) -> data.ArrayLayout:
         return data.ArrayLayout(FLOAT32_BITS, self.nodes)
+
+    @property
+    def row(self) -> data.StructLayout:
+        """Layout of the unscaled logits of a row of a ternary head; ``last`` with the last row."""
+        return data.StructLayout({"values": self.floats, "last": 1})
 
     @property
     def place(self) -> data.StructLayout:

@@ -22,6 +22,9 @@ class LaneLogits(wiring.Component):
     has lanes; padding from the limit on is dropped, a row a cycle. A logit is offered ``LATENCY``
     cycles after its sum was taken, and one more for each logit before it.
 
+    With ``ternary_rows`` a sweep may take ``ternary`` rows, which are logits already, instead of
+    sums; there is no queue for them.
+
     Parameters
     ----------
     config
@@ -32,11 +35,13 @@ class LaneLogits(wiring.Component):
     i_command : In(stream.Signature(StructLayout({"rows": ..., "limit": ..., "nodes": ...})))
         Number of rows, of rows without padding and of lanes in use: ``1 <= limit <= rows``,
         ``1 <= nodes <= config.nodes``. Taken when all rows of the previous sweep have left the
-        queue.
+        queue. With ``ternary_rows`` also ``ternary``.
     i_sum : In(stream.Signature(config.sums))
         Sums of a row.
     i_scale : In(stream.Signature(32))
         Scale of a row, taken with its last sum.
+    i_row : In(stream.Signature(config.floats))
+        Logits of a row of a ternary head; only with ``ternary_rows``.
     o : Out(stream.Signature(config.logit))
         Logits of a row, one lane after the other.
     """
@@ -46,18 +51,24 @@ class LaneLogits(wiring.Component):
     i_command: stream.Interface
     i_sum: stream.Interface
     i_scale: stream.Interface
+    i_row: stream.Interface
     o: stream.Interface
 
     def __init__(self, config: HeadConfig):
         self._config = config
         rows, limit = range(config.played_rows + 1), range(config.rows + 1)
         sweep = {"rows": rows, "limit": limit, "nodes": range(config.nodes + 1)}
+        given = {}
+        if config.ternary_rows:
+            sweep |= {"ternary": 1}
+            given = {"i_row": wiring.In(stream.Signature(config.floats))}
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(data.StructLayout(sweep))),
                 "i_sum": wiring.In(stream.Signature(config.sums)),
                 "i_scale": wiring.In(stream.Signature(FLOAT32_BITS)),
                 "o": wiring.Out(stream.Signature(config.logit)),
+                **given,
             }
         )
 
@@ -69,21 +80,32 @@ class LaneLogits(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=QUEUE_ROWS)
-        lane_scale = LogitScale(sum_bits=config.sum_bits)
+        lane_scale = LogitScale(sum_bits=config.sum_bits, ternary=config.ternary_rows > 0)
         m.submodules.scale = scale = StreamPipeline(lane_scale, tag_bits=config.place.size)
         place, placed = Signal(config.place), Signal(config.place)
         row, last_counting, last_row = (Signal(range(config.played_rows)) for _ in range(3))
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
         running, counts, there, ends = (Signal() for _ in range(4))
+        offered, leaves = running & queue.r_rdy & self.i_scale.valid, ends
+        if config.ternary_rows:
+            ternary = Signal()
+            offered, leaves = Mux(ternary, running & self.i_row.valid, offered), ends & ~ternary
+            m.d.comb += [
+                scale.i.payload.scaled.eq(ternary),
+                scale.i.payload.u.eq(self.i_row.payload[lane]),
+                self.i_row.ready.eq(ends & ternary),
+            ]
+            with m.If(self.i_command.valid & self.i_command.ready):
+                m.d.sync += ternary.eq(self.i_command.payload.ternary)
         m.d.comb += [
             self.i_command.ready.eq(~running),
             queue.w_data.eq(self.i_sum.payload),
             queue.w_en.eq(self.i_sum.valid),
             self.i_sum.ready.eq(queue.w_rdy),
-            there.eq(running & queue.r_rdy & self.i_scale.valid),
+            there.eq(offered),
             ends.eq(there & (~counts | (scale.i.ready & (lane == last_lane)))),
-            queue.r_en.eq(ends),
-            self.i_scale.ready.eq(ends),
+            queue.r_en.eq(leaves),
+            self.i_scale.ready.eq(leaves),
             place.lane.eq(lane),
             place.row.eq(row),
             place.last.eq((row == last_counting) & (lane == last_lane)),

@@ -1,9 +1,10 @@
 """The scaling of the head's sums to unscaled logits."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 
 from tercel_hw.float32 import IntToFloat, Multiplier, Primitive, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["LogitScale"]
 
@@ -15,11 +16,15 @@ class LogitScale(Primitive):
     ----------
     sum_bits
         Width of the sum.
+    ternary
+        True if logits of ternary heads, which are scaled already, pass too.
 
     Members
     -------
     sum : In(signed(sum_bits))
     row_scale : In(32)
+    scaled, u : In(1), In(32)
+        If ``scaled``, ``o`` is ``u``; only with ``ternary``.
     o : Out(32)
     """
 
@@ -27,10 +32,16 @@ class LogitScale(Primitive):
 
     sum: Signal
     row_scale: Signal
+    scaled: Signal
+    u: Signal
 
-    def __init__(self, *, sum_bits: int):
+    def __init__(self, *, sum_bits: int, ternary: bool = False):
         self._sum_bits = sum_bits
-        super().__init__({"sum": signed(sum_bits), "row_scale": FLOAT32_BITS}, FLOAT32_BITS)
+        self._ternary = ternary
+        operands = {"sum": signed(sum_bits), "row_scale": FLOAT32_BITS}
+        if ternary:
+            operands |= {"scaled": 1, "u": FLOAT32_BITS}
+        super().__init__(operands, FLOAT32_BITS)
 
     @property
     def sum_bits(self) -> int:
@@ -40,6 +51,13 @@ class LogitScale(Primitive):
         m = Module()
         stages = Stages(m, self.enable)
         x = attach(m, "float", IntToFloat(width=self._sum_bits), self.enable, x=self.sum)
-        row_scale = stages.delay(self.row_scale, IntToFloat.LATENCY, "row_scale")
+        row_scale = self.row_scale
+        if self._ternary:
+            scaled, u = (
+                stages.delay(value, IntToFloat.LATENCY, name)
+                for name, value in (("scaled", self.scaled), ("u", self.u))
+            )
+            x, row_scale = Mux(scaled, u, x), Mux(self.scaled, ONE, row_scale)
+        row_scale = stages.delay(row_scale, IntToFloat.LATENCY, "row_scale")
         m.d.comb += self.o.eq(attach(m, "product", Multiplier(), self.enable, a=x, b=row_scale))
         return m

@@ -9,6 +9,7 @@ from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.line_run import RUN
 from tercel_hw.head.results import HeadResults
 from tercel_hw.head.unit_config import HeadUnitConfig
+from tercel_hw.memory import FifoConfig, StreamFifo
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["HeadUnit"]
@@ -19,7 +20,9 @@ class HeadUnit(wiring.Component):
 
     For each command the activations are written to the dense engine's vectors, a column a cycle;
     then the engine gets its command and the tape's words pass combinationally, one a cycle: blocks
-    of 16 row scales and 16 rows. Lines for the host come in runs: if ``logits``, one with a line of
+    of 16 row scales and 16 rows. With ``head.ternary_rows`` a sweep may be ``ternary``: then the
+    unscaled logits come as rows, of which as many wait in a queue, and neither columns nor words.
+    Lines for the host come in runs: if ``logits``, one with a line of
     unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is done
     lane by lane: a row takes ``nodes`` cycles, and those that `TopK` needs. A row's line is offered
     ``LATENCY + nodes - 1`` cycles after its sums have been taken.
@@ -32,7 +35,7 @@ class HeadUnit(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(command_layout("head")))
-        ``rows`` is a multiple of 16, ``1 <= limit <= rows``, ``top_k`` at most
+        ``rows`` is a multiple of 16 unless ``ternary``, ``1 <= limit <= rows``, ``top_k`` at most
         ``config.head.top_k``, ``1 <= nodes <= config.head.nodes``: results of other
         lanes are undefined. Taken when the previous sweep has ended.
     i : In(stream.Signature(config.column))
@@ -41,6 +44,8 @@ class HeadUnit(wiring.Component):
         Scales of the activations; taken when the lines are built.
     i_word : In(stream.Signature(config.word))
         Words of the tape.
+    i_row : In(stream.Signature(config.head.row))
+        Rows of a ternary head; only with ``head.ternary_rows``.
     o_head_command : Out(stream.Signature(config.sweep))
     o_head_vector : Out(stream.Signature(config.dense.column))
         All columns of a sweep, before its ``o_head_command``.
@@ -59,6 +64,7 @@ class HeadUnit(wiring.Component):
     i: stream.Interface
     i_scales: stream.Interface
     i_word: stream.Interface
+    i_row: stream.Interface
     o_head_command: stream.Interface
     o_head_vector: stream.Interface
     o_head_row: stream.Interface
@@ -69,6 +75,7 @@ class HeadUnit(wiring.Component):
     def __init__(self, config: HeadUnitConfig):
         self._config = config
         dense, floats = config.dense, config.head.floats
+        given = {"i_row": wiring.In(stream.Signature(config.head.row))}
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("head"))),
@@ -81,6 +88,7 @@ class HeadUnit(wiring.Component):
                 "i_head_sum": wiring.In(stream.Signature(dense.sums)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
                 "o_line": wiring.Out(stream.Signature(floats)),
+                **(given if config.head.ternary_rows else {}),
             }
         )
 
@@ -121,12 +129,17 @@ class HeadUnit(wiring.Component):
             results.i_command.payload.eq(command),
         ]
         parts = (reader, logits, results)
+        if config.head.ternary_rows:
+            self._queue_rows(m, logits.i_row)
         with m.FSM():
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
                 with m.If(self.i_command.valid):
                     m.d.sync += [command.eq(self.i_command.payload), element.eq(0)]
                     m.next = "load"
+                    if config.head.ternary_rows:
+                        with m.If(self.i_command.payload.ternary):
+                            m.next = "start"
             with m.State("load"):
                 m.d.comb += [vector.valid.eq(self.i.valid), self.i.ready.eq(vector.ready)]
                 with m.If(self.i.valid & self.i.ready):
@@ -140,9 +153,25 @@ class HeadUnit(wiring.Component):
             with m.State("start"):
                 # All blocks are idle: the previous sweep has ended.
                 m.d.comb += [part.i_command.valid.eq(1) for part in parts]
+                if config.head.ternary_rows:
+                    m.d.comb += reader.i_command.valid.eq(~command.ternary)
                 m.next = "sweep"
             with m.State("sweep"):
                 # The rows of padding come last.
                 with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"
         return m
+
+    def _queue_rows(self, m: Module, rows: stream.Interface) -> None:
+        """Queue the rows of ternary heads: those of a block come one a cycle."""
+        head = self._config.head
+        fifo = FifoConfig(width=head.floats.size, depth=head.ternary_rows, ram_style="block")
+        m.submodules.rows = queue = StreamFifo(config=fifo)
+        m.d.comb += [
+            queue.i.valid.eq(self.i_row.valid),
+            queue.i.payload.eq(self.i_row.payload["values"]),
+            self.i_row.ready.eq(queue.i.ready),
+            rows.valid.eq(queue.o.valid),
+            rows.payload.eq(queue.o.payload),
+            queue.o.ready.eq(rows.ready),
+        ]

@@ -22,6 +22,7 @@ def test_the_engine_must_take_whole_blocks():
         ({"nodes": 0}, "nodes must be an integer in 1..64, not 0"),
         ({"rows": 1 << 21}, "rows must be an integer in 2..1048576, not 2097152"),
         ({"top_k": 65}, "top_k must be an integer in 2..64, not 65"),
+        ({"ternary_rows": 1}, "ternary_rows must be an integer in 2..65536, not 1"),
     ],
 )
 def test_wrong_values_are_refused(fields, message):

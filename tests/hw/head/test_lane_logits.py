@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.back import rtlil
@@ -52,6 +54,45 @@ def test_rows_are_cut_into_lanes_and_those_beyond_the_limit_dropped(idle, back_p
 
     results = run(dut, control, source, row_scales, sink, max_cycles=2000)
     assert results[3] == expected
+
+
+def test_ternary_rows_pass_as_they_are_between_others(idle, back_pressure, bits):
+    """Among them zeros of both signs, infinities and the tiniest numbers."""
+    config = replace(CONFIG, ternary_rows=2)
+    dut = LaneLogits(config)
+    sums, scales = operands(6)
+    sweeps = [(3, 3, 3), (4, 3, 3), (3, 2, 2), (2, 2, 3)]
+    given = bits(np.random.default_rng(8).normal(0, 1, (6, config.nodes)).astype(np.float32))
+    given[0] = [0x80000000, 0, 0x7F800000]
+    given[1] = [0xFF800000, 0x00800000, 0x80800000]
+    ours = bits(dequantise(sums, scales[:, None]))
+    logits = [ours[:3], given[:4], ours[3:], given[4:]]
+    expected = [
+        (rows[row, lane], lane, row, (row, lane) == (limit - 1, nodes - 1))
+        for rows, (_, limit, nodes) in zip(logits, sweeps, strict=True)
+        for row in range(limit)
+        for lane in range(nodes)
+    ]
+
+    async def control(ctx):
+        offered = [{**c, "ternary": i % 2} for i, c in enumerate(commands(sweeps))]
+        await put_all(ctx, dut.i_command, offered)
+
+    async def source(ctx):
+        await put_all(ctx, dut.i_sum, sums.tolist(), idle)
+
+    async def row_scales(ctx):
+        await put_all(ctx, dut.i_scale, bits(scales).tolist(), idle)
+
+    async def rows(ctx):
+        await put_all(ctx, dut.i_row, given.tolist(), idle)
+
+    async def sink(ctx):
+        taken = await get_all(ctx, dut.o, len(expected), back_pressure)
+        return [(logit["value"], logit.lane, logit.row, logit.last) for logit in taken]
+
+    results = run(dut, control, source, row_scales, rows, sink, max_cycles=1000)
+    assert results[4] == expected
 
 
 @pytest.mark.parametrize("nodes", [1, 3])

@@ -6,10 +6,18 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
 
-from tercel.numerics import Quantised, argmax, exponential_sum, head_logits, top_k
+from tercel.numerics import (
+    Quantised,
+    argmax,
+    dequantise,
+    exponential_sum,
+    head_logits,
+    integer_linear,
+    top_k,
+)
 from tercel_hw.dense import DenseConfig, DenseEngine
 from tercel_hw.head import HeadConfig, HeadUnit, HeadUnitConfig
-from tercel_sim.testbench import every_cycle, get_all, put_all, run
+from tercel_sim.testbench import every_cycle, get_all, put_all, random_gaps, run
 
 NODES, TOP_K = 3, 4
 HEAD = HeadConfig(rows=1 << 17, sum_bits=DenseConfig().sum_bits)
@@ -17,9 +25,9 @@ NOTHING = {"top_k": 0, "argmax": 0, "sums": 0, "logits": 0}
 RUNS = {"logits_address": 0x80000123, "summary_address": 0x456}
 
 
-def shape(macs=16, nodes=NODES):
+def shape(macs=16, nodes=NODES, **fields):
     dense = DenseConfig(nodes=nodes, macs=macs, chain=8, slices=8, tile=16, rows=64)
-    head = HeadConfig(nodes=nodes, rows=64, top_k=TOP_K, sum_bits=dense.sum_bits)
+    head = HeadConfig(nodes=nodes, rows=64, top_k=TOP_K, sum_bits=dense.sum_bits, **fields)
     return HeadUnitConfig(head=head, dense=dense)
 
 
@@ -74,7 +82,16 @@ class Sweep:
 
     def command(self, size):
         slices = -(-self.rows.shape[1] // size)
-        return {"rows": self.count, "slices": slices, **self.ask, **RUNS}
+        return {"rows": self.count, "slices": slices, "ternary": 0, **self.ask, **RUNS}
+
+    def given_rows(self):
+        """Rows from the ternary engine."""
+        return []
+
+    def logits(self, x):
+        """Unscaled, ``[nodes, limit]``."""
+        limit = self.ask["limit"]
+        return head_logits(self.rows[:limit], self.row_scales[:limit], x)
 
     def columns(self):
         last = self.rows.shape[1] - 1
@@ -100,7 +117,7 @@ class Sweep:
         """Runs as (address, lines), of the lanes that the sweep has."""
         limit, nodes = self.ask["limit"], np.arange(self.ask["nodes"])
         x = Quantised(values=self.x.values[nodes], scale=self.x.scale[nodes])
-        u = head_logits(self.rows[:limit], self.row_scales[:limit], x)
+        u = self.logits(x)
         if self.ask["logits"]:
             yield RUNS["logits_address"], u.T.view(np.uint32)
         lines = [x.scale.view(np.uint32)]
@@ -115,6 +132,30 @@ class Sweep:
         for rows in top_k(u, ranks).T if ranks else []:
             lines += [rows, u[nodes, rows].view(np.uint32)]
         yield RUNS["summary_address"], np.array(lines)
+
+
+@dataclass
+class TernarySweep(Sweep):
+    """A sweep whose logits the ternary engine has made: its columns are shifted by 2^7."""
+
+    def command(self, size):
+        return {**super().command(size), "rows": len(self.rows), "ternary": 1}
+
+    def given_rows(self):
+        u = dequantise(integer_linear(self.rows, self.x.values) << 7, self.row_scales)
+        last = len(self.rows) - 1
+        rows = u.T.view(np.uint32).tolist()
+        return [{"values": row, "last": index == last} for index, row in enumerate(rows)]
+
+    def logits(self, x):
+        sums = integer_linear(self.rows[: self.ask["limit"]], x.values) << 7
+        return dequantise(sums, self.row_scales[: self.ask["limit"]])
+
+    def columns(self):
+        return []
+
+    def words(self, size):
+        return []
 
 
 def play(
@@ -145,9 +186,11 @@ def play(
         await ctx.tick().until(unit.i_command.ready)
         return runs
 
+    rows = [row for sweep in sweeps for row in sweep.given_rows()]
     return run(
         bench,
         take,
+        *([source(unit.i_row, rows)] if rows else []),
         source(unit.i_command, [sweep.command(config.dense.macs) for sweep in sweeps]),
         source(unit.i, [column for sweep in sweeps for column in sweep.columns()]),
         source(
@@ -177,6 +220,34 @@ def test_sweeps_equal_the_golden_model(idle, back_pressure):
         Sweep.random(rng, count=16, elements=16, nodes=2, limit=15),
     ]
     assert play(shape(), sweeps, idle, back_pressure, max_cycles=20000) == listed(sweeps)
+
+
+@pytest.mark.parametrize("seed", [None, 12], ids=["flowing", "waiting"])
+def test_ternary_heads_and_others_alternate(seed):
+    rng = np.random.default_rng(4)
+    patterns = [every_cycle] * 2 if seed is None else [random_gaps(seed), random_gaps(seed + 1)]
+    everything = {"top_k": 3, "argmax": 1, "sums": 1, "logits": 1}
+    sweeps = [
+        TernarySweep.random(rng, count=11, elements=9, **everything),
+        Sweep.random(rng, count=16, elements=7, limit=6, **everything),
+        TernarySweep.random(rng, count=9, elements=16, limit=3, nodes=2, argmax=1),
+        TernarySweep.random(rng, count=1, elements=16, logits=1),
+    ]
+    config = shape(ternary_rows=8)
+    assert play(config, sweeps, *patterns) == listed(sweeps)
+
+
+def test_as_many_rows_of_a_ternary_head_wait_as_a_block_has():
+    block = 24
+    unit = HeadUnit(shape(ternary_rows=block))
+
+    async def bench(ctx):
+        ctx.set(unit.i_row.valid, 1)
+        for _ in range(block):
+            assert ctx.get(unit.i_row.ready)
+            await ctx.tick()
+
+    run(unit, bench, max_cycles=block + 8)
 
 
 @pytest.mark.parametrize("macs", [32, 64])
