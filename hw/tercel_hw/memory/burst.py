@@ -112,24 +112,26 @@ class BurstSplitter(wiring.Component):
         config = self._config
         limit, low_bits = config.max_beats, exact_log2(config.max_beats)
         active = Signal()
-        address = Signal(config.axi.beat_address_width)
-        left = Signal(config.count_width)
-        room = Signal(range(limit + 1))
+        address = Signal(config.axi.beat_address_width, reset_less=True)
+        left = Signal(config.count_width, reset_less=True)
+        room = Signal(range(limit + 1), reset_less=True)
+        burst = Signal(config.burst, reset_less=True)
         last, advance = Signal(), Signal()
         m.d.comb += [
             last.eq(left <= room),
             advance.eq(active & (~self.o.valid | self.o.ready)),
             self.i.ready.eq(~active),
             self.busy.eq(active | self.o.valid),
+            self.o.payload.eq(burst),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(advance):
             m.d.sync += [
                 self.o.valid.eq(1),
-                self.o.payload.address.eq(Cat(Const(0, config.axi.beat_bits), address)),
-                self.o.payload.length.eq(Mux(last, left - 1, room - 1)),
-                self.o.payload.last.eq(last),
+                burst.address.eq(Cat(Const(0, config.axi.beat_bits), address)),
+                burst.length.eq(Mux(last, left - 1, room - 1)),
+                burst.last.eq(last),
                 left.eq(left - room),
                 room.eq(limit),
                 address.eq(Cat(Const(0, low_bits), address[low_bits:] + 1)),

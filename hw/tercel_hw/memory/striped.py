@@ -116,8 +116,10 @@ class StripedReader(wiring.Component):
             m.submodules[f"reader{port}"] = reader
             connect(m, reader.axi, flipped(self.axi[port]))
             run = reader.i_command
+            part = Signal(run.payload.shape(), name=f"part{port}", reset_less=True)
             m.d.comb += [
                 run.valid.eq(pending[port]),
+                run.payload.eq(part),
                 reader.clear.eq(self.clear),
                 self.errors[port].eq(reader.error),
             ]
@@ -126,8 +128,8 @@ class StripedReader(wiring.Component):
             with m.If(command.valid & command.ready):
                 m.d.sync += [
                     pending[port].eq(1),
-                    run.payload.address.eq(command.payload.address + self.base[port]),
-                    run.payload.beats.eq(command.payload.beats),
+                    part.address.eq(command.payload.address + self.base[port]),
+                    part.beats.eq(command.payload.beats),
                 ]
         joined = Signal()
         m.d.comb += [

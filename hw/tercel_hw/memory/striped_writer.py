@@ -155,7 +155,10 @@ class StripedWriter(wiring.Component):
             m.submodules[f"writer{index}"] = writer
             connect(m, writer.axi, flipped(self.axi[index]))
             chosen = active & (port == index)
+            run = writer.i_command.payload
+            part = Signal(run.shape(), name=f"part{index}", reset_less=True)
             m.d.comb += [
+                run.eq(part),
                 writer.i_command.valid.eq(pending[index]),
                 writer.i.payload.eq(self.i.payload),
                 writer.i.valid.eq(self.i.valid & chosen),
@@ -167,7 +170,7 @@ class StripedWriter(wiring.Component):
             with m.If(writer.i_command.ready):
                 m.d.sync += pending[index].eq(0)
             with m.If(loaded):
-                self._load(m, writer.i_command.payload, index)
+                self._load(m, part, index)
                 m.d.sync += pending[index].eq(1)
         m.d.comb += [
             self.busy.eq(active | pending.any() | Cat(writer.busy for writer in writers).any()),

@@ -67,16 +67,18 @@ class Accumulator(wiring.Component):
         m.d.comb += read.addr.eq(self.tag.row)
 
         tag, written = Signal(tag_layout(config)), Signal(tag_layout(config))
-        total = Signal(self.total.shape())
+        total = Signal(self.total.shape(), reset_less=True)
+        sums = Signal(self.sums.sums.shape(), reset_less=True)
+        m.d.comb += self.sums.sums.eq(sums)
         m.d.sync += [tag.eq(self.tag), total.eq(self.total), written.eq(tag)]
         for node in range(config.nodes):
             before = Signal(signed(config.sum_bits), name=f"before_{node}")
             m.d.comb += before.eq(Mux(tag.first, 0, read.data[node]))
-            m.d.sync += self.sums.sums[node].eq(before + total[node])
+            m.d.sync += sums[node].eq(before + total[node])
         m.d.comb += [
             write.en.eq(written.valid),
             write.addr.eq(written.row),
-            write.data.eq(self.sums.sums),
+            write.data.eq(sums),
             self.valid.eq(written.valid & written.final),
             self.sums.last.eq(written.last),
         ]

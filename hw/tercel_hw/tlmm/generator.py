@@ -107,8 +107,8 @@ class TableGenerator(wiring.Component):
         config = self._config
         busy, done = Signal(), Signal()
         step = Signal(range(config.entries))
-        group = Signal(activations_layout(config))
-        place = Signal(place_layout(config))
+        group = Signal(activations_layout(config), reset_less=True)
+        place = Signal(place_layout(config), reset_less=True)
         m.d.comb += [
             done.eq(busy & (step == config.entries - 1)),
             self.i.ready.eq(~busy | done),
@@ -132,16 +132,19 @@ class TableGenerator(wiring.Component):
             order = _FillOrder(trits, halved=config.halved[part])
             entry = self.entries[str(part)]
             m.d.sync += entry.valid.eq(busy & (step < len(order.index)))
-            m.d.sync += entry.index.eq(_at(order.index, step))
+            index = Signal.like(entry.index, name=f"index_{part}", reset_less=True)
+            sums = Signal(entry.sums.shape(), name=f"sums_{part}", reset_less=True)
+            m.d.comb += [entry.index.eq(index), entry.sums.eq(sums)]
+            m.d.sync += index.eq(_at(order.index, step))
             moved = _at(order.moved, step)
             down = _at(order.down, step)
             for node in range(config.nodes):
-                before = Signal.like(entry.sums[node], name=f"before_{part}_{node}")
+                before = Signal.like(sums[node], name=f"before_{part}_{node}")
                 activation = Signal(signed(8), name=f"activation_{part}_{node}")
                 activations = [group[start + i][node] for i in range(trits)]
-                m.d.comb += before.eq(Mux(step == 0, 0, entry.sums[node]))
+                m.d.comb += before.eq(Mux(step == 0, 0, sums[node]))
                 m.d.comb += activation.eq(Array(activations)[moved])
-                m.d.sync += entry.sums[node].eq(plus_or_minus(down, before, activation))
+                m.d.sync += sums[node].eq(plus_or_minus(down, before, activation))
             start += trits
         return m
 

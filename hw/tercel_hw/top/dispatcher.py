@@ -81,7 +81,7 @@ class Dispatcher(wiring.Component):
         m = Module()
         bits = 8 * COMMAND_BYTES
         words = bits // self._word
-        command = Signal(bits)
+        command = Signal(bits, reset_less=True)
         place = Signal(range(words + 1))
         left = Signal(32)
         taken, first = Signal(), Signal()
