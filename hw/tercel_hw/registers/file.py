@@ -35,8 +35,8 @@ def _member(register: Register) -> wiring.Member | None:
 class RegisterFile(wiring.Component):
     """Register file of a register map behind AXI4-Lite.
 
-    A read is answered a cycle after its address, a write a cycle after address and data: one read
-    and one write every cycle at most. Reading the low word of a read-only register of 64 bits
+    A read is answered two cycles after its address, a write a cycle after address and data: one
+    read and one write every cycle at most. Reading the low word of a read-only register of 64 bits
     keeps its high word for the next read of a high word, so the two belong together. Byte strobes
     hold for every access. Addresses without a register read 0 and take writes without effect,
     always with an OKAY answer; the two low address bits are not looked at.
@@ -121,13 +121,20 @@ class RegisterFile(wiring.Component):
 
     def _read(self, m: Module) -> None:
         bus = self.bus
-        read, high = Signal(), Signal(32)
-        m.d.comb += [read.eq(bus.arvalid & (~bus.rvalid | bus.rready)), bus.arready.eq(read)]
+        asked, read, high = Signal(), Signal(), Signal(32)
+        # The address comes late in its cycle, so it is decoded in the next one.
+        address = Signal(len(bus.araddr) - 2, reset_less=True)
+        m.d.comb += [
+            read.eq(asked & (~bus.rvalid | bus.rready)),
+            bus.arready.eq(~asked | read),
+        ]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
+        with m.If(bus.arready):
+            m.d.sync += [asked.eq(bus.arvalid), address.eq(bus.araddr[2:])]
         with m.If(read):
             m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0)]
-            with m.Switch(bus.araddr[2:]):
+            with m.Switch(address):
                 for register in self._registers.registers:
                     self._read_register(m, register, high)
 
