@@ -92,8 +92,10 @@ class RowIssuer(wiring.Component):
         chunks, chunks_left = Signal.like(pending.chunks), Signal.like(pending.chunks)
         # Index of the matrix's last row from the block's first, and of the block's last row.
         rows_beyond, pending_beyond = Signal(ROW_BITS), Signal(ROW_BITS)
-        last_row, last_block = Signal.like(tag.row), Signal()
-        end_of_chunk, end_of_block, end = Signal(), Signal(), Signal()
+        before_last, single_row = Signal.like(tag.row), Signal()
+        last_block, end_of_block, end = Signal(), Signal(), Signal()
+        # A register, as it decides about much: the row is the block's last.
+        end_of_chunk = Signal()
         begins = end | ~busy
         m.submodules.room = room = Credits(count=self._credits)
         m.d.comb += [
@@ -103,7 +105,6 @@ class RowIssuer(wiring.Component):
             tag.valid.eq(self.valid & self.ready),
             room.spend.eq(tag.valid & tag.final),
             room.give.eq(self.returned),
-            end_of_chunk.eq(tag.row == last_row),
             end_of_block.eq(tag.valid & end_of_chunk & tag.final),
             end.eq(end_of_block & tag.last),
             self.i_command.ready.eq(~waiting),
@@ -111,8 +112,9 @@ class RowIssuer(wiring.Component):
         m.d.sync += going.eq(Mux(begins, waiting, busy) & ~self._pause(m, end_of_chunk))
 
         with m.If(tag.valid):
-            m.d.sync += tag.row.eq(tag.row + 1)
+            m.d.sync += [tag.row.eq(tag.row + 1), end_of_chunk.eq(tag.row == before_last)]
             with m.If(end_of_chunk):
+                m.d.sync += end_of_chunk.eq(single_row)
                 m.d.comb += self.released.bit_select(self.bank, 1).eq(1)
                 m.d.sync += [tag.row.eq(0), self.bank.eq(~self.bank)]
                 m.d.sync += [chunks_left.eq(chunks_left - 1), tag.first.eq(0)]
@@ -121,6 +123,7 @@ class RowIssuer(wiring.Component):
         block = config.block_rows
         beyond = Mux(begins, pending_beyond, rows_beyond - block)
         ends = Mux(begins, pending_beyond < block, rows_beyond < 2 * block)
+        single = Mux(begins, pending_beyond == 0, rows_beyond == block) | (block == 1)
         whole = Mux(begins, pending.chunks, chunks)
         with m.If(end_of_block | ~busy):
             m.d.sync += [
@@ -128,7 +131,11 @@ class RowIssuer(wiring.Component):
                 tag.first.eq(1),
                 tag.final.eq(whole == 1),
                 rows_beyond.eq(beyond),
-                last_row.eq(Mux(ends, beyond, block - 1)),
+                before_last.eq(
+                    Mux(ends, Mux(begins, pending_beyond - 1, rows_beyond - block - 1), block - 2)
+                ),
+                single_row.eq(single),
+                end_of_chunk.eq(single),
                 last_block.eq(ends),
             ]
         with m.If(begins):
