@@ -7,7 +7,8 @@ from tercel_hw.attention.config import AttentionConfig
 from tercel_hw.attention.inverse import Inverse
 from tercel_hw.attention.lanes import of_head_slot
 from tercel_hw.attention.output_lanes import OutputLanes
-from tercel_hw.float32 import StreamPipeline
+from tercel_hw.float32 import Stages, StreamPipeline, attach
+from tercel_hw.result_queue import FLOWS, ResultQueue
 
 __all__ = ["OutputScale"]
 
@@ -16,7 +17,7 @@ class OutputScale(wiring.Component):
     """Divides a sweep's totals by their denominators and returns them from lanes to nodes.
 
     One pipeline computes the denominators' reciprocals, a lane a cycle, also while the totals of
-    the previous sweep leave; then an element a cycle, latency 12. The first total is taken at least
+    the previous sweep leave; then an element a cycle, latency 13. The first total is taken at least
     ``PREPARE`` cycles, plus one for each lane, after the denominators were offered.
 
     Parameters
@@ -34,7 +35,7 @@ class OutputScale(wiring.Component):
         Nodes from ``lanes_per_head`` on are zero.
     """
 
-    LATENCY = OutputLanes.LATENCY
+    LATENCY = OutputLanes.LATENCY + ResultQueue.LATENCY
     PREPARE = Inverse.LATENCY + 1
 
     lanes_per_head: Signal
@@ -95,18 +96,23 @@ class OutputScale(wiring.Component):
         lane = Signal(range(config.nodes))
         prepared, complete, moves = Signal(), Signal(), Signal()
         busy, offers, last_lane = Signal(), Signal(), Signal()
-        m.submodules.inverses = inverses = StreamPipeline(Inverse(), tag_bits=len(lane))
         m.d.comb += [
             offers.eq(self.i_denominator.valid & ~busy),
             moves.eq(complete & (~prepared | ends)),
             last_lane.eq(lane == config.nodes - 1),
             self.i_denominator.ready.eq(offers & last_lane),
-            inverses.i.valid.eq(offers),
-            inverses.i.payload.sum.eq(denominators.sums[lane]),
-            inverses.i.payload.exponent.eq(denominators.exponents[lane]),
-            inverses.i.payload.tag.eq(lane),
-            inverses.o.ready.eq(1),
         ]
+        inverse = attach(
+            m,
+            "inverse",
+            Inverse(),
+            FLOWS,
+            sum=denominators.sums[lane],
+            exponent=denominators.exponents[lane],
+        )
+        stages, cycles = Stages(m, FLOWS), Inverse.LATENCY
+        arrives = stages.delay(offers, cycles, "arrives", reset=True)
+        to_lane = stages.delay(lane, cycles, "to_lane")
         with m.If(offers):
             m.d.sync += lane.eq(Mux(last_lane, 0, lane + 1))
             with m.If(last_lane):
@@ -114,12 +120,11 @@ class OutputScale(wiring.Component):
         coming, scales = (
             Signal(config.floats, name=name, reset_less=True) for name in ("coming", "scales")
         )
-        out = inverses.o.payload
-        with m.If(inverses.o.valid):
+        with m.If(arrives):
             for index in range(config.nodes):
-                with m.If(out.tag == index):
-                    m.d.sync += coming[index].eq(out.value)
-            with m.If(out.tag == config.nodes - 1):
+                with m.If(to_lane == index):
+                    m.d.sync += coming[index].eq(inverse)
+            with m.If(to_lane == config.nodes - 1):
                 m.d.sync += complete.eq(1)
         with m.If(moves):
             m.d.sync += [scales.eq(coming), prepared.eq(1), complete.eq(0), busy.eq(0)]

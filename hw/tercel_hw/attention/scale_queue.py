@@ -2,9 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.attention.unit_config import AttentionUnitConfig
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["ScaleQueue"]
 
@@ -54,21 +54,17 @@ class ScaleQueue(wiring.Component):
         m = Module()
         config = self._config
         depth = TILES * config.tile_scale_words
-        m.submodules.words = words = SyncFIFO(width=8 * config.word_bytes, depth=depth)
-        m.d.comb += [
-            self.i.ready.eq(words.w_rdy),
-            words.w_en.eq(self.i.valid),
-            words.w_data.eq(self.i.payload),
-        ]
+        m.submodules.words = words = ShallowFifo(unsigned(8 * config.word_bytes), depth=depth)
+        wiring.connect(m, wiring.flipped(self.i), words.i)
         word = Signal(data.ArrayLayout(config.attention.row_scales, config.word_positions))
         place = Signal(range(config.word_positions))
         position = Signal(range(config.attention.positions))
         taken, last = Signal(), Signal()
         m.d.comb += [
-            word.eq(words.r_data),
+            word.eq(words.o.payload),
             last.eq(position + 1 == self.positions),
-            taken.eq(words.r_rdy & (~self.o.valid | self.o.ready)),
-            words.r_en.eq(taken & (last | (place == config.word_positions - 1))),
+            taken.eq(words.o.valid & (~self.o.valid | self.o.ready)),
+            words.o.ready.eq(taken & (last | (place == config.word_positions - 1))),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -76,7 +72,7 @@ class ScaleQueue(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(1),
                 self.o.payload.eq(word[place]),
-                place.eq(Mux(words.r_en, 0, place + 1)),
+                place.eq(Mux(words.o.ready, 0, place + 1)),
                 position.eq(Mux(last, 0, position + 1)),
             ]
         return m

@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from tercel_hw.attention.config import BFLOAT16_BITS, AttentionConfig
 from tercel_hw.attention.score_lanes import ScoreLanes
 from tercel_hw.float32 import StreamPipeline
+from tercel_hw.result_queue import ResultQueue
 
 __all__ = ["ScoreScale"]
 
@@ -13,7 +14,7 @@ __all__ = ["ScoreScale"]
 class ScoreScale(wiring.Component):
     """Joins sums with the scales of their query and key and computes the scores.
 
-    One position a cycle, latency 19; two cycles more from sweep to sweep.
+    One position a cycle, latency 20; two cycles more from sweep to sweep.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class ScoreScale(wiring.Component):
     o : Out(stream.Signature(config.scored))
     """
 
-    LATENCY = ScoreLanes.LATENCY
+    LATENCY = ScoreLanes.LATENCY + ResultQueue.LATENCY
 
     i_sweep: stream.Interface
     i_query_scales: stream.Interface

@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.attention.cache_reader import CacheReader
 from tercel_hw.attention.datapath import Attention, attention_overhead
@@ -11,6 +10,7 @@ from tercel_hw.attention.query_scales import QueryScales
 from tercel_hw.attention.scale_queue import ScaleQueue
 from tercel_hw.attention.unit_config import MOST_NODES, AttentionUnitConfig
 from tercel_hw.attention.word_sorter import WordSorter
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["AttentionUnit"]
 
@@ -172,7 +172,7 @@ class AttentionUnit(wiring.Component):
     def _output(self, m: Module, attention: Attention, command) -> Signal:
         """Queue the output; return a signal that is high when the layer's last element enters."""
         row = self._config.row
-        m.submodules.queue = queue = SyncFIFO(width=row.size, depth=QUEUE_DEPTH)
+        m.submodules.queue = queue = ShallowFifo(row, depth=QUEUE_DEPTH)
         element, sweeps, last = Signal(row), Signal.like(command.sweeps), Signal()
         ends = Signal()
         taken = attention.o.valid & attention.o.ready
@@ -181,13 +181,11 @@ class AttentionUnit(wiring.Component):
             ends.eq(taken & last),
             element["values"].eq(attention.o.payload["values"]),
             element.last.eq(last),
-            attention.o.ready.eq(queue.w_rdy),
-            queue.w_en.eq(attention.o.valid),
-            queue.w_data.eq(element),
-            self.o.valid.eq(queue.r_rdy),
-            self.o.payload.eq(queue.r_data),
-            queue.r_en.eq(self.o.ready),
+            attention.o.ready.eq(queue.i.ready),
+            queue.i.valid.eq(attention.o.valid),
+            queue.i.payload.eq(element),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         with m.If(taken & attention.o.payload.last):
             m.d.sync += sweeps.eq(Mux(last, 0, sweeps + 1))
         return ends

@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.cache.config import CacheConfig
-from tercel_hw.vector.result_queue import ResultQueue
+from tercel_hw.result_queue import ResultQueue
 
 __all__ = ["Transposer"]
 

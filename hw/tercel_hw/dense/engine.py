@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.dense.array import CellArray, array_latency
 from tercel_hw.dense.config import DenseConfig
@@ -11,6 +10,7 @@ from tercel_hw.dense.sequencer import Sequencer
 from tercel_hw.dense.total_buffer import TotalBuffer
 from tercel_hw.dense.vectors import VectorStore
 from tercel_hw.float32.stages import Stages
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["DenseEngine", "dense_latency", "totals_latency"]
 
@@ -147,14 +147,12 @@ class DenseEngine(wiring.Component):
         """Queue the sums; a beat whose sums might not fit is not taken."""
         config = self._config
         depth = 1 << (dense_latency(config) + 2).bit_length()
-        m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=depth)
+        m.submodules.queue = queue = ShallowFifo(config.sums, depth=depth)
         promised = Signal(range(depth + 1))
         m.d.sync += promised.eq(promised + sequencer.sums - (self.o_sum.valid & self.o_sum.ready))
         m.d.comb += [
             sequencer.room.eq(promised <= depth - 2),
-            queue.w_en.eq(sums.o_valid),
-            queue.w_data.eq(sums.o),
-            self.o_sum.valid.eq(queue.r_rdy),
-            self.o_sum.payload.eq(queue.r_data),
-            queue.r_en.eq(self.o_sum.ready),
+            queue.i.valid.eq(sums.o_valid),
+            queue.i.payload.eq(sums.o),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o_sum))

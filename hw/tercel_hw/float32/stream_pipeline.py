@@ -1,19 +1,20 @@
 """A primitive with streams as input and output."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32.primitive import Primitive
 from tercel_hw.float32.stages import Stages
+from tercel_hw.result_queue import FLOWS, ResultQueue
 
 __all__ = ["StreamPipeline"]
 
 
 class StreamPipeline(wiring.Component):
-    """A primitive with valid bits, stalled as a whole while its result waits.
+    """A primitive that never stalls, with a queue that has room for all results in flight.
 
-    One transfer a cycle; the latency is the primitive's. ``i.ready`` follows ``o.ready``
-    combinationally. Gaps between operands stay gaps between results.
+    One transfer a cycle; latency: the primitive's and a cycle for the queue. ``i.ready`` leaves a
+    register, so ``o.ready`` reaches only counters.
 
     Parameters
     ----------
@@ -58,21 +59,22 @@ class StreamPipeline(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the transfer of operands to the offer of their result, without stalls."""
-        return self._primitive.latency
+        return self._primitive.latency + ResultQueue.LATENCY
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.primitive = primitive = self._primitive
-        enable = Signal()
-        stages = Stages(m, enable)
-        valid = stages.delay(self.i.valid, self.latency, "valid", reset=True)
+        cycles, stages = primitive.latency, Stages(m, FLOWS)
+        result = self.o.payload.shape()
+        m.submodules.queue = queue = ResultQueue(result, depth=self.latency + 1)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [
-            enable.eq(~valid | self.o.ready),
-            self.i.ready.eq(enable),
-            primitive.enable.eq(enable),
-            self.o.valid.eq(valid),
-            self.o.payload.value.eq(primitive.o),
-            self.o.payload.tag.eq(stages.delay(self.i.payload.tag, self.latency, "tag")),
+            primitive.enable.eq(FLOWS),
+            self.i.ready.eq(queue.room),
+            queue.enters.eq(self.i.valid & queue.room),
+            queue.arrives.eq(stages.delay(queue.enters, cycles, "valid", reset=True)),
+            queue.result.value.eq(primitive.o),
+            queue.result.tag.eq(stages.delay(self.i.payload.tag, cycles, "tag")),
         ]
         for name in primitive.operands:
             m.d.comb += getattr(primitive, name).eq(self.i.payload[name])

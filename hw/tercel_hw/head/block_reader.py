@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel.image.layout import ROW_BLOCK
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.unit_config import HeadUnitConfig
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["BlockReader"]
 
@@ -58,10 +58,11 @@ class BlockReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.words = words = SyncFIFO(
-            width=config.word_scales * FLOAT32_BITS, depth=config.scale_words
+        m.submodules.words = words = ShallowFifo(
+            unsigned(config.word_scales * FLOAT32_BITS), depth=config.scale_words
         )
-        m.submodules.queue = queue = SyncFIFO(width=FLOAT32_BITS, depth=BLOCKS * ROW_BLOCK)
+        m.submodules.queue = queue = ShallowFifo(unsigned(FLOAT32_BITS), depth=BLOCKS * ROW_BLOCK)
+        wiring.connect(m, queue.o, wiring.flipped(self.o_scale))
         running, taken, last_place = Signal(), Signal(), Signal()
         scales = Signal(init=1)
         place = Signal(range(max(config.dense.slices, config.scale_words)))
@@ -70,10 +71,10 @@ class BlockReader(wiring.Component):
         blocks = Signal(range(config.head.played_rows // ROW_BLOCK + 1))
         m.d.comb += [
             self.i_command.ready.eq(~running),
-            self.i.ready.eq(running & Mux(scales, words.w_rdy, self.o_row.ready)),
+            self.i.ready.eq(running & Mux(scales, words.i.ready, self.o_row.ready)),
             taken.eq(self.i.valid & self.i.ready),
-            words.w_data.eq(self.i.payload),
-            words.w_en.eq(taken & scales),
+            words.i.payload.eq(self.i.payload),
+            words.i.valid.eq(taken & scales),
             self.o_row.valid.eq(running & ~scales & self.i.valid),
             self.o_row.payload.eq(self.i.payload),
             last_place.eq(place == Mux(scales, config.scale_words - 1, last_beat)),
@@ -99,14 +100,11 @@ class BlockReader(wiring.Component):
             ]
 
         index = Signal(range(config.word_scales))
-        moved = words.r_rdy & queue.w_rdy
+        moved = words.o.valid & queue.i.ready
         m.d.comb += [
-            queue.w_data.eq(words.r_data.word_select(index, FLOAT32_BITS)),
-            queue.w_en.eq(moved),
-            words.r_en.eq(moved & (index == config.word_scales - 1)),
-            self.o_scale.valid.eq(queue.r_rdy),
-            self.o_scale.payload.eq(queue.r_data),
-            queue.r_en.eq(self.o_scale.ready),
+            queue.i.payload.eq(words.o.payload.word_select(index, FLOAT32_BITS)),
+            queue.i.valid.eq(moved),
+            words.o.ready.eq(moved & (index == config.word_scales - 1)),
         ]
         with m.If(moved):
             # The number of scales of a word is a power of two.

@@ -2,12 +2,13 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.float32 import StreamPipeline
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.head.config import HeadConfig
 from tercel_hw.head.logit_scale import LogitScale
+from tercel_hw.result_queue import ResultQueue
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["QUEUE_ROWS", "LaneLogits"]
 
@@ -46,7 +47,7 @@ class LaneLogits(wiring.Component):
         Logits of a row, one lane after the other.
     """
 
-    LATENCY = LogitScale.LATENCY + 1
+    LATENCY = LogitScale.LATENCY + ResultQueue.LATENCY + ShallowFifo.LATENCY
 
     i_command: stream.Interface
     i_sum: stream.Interface
@@ -79,14 +80,15 @@ class LaneLogits(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.queue = queue = SyncFIFO(width=config.sums.size, depth=QUEUE_ROWS)
+        m.submodules.queue = queue = ShallowFifo(config.sums, depth=QUEUE_ROWS)
         lane_scale = LogitScale(sum_bits=config.sum_bits, ternary=config.ternary_rows > 0)
         m.submodules.scale = scale = StreamPipeline(lane_scale, tag_bits=config.place.size)
+        wiring.connect(m, wiring.flipped(self.i_sum), queue.i)
         place, placed = Signal(config.place), Signal(config.place)
         row, last_counting, last_row = (Signal(range(config.played_rows)) for _ in range(3))
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
         running, counts, there, ends = (Signal() for _ in range(4))
-        offered, leaves = running & queue.r_rdy & self.i_scale.valid, ends
+        offered, leaves = running & queue.o.valid & self.i_scale.valid, ends
         if config.ternary_rows:
             ternary = Signal()
             offered, leaves = Mux(ternary, running & self.i_row.valid, offered), ends & ~ternary
@@ -99,18 +101,15 @@ class LaneLogits(wiring.Component):
                 m.d.sync += ternary.eq(self.i_command.payload.ternary)
         m.d.comb += [
             self.i_command.ready.eq(~running),
-            queue.w_data.eq(self.i_sum.payload),
-            queue.w_en.eq(self.i_sum.valid),
-            self.i_sum.ready.eq(queue.w_rdy),
             there.eq(offered),
             ends.eq(there & (~counts | (scale.i.ready & (lane == last_lane)))),
-            queue.r_en.eq(leaves),
+            queue.o.ready.eq(leaves),
             self.i_scale.ready.eq(leaves),
             place.lane.eq(lane),
             place.row.eq(row),
             place.last.eq((row == last_counting) & (lane == last_lane)),
             scale.i.valid.eq(there & counts),
-            scale.i.payload.sum.eq(data.View(config.sums, queue.r_data)[lane]),
+            scale.i.payload.sum.eq(queue.o.payload[lane]),
             scale.i.payload.row_scale.eq(self.i_scale.payload),
             scale.i.payload.tag.eq(place),
             placed.eq(scale.o.payload.tag),

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel_hw.checks import check_integer, check_ram_style
+from tercel_hw.credits import Credits
+from tercel_hw.shallow_fifo import ShallowFifo
 from tercel_hw.wrap_increment import wrap_increment
 
 __all__ = ["FifoConfig", "StreamFifo"]
@@ -100,58 +102,59 @@ class StreamFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
+        shape = unsigned(config.width)
+        if not config.read_latency:
+            m.submodules.store = queue = ShallowFifo(shape, depth=config.depth)
+            connect(m, flipped(self.i), queue.i)
+            connect(m, queue.o, flipped(self.o))
+            m.d.comb += self.level.eq(queue.level)
+            return m
         attrs = {} if config.ram_style is None else {"ram_style": config.ram_style}
         m.submodules.store = store = memory.Memory(
-            shape=unsigned(config.width), depth=config.depth, init=[], attrs=attrs
+            shape=shape, depth=config.depth, init=[], attrs=attrs
         )
-        write = store.write_port()
-        read = store.read_port(domain="sync" if config.read_latency else "comb")
+        write, read = store.write_port(), store.read_port()
         stored, taken, fetched = Signal(range(config.depth + 1)), Signal(), Signal()
+        some, room = Signal(), Signal(init=1)
         m.d.comb += [
-            self.i.ready.eq(stored != config.depth),
+            self.i.ready.eq(room),
             taken.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
             write.en.eq(taken),
         ]
-        m.d.sync += stored.eq(stored + taken - fetched)
-
+        # Compared before it is known whether a word comes.
+        m.d.sync += [
+            stored.eq(stored + taken - fetched),
+            some.eq(taken | Mux(fetched, stored > 1, some)),
+            room.eq(fetched | Mux(taken, stored < config.depth - 1, room)),
+        ]
         with m.If(taken):
             m.d.sync += write.addr.eq(wrap_increment(write.addr, config.depth))
         with m.If(fetched):
             m.d.sync += read.addr.eq(wrap_increment(read.addr, config.depth))
-        if config.read_latency:
-            self._queue(m, stored, read, fetched)
-        else:
-            m.d.comb += [
-                self.o.valid.eq(stored != 0),
-                self.o.payload.eq(read.data),
-                fetched.eq(self.o.valid & self.o.ready),
-                self.level.eq(stored),
-            ]
+        self._queue(m, stored, some, read, fetched)
         return m
 
-    def _queue(self, m: Module, stored: Signal, read: memory.ReadPort, fetched: Signal) -> None:
-        """Add the queue of words that were read from the memory."""
+    def _queue(
+        self,
+        m: Module,
+        stored: Signal,
+        some: Signal,
+        read: memory.ReadPort,
+        fetched: Signal,
+    ) -> None:
+        """Add the queue of words that were read from the memory, and its credits."""
         config = self._config
-        m.submodules.queue = queue = memory.Memory(
-            shape=unsigned(config.width),
-            depth=config.queue_words,
-            init=[],
-            attrs={"ram_style": "distributed"},
-        )
-        enter, leave = queue.write_port(), queue.read_port(domain="comb")
-        reserved = Signal(range(config.queue_words + 1))
-        queued = Signal(range(config.queue_words + 1))
-        offered = Signal()
+        m.submodules.queue = queue = ShallowFifo(unsigned(config.width), depth=config.queue_words)
+        m.submodules.credits = credits = Credits(count=config.queue_words)
+        connect(m, queue.o, flipped(self.o))
         m.d.comb += [
-            fetched.eq((stored != 0) & (reserved != config.queue_words)),
+            fetched.eq(some & credits.any),
             read.en.eq(fetched),
-            self.o.valid.eq(queued != 0),
-            offered.eq(self.o.valid & self.o.ready),
-            self.level.eq(stored + reserved),
+            credits.spend.eq(fetched),
+            credits.give.eq(self.o.valid & self.o.ready),
+            self.level.eq(stored + config.queue_words - credits.left),
         ]
-        m.d.sync += reserved.eq(reserved + fetched - offered)
-
         arrived, data = Signal(), read.data
         m.d.sync += arrived.eq(fetched)
         for stage in range(1, config.read_latency):
@@ -159,10 +162,4 @@ class StreamFifo(wiring.Component):
             late_data = Signal.like(data, name=f"data{stage}", reset_less=True)
             m.d.sync += [late.eq(arrived), late_data.eq(data)]
             arrived, data = late, late_data
-
-        m.d.comb += [enter.data.eq(data), enter.en.eq(arrived), self.o.payload.eq(leave.data)]
-        m.d.sync += [
-            queued.eq(queued + arrived - offered),
-            enter.addr.eq(enter.addr + arrived),
-            leave.addr.eq(leave.addr + offered),
-        ]
+        m.d.comb += [queue.i.valid.eq(arrived), queue.i.payload.eq(data)]

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["QUEUE", "CommandFork"]
 
@@ -57,15 +59,12 @@ class CommandFork(wiring.Component):
             self.empty.eq(~waits.any()),
         ]
         for index, name in enumerate(self._consumers):
-            output, queue = self.to(name), fifo.SyncFIFO(width=self._layout.size, depth=QUEUE)
-            m.submodules[f"queue_{name}"] = queue
+            m.submodules[f"queue_{name}"] = queue = ShallowFifo(self._layout, depth=QUEUE)
+            connect(m, queue.o, flipped(self.to(name)))
             m.d.comb += [
-                ready[index].eq(queue.w_rdy),
-                waits[index].eq(queue.r_rdy),
-                queue.w_en.eq(taken),
-                queue.w_data.eq(self.i.payload),
-                output.valid.eq(queue.r_rdy),
-                output.payload.eq(queue.r_data),
-                queue.r_en.eq(output.ready),
+                ready[index].eq(queue.i.ready),
+                waits[index].eq(queue.o.valid),
+                queue.i.valid.eq(taken),
+                queue.i.payload.eq(self.i.payload),
             ]
         return m

@@ -4,13 +4,16 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from tercel_hw.shallow_fifo import ShallowFifo
+
 __all__ = ["WordRouter"]
 
 
 class WordRouter(wiring.Component):
-    """Sends the words of each run to the run's target; one word a cycle, no latency.
+    """Sends the words of each run to the run's target, through a queue for each.
 
-    A cycle between two runs is spent on the command.
+    No path leads through it. One word a cycle, latency ``LATENCY``; a cycle between two runs is
+    spent on the command.
 
     Parameters
     ----------
@@ -30,12 +33,17 @@ class WordRouter(wiring.Component):
         One-hot: the target of the current run; zero if there is none.
     """
 
+    LATENCY = ShallowFifo.LATENCY
+    QUEUE = 2
+    """Words of a target's queue."""
+
     i_command: stream.Interface
     i: stream.Interface
     o: list[stream.Interface]
     active: Signal
 
     def __init__(self, *, width: int, targets: int, command: data.StructLayout):
+        self._width = width
         words = stream.Signature(unsigned(width))
         super().__init__(
             {
@@ -67,11 +75,15 @@ class WordRouter(wiring.Component):
             with m.If(last):
                 m.d.sync += self.active.eq(0)
         for index, output in enumerate(self.o):
+            m.submodules[f"queue{index}"] = queue = ShallowFifo(
+                unsigned(self._width), depth=self.QUEUE
+            )
             chosen = self.active[index]
+            wiring.connect(m, queue.o, wiring.flipped(output))
             m.d.comb += [
-                output.payload.eq(self.i.payload),
-                output.valid.eq(self.i.valid & chosen),
+                queue.i.payload.eq(self.i.payload),
+                queue.i.valid.eq(self.i.valid & chosen),
             ]
             with m.If(chosen):
-                m.d.comb += self.i.ready.eq(output.ready)
+                m.d.comb += self.i.ready.eq(queue.i.ready)
         return m

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel.numerics.blocks import BLOCK
+from tercel_hw.result_queue import ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
-from tercel_hw.vector.result_queue import ResultQueue
 
 __all__ = ["ActivationStore"]
 

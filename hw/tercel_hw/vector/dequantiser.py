@@ -6,8 +6,8 @@ from amaranth.lib import data, memory, stream, wiring
 from tercel.image.layout import SCALARS
 from tercel_hw.float32 import IntToFloat, Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.row_factors import PARTS, RowFactors
 from tercel_hw.vector.targets import HEAD, send_to_target, targeted_row
 

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32 import Stages, attach
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.gated_activation import GatedActivation
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 
 __all__ = ["Gate"]
 

@@ -5,9 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32 import Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS
 from tercel_hw.vector.config import VectorConfig
 from tercel_hw.vector.head_scale import HEAD_FACTORS, HeadScale
-from tercel_hw.vector.result_queue import FLOWS
 from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["HeadFactors"]

@@ -6,10 +6,10 @@ from amaranth.lib import fifo, memory, stream, wiring
 from tercel.numerics.quantise import TREE
 from tercel_hw.float32 import Lanes, Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.head_squares import HeadSquares
 from tercel_hw.vector.inverse_rms import InverseRms
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.row_scale import ONE
 
 __all__ = ["HeadNorm"]

@@ -6,10 +6,10 @@ from amaranth.lib import data, stream, wiring
 from tercel_hw.float32 import MagnitudeMaximum, Multiplier, RoundToInt8, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.memory import FifoConfig, StreamFifo
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.head_factors import HeadFactors
 from tercel_hw.vector.head_norm import HeadNorm
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.rotary import Rotary
 
 __all__ = ["HeadQuantiser"]

@@ -5,9 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32 import Adder, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.loads import element_layout
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.targets import send_to_target, targeted_row
 
 __all__ = ["Residual"]

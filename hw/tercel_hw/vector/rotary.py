@@ -5,10 +5,10 @@ from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.float32 import Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.loads import table_layout
 from tercel_hw.vector.pair_buffer import PairBuffer
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.rotation import Rotation
 from tercel_hw.vector.row_scale import ONE
 

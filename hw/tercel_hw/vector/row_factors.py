@@ -6,8 +6,8 @@ from amaranth.lib import data, stream, wiring
 from tercel.image.layout import SCALARS
 from tercel_hw.float32 import Multiplier, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS
 from tercel_hw.vector.config import VectorConfig, command_layout
-from tercel_hw.vector.result_queue import FLOWS
 from tercel_hw.vector.row_scale import ONE
 from tercel_hw.vector.targets import HEAD
 

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 
 from tercel_hw.float32 import StreamPipeline
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.element_value import INT8_BITS, ElementValue
 from tercel_hw.vector.loads import element_layout, table_layout
@@ -42,7 +43,7 @@ class RowLoader(wiring.Component):
         No command is in progress or offered.
     """
 
-    LATENCY = 1 + ElementValue.LATENCY
+    LATENCY = 1 + ElementValue.LATENCY + ResultQueue.LATENCY
 
     i_command: stream.Interface
     i: stream.Interface

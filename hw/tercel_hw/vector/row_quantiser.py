@@ -14,9 +14,9 @@ from tercel_hw.float32 import (
 )
 from tercel_hw.float32.encoding import fields
 from tercel_hw.float32.primitive import FLOAT32_BITS
+from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.block_exponents import BlockExponents
 from tercel_hw.vector.config import VectorConfig, command_layout
-from tercel_hw.vector.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.row_counter import RowCounter
 from tercel_hw.vector.row_scale import ONE, RowScale
 from tercel_hw.vector.row_store import RowStore

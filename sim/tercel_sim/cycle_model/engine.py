@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tercel_hw.tlmm.config import SAME_ROW
-from tercel_hw.top import AcceleratorConfig
+from tercel_hw.top import AcceleratorConfig, WordRouter
 from tercel_hw.vector import ActivationStore
 from tercel_sim.cycle_model.memory import Memory
 
@@ -49,6 +49,8 @@ class Engine:
         self._memory = memory
         self._word_bytes = config.word_bytes
         self._gearbox = config.gearbox
+        # From a word's offer to that of the row-chunk which it completes.
+        self._arrives = WordRouter.LATENCY + config.gearbox.latency
         self._queue = 1 << self._tlmm.latency.bit_length()
         self._words = 0  # Words of the tape before the segment.
         self._generators = [0.0] * config.tlmm.generators
@@ -91,8 +93,7 @@ class Engine:
         """
         rows, most = fields["rows"], self._tlmm.block_rows
         channel = self._memory.channels["tape"]
-        ahead = self._gearbox.words_ahead(fields["bytes"])
-        channel.take(self._words + ahead, self._last)
+        channel.take(self._words + self._ahead(fields["bytes"]), self._last)
         played, ends, leaves = 0, [], prepared
         pace = max(1.0, fields["bytes"] / self._word_bytes)
         for start in range(0, rows, most):
@@ -118,6 +119,10 @@ class Engine:
             leaves += taken
         self._words += -(-played * fields["bytes"] // self._word_bytes)
         return Rows(ends=tuple(ends), block_rows=most, rows=rows, pace=max(pace, taken))
+
+    def _ahead(self, size: int) -> int:
+        """Return the words that leave the channel before the engine takes a row-chunk."""
+        return WordRouter.QUEUE + self._gearbox.words_ahead(size)
 
     def _fill(self, codes: int, groups: tuple[int, float, int] | None) -> float:
         """Fill the tables of a chunk; return the time at which they are full.
@@ -149,14 +154,14 @@ class Engine:
             word = self._words + -(-(done + 1) * size // width) - 1
             step = self._memory.word("tape", word)
             spread = (step.ends - step.begins) / max(1, step.words - 1)
-            time = max(time, step.begins + (word - step.first) * spread + self._gearbox.latency)
+            time = max(time, step.begins + (word - step.first) * spread + self._arrives)
             begun = time if begun is None else begun
             whole = (step.first + step.words - self._words) * width // size
             count = max(1, min(whole, last) - done)
             word = self._words + -(-(done + count) * size // width)
-            late = step.begins + (word - 1 - step.first) * spread + self._gearbox.latency
+            late = step.begins + (word - 1 - step.first) * spread + self._arrives
             end = max(time + (count - 1) * pace, late)
             done += count
-            channel.take(word + self._gearbox.words_ahead(size), end)
+            channel.take(word + self._ahead(size), end)
             time = end + pace
         return first if begun is None else begun, end

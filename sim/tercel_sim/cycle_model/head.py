@@ -8,7 +8,7 @@ from tercel_hw.head import ExponentialSum, HeadUnit
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
 from tercel_hw.head.top_k import PLACES
-from tercel_hw.top import AcceleratorConfig
+from tercel_hw.top import AcceleratorConfig, WordRouter
 from tercel_sim.cycle_model.memory import Memory
 
 __all__ = ["Head", "Lines"]
@@ -134,10 +134,10 @@ class Head:
             step = self._memory.word("tape", word)
             count = min(end, step.first + step.words) - word
             spread = (step.ends - step.begins) / max(1, step.words - 1)
-            came = step.begins + (word - step.first) * spread
+            came = step.begins + (word - step.first) * spread + WordRouter.LATENCY
             time = max(max(time, came) + count, came + (count - 1) * spread + 1)
             word += count
-            channel.take(word, time - 1)
+            channel.take(word + WordRouter.QUEUE, time - 1)
         return time
 
 

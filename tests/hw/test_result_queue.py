@@ -3,7 +3,7 @@ from amaranth.hdl import Const, Module
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32 import Stages
-from tercel_hw.vector.result_queue import ResultQueue
+from tercel_hw.result_queue import ResultQueue
 from tercel_sim.testbench import get_all, put_all, run
 
 SHAPE = data.StructLayout({"value": 8})

@@ -1,7 +1,10 @@
 """The output queue of a pipeline that cannot stall."""
 
-from amaranth.hdl import Const, Module, Shape, Signal
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.hdl import Const, Module, Signal
+from amaranth.lib import data, stream, wiring
+
+from tercel_hw.credits import Credits
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["FLOWS", "ResultQueue"]
 
@@ -13,9 +16,9 @@ class ResultQueue(wiring.Component):
     """Delivers the results of a pipeline without stalls as a stream; at most one a cycle.
 
     Operands are counted from their entry into the pipeline until their result leaves the queue;
-    they may enter only while there is ``room``. So ``o.ready`` reaches a counter, but no register
-    of the pipeline. For one result a cycle the depth must be at least the pipeline's latency plus
-    2.
+    they may enter only while there is ``room``, a register. So ``o.ready`` reaches a counter, but
+    no register of the pipeline. For one result a cycle the depth must be at least the pipeline's
+    latency plus 2.
 
     Parameters
     ----------
@@ -62,17 +65,14 @@ class ResultQueue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = Shape.cast(self._shape).width
-        m.submodules.queue = queue = fifo.SyncFIFO(width=width, depth=self._depth)
-        inside = Signal(range(self._depth + 1))
-        leaves = self.o.valid & self.o.ready
+        m.submodules.queue = queue = ShallowFifo(self._shape, depth=self._depth)
+        m.submodules.credits = credits = Credits(count=self._depth)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [
-            self.room.eq(inside != self._depth),
-            queue.w_en.eq(self.arrives),
-            queue.w_data.eq(self.result),
-            self.o.valid.eq(queue.r_rdy),
-            self.o.payload.eq(queue.r_data),
-            queue.r_en.eq(self.o.ready),
+            self.room.eq(credits.any),
+            credits.spend.eq(self.enters),
+            credits.give.eq(self.o.valid & self.o.ready),
+            queue.i.valid.eq(self.arrives),
+            queue.i.payload.eq(self.result),
         ]
-        m.d.sync += inside.eq(inside + self.enters - leaves)
         return m
