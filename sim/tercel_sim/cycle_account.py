@@ -27,6 +27,8 @@ class CycleAccount:
     """All requested beats were still within their latency."""
     unasked: float
     """There was no request: the accelerator's buffers were full, or its next run was unknown."""
+    rows: float = 0.0
+    """Rows of banks were being opened."""
 
     @property
     def cycles(self) -> float:
@@ -61,6 +63,7 @@ def account_cycles(
         "turning": float(statistics.turning),
         "full": statistics.full,
         "latency": statistics.latency,
+        "rows": statistics.rows,
     }
     # The refreshes of the statistics include cycles outside the pass.
     return CycleAccount(**known, unasked=cycles - sum(known.values()))

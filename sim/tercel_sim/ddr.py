@@ -1,10 +1,13 @@
 """Parameters of the simulated memory, and presets fitted to measurements of a KV260."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tercel_hw.checks import check_integer
+from tercel_sim.banks import BankConfig
 
-__all__ = ["DDR", "DdrConfig"]
+__all__ = ["DDR", "BankedDdrConfig", "DdrConfig", "parse_ddr"]
 
 
 def _check_number(name: str, value: float, low: float, high: float) -> None:
@@ -98,10 +101,46 @@ class DdrConfig:
         return self.sustained_bytes_per_cycle / (1 - self.refresh_part)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BankedDdrConfig(DdrConfig):
+    """A DRAM with banks behind ports that may share a port of its controller.
+
+    ``sustained_gbs`` is what it moves while every access meets an open row. A port's ``read_ahead``
+    includes what waits for its row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field breaks its rule.
+    """
+
+    banks: BankConfig = field(default_factory=BankConfig)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.banks, BankConfig):
+            raise TypeError(f"banks must be a BankConfig, not {self.banks!r}")
+        check_integer("read_ahead", self.read_ahead, self.banks.access_bytes // 8, 1 << 16)
+
+
+def parse_ddr(values: Mapping[str, Any]) -> DdrConfig:
+    """Inverse of ``dataclasses.asdict``, also of what JSON makes of it."""
+    if "banks" not in values:
+        return DdrConfig(**values)
+    banks: dict[str, Any] = dict(values["banks"])
+    for name in ("controller_ports", "lags"):
+        banks[name] = tuple(banks[name])
+    return BankedDdrConfig(**{**values, "banks": BankConfig(**banks)})
+
+
 DDR = {
     "kv260-13.3": DdrConfig(),
     "kv260-15.0": DdrConfig(sustained_gbs=15.0),
     "kv260-16.0": DdrConfig(sustained_gbs=16.0, read_ahead=128),
+    "kv260-banks": BankedDdrConfig(sustained_gbs=16.3, read_ahead=256, outstanding_reads=8),
+    "kv260-one-bank": BankedDdrConfig(
+        sustained_gbs=16.3, read_ahead=256, outstanding_reads=8, banks=BankConfig(stagger=0)
+    ),
     "ultra96v2-3.3": DdrConfig(
         clock_mhz=150.0, sustained_gbs=3.33, refresh_interval=1170, refresh_cycles=53
     ),
@@ -118,5 +157,7 @@ DDR = {
     ),
 }
 """Presets by name. ``kv260``: four ports of 128 bits at 250 MHz, as measured for streamed weights
-(13.3), at best (15.0), and for one long stream (16.0). ``ultra96v2`` and ``pynq-z2``: the share of
+(13.3), at best (15.0), and for one long stream (16.0); ``kv260-banks`` is the same
+memory with its banks and the controller port that two ports share, ``kv260-one-bank`` with the
+ports' regions in step, all in one bank. ``ultra96v2`` and ``pynq-z2``: the share of
 the peak that is 15.0 GB/s on the kv260 (78 %), at these boards' clocks. ``ideal`` never waits."""

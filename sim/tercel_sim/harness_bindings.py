@@ -5,7 +5,8 @@ from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint8, c_uint32, c_uint64
 from pathlib import Path
 
 from tercel.errors import TercelError
-from tercel_sim.ddr import DdrConfig
+from tercel_sim.banks import MAX_PORTS, BankConfig
+from tercel_sim.ddr import BankedDdrConfig, DdrConfig
 
 __all__ = [
     "ENDED",
@@ -30,17 +31,36 @@ NEVER = (1 << 64) - 1
 RATE_BITS = 24
 
 
+class NativeBanks(ctypes.Structure):
+    """``BankConfig`` of config.h; without banks all fields are 0."""
+
+    _fields_ = (
+        *(
+            (name, c_uint64)
+            for name in (
+                *("banks", "row_bytes", "access_bytes", "open_cycles", "change_cycles"),
+                *("batch", "window"),
+            )
+        ),
+        ("controller_port", c_uint64 * MAX_PORTS),
+        ("lag", c_uint64 * MAX_PORTS),
+    )
+
+
 class NativeDdr(ctypes.Structure):
     """``DdrConfig`` of config.h."""
 
-    _fields_ = tuple(
-        (name, c_uint64)
-        for name in (
-            *("port_bytes", "memory_rate", "port_rate", "read_latency", "write_latency"),
-            *("refresh_interval", "refresh_cycles", "turnaround", "batch", "patience"),
-            *("read_ahead", "write_buffer", "outstanding_reads", "outstanding_writes"),
-            *("pause", "seed"),
-        )
+    _fields_ = (
+        *(
+            (name, c_uint64)
+            for name in (
+                *("port_bytes", "memory_rate", "port_rate", "read_latency", "write_latency"),
+                *("refresh_interval", "refresh_cycles", "turnaround", "batch", "patience"),
+                *("read_ahead", "write_buffer", "outstanding_reads", "outstanding_writes"),
+                *("pause", "seed"),
+            )
+        ),
+        ("banks", NativeBanks),
     )
 
 
@@ -63,7 +83,7 @@ class NativeMemoryStatistics(ctypes.Structure):
         (name, c_uint64)
         for name in (
             *("cycles", "refresh", "turnarounds", "turning"),
-            *("full", "latency", "unasked"),
+            *("full", "latency", "unasked", "rows"),
         )
     )
 
@@ -80,6 +100,8 @@ def native_ddr(config: DdrConfig, *, port_bytes: int, beat_bytes: int) -> Native
         for field in NativeDdr._fields_
         if hasattr(config, field[0])
     }
+    if isinstance(config, BankedDdrConfig):
+        fields["banks"] = _native_banks(config.banks)
     return NativeDdr(
         **fields
         | {
@@ -88,6 +110,20 @@ def native_ddr(config: DdrConfig, *, port_bytes: int, beat_bytes: int) -> Native
             "port_rate": round(config.port_rate * beat_bytes * (1 << RATE_BITS)),
             "pause": round(config.pause * (1 << 32)),
         }
+    )
+
+
+def _native_banks(config: BankConfig) -> NativeBanks:
+    numbers = {
+        field[0]: getattr(config, field[0])
+        for field in NativeBanks._fields_
+        if field[1] is c_uint64
+    }
+    ports, each = range(MAX_PORTS), c_uint64 * MAX_PORTS
+    return NativeBanks(
+        **numbers,
+        controller_port=each(*map(config.controller_port, ports)),
+        lag=each(*map(config.lag, ports)),
     )
 
 

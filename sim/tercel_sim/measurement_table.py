@@ -24,6 +24,7 @@ MEMORY = {
     "turning": "turns",
     "full": "finds ports full",
     "latency": "is on its way",
+    "rows": "opens rows",
     "unasked": "is not asked",
 }
 """Activities of the memory, by the fields of ``CycleAccount``; they add up to the cycles."""
@@ -55,6 +56,8 @@ def measurement_table(phases: Mapping[str, Summary]) -> Table:
         rows[f"  {title}"] = _parts(summaries, [each.counted[name] for each in summaries])
     for name, title in MEMORY.items():
         counts = [getattr(each.account, name) for each in summaries]
+        if name == "rows" and not any(counts):
+            continue  # A memory without banks.
         rows[f"  the memory {title}"] = _parts(summaries, counts)
     for name in ("read", "written"):
         rows[f"bytes {name} a pass"] = [

@@ -34,13 +34,15 @@ class MemoryStatistics:
     """Cycles lost by turnarounds."""
     full: float
     """Loss while a port held as many beats as it may, in cycles of the memory's rate; of several
-    reasons the first of this and the next two counts."""
+    reasons the first of ``rows``, this and the next two counts."""
     latency: float
     """Loss while all requested beats were within their latency."""
     unasked: float
     """Loss while there was no request."""
     ports: tuple[PortStatistics, ...]
     beat_bytes: int
+    rows: float = 0.0
+    """Loss while all waiting accesses were to rows of banks that were not open."""
 
     @property
     def bytes_read(self) -> int:

@@ -16,15 +16,18 @@ from tercel.device.facts import DeviceFacts, Fact, Timing
 from tercel.device.interface import PassInterruptedError
 from tercel.device.registers import REGISTERS
 from tercel.errors import TercelError
+from tercel.hardware.bank_stagger import PORT_STAGGER, region_stride
 from tercel.program import StripedMemory
 from tercel_hw.checks import check_integer
 from tercel_sim import harness_bindings
-from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.ddr import DDR, BankedDdrConfig, DdrConfig
 from tercel_sim.memory_statistics import MemoryStatistics, PortStatistics
 
 __all__ = ["VerilatorBoard"]
 
 FIRST_BASE, PAGE = 0x1000_0000, 4096
+LOSSES = ("full", "latency", "unasked", "rows")
+"""Fields of the statistics that count bytes which could have moved."""
 POLL_CYCLES = 16
 """Cycles between two reads of the status register."""
 SLICE_CYCLES = 256
@@ -65,7 +68,10 @@ class VerilatorBoard(Board):
         check_integer("words", words, 1, 1 << 31)
         self._clock_hz = ddr.clock_mhz * 1e6
         size = words * self._port_bytes
-        stride = (-(-size // PAGE) + 1) * PAGE  # A page between two regions belongs to neither.
+        # A page between two regions belongs to neither.
+        needed = (-(-size // PAGE) + 1) * PAGE
+        stagger = ddr.banks.stagger if isinstance(ddr, BankedDdrConfig) else PORT_STAGGER
+        stride = region_stride(needed, stagger)
         self._bases = tuple(FIRST_BASE + port * stride for port in range(self._ports))
         config = harness_bindings.native_ddr(ddr, port_bytes=size, beat_bytes=self._port_bytes)
         self._rate = config.memory_rate
@@ -215,7 +221,7 @@ class VerilatorBoard(Board):
             self._library.tercel_port_statistics(self._simulation, port, counted)
             ports.append(PortStatistics(**harness_bindings.plain(counted)))
         counted = harness_bindings.plain(memory)
-        lost = {name: counted.pop(name) / self._rate for name in ("full", "latency", "unasked")}
+        lost = {name: counted.pop(name) / self._rate for name in LOSSES}
         return MemoryStatistics(**counted, **lost, ports=tuple(ports), beat_bytes=self._port_bytes)
 
     def clear_statistics(self) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from little_model import LITTLE_MODEL
+from memory_probe import MemoryProbe, build_probe
 
 from tercel.device.emulator import EmulatorDevice
 from tercel.image import Image, random_image
@@ -307,3 +309,24 @@ def lockstep(rtl_device, random_images):
         return Lockstep(rtl, EmulatorDevice(image, nodes=limits.nodes, context=limits.context))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def probe_library(tmp_path_factory):
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++")
+    return build_probe(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture
+def probe(probe_library):
+    """Makes memories of the C++ model, with their pins in the hands of the test."""
+    made = []
+
+    def make(**options):
+        made.append(MemoryProbe(probe_library, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -8,8 +8,9 @@ from tercel.config import PRESETS
 from tercel.device import Ask, KVCache
 from tercel.errors import TercelError
 from tercel_hw.top import ACCELERATORS
+from tercel_sim.banks import BankConfig
 from tercel_sim.cycle_model import predict_pass, predict_prefill
-from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.ddr import DDR, BankedDdrConfig, DdrConfig
 from tercel_sim.measurement import measure_pass
 
 MEMORIES = {
@@ -18,6 +19,8 @@ MEMORIES = {
     "slow": DdrConfig(sustained_gbs=0.6),
     "far": DdrConfig(sustained_gbs=1.0, read_latency=200),
     "narrow": DdrConfig(port_rate=0.25),
+    "banks": DDR["kv260-banks"],
+    "one bank": BankedDdrConfig(sustained_gbs=1.0, banks=BankConfig(stagger=0)),
 }
 TINY = PRESETS["tiny"]
 SHAPES = {
@@ -60,7 +63,10 @@ def check(rtl_device):
 
 
 # In so short a pass a refresh more or less counts, and most in a slow memory.
-@pytest.mark.parametrize(("memory", "bound"), [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.04)])
+@pytest.mark.parametrize(
+    ("memory", "bound"),
+    [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.04), ("banks", 0.02), ("one bank", 0.03)],
+)
 def test_a_little_model(check, four_lanes, little_model, memory, bound):
     check(little_model, four_lanes, MEMORIES[memory], PASSES, bound)
 

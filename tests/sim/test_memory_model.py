@@ -1,33 +1,11 @@
 """The C++ model of a memory against managers that break a rule of AXI, and good ones."""
 
-import shutil
-
 import numpy as np
 import pytest
 from axi_managers import BAD, GOOD, Step, beat, burst, requests
-from memory_probe import PORTS, MemoryProbe, build_probe
+from memory_probe import PORTS
 
 OKAY, DECODE_ERROR = 0, 3
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("needs g++")
-    return build_probe(tmp_path_factory.mktemp("probe"))
-
-
-@pytest.fixture
-def probe(library):
-    made = []
-
-    def make(**options):
-        made.append(MemoryProbe(library, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 @pytest.mark.parametrize("port", range(PORTS))

@@ -11,6 +11,7 @@ from vcd.reader import TokenKind, tokenize
 
 from tercel.device import PassInterruptedError, Timing
 from tercel.errors import TercelError
+from tercel.hardware.bank_stagger import BANK_SPAN, PORT_STAGGER
 from tercel_sim import verilator_board
 from tercel_sim.ddr import DDR
 
@@ -40,12 +41,18 @@ def test_memory_is_read_as_written(boards):
 
 
 @pytest.mark.parametrize("words", [1, 511, 512, 513, 4096])
-def test_an_empty_page_lies_between_ports(boards, words):
+def test_an_empty_page_lies_between_ports_whose_banks_differ(boards, words):
     board = boards(words=words)
     first, second = board.bases
     end = first + words * board.port_bytes
     assert first % 4096 == second % 4096 == 0
-    assert 4096 <= second - end < 2 * 4096
+    assert 4096 <= second - end < 2 * 4096 + BANK_SPAN
+    assert (second - first) % BANK_SPAN == PORT_STAGGER
+
+
+def test_a_memory_with_banks_says_where_ports_begin(boards):
+    first, second = boards(words=9, ddr=DDR["kv260-one-bank"]).bases
+    assert (second - first) % BANK_SPAN == 0
 
 
 @pytest.mark.parametrize("place", [-1, 4096])

@@ -75,7 +75,8 @@ class MemoryProbe:
         config = native_ddr(ddr, port_bytes=size, beat_bytes=BEAT_BYTES)
         self._memory = library.probe_create(config, (c_uint64 * PORTS)(*BASES))
         self._pins = (Pins * PORTS)()
-        self._cycle = 0
+        self.cycles = 0
+        """Cycles so far."""
         self.content = [
             np.ctypeslib.as_array(library.probe_bytes(self._memory, port), (size,))
             for port in range(PORTS)
@@ -105,11 +106,49 @@ class MemoryProbe:
             except StopIteration:
                 return
 
+    def play_reads(self, *requests, ahead: int = 1 << 20) -> list[list[int]]:
+        """Read bursts on all ports at once; return the cycles in which each port's beats came.
+
+        Parameters
+        ----------
+        requests
+            For each port its bursts, of which one is offered after the other.
+        ahead
+            Most beats that a port has asked for before they have come on all ports.
+        """
+        left = [list(bursts) for bursts in requests]
+        wanted = [sum(each.length + 1 for each in bursts) for bursts in requests]
+        came = [[] for _ in requests]
+        asked = [0] * len(left)
+        for _ in range(20_000):
+            if [len(cycles) for cycles in came] == wanted:
+                return came
+            self._library.probe_drive(self._memory, self._pins, self.cycles)
+            most = min(map(len, came)) + ahead
+            taken = []
+            for port, bursts in enumerate(left):
+                free = bursts and asked[port] + bursts[0].length < most
+                taken.append(self._offer(port, {"ar": bursts[0]} if free else {}))
+            for port, channels in enumerate(taken):
+                if self._pins[port].rvalid:
+                    came[port].append(self.cycles)
+                if channels:
+                    asked[port] += left[port].pop(0).length + 1
+            self._library.probe_sample(self._memory, self._pins, self.cycles)
+            self.cycles += 1
+        raise AssertionError(f"of {wanted} beats came {[len(cycles) for cycles in came]}")
+
     def cycle(self, port: int, offers: dict, stalled: bool) -> set[str]:
         """Offer on a port for a cycle; returns the channels that were taken."""
-        pins = self._pins[port]
         self._library.probe_stop(self._memory, port, 0 if stalled else NEVER)
-        self._library.probe_drive(self._memory, self._pins, self._cycle)
+        self._library.probe_drive(self._memory, self._pins, self.cycles)
+        taken = self._offer(port, offers)
+        self._library.probe_sample(self._memory, self._pins, self.cycles)
+        self.cycles += 1
+        return taken
+
+    def _offer(self, port: int, offers: dict) -> set[str]:
+        pins = self._pins[port]
         for channel in ("ar", "aw", "w"):
             setattr(pins, f"{channel}valid", channel in offers)
         for channel in ("ar", "aw"):
@@ -126,6 +165,4 @@ class MemoryProbe:
             self.read[port].append((pins.rid, pins.rdata, pins.rresp, bool(pins.rlast)))
         if pins.bvalid:
             self.answered[port].append((pins.bid, pins.bresp))
-        self._library.probe_sample(self._memory, self._pins, self._cycle)
-        self._cycle += 1
         return {channel for channel in offers if getattr(pins, f"{channel}ready")}

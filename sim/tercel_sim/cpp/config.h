@@ -8,6 +8,20 @@ namespace tercel {
 constexpr uint64_t NEVER = UINT64_MAX;
 constexpr unsigned RATE_BITS = 24;  // Fraction bits of the rates.
 
+constexpr unsigned MAX_PORTS = 16;
+
+struct BankConfig {
+    uint64_t banks;          // 0 is a DRAM whose rows cost nothing.
+    uint64_t row_bytes;      // Bytes in a row; the next row is of the next bank.
+    uint64_t access_bytes;   // Bytes that the DRAM moves at once.
+    uint64_t open_cycles;    // Cycles to open a row of a bank without an open row.
+    uint64_t change_cycles;  // Cycles to close a row and open another one.
+    uint64_t batch;          // Accesses served from a row while another row of the bank is wanted.
+    uint64_t window;         // Read accesses among which the controller chooses.
+    uint64_t controller_port[MAX_PORTS];  // Port of the controller that an AXI port shares.
+    uint64_t lag[MAX_PORTS];              // Cycles by which an AXI port's reads come later.
+};
+
 struct DdrConfig {
     uint64_t port_bytes;          // Size of each port's memory.
     uint64_t memory_rate;         // Bytes a cycle of all ports together, while not refreshing.
@@ -25,6 +39,7 @@ struct DdrConfig {
     uint64_t outstanding_writes;
     uint64_t pause;               // Probability, in 2^-32, that a channel pauses in a cycle.
     uint64_t seed;
+    BankConfig banks;
 };
 
 // Every cycle of the read channel counts in one of read_beats, blocked, starved and idle.
@@ -38,8 +53,8 @@ struct PortStatistics {
     uint64_t idle;     // There was no request.
 };
 
-// Bytes that could have moved and did not, in units of 2^-24 (RATE_BITS), count in full, latency or
-// unasked.
+// Bytes that could have moved and did not, in units of 2^-24 (RATE_BITS), count in full, latency,
+// rows, unasked.
 struct MemoryStatistics {
     uint64_t cycles;
     uint64_t refresh;      // Cycles of refresh.
@@ -48,6 +63,7 @@ struct MemoryStatistics {
     uint64_t full;         // A port held as many beats as it may.
     uint64_t latency;      // All requested beats were within their latency.
     uint64_t unasked;      // There was no request.
+    uint64_t rows;         // All accesses that waited were to rows that were not open yet.
 };
 
 }  // namespace tercel

@@ -1,8 +1,13 @@
-// A DRAM behind several AXI4 ports, each with its own memory: rates, latency, refresh, turn-around.
+// A DRAM behind several AXI4 ports, each with its own memory: rates, latency, refresh, turnaround,
+// and if it has banks, the rows that are open in them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "access_queue.h"
+#include "banks.h"
 #include "port_memory.h"
 #include "config.h"
 #include "meter.h"
@@ -19,9 +24,11 @@ public:
         for (unsigned index = 0; index < PORTS; ++index) {
             Port& port = ports_[index];
             port.memory.allocate(bases[index], config.port_bytes);
-            port.read.configure(config, config.seed + 2 * index);
+            port.read.configure(config, config.seed + 2 * index, config.banks.lag[index]);
             port.write.configure(config, config.seed + 2 * index + 1);
         }
+        banks_.configure(config.banks);
+        queue_.configure(config.banks, PORTS);
         reset();
     }
 
@@ -31,7 +38,12 @@ public:
             port.read.reset();
             port.write.reset();
         }
-        meter_.set(config_.memory_rate, BEAT_BYTES, PORTS);
+        banks_.close();
+        queue_.reset();
+        if (banked())
+            meter_.set(config_.memory_rate, config_.banks.access_bytes, 1);
+        else
+            meter_.set(config_.memory_rate, BEAT_BYTES, PORTS);
         reading_ = true;
         lost_ = &MemoryStatistics::unasked;
         busy_until_ = waited_ = written_ = 0;
@@ -95,6 +107,7 @@ private:
             && cycle % config_.refresh_interval
                 >= config_.refresh_interval - config_.refresh_cycles) {
             ++statistics_.refresh;
+            banks_.close();
             return;
         }
         if (cycle < busy_until_) {
@@ -103,8 +116,12 @@ private:
         }
         statistics_.*lost_ += meter_.refill();
         bool reads = false, writes = false, urgent = false;
+        if (banked()) {
+            queue_.fill([this](unsigned port) -> auto& { return ports_[port].read; }, cycle);
+            reads = !queue_.waiting().empty();
+        }
         for (Port& port : ports_) {
-            reads |= port.read.wanting(cycle);
+            reads |= !banked() && port.read.wanting(cycle);
             writes |= port.write.wanting();
             urgent |= port.write.waiting() >= config_.batch;
         }
@@ -117,12 +134,18 @@ private:
             busy_until_ = cycle + config_.turnaround;
             if (config_.turnaround) return;  // The rate of this cycle is not lost.
         }
-        move(cycle);
+        if (banked())
+            serve(cycle);
+        else
+            move(cycle);
         lost_ = reason(cycle);
     }
 
+    bool banked() const { return config_.banks.banks != 0; }
+
     // The reason why the memory does not move more.
     uint64_t MemoryStatistics::* reason(uint64_t cycle) {
+        if (!(reading_ ? queue_.waiting() : writes_).empty()) return &MemoryStatistics::rows;
         bool asked = false;
         for (Port& port : ports_) {
             if (port.read.full(cycle)) return &MemoryStatistics::full;
@@ -144,8 +167,43 @@ private:
         }
     }
 
+    // As `move`, but only from open rows.
+    void serve(uint64_t cycle) {
+        while (meter_.enough()) {
+            if (!reading_) gather_writes();
+            const std::vector<Banks::Access>& waiting = reading_ ? queue_.waiting() : writes_;
+            banks_.open(waiting, cycle);
+            const size_t index = banks_.serve(waiting, cycle);
+            if (index == Banks::NONE) return;
+            const Banks::Access access = waiting[index];
+            Port& port = ports_[access.port];
+            if (reading_) {
+                port.read.complete(access.number, cycle);
+                queue_.take(index);
+            } else {
+                written_ +=
+                    port.write.store_access(config_.banks.access_bytes, cycle, port.memory);
+                next_ = (access.port + 1) % PORTS;
+            }
+            meter_.spend();
+        }
+    }
+
+    // The next write access of every port that has one.
+    void gather_writes() {
+        writes_.clear();
+        for (unsigned step = 0; step < PORTS; ++step) {
+            const unsigned port = (next_ + step) % PORTS;
+            WriteChannel<BEAT_BYTES>& write = ports_[port].write;
+            if (write.wanting()) writes_.push_back({write.address(), port, 0});
+        }
+    }
+
     DdrConfig config_;
     Port ports_[PORTS];
+    Banks banks_;
+    AccessQueue queue_;
+    std::vector<Banks::Access> writes_;
     Meter meter_;
     MemoryStatistics statistics_{};
     bool reading_ = true;

@@ -40,13 +40,24 @@ public:
     bool wanting() const { return !beats_.empty(); }
     uint64_t waiting() const { return beats_.size(); }
 
+    // Address of the next beat, if there is one.
+    uint64_t address() { return bursts_[storing_].address + stored_of_burst_ * BEAT_BYTES; }
+
+    // Store the waiting beats of a burst up to a multiple of `bytes`; return their number.
+    uint64_t store_access(uint64_t bytes, uint64_t cycle, PortMemory& memory) {
+        const uint64_t end = (address() / bytes + 1) * bytes;
+        const uint64_t burst = storing_;
+        uint64_t beats = 0;
+        while (wanting() && storing_ == burst && address() < end) beats += store(cycle, memory);
+        return beats;
+    }
+
     // Store a beat in this cycle of the DRAM; return false if there is none.
     bool store(uint64_t cycle, PortMemory& memory) {
         if (beats_.empty()) return false;
         Burst& burst = bursts_[storing_];
         const Beat& beat = beats_.front();
-        const uint64_t address = burst.address + stored_of_burst_ * BEAT_BYTES;
-        if (uint8_t* bytes = memory.find(address, BEAT_BYTES)) {
+        if (uint8_t* bytes = memory.find(address(), BEAT_BYTES)) {
             merge(bytes, beat);
         } else {
             burst.response = DECODE_ERROR;

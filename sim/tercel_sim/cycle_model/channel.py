@@ -50,8 +50,8 @@ class Channel:
         if words:
             self._runs.append((address, words, time))
 
-    def next_step(self) -> tuple[int, float] | None:
-        """Return the next step's words and earliest time; None if that is not known."""
+    def next_step(self) -> tuple[int, float, int] | None:
+        """Return the next step's words, earliest time and address; None if that is not known."""
         if not self._runs:
             return None
         address, words, time = self._runs[0]
@@ -61,7 +61,7 @@ class Channel:
         if room is None:
             return None
         latency = 0 if self._begun else FetchChannel.LATENCY
-        return count, max(self._free, time + latency, room + 1)
+        return count, max(self._free, time + latency, room + 1), address
 
     def ask(self, count: int, time: float) -> None:
         """Record that the next step was requested."""

@@ -20,12 +20,22 @@ class DramQueue:
         Number of memory ports.
     start
         Cycle of the memory in which the pass begins; it sets the phase of refreshes.
+    word_cycles
+        Cycles of a word if rows of banks limit the rate.
     """
 
-    def __init__(self, ddr: DdrConfig, *, word_bytes: int, ports: int, start: int = 0):
+    def __init__(
+        self,
+        ddr: DdrConfig,
+        *,
+        word_bytes: int,
+        ports: int,
+        start: int = 0,
+        word_cycles: float = 0.0,
+    ):
         self._ddr = ddr
         self._start = start
-        self._word_cycles = word_bytes / ddr.bytes_per_cycle
+        self._word_cycles = max(word_bytes / ddr.bytes_per_cycle, word_cycles)
         self._beat_cycles = self._word_cycles / ports
         self._port_cycles = 1 / (ddr.port_rate * (1 - ddr.pause))
         self._free = 0.0  # Time from which the DRAM is free.
@@ -35,9 +45,9 @@ class DramQueue:
         self._written = 0.0  # Time of its last write; a pass ends with writes.
         self._writes = 0.0  # Time of the first pending write.
 
-    def read(self, words: int, request: float) -> tuple[float, float]:
+    def read(self, words: int, request: float, address: int = 0) -> tuple[float, float]:
         """Read words; return the times at which the first and the last pass the ports."""
-        start = max(self._free, request + self._ddr.read_latency)
+        start = self._begin(words, request + self._ddr.read_latency, address)
         if self._begun[-1] < self._written <= start:
             start += self._ddr.turnaround
         ahead = self._counts[-1] - self._ddr.read_ahead
@@ -46,7 +56,7 @@ class DramQueue:
         last = max(last, self._passed(ahead + words))
         first = max(start, self._port_free)
         end = max(first + (words - 1) * self._port_cycles, last)
-        self._free = self._work(last, self._word_cycles)
+        self._free = self._work(last, self._word_cycles * (1 + self._wasted(words, address)))
         self._port_free = end + self._port_cycles
         self._counts.append(self._counts[-1] + words)
         self._times.append(end)
@@ -81,6 +91,14 @@ class DramQueue:
         else:
             self._free = max(self._free, self._written)
         return self._written - self._beat_cycles + ddr.write_latency
+
+    def _begin(self, words: int, ready: float, address: int) -> float:
+        """Return the time from which the DRAM can read words that are due at a time."""
+        return max(self._free, ready)
+
+    def _wasted(self, words: int, address: int) -> int:
+        """Return the words that the DRAM reads besides."""
+        return 0
 
     def _passed(self, count: int) -> float:
         """Return the time at which ``count`` words had passed the ports."""

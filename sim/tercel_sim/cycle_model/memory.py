@@ -61,7 +61,7 @@ class Memory:
                     continue
                 time = max(step[1], self._taken)
                 if best is None or time < best[0]:
-                    best = (time, channel, step[0])
+                    best = (time, channel, step[0], step[2])
             time = min(best[0] if best else until, until)
             if self.before_step(time):
                 continue
@@ -79,12 +79,12 @@ class Memory:
         self.beats_written += granules
         return self._server.write(granules, ready)
 
-    def _serve(self, time: float, channel: Channel, words: int) -> None:
+    def _serve(self, time: float, channel: Channel, words: int, address: int) -> None:
         self._taken = max(
             time + CommandMerge.LATENCY, self._taken + TAKE_CYCLES, self._under_way.popleft() + 1
         )
         channel.ask(words, time)
-        first, last = self._server.read(words, self._taken + RoutedReader.LATENCY)
+        first, last = self._server.read(words, self._taken + RoutedReader.LATENCY, address)
         first, last = first + RoutedReader.DATA_LATENCY, last + RoutedReader.DATA_LATENCY
         self._under_way.append(last)
         channel.arrive(first, last, words)

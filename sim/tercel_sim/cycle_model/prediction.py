@@ -8,12 +8,14 @@ from itertools import pairwise
 from tercel.config import ModelConfig
 from tercel.program import PassBuilder, memory_map
 from tercel_hw.top import AcceleratorConfig
+from tercel_sim.cycle_model.bank_schedule import StripedStream
+from tercel_sim.cycle_model.banked_queue import BankedQueue
 from tercel_sim.cycle_model.dispatch import decode
 from tercel_sim.cycle_model.dram_queue import DramQueue
 from tercel_sim.cycle_model.memory import Memory
 from tercel_sim.cycle_model.pass_timing import PassTiming
 from tercel_sim.cycle_model.requests import chain_request
-from tercel_sim.ddr import DdrConfig
+from tercel_sim.ddr import BankedDdrConfig, DdrConfig
 
 __all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefill"]
 
@@ -115,8 +117,7 @@ def predict_pass(
     )
     places = memory_map(config=model, spec=spec, context=context)
     builder = PassBuilder(config=model, spec=spec, memory_map=places)
-    server = DramQueue(ddr, word_bytes=accelerator.word_bytes, ports=accelerator.ports, start=start)
-    memory = Memory(accelerator, server)
+    memory = Memory(accelerator, _server(accelerator, ddr, start))
     passed = timing(
         accelerator, decode(builder.build(request)), memory, address=places.program.first_word
     )
@@ -128,6 +129,21 @@ def predict_pass(
         parts=dict(passed.parts),
         clock_hz=ddr.clock_mhz * 1e6,
     )
+
+
+def _server(accelerator: AcceleratorConfig, ddr: DdrConfig, start: int) -> DramQueue:
+    """Return the model of the memory behind an accelerator's ports."""
+    word_bytes, ports = accelerator.word_bytes, accelerator.ports
+    if not isinstance(ddr, BankedDdrConfig):
+        return DramQueue(ddr, word_bytes=word_bytes, ports=ports, start=start)
+    reader = accelerator.routed.striped.reader
+    stream = StripedStream(
+        ports=ports,
+        port_bytes=accelerator.port_bytes,
+        burst_beats=accelerator.burst_beats,
+        ahead_beats=reader.buffer_beats,
+    )
+    return BankedQueue(ddr, stream, start=start)
 
 
 def predict_prefill(

@@ -8,7 +8,7 @@ from typing import Any
 from tercel.config import ModelConfig
 from tercel_hw.top import AcceleratorConfig
 from tercel_sim.cycle_model import predict_pass
-from tercel_sim.ddr import DdrConfig
+from tercel_sim.ddr import BankedDdrConfig, DdrConfig
 from tercel_sim.explore.design import Design
 
 __all__ = ["CONTEXT", "PROMPT", "VERIFIED", "Evaluation", "Speed", "ddr_at", "predict_speed"]
@@ -75,7 +75,14 @@ def ddr_at(ddr: DdrConfig, clock_mhz: float) -> DdrConfig:
     times = {name: round(getattr(ddr, name) * ratio) for name in CLOCK_CYCLES}
     for name in ("read_latency", "write_latency"):
         times[name] = max(1, times[name])
-    return replace(ddr, clock_mhz=clock_mhz, **times)
+    changed = replace(ddr, clock_mhz=clock_mhz, **times)
+    if isinstance(changed, BankedDdrConfig):
+        banks = changed.banks
+        opened, other = (round(each * ratio) for each in (banks.open_cycles, banks.change_cycles))
+        lags = tuple(round(lag * ratio) for lag in banks.lags)
+        banks = replace(banks, open_cycles=opened, change_cycles=other, lags=lags)
+        changed = replace(changed, banks=banks)
+    return changed
 
 
 def predict_speed(model: ModelConfig, accelerator: AcceleratorConfig, ddr: DdrConfig) -> Speed:

@@ -14,7 +14,7 @@ from tercel_hw.export.module_name import MODULE
 from tercel_hw.synthesis.blocks import cut
 from tercel_hw.target import Target
 from tercel_hw.top import AcceleratorConfig
-from tercel_sim.ddr import DdrConfig
+from tercel_sim.ddr import parse_ddr
 from tercel_sim.explore.evaluation import predict_speed
 from tercel_sim.explore.task_store import source_hash
 
@@ -52,7 +52,7 @@ def predict(
 ) -> dict[str, float]:
     """Predict the speed of a model on an accelerator by the cycle model."""
     speed = predict_speed(
-        ModelConfig.from_json(json.dumps(model)), parse_configuration(accelerator), DdrConfig(**ddr)
+        ModelConfig.from_json(json.dumps(model)), parse_configuration(accelerator), parse_ddr(ddr)
     )
     return asdict(speed)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from tercel.errors import TercelError
+from tercel.hardware.bank_stagger import BANK_SPAN
 from tercel.hardware.board_lock import BoardLock
 from tercel.hardware.contiguous_memory import cma_remedy, mebibytes
 from tercel.hardware.hardware_board import CHECK_SECONDS, HardwareBoard
 from tercel.hardware.interrupt import Interrupt, UioInterrupt
 from tercel.hardware.overlay_files import OverlayFiles
-from tercel.hardware.pynq_buffer import PynqPortBuffer
+from tercel.hardware.pynq_buffer import PynqPortBuffer, staggered_buffer
 from tercel.hardware.timer import HostTimer, Timer
 
 __all__ = ["LOCK", "PynqBoard", "Surroundings", "find_interrupt"]
@@ -84,7 +85,7 @@ class PynqBoard(HardwareBoard):
             size = -(-words * layout.port_bytes // PAGE) * PAGE
             buffers = []
             for _ in range(layout.ports):
-                buffers.append(_allocate(pynq, device, size, layout.ports))
+                buffers.append(_allocate(pynq, device, size, layout.ports, buffers))
                 undo.callback(buffers[-1].close)
             super().__init__(
                 registers,
@@ -179,11 +180,18 @@ def find_interrupt(overlay: Any, module: str) -> Interrupt | None:
     return UioInterrupt(Path(path)) if path else None
 
 
-def _allocate(pynq: Any, device: Any, size: int, ports: int) -> PynqPortBuffer:
+def _allocate(
+    pynq: Any, device: Any, size: int, ports: int, before: Sequence[PynqPortBuffer]
+) -> PynqPortBuffer:
+    """Allocate the buffer of the next port."""
+
+    def allocated(count: int) -> Any:
+        return pynq.allocate((count,), np.uint8, target=device, cacheable=True)
+
     try:
-        return PynqPortBuffer(pynq.allocate((size,), np.uint8, target=device, cacheable=True))
+        return staggered_buffer(allocated, size, before)
     except (RuntimeError, MemoryError, OSError) as error:
         raise TercelError(
             f"{ports} buffers of {mebibytes(size)} cannot be allocated: {error}; "
-            f"{cma_remedy(ports * size)}"
+            f"{cma_remedy(ports * (size + BANK_SPAN))}"
         ) from error

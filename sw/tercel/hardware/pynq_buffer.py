@@ -1,12 +1,14 @@
 """A port's memory as a buffer of pynq."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tercel.hardware.bank_stagger import BANK_SPAN, stagger_skip
 from tercel.hardware.port_buffer import PortBuffer
 
-__all__ = ["PynqPortBuffer"]
+__all__ = ["PynqPortBuffer", "staggered_buffer"]
 
 
 class PynqPortBuffer(PortBuffer):
@@ -19,12 +21,14 @@ class PynqPortBuffer(PortBuffer):
     ----------
     buffer
         A ``PynqBuffer`` of uint8.
+    skip
+        Bytes at its start that are not the port's.
     """
 
-    def __init__(self, buffer: Any):
-        self._buffer = buffer
-        self.content = np.asarray(buffer)
-        self.address = int(buffer.device_address)
+    def __init__(self, buffer: Any, *, skip: int = 0):
+        self._buffer, self._skip = buffer, skip
+        self.content = np.asarray(buffer)[skip:]
+        self.address = int(buffer.device_address) + skip
 
     def flush(self, first: int, size: int) -> None:
         self._synchronise(first, size, to_device=True)
@@ -37,6 +41,7 @@ class PynqPortBuffer(PortBuffer):
         self._buffer.freebuffer()
 
     def _synchronise(self, first: int, size: int, *, to_device: bool) -> None:
+        first += self._skip
         handle = self._buffer.bo
         if hasattr(handle, "sync"):
             import pyxrt  # pyright: ignore[reportMissingImports]
@@ -51,3 +56,30 @@ class PynqPortBuffer(PortBuffer):
             return
         part = self._buffer[first : first + size]
         part.flush() if to_device else part.invalidate()
+
+
+def staggered_buffer(
+    allocate: Callable[[int], Any], size: int, before: Sequence[PynqPortBuffer]
+) -> PynqPortBuffer:
+    """Allocate the buffer of the next port so that it begins in that port's bank of the DRAM.
+
+    Most often the allocator's addresses are all in the same bank; then a larger buffer is taken,
+    whose start is skipped.
+
+    Parameters
+    ----------
+    allocate
+        Returns a ``PynqBuffer`` of so many bytes.
+    size
+        Bytes that the port needs.
+    before
+        Buffers of the ports before.
+    """
+    made = PynqPortBuffer(allocate(size))
+    first = before[0].address if before else made.address
+    if not stagger_skip(made.address, first=first, port=len(before)):
+        return made
+    made.close()
+    larger = allocate(size + BANK_SPAN)
+    skip = stagger_skip(int(larger.device_address), first=first, port=len(before))
+    return PynqPortBuffer(larger, skip=skip)

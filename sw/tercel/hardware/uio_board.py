@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tercel.errors import TercelError
+from tercel.hardware.bank_stagger import most_stride, region_stride
 from tercel.hardware.board_lock import LOCKS, BoardLock
 from tercel.hardware.contiguous_memory import mebibytes
 from tercel.hardware.hardware_board import CHECK_SECONDS, HardwareBoard
@@ -18,7 +19,6 @@ from tercel.hardware.uio_buffer import UioPortBuffer
 __all__ = ["UioBoard", "find_uio"]
 
 UIO, BUFFERS = "/sys/class/uio", "/sys/class/u-dma-buf"
-PAGE = 4096
 
 
 class UioBoard(HardwareBoard):
@@ -133,14 +133,14 @@ def find_uio(system: System, files: OverlayFiles) -> tuple[str, int]:
 
 
 def _buffers(system: System, name: str, ports: int, needed: int) -> list[UioPortBuffer]:
-    """Divide a u-dma-buf; each part begins with a page."""
+    """Divide a u-dma-buf; each part begins with a page, in another bank than the part before."""
     folder = f"{BUFFERS}/{name}"
     address, size = (system.read(f"{folder}/{field}") for field in ("phys_addr", "size"))
-    enough = ports * (-(-needed // PAGE) * PAGE)
+    enough = ports * region_stride(needed)
     make = f"`modprobe -r u-dma-buf; modprobe u-dma-buf {name}={enough}`"
     if address is None or size is None:
         raise TercelError(f"there is no memory {name} of the driver u-dma-buf: {make}")
-    part = int(size, 0) // ports // PAGE * PAGE
+    part = most_stride(int(size, 0) // ports)
     if part < needed:
         raise TercelError(
             f"the model needs {mebibytes(enough)} of memory, but {name} has "

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tercel.hardware.pynq_buffer import PynqPortBuffer
+from tercel.hardware.pynq_buffer import PynqPortBuffer, staggered_buffer
 
 
 class Buffer(np.ndarray):
@@ -51,3 +51,41 @@ def test_later_ones_would_synchronise_all_so_xrt_is_given_the_part(buffer, monke
     part.invalidate(0, 256)
     assert calls == [("to", 64, 128), ("from", 256, 0)]
     assert buffer.calls == []
+
+
+def test_what_is_skipped_at_the_start_is_not_the_ports(buffer, monkeypatch):
+    part = PynqPortBuffer(buffer, skip=1024)
+    assert (part.address, len(part.content)) == (0x7000_0400, 3072)
+    part.content[0] = 7
+    assert buffer[1024] == 7
+    part.flush(128, 64)
+    assert buffer.calls == [("flush", 64)]
+    directions = SimpleNamespace(XCL_BO_SYNC_BO_TO_DEVICE="to", XCL_BO_SYNC_BO_FROM_DEVICE="from")
+    monkeypatch.setitem(sys.modules, "pyxrt", SimpleNamespace(xclBOSyncDirection=directions))
+    calls = []
+    buffer.bo = SimpleNamespace(sync=lambda *arguments: calls.append(arguments))
+    part.invalidate(0, 256)
+    assert calls == [("from", 256, 1024)]
+
+
+@pytest.mark.parametrize("step", [1 << 20, 1 << 14, (1 << 20) + 4096, 49152])
+def test_every_port_begins_in_another_bank(step):
+    """The allocator may hand out any addresses."""
+    handed = []
+
+    def allocate(size):
+        made = np.zeros(size, np.uint8).view(Buffer)
+        made.device_address = 0x4000_0000 + step * len(handed)
+        handed.append(made)
+        return made
+
+    ports = []
+    for _ in range(4):
+        ports.append(staggered_buffer(allocate, 5000, ports))
+    banks = [(port.address >> 14) % 4 for port in ports]
+    assert sorted(banks) == [0, 1, 2, 3]
+    assert all(len(port.content) >= 5000 for port in ports)
+    # A buffer that is not used is freed, and nothing is skipped where it is not needed.
+    assert len(handed) - sum("freed" in each.calls for each in handed) == 4
+    if step == 1 << 14:
+        assert len(handed) == 4
