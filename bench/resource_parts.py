@@ -2,7 +2,8 @@
 
 Evidence class: estimate, by Yosys, nothing placed or routed; in the widths of the kv260 and for its
 family. The sum of parts is no whole: logic is optimised within each alone.
-`python bench/resource_parts.py [float32 tlmm groups dense head memory] [--jobs 2]`, or parts.
+`python bench/resource_parts.py [float32 tlmm groups vector-groups dense head memory] [--jobs 2]`,
+or parts.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from tercel_hw.dense import DenseEngine
 from tercel_hw.dense.dot_sums import DotSums
 from tercel_hw.dense.total_buffer import TotalBuffer
 from tercel_hw.emission import emit_rtlil
-from tercel_hw.head import ExponentialSum, TopK
+from tercel_hw.head import ExponentialSum, HeadUnit, HeadUnitConfig, TopK
 from tercel_hw.head.block_reader import BlockReader
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import LaneLogits
@@ -44,6 +45,7 @@ from tercel_hw.tlmm import (
 )
 from tercel_hw.tlmm.config import BLOCK_CODES
 from tercel_hw.top.config import ACCELERATORS
+from tercel_hw.vector import ActivationStore, Dequantiser, RowQuantiser
 
 __all__ = ["PARTS", "choose", "cut", "table"]
 
@@ -53,6 +55,8 @@ TLMM = CONFIG.tlmm
 CREDITS = 1 << TLMM.latency.bit_length()
 GROUPED = dataclasses.replace(TLMM, tables=78, groups=3)
 GROUPED_CREDITS = 1 << GROUPED.latency.bit_length()
+GROUPED_VECTOR = dataclasses.replace(CONFIG.vector, grouped=True, sum_bits=GROUPED.sum_bits)
+TERNARY = dataclasses.replace(CONFIG.head, ternary_rows=GROUPED.block_rows)
 BLOCKS = BlockConfig(
     gearbox=dataclasses.replace(CONFIG.gearbox, max_bytes=GROUPED.chunk_bytes),
     block_rows=GROUPED.block_rows,
@@ -101,6 +105,13 @@ PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
         "issuer-groups": lambda: RowIssuer(config=GROUPED, credits=GROUPED_CREDITS),
         "accumulator-groups": lambda: Accumulator(config=GROUPED),
         "engine-groups": lambda: TlmmEngine(config=GROUPED),
+    },
+    "vector-groups": {
+        "row-quantiser-groups": lambda: RowQuantiser(GROUPED_VECTOR),
+        "store-groups": lambda: ActivationStore(GROUPED_VECTOR),
+        "dequantiser-groups": lambda: Dequantiser(GROUPED_VECTOR),
+        "lane-logits-ternary": lambda: LaneLogits(TERNARY),
+        "head-ternary": lambda: HeadUnit(HeadUnitConfig(head=TERNARY, dense=CONFIG.dense)),
     },
     "dense": {
         "dense-engine": lambda: DenseEngine(CONFIG.dense),

@@ -90,7 +90,7 @@ class ActivationStore(wiring.Component):
         # The group that is collected has no fifth column.
         short = Signal() if config.grouped else None
         open_ = running & ~ended
-        written = self._collect(m, store.write_port(), open_, stored, ended, short)
+        begun, written = self._collect(m, store.write_port(), open_, stored, ended, short)
 
         group = Signal.like(groups)
         issues, last, beyond = Signal(), Signal(), Signal()
@@ -113,11 +113,18 @@ class ActivationStore(wiring.Component):
         with m.If(finishes):
             m.d.sync += [running.eq(0), ended.eq(0), stored.eq(0)]
         if short is not None:
-            m.d.comb += queue.result.shifts.eq(self._shifts(m, written, short, issues, last))
+            shifts = self._shifts(m, begun, written, short, issues, last)
+            m.d.comb += queue.result.shifts.eq(shifts)
         return m
 
     def _shifts(
-        self, m: Module, written: Value, short: Signal, issues: Signal, last: Signal
+        self,
+        m: Module,
+        begun: Value,
+        written: Value,
+        short: Signal,
+        issues: Signal,
+        last: Signal,
     ) -> Value:
         """Keep the shifts of each block; return those of the group that was issued a cycle ago."""
         grouped, row_ends = Signal(), self.i.payload.last
@@ -132,8 +139,8 @@ class ActivationStore(wiring.Component):
         m.d.comb += [
             short.eq(grouped & (code == self._config.block_codes - 1)),
             write.addr.eq(write_block),
-            # Once, because later groups may be written while the block's first ones are read.
-            write.en.eq(written & (code == 0)),
+            # With the first column alone: later ones come while the block's first group is read.
+            write.en.eq(begun & (code == 0)),
             write.data.eq(self.i.payload.shifts),
             read.addr.eq(read_block),
         ]
@@ -153,8 +160,11 @@ class ActivationStore(wiring.Component):
 
     def _collect(
         self, m: Module, write: memory.WritePort, open_, stored, ended, short: Signal | None
-    ) -> Value:
-        """Write a group when its last column arrives or the row ends; return the write enable."""
+    ) -> tuple[Value, Value]:
+        """Write a group when its last column arrives or the row ends.
+
+        Return signals that are high when a group's first column is taken and when it is written.
+        """
         size = self._config.group
         column = self.i.payload.values
         trit = Signal(range(size))
@@ -184,4 +194,4 @@ class ActivationStore(wiring.Component):
                 m.d.sync += stored.eq(stored + 1)
             with m.If(self.i.payload.last):
                 m.d.sync += ended.eq(1)
-        return write.en
+        return taken & (trit == 0), write.en

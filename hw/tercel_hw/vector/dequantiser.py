@@ -26,7 +26,7 @@ class Dequantiser(wiring.Component):
     In an accelerator with groups, sums have up to 40 bits and a row may have a scale of its own
     (``row_scales``): `RowFactors` multiplies the scales of each row instead of that one multiplier.
     The latency is ``GROUPED_LATENCY`` = 15, and the first row is taken from ``GROUPED_PREPARE``
-    cycles after the last of command, scales and (a cycle earlier) weights was offered.
+    cycles after the last of scales and (a cycle earlier) command and weights was offered.
 
     Parameters
     ----------

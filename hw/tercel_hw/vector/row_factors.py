@@ -22,8 +22,8 @@ BY_ROW = PARTS
 class RowFactors(wiring.Component):
     """``scale * row_scale`` of every lane, or ``scale * weight_scale`` of the row's part.
 
-    A row may be taken from ``PREPARE`` cycles after the last of command, scales and (a cycle
-    earlier) weights was offered, if its scale is there. The weights of the next linear are taken
+    A row may be taken from ``PREPARE`` cycles after the last of scales and (a cycle earlier)
+    command and weights was offered, if its scale is there. The weights of the next linear are taken
     during a linear.
 
     Parameters
@@ -90,40 +90,44 @@ class RowFactors(wiring.Component):
             Signal(floats, name=name, reset_less=True) for name in ("waiting", "weights")
         )
         scales = Signal(self._config.floats, reset_less=True)
-        held, begins, prepares, running = (Signal() for _ in range(4))
-        offered = self.i_command.payload
-        to_head = offered.target == HEAD
-        m.d.comb += [
-            self.i_weights.ready.eq(~held),
-            begins.eq(
-                held & self.i_command.valid & (self.i_scales.valid | to_head) & ~running & ~prepares
-            ),
-            self.i_command.ready.eq(begins),
-            self.i_scales.ready.eq(begins & ~to_head),
-        ]
-        m.d.sync += prepares.eq(begins)
+        next_row = Signal.like(command.second)
+        held, to_head, begins, prepares, running = (Signal() for _ in range(5))
+        with m.FSM():
+            with m.State("idle"):
+                m.d.comb += self.i_command.ready.eq(1)
+                m.d.sync += command.eq(self.i_command.payload)
+                m.d.sync += to_head.eq(self.i_command.payload.target == HEAD)
+                with m.If(self.i_command.valid):
+                    m.next = "wait"
+            with m.State("wait"):
+                m.d.comb += begins.eq(held & (self.i_scales.valid | to_head))
+                m.d.comb += self.i_scales.ready.eq(begins & ~to_head)
+                with m.If(begins):
+                    m.next = "prepare"
+            with m.State("prepare"):
+                m.d.comb += prepares.eq(1)
+                m.next = "run"
+            with m.State("run"):
+                m.d.comb += running.eq(1)
+                with m.If(self.taken & self.last):
+                    m.next = "idle"
+        m.d.comb += self.i_weights.ready.eq(~held)
         with m.If(self.i_weights.valid & self.i_weights.ready):
             m.d.sync += [waiting[part].eq(self.i_weights.payload[part]) for part in range(PARTS)]
             m.d.sync += held.eq(1)
         with m.If(begins):
-            m.d.sync += [command.eq(offered), weights.eq(waiting), held.eq(0)]
+            m.d.sync += [weights.eq(waiting), held.eq(0), next_row.eq(0)]
             for lane in range(self._config.nodes):
                 m.d.sync += scales[lane].eq(Mux(to_head, ONE, self.i_scales.payload[lane]))
-        with m.If(prepares):
-            m.d.sync += running.eq(1)
-        with m.Elif(self.taken & self.last):
-            m.d.sync += running.eq(0)
 
         # Chosen for the next row while one is taken, so that a multiplexer is all that is left.
-        choice, next_row = Signal(range(BY_ROW + 1)), Signal.like(command.second)
+        choice = Signal(range(BY_ROW + 1))
         by_row = choice == BY_ROW
         part = Mux(
             command.interleaved,
             next_row[0],
             (next_row >= command.second) + (next_row >= command.third),
         )
-        with m.If(begins):
-            m.d.sync += next_row.eq(0)
         with m.If(prepares | self.taken):
             m.d.sync += [
                 choice.eq(Mux(command.row_scales, BY_ROW, part)),

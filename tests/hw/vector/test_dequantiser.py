@@ -170,9 +170,10 @@ def test_latency_and_a_row_a_cycle_with_groups(grouped):
     row_scales = bits_of(linear.row_scales)
 
     async def bench(ctx):
-        await put_all(ctx, dut.i_weights, [bits_of(linear.weights)])
-        ctx.set(dut.i_command.payload, linear.command())
-        ctx.set(dut.i_command.valid, 1)
+        ctx.set(dut.i_weights.payload, bits_of(linear.weights))
+        ctx.set(dut.i_weights.valid, 1)
+        await put_all(ctx, dut.i_command, [linear.command()])
+        ctx.set(dut.i_weights.valid, 0)
         ctx.set(dut.i_scales.payload, bits_of(linear.scales))
         ctx.set(dut.i_scales.valid, 1)
         ctx.set(dut.i_row_scales.valid, 1)
@@ -185,7 +186,8 @@ def test_latency_and_a_row_a_cycle_with_groups(grouped):
             ctx.set(dut.i_row_scales.payload, row_scales[row])
             takes = before <= cycle < before + count
             assert ctx.get(dut.i.ready) == ctx.get(dut.i_row_scales.ready) == takes
-            assert ctx.get(dut.i_scales.ready) == ctx.get(dut.i_command.ready) == (cycle == 0)
+            assert ctx.get(dut.i_scales.ready) == (cycle == 0)
+            assert ctx.get(dut.i_command.ready) == (cycle >= before + count)
             result = cycle - before - dut.GROUPED_LATENCY
             assert ctx.get(dut.o[0].valid) == (0 <= result < count)
             if 0 <= result < count:
@@ -193,7 +195,6 @@ def test_latency_and_a_row_a_cycle_with_groups(grouped):
                 assert (list(payload["values"]), bool(payload.last)) == expected[result]
             await ctx.tick()
             ctx.set(dut.i_scales.valid, 0)
-            ctx.set(dut.i_command.valid, 0)
 
     assert (dut.GROUPED_LATENCY, before) == (15, 2)
     run(dut, bench, max_cycles=200)
@@ -205,15 +206,13 @@ def test_a_row_waits_for_its_scale_and_a_linear_for_its_scales(grouped):
 
     async def bench(ctx):
         await put_all(ctx, dut.i_weights, [bits_of(linear.weights)])
-        ctx.set(dut.i_command.payload, linear.command())
-        ctx.set(dut.i_command.valid, 1)
+        await put_all(ctx, dut.i_command, [linear.command()])
         ctx.set(dut.i_row_scales.valid, 1)
         for _ in range(5):
-            assert not ctx.get(dut.i_command.ready)
+            assert not ctx.get(dut.i_row_scales.ready)
             await ctx.tick()
         ctx.set(dut.i_row_scales.valid, 0)
         await put_all(ctx, dut.i_scales, [bits_of(linear.scales)])
-        ctx.set(dut.i_command.valid, 0)
         ctx.set(dut.i.valid, 1)
         for _ in range(5):
             assert not ctx.get(dut.i.ready)
