@@ -1,8 +1,8 @@
 """Errors of real scales of groups in an image, and sizes of models with groups.
 
 Errors: measured in software. Fp16 scales, log-normal within a row of 20 groups (2560 columns), and
-equal in a row, as the shards of a matrix are. Sizes, and the speed that the memory allows: model,
-of shapes alone.
+equal in a row, as the shards of a matrix are. Sizes, the speed that the memory allows, and that of
+the cycle model on the accelerator kv260-groups: model, of shapes alone.
 
     python bench/groups.py
 """
@@ -11,6 +11,9 @@ import numpy as np
 
 from tercel.config import ModelConfig
 from tercel.image import PassBytes, default_layout, footprint, quantise_scales, segments
+from tercel_hw.top import ACCELERATORS
+from tercel_sim.cycle_model import predict_pass
+from tercel_sim.ddr import DDR
 
 ROWS, GROUPS = 20_000, 20
 MEDIAN = 0.02
@@ -65,8 +68,22 @@ def size_line(config: ModelConfig) -> str:
         f"{size.tape / 1e6:.0f} MB",
         f"{read / 1e6:.0f} + {cache / 1e6:.1f} MB",
         f"{BANDWIDTH / (read + cache):.1f}",
+        f"{decode_speed(config):.1f}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def decode_speed(config: ModelConfig) -> float:
+    """Tokens a second after `CONTEXT` positions, a token a pass, with the argmax of the head."""
+    prediction = predict_pass(
+        config,
+        ACCELERATORS["kv260-groups"],
+        DDR["kv260-15.0"],
+        nodes=1,
+        base=CONTEXT,
+        head_rows=config.vocab_size,
+    )
+    return prediction.passes_per_second
 
 
 def fp16_scales(spread: float) -> np.ndarray:
@@ -99,8 +116,10 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|---:|")
     for spread in SPREADS:
         print(line(spread))
-    print("\n| shape | ternary weights | bits a weight | tape | a token reads | at most tok/s |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(
+        "\n| shape | weights | bits a weight | tape | a token reads | at most tok/s | predicted |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for shape in SHAPES:
         print(size_line(shape))
 

@@ -59,9 +59,6 @@ def accelerator_for(image: Image, *, nodes: int | None = None) -> AcceleratorCon
     TercelError
         If there is no such preset.
     """
-    lacks = [config.spec.lacks(image.config) for config in ACCELERATORS.values()]
-    if lacks[0] and all(lacks):
-        raise TercelError(lacks[0])
     for config in ACCELERATORS.values():
         if config.layout == image.layout:
             return with_nodes(config, nodes)

@@ -59,7 +59,15 @@ def test_a_tape_that_nothing_plays_is_refused(tmp_path):
         accelerator_for(Image.open(tmp_path / "odd.tercel"))
 
 
-def test_a_model_of_version_3_is_refused_before_its_layout(tmp_path):
-    random_image(tmp_path / "groups.tercel", replace(PRESETS["tiny"], granularity="group"))
-    with pytest.raises(TercelError, match="has scales of groups; take one that plays them"):
-        accelerator_for(Image.open(tmp_path / "groups.tercel"))
+@pytest.mark.parametrize("fields", [{"granularity": "row"}, {"granularity": "group"}])
+def test_models_of_version_3_are_played_by_the_preset_with_groups(tmp_path, fields):
+    random_image(tmp_path / "x.tercel", replace(PRESETS["tiny"], qk_norm=True, **fields))
+    chosen = choose_accelerator(Image.open(tmp_path / "x.tercel"))
+    assert chosen == ACCELERATORS["kv260-groups"]
+
+
+def test_a_model_of_version_3_on_another_tape_is_refused_for_what_is_missing(tmp_path):
+    config = replace(PRESETS["tiny"], granularity="row")
+    random_image(tmp_path / "x.tercel", config, layout=ACCELERATORS["kv260"].layout)
+    with pytest.raises(TercelError, match="has a scale for each row; take one that plays them"):
+        choose_accelerator(Image.open(tmp_path / "x.tercel"))

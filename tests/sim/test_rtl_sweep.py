@@ -1,6 +1,7 @@
 """Other accelerators and other models, each in sequences of random trees up to a full context.
 
-Seven compilations and some 800 passes: about twelve minutes on two free cores, six once compiled.
+Eight compilations and some 1000 passes: about fifteen minutes on two free cores, eight once they
+are compiled.
 """
 
 import random
@@ -17,7 +18,7 @@ from tercel_sim.ddr import DDR
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-TINY = ACCELERATORS["tiny"]
+TINY, GROUPS = ACCELERATORS["tiny"], ACCELERATORS["kv260-groups"]
 INDEX5 = TlmmConfig(code="index5", tables=8, nodes=8, block_rows=16, generators=3, max_columns=512)
 WIDE = TlmmConfig(tables=11, nodes=3, block_rows=32, max_columns=512)
 MIDDLE = TlmmConfig(code="index5", tables=5, nodes=2, block_rows=4, generators=5, max_columns=256)
@@ -73,11 +74,24 @@ ACCELERATOR = {
         address_width=36,
     ),
     "tiny": TINY,
+    "kv260-groups, reduced": replace(
+        GROUPS,
+        tlmm=replace(GROUPS.tlmm, nodes=3, block_rows=32, max_columns=1024),
+        hidden=512,
+        heads=4,
+        head_size=96,
+        positions=64,
+        rows=512,
+        top_k=8,
+        tape_words=256,
+    ),
 }
 SHAPES = ("layers", "hidden_size", "ffn_size", "heads", "kv_heads", "head_size", "vocab_size")
 RELU2 = {"activation": "relu2"}
 OWN_HEAD = {"tied_head": False}
 NORMS = {"sub_norms": True}
+IN_GROUPS = {"granularity": "group", "qk_norm": True}
+TERNARY_HEAD = {"ternary_head": True}
 MODELS = [
     ("one port, one lane", (2, 64, 160, 4, 2, 16, 96), {}),
     ("one port, one lane", (1, 100, 250, 4, 4, 48, 256), RELU2 | NORMS),
@@ -93,6 +107,10 @@ MODELS = [
     ("ultra96v2, reduced", (1, 70, 130, 3, 1, 64, 300), OWN_HEAD),
     ("pynq-z2, reduced", (2, 160, 512, 4, 4, 48, 512), NORMS),
     ("pynq-z2, reduced", (1, 60, 100, 2, 1, 32, 200), RELU2 | OWN_HEAD),
+    ("kv260-groups, reduced", (1, 500, 1000, 4, 2, 96, 300), IN_GROUPS | TERNARY_HEAD),
+    ("kv260-groups, reduced", (2, 130, 400, 4, 1, 48, 90), IN_GROUPS | OWN_HEAD | NORMS),
+    ("kv260-groups, reduced", (1, 200, 385, 2, 2, 64, 512), {"granularity": "row"} | RELU2),
+    ("kv260-groups, reduced", (1, 96, 390, 4, 4, 16, 100), {"qk_norm": True} | NORMS),
     ("tiny", (2, 128, 256, 4, 2, 48, 256), OWN_HEAD),
     ("tiny", (1, 17, 23, 2, 1, 32, 16), RELU2 | NORMS),
 ]

@@ -12,7 +12,7 @@ from tercel_hw.top.config import ACCELERATORS, AcceleratorConfig
 
 __all__ = ["parse_configuration", "preset", "read_configuration"]
 
-OTHER_TYPES = ("tlmm", "ultra_ram")
+OTHER_TYPES = ("tlmm", "ultra_ram", "qk_norm")
 """Fields that are no integers; the accelerator checks them."""
 
 

@@ -38,6 +38,10 @@ class ControlConfig:
     nodes: int = 8
     """Token lanes of a pass, K."""
     layout: TapeLayout = field(default_factory=lambda: LAYOUTS["kv260"])
+    grouped: bool = False
+    """True if the accelerator plays matrices with scales of rows and groups."""
+    qk_norm: bool = False
+    """True if it norms the heads of queries and keys."""
     version: tuple[int, int, int] = (0, 1, 0)
     """Version of the contract between hardware and driver: major, minor, patch."""
     address_width: int = 40
@@ -85,6 +89,8 @@ def _identity(config: ControlConfig) -> list[Register]:
         | layout.ports << 8
         | layout.port_bytes << 16
         | list(CODES).index(layout.code) << 24
+        | config.grouped << 28
+        | config.qk_norm << 29
     )
     return [
         Register(
@@ -124,6 +130,12 @@ def _identity(config: ControlConfig) -> list[Register]:
                     + ", ".join(f"{index} {name}" for index, name in enumerate(CODES))
                     + ".",
                 ),
+                Field(
+                    name="groups",
+                    bit=28,
+                    description="Matrices may have scales of rows and groups, the head be ternary.",
+                ),
+                Field(name="qk_norm", bit=29, description="Heads of q and k may be normed."),
             ),
         ),
         Register(

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, fields
 
 from tercel.image import TapeLayout
 from tercel.image.layout import ROW_BLOCK, padded_rows
-from tercel.program import AcceleratorSpec
+from tercel.image.matrix_form import MatrixForm
+from tercel.program import COMMANDS, AcceleratorSpec
 from tercel_hw.attention import AttentionConfig, AttentionUnitConfig
 from tercel_hw.cache import CacheConfig
 from tercel_hw.checks import check_integer, check_power_of_two
@@ -12,6 +13,7 @@ from tercel_hw.dense import DenseConfig
 from tercel_hw.head import HeadConfig, HeadUnitConfig, ResultConfig
 from tercel_hw.memory import (
     AxiConfig,
+    BlockConfig,
     BurstConfig,
     GearboxConfig,
     ReaderConfig,
@@ -21,7 +23,7 @@ from tercel_hw.memory import (
     WriterConfig,
 )
 from tercel_hw.registers import ControlConfig
-from tercel_hw.tlmm.config import TLMM, TlmmConfig
+from tercel_hw.tlmm.config import GROUP_COLUMNS, TLMM, TlmmConfig
 from tercel_hw.vector import VectorConfig
 
 __all__ = ["ACCELERATORS", "CHANNELS", "AcceleratorConfig"]
@@ -84,21 +86,19 @@ class AcceleratorConfig:
     """Bits of a byte address."""
     ultra_ram: bool = True
     """True if large memories are UltraRAM; False for a device without it: all are block RAM."""
+    qk_norm: bool = False
+    """True if heads of queries and keys may be normed."""
 
     def __post_init__(self):
         if not isinstance(self.tlmm, TlmmConfig):
             raise TypeError(f"tlmm must be a TlmmConfig, not {self.tlmm!r}")
-        if self.tlmm.groups:
-            raise ValueError(
-                "tlmm.groups must be 0, because no other unit plays matrices with groups yet, "
-                f"not {self.tlmm.groups}"
-            )
         check_power_of_two("port_bytes", self.port_bytes, 8, 16)
         check_integer("heads", self.heads, 1, 255)
         check_integer("read_bursts", self.read_bursts, 2, 64)
         check_integer("outstanding_reads", self.outstanding_reads, 2, 64)
-        if not isinstance(self.ultra_ram, bool):
-            raise TypeError(f"ultra_ram must be true or false, not {self.ultra_ram!r}")
+        for name in ("ultra_ram", "qk_norm"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise TypeError(f"{name} must be true or false, not {value!r}")
         check_integer("tape_words", self.tape_words, 2 * self.burst_beats, 1 << 20)
         word = self.ports * self.port_bytes
         check_power_of_two("bytes of a word", word, 16, 64)
@@ -118,6 +118,7 @@ class AcceleratorConfig:
             "results",
             "gearbox",
             "control",
+            *["blocks"] * self.grouped,
         ):
             getattr(self, name)
 
@@ -125,6 +126,11 @@ class AcceleratorConfig:
     def nodes(self) -> int:
         """Lanes, K."""
         return self.tlmm.nodes
+
+    @property
+    def grouped(self) -> bool:
+        """True if matrices may have scales of rows and groups, and the head may be ternary."""
+        return self.tlmm.groups > 0
 
     @property
     def word_bytes(self) -> int:
@@ -157,6 +163,8 @@ class AcceleratorConfig:
             top_k=self.top_k,
             rows=self.rows,
             address_width=self.address_width,
+            groups=self.tlmm.groups,
+            qk_norm=self.qk_norm,
         )
 
     @property
@@ -169,6 +177,8 @@ class AcceleratorConfig:
             word_bytes=self.word_bytes,
             sum_bits=self.tlmm.sum_bits,
             group=self.tlmm.weight_code.group,
+            grouped=self.grouped,
+            qk_norm=self.qk_norm,
             ultra_ram=self.ultra_ram,
         )
 
@@ -199,8 +209,14 @@ class AcceleratorConfig:
 
     @property
     def head(self) -> HeadConfig:
-        bits = self.dense.sum_bits
-        return HeadConfig(nodes=self.nodes, rows=self.rows, top_k=self.top_k, sum_bits=bits)
+        return HeadConfig(
+            nodes=self.nodes,
+            rows=self.rows,
+            top_k=self.top_k,
+            sum_bits=self.dense.sum_bits,
+            # The rows of a block come together, with its last chunk.
+            ternary_rows=max(2, self.tlmm.block_rows) if self.grouped else 0,
+        )
 
     @property
     def head_unit(self) -> HeadUnitConfig:
@@ -220,8 +236,15 @@ class AcceleratorConfig:
             (3 * self.heads * self.head_size, self.hidden),
             (self.hidden, columns),
         )
-        cut = [(rows, layout.chunks(width)) for rows, width in shapes]
-        return max(head, *(layout.words(rows * each.count * each.bytes) for rows, each in cut))
+        granularities = ("tensor", "row", "group") if self.grouped else ("tensor",)
+        if self.grouped:
+            shapes += ((self.rows, self.hidden),)  # a ternary head
+        sizes = [
+            MatrixForm(layout=layout, granularity=each, columns=width).matrix_bytes(rows)
+            for each in granularities
+            for rows, width in shapes
+        ]
+        return max(head, *map(layout.words, sizes))
 
     @property
     def routed(self) -> RoutedConfig:
@@ -257,13 +280,27 @@ class AcceleratorConfig:
 
     @property
     def gearbox(self) -> GearboxConfig:
-        return GearboxConfig(word_bytes=self.word_bytes, max_bytes=self.tlmm.chunk_bytes)
+        longest = self.tlmm.chunk_bytes
+        if self.grouped:  # Row scales come as words.
+            longest = max(longest, self.word_bytes)
+        return GearboxConfig(word_bytes=self.word_bytes, max_bytes=longest)
+
+    @property
+    def blocks(self) -> BlockConfig:
+        """Parameters of the cutter of matrices in blocks; only with groups."""
+        return BlockConfig(
+            gearbox=self.gearbox,
+            block_rows=self.tlmm.block_rows,
+            chunk_bits=COMMANDS["engine"].fields["chunks"],
+        )
 
     @property
     def control(self) -> ControlConfig:
         return ControlConfig(
             nodes=self.nodes,
             layout=self.layout,
+            grouped=self.grouped,
+            qk_norm=self.qk_norm,
             address_width=self.address_width,
             streams=tuple(f"write{port}" for port in range(self.ports)),
         )
@@ -295,6 +332,12 @@ ACCELERATORS = {
     "kv260-wide": AcceleratorConfig(tlmm=TlmmConfig(max_columns=WIDE_COLUMNS), head_size=256),
     "kv260-index5": AcceleratorConfig(
         tlmm=TlmmConfig(code="index5", tables=128, max_columns=COLUMNS)
+    ),
+    # The limits of version 3 of the image, and heads of Qwen3.
+    "kv260-groups": AcceleratorConfig(
+        tlmm=TlmmConfig(tables=78, groups=3, max_columns=GROUP_COLUMNS),
+        rows=1 << 18,
+        qk_norm=True,
     ),
     # 360 DSP48E2 and no UltraRAM: four lanes and words of 32 bytes; rows as long as those of 2b.
     "ultra96v2": AcceleratorConfig(

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from tercel_hw.attention import AttentionUnit
 from tercel_hw.cache import CacheWriter
 from tercel_hw.head import Dump, HeadUnit, ResultWriter, RunMerge
-from tercel_hw.memory import Gearbox, WriteMerge
+from tercel_hw.memory import WriteMerge
 from tercel_hw.tlmm import TlmmEngine
 from tercel_hw.top.config import CHANNELS, AcceleratorConfig
 from tercel_hw.top.dispatcher import UNITS, Dispatcher
@@ -20,11 +20,13 @@ from tercel_hw.top.outstanding import Outstanding
 from tercel_hw.top.pass_end import PassEnd
 from tercel_hw.top.row_fetch import RowFetch
 from tercel_hw.top.row_switch import RowSwitch
+from tercel_hw.top.tape_codes import connect_matrix, cut_tape
 from tercel_hw.top.word_router import WordRouter
 from tercel_hw.vector import (
     ActivationStore,
     Dequantiser,
     Gate,
+    HeadNorm,
     HeadQuantiser,
     Residual,
     Rotary,
@@ -141,9 +143,10 @@ class Core(wiring.Component):
 
         self._load_rows(m, commands["rows"], loader, residual, rotary)
         quantised = self._quantise(m, commands["norm"], [residual.o[NORM], gate.o, attention.o])
-        outputs = self._multiply(m, commands, quantised, head)
-        self._post_process(m, commands, outputs, rotary, residual, gate)
-        self._attend(m, commands, rotary, attention, cache)
+        to_rotary, *outputs = self._multiply(m, commands, quantised, head)
+        factors = self._norm_heads(m, commands["heads"], to_rotary, quantised.head_gains, rotary)
+        self._post_process(m, commands, outputs, residual, gate, head)
+        self._attend(m, commands, rotary, factors, attention, cache)
         self._head(m, commands, quantised, attention, head, residual.o[DUMP])
         self._end(m, dispatcher, commands, residual, cache)
         return m
@@ -153,6 +156,8 @@ class Core(wiring.Component):
         forks = {}
         for name in UNITS:
             consumers = CONSUMERS.get(name, UNIT)
+            if name == "heads" and self._config.qk_norm:
+                consumers = (*consumers, "norm")
             fork = CommandFork(layout=command_layout(name), consumers=consumers)
             m.submodules[f"commands_{name}"] = forks[name] = fork
             connect(m, dispatcher.to(name), fork.i)
@@ -204,9 +209,11 @@ class Core(wiring.Component):
             layout=vector.row, field="source", count=len(sources)
         )
         m.submodules.column_targets = columns = RowSwitch(
-            layout=vector.column, field="target", count=2
+            layout=vector.shifted_column, field="target", count=2
         )
-        m.submodules.scale_targets = scales = RowSwitch(layout=vector.row, field="target", count=2)
+        # Only the head of ternary rows has columns for the engine and scales for itself.
+        target = "scale_target" if vector.grouped else "target"
+        m.submodules.scale_targets = scales = RowSwitch(layout=vector.row, field=target, count=2)
         for name, consumer in (
             ("quantiser", quantiser),
             ("gains", gains),
@@ -235,6 +242,7 @@ class Core(wiring.Component):
             head_columns=head_columns,
             head_scales=head_scales,
             weight_scales=gains.o_weights,
+            head_gains=gains.o_head_gain if vector.qk_norm else None,
         )
 
     @staticmethod
@@ -254,36 +262,27 @@ class Core(wiring.Component):
         m.submodules.router = router = WordRouter(
             width=8 * config.word_bytes, targets=2, command=command_layout("tape")
         )
-        m.submodules.gearbox = gearbox = Gearbox(config=config.gearbox)
         m.submodules.store = store = ActivationStore(config.vector)
         m.submodules.engine = engine = TlmmEngine(config=config.tlmm)
         m.submodules.dequantiser = dequantiser = Dequantiser(config.vector)
         self._fetch(m, "tape", commands["tape"].to("words"), router.i)
         connect(m, commands["tape"].to("router"), router.i_command)
-        connect(m, router.o[0], gearbox.i)
         connect(m, router.o[1], head.i_word)
 
-        segment, matrix = commands["engine"].to("segment"), commands["engine"].to("matrix")
-        for command, consumer, names in (
-            (segment, gearbox.i_segment, {"bytes": "bytes", "chunks": "row_chunks"}),
-            (matrix, engine.i_command, {name: name for name in ("rows", "chunks", "codes")}),
-        ):
-            m.d.comb += [consumer.valid.eq(command.valid), command.ready.eq(consumer.ready)]
-            m.d.comb += [consumer.payload[to].eq(command.payload[of]) for to, of in names.items()]
-        connect(m, commands["engine"].to("store"), store.i_command)
+        engines = commands["engine"]
+        row_scales = cut_tape(m, config, engines.to("segment"), router.o[0], engine.i_codes)
+        matrix = engines.to("matrix")
+        connect_matrix(m, config, matrix, engine)
+        connect(m, engines.to("store"), store.i_command)
         connect(m, rows.engine_columns, store.i)
         connect(m, store.o, engine.i_groups)
-        m.d.comb += [
-            engine.i_codes.valid.eq(gearbox.o.valid),
-            engine.i_codes.payload.eq(gearbox.o.payload.data),
-            gearbox.o.ready.eq(engine.i_codes.ready),
-            self.corrupt.eq(engine.error),
-            engine.clear.eq(self.clear),
-        ]
+        m.d.comb += [self.corrupt.eq(engine.error), engine.clear.eq(self.clear)]
         connect(m, commands["dequantise"].to("unit"), dequantiser.i_command)
         connect(m, rows.weight_scales, dequantiser.i_weights)
         self._scales(m, rows.engine_scales, dequantiser.i_scales)
         connect(m, engine.o_sums, dequantiser.i)
+        if row_scales is not None:
+            connect(m, row_scales, dequantiser.i_row_scales)
 
         codes, sums = engine.i_codes, engine.o_sums
         # The engine takes a matrix while it plays the previous one.
@@ -298,17 +297,44 @@ class Core(wiring.Component):
         ]
         return dequantiser.o
 
-    @staticmethod
+    def _norm_heads(
+        self,
+        m: Module,
+        heads: CommandFork,
+        row: stream.Interface,
+        gains: stream.Interface | None,
+        rotary: Rotary,
+    ) -> stream.Interface | None:
+        """Connect queries, keys and values to rotary, with q/k norms through their norm.
+
+        Returns
+        -------
+        The factors of normed heads, if there are gains for them.
+        """
+        if gains is None:
+            connect(m, row, rotary.i)
+            return None
+        m.submodules.head_norm = norm = HeadNorm(self._config.vector)
+        connect(m, heads.to("norm"), norm.i_command)
+        connect(m, gains, norm.i_gain)
+        connect(m, row, norm.i)
+        connect(m, norm.o, rotary.i)
+        return norm.o_factors
+
     def _post_process(
+        self,
         m: Module,
         commands: dict[str, CommandFork],
         outputs: Sequence[stream.Interface],
-        rotary: Rotary,
         residual: Residual,
         gate: Gate,
+        head: HeadUnit,
     ) -> None:
         """Connect the outputs of linears to their targets."""
-        for output, consumer in zip(outputs, (rotary.i, residual.i, gate.i), strict=True):
+        consumers = [residual.i, gate.i]
+        if self._config.grouped:
+            consumers.append(head.i_row)
+        for output, consumer in zip(outputs, consumers, strict=True):
             connect(m, output, consumer)
         connect(m, commands["residual"].to("unit"), residual.i_command)
         connect(m, commands["gate"].to("unit"), gate.i_command)
@@ -318,6 +344,7 @@ class Core(wiring.Component):
         m: Module,
         commands: dict[str, CommandFork],
         rotary: Rotary,
+        factors: stream.Interface | None,
         attention: AttentionUnit,
         cache: CacheWriter,
     ) -> None:
@@ -328,6 +355,8 @@ class Core(wiring.Component):
         connect(m, heads.to("quantiser"), quantiser.i_command)
         connect(m, heads.to("cache"), cache.i_command)
         connect(m, rotary.o, quantiser.i)
+        if factors is not None:
+            connect(m, factors, quantiser.i_factors)
         connect(m, quantiser.o_query, attention.i_query)
         connect(m, quantiser.o_query_scales, attention.i_query_scales)
         connect(m, quantiser.o_cache, cache.i)
@@ -359,7 +388,15 @@ class Core(wiring.Component):
         m.submodules.dump = dump = Dump(config.vector)
         m.submodules.result_merge = merge = RunMerge(config.head)
         m.submodules.results = results = ResultWriter(config.results)
-        connect(m, rows.head_columns, head.i)
+        columns = rows.head_columns
+        m.d.comb += [
+            head.i.valid.eq(columns.valid),
+            [
+                head.i.payload[name].eq(columns.payload[name])
+                for name in head.i.payload.shape().members
+            ],
+            columns.ready.eq(head.i.ready),
+        ]
         self._scales(m, rows.head_scales, head.i_scales)
         connect(m, commands["head"].to("unit"), head.i_command)
         connect(m, commands["dump"].to("unit"), dump.i_command)
@@ -416,6 +453,8 @@ class _Quantised:
     head_columns: stream.Interface
     head_scales: stream.Interface
     weight_scales: stream.Interface
+    head_gains: stream.Interface | None
+    """Gains of queries and keys, if these may be normed."""
 
 
 def _moves(port: stream.Interface) -> Value:

@@ -10,7 +10,7 @@ from tercel_hw.attention.unit_config import SCALES_BYTES
 from tercel_hw.cache import CacheWriter
 from tercel_hw.dense import dense_latency, totals_latency
 from tercel_hw.top import AcceleratorConfig
-from tercel_hw.vector import Rotary
+from tercel_hw.vector import HeadNorm, Rotary
 from tercel_hw.vector.head_factors import HeadFactors
 from tercel_sim.cycle_model.engine import Rows
 from tercel_sim.cycle_model.memory import Memory
@@ -67,15 +67,25 @@ class Caching:
         runs.append(-(-places // cache.positions))
         factors = HeadFactors.latency(self._config.vector) + self._config.nodes
         column = Rotary.LATENCY + size // 2 + factors + QUANTISED
+        normed = self._normed(size) if fields["normed"] else 0
+        delay += HeadNorm.LATENCY if self._config.qk_norm else 0
         free = confirmed = 0.0
-        for head in range(fields["query_heads"], fields["query_heads"] + 2 * fields["kv_heads"]):
+        keys = fields["query_heads"] + fields["kv_heads"]
+        for head in range(fields["query_heads"], keys + fields["kv_heads"]):
             last = rows.row((head + 1) * size - 1) + delay + column + size - 1
+            last += normed if head < keys else 0
             run = max(last + CacheWriter.LATENCY, free)
             for granules in runs:
                 confirmed = self._memory.write(granules, run + granules + ANNOUNCED)
                 run += granules + 2
             free = run + CacheWriter.OVERHEAD - 3
         return confirmed + CONFIRMED
+
+    def _normed(self, size: int) -> int:
+        """Return the cycles by which the factors of a normed head come later than its maxima."""
+        vector = self._config.vector
+        rotated = HeadNorm.LATENCY + size // 2 + Rotary.LATENCY
+        return max(0, HeadNorm.factors_latency(vector) - rotated)
 
 
 class AttentionSweeps:

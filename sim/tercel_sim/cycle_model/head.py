@@ -9,6 +9,7 @@ from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
 from tercel_hw.head.top_k import PLACES
 from tercel_hw.top import AcceleratorConfig, WordRouter
+from tercel_sim.cycle_model.engine import Rows
 from tercel_sim.cycle_model.memory import Memory
 
 __all__ = ["Head", "Lines"]
@@ -104,8 +105,7 @@ class Head:
         latency = ALIGNED + dense_latency(self._config.dense)
         time = begins + columns + ASKED
         left = [0.0] * ROOM  # Times at which the sums of the last blocks left the queue.
-        # Base-2 logits need the scales: until then only the pipeline of the logits is filled.
-        ready = scaled + nodes + SCALED - LaneLogits.LATENCY if fields["sums"] else 0.0
+        ready = self._ready(fields, scaled)
         for block in range(blocks):
             # There is room for its last rows when an earlier block's have left.
             begun = max(time, left[0] - latency - size)
@@ -117,15 +117,45 @@ class Head:
             first = last - (len(rows) - 1)
             begun = max(left[-1], first, ready)
             left = [*left[1:], max(begun + cycles, last + nodes)]
-        logits = left[-1] + HeadUnit.LATENCY - nodes + SHOWN
+        # Dropping the rows of padding may end later.
+        return max(self._summarise(fields, left[-1]), time + latency + DROPPED)
+
+    def play(self, fields: Mapping[str, int], rows: Rows, *, delay: int, scaled: float) -> float:
+        """Take the rows of a ternary head; return the time at which the summary is confirmed.
+
+        Parameters
+        ----------
+        rows
+            Times at which the sums of the rows leave the engine.
+        delay
+            Cycles from those to the head.
+        scaled
+            Time at which the scales of the lanes are offered.
+        """
+        left = self._ready(fields, scaled)
+        for row in range(fields["limit"]):
+            left = max(left, rows.row(row) + delay) + row_cycles(row, fields)
+        ends = rows.last + delay
+        return max(self._summarise(fields, max(left, ends)), ends + DROPPED)
+
+    @staticmethod
+    def _ready(fields: Mapping[str, int], scaled: float) -> float:
+        """Return the time from which rows may leave their queue.
+
+        Base-2 logits need the scales: until then only the pipeline of the logits is filled.
+        """
+        return scaled + fields["nodes"] + SCALED - LaneLogits.LATENCY if fields["sums"] else 0.0
+
+    def _summarise(self, fields: Mapping[str, int], left: float) -> float:
+        """Write the summary after the time of the last row; return the time of confirmation."""
+        nodes = fields["nodes"]
+        logits = left + HeadUnit.LATENCY - nodes + SHOWN
         if fields["sums"]:
             logits += ExponentScale.LATENCY - 1 + ExponentialSum.LANE_CYCLES * nodes
         ranks = min(fields["limit"], fields["top_k"])
         lines = 1 + 2 * fields["argmax"] + 3 * fields["sums"] + 2 * ranks
         first = logits + 2 * nodes
-        confirmed = self._lines.write(lines, first, first + (lines - 1) * nodes)
-        # Dropping the rows of padding may end later.
-        return max(confirmed, time + latency + DROPPED)
+        return self._lines.write(lines, first, first + (lines - 1) * nodes)
 
     def _take(self, time: float, word: int, count: int) -> float:
         """Take words of the tape, at most one a cycle; return the time after the last."""

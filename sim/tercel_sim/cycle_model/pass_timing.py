@@ -18,7 +18,7 @@ from tercel_sim.cycle_model.memory import Memory
 __all__ = ["PassTiming"]
 
 REPLAY = 1
-ROTARY, RESIDUAL, GATE = range(3)
+ROTARY, RESIDUAL, GATE, TO_HEAD = range(4)
 FROM_ATTENTION = 2
 ENGINE = 0
 SCALARS = 16
@@ -77,6 +77,12 @@ class PassTiming:
         self._taken = 1  # Cycles in which a row of the next linear is taken.
         self._head_words = 0
         self._free: dict[str, float] = defaultdict(float)
+        if config.grouped:
+            self._dequantised = Dequantiser.GROUPED_LATENCY
+            self._prepare = Dequantiser.GROUPED_PREPARE
+        else:
+            self._dequantised = Dequantiser.LATENCY
+            self._prepare = PARTS * config.nodes + Dequantiser.PREPARE
         self._ends = 0.0
 
     def run(self) -> float:
@@ -109,9 +115,11 @@ class PassTiming:
         following = (
             command
             for command in self._program[index:]
-            if command.name in ("residual", "gate", "heads")
+            if command.name in ("residual", "gate", "heads", "head")
         )
         consumer = next(following)
+        if consumer.name == "head":
+            return consumer.fields["nodes"]
         written = consumer.name == "residual" and consumer.fields["target"] == DUMP
         return self._config.results.line_granules if written else 1
 
@@ -134,7 +142,7 @@ class PassTiming:
             self._mark("load", begins)
             self._row = begins + Residual.LATENCY + fields["width"]
         else:
-            self._row = self._rows.last + Dequantiser.LATENCY + Residual.LATENCY
+            self._row = self._rows.last + self._dequantised + Residual.LATENCY
         self._take("residual", begins, self._row)
 
     def _norm(self, fields: Mapping[str, int], handed: float) -> None:
@@ -149,8 +157,8 @@ class PassTiming:
         scaled = self._row + (squares if normed else Multiplier.LATENCY + 1)
         scaled += RowScale.LATENCY + nodes + 1
         self._scaled = scaled
-        prepare = PARTS * nodes
-        self._prepared = max(scaled, self._weighed, handed) + prepare + Dequantiser.PREPARE
+        self._prepared = max(scaled, self._weighed, handed) + self._prepare
+        prepare = 0 if self._config.grouped else PARTS * nodes
         self._take("norm", handed, max(scaled + prepare, self._columns + width) + 1)
 
     def _vector(self, fields: Mapping[str, int], normed: bool) -> None:
@@ -199,6 +207,8 @@ class PassTiming:
     def _dequantise(self, fields: Mapping[str, int], handed: float) -> None:
         self._dispatch.done("dequantise", self._prepared)
         target = fields["target"]
+        if target == TO_HEAD:
+            return
         if target == ROTARY:
             part = "qkv"
         elif target == GATE:
@@ -208,7 +218,7 @@ class PassTiming:
         self._mark(part, self._rows.last)
 
     def _cache(self, fields: Mapping[str, int], handed: float) -> None:
-        self._written = self._caching.write(fields, self._rows, Dequantiser.LATENCY)
+        self._written = self._caching.write(fields, self._rows, self._dequantised)
         self._take("heads", handed, self._written)
 
     def _attend(self, fields: Mapping[str, int], handed: float) -> None:
@@ -217,11 +227,16 @@ class PassTiming:
         self._mark("attention", self._row)
 
     def _gate(self, fields: Mapping[str, int], handed: float) -> None:
-        last = self._rows.last + Dequantiser.LATENCY
+        last = self._rows.last + self._dequantised
         self._take("gate", handed, last + 1)
         self._row = last + Gate.LATENCY
 
     def _sweep(self, fields: Mapping[str, int], handed: float) -> None:
+        if fields["ternary"]:
+            self._ends = self._head.play(
+                fields, self._rows, delay=self._dequantised, scaled=self._scaled
+            )
+            return
         self._ends = self._head.sweep(
             fields,
             columns=self._width,

@@ -1,6 +1,7 @@
 """Random models at the limits of an accelerator."""
 
 import random
+from dataclasses import replace
 
 from tercel.config import ACTIVATIONS, ModelConfig
 from tercel.errors import TercelError
@@ -29,8 +30,8 @@ def random_model(draw: random.Random, spec: AcceleratorSpec, *, most_cycles: int
         If no model of a thousand is small enough.
     """
     for _ in range(TRIES):
-        model = _draw(draw, spec)
         try:
+            model = _draw(draw, spec)
             spec.check(model, spec.layout)
         except TercelError:
             continue  # The queries of a head have more slices than the dense engine.
@@ -60,7 +61,7 @@ def _draw(draw: random.Random, spec: AcceleratorSpec) -> ModelConfig:
     head_size = 16 * at_a_limit(draw, 1, max(1, min(spec.head_size, spec.columns) // 16))
     heads = at_a_limit(draw, 1, max(1, min(spec.sweeps, spec.columns // head_size)))
     divisors = [count for count in range(1, heads + 1) if heads % count == 0]
-    return ModelConfig(
+    model = ModelConfig(
         name="random",
         layers=draw.randint(1, MOST_LAYERS),
         hidden_size=at_a_limit(draw, 1, spec.hidden),
@@ -74,3 +75,12 @@ def _draw(draw: random.Random, spec: AcceleratorSpec) -> ModelConfig:
         sub_norms=draw.random() < 0.5,
         tied_head=draw.random() < 0.5,
     )
+    return _scaled(draw, model, spec) if spec.groups or spec.qk_norm else model
+
+
+def _scaled(draw: random.Random, model: ModelConfig, spec: AcceleratorSpec) -> ModelConfig:
+    """Draw what an accelerator with groups or q/k norms plays of version 3."""
+    granularity = draw.choice(("tensor", "row", "group", "group")) if spec.groups else "tensor"
+    ternary = granularity == "group" and draw.random() < 0.5
+    qk_norm = spec.qk_norm and draw.random() < 0.5
+    return replace(model, granularity=granularity, ternary_head=ternary, qk_norm=qk_norm)

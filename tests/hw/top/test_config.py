@@ -3,6 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tercel.errors import TercelError
+from tercel.image import LAYOUTS
+from tercel_hw.registers import accelerator_registers
 from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS
 
@@ -19,6 +21,25 @@ def test_the_driver_is_told_what_was_built(name):
     assert (spec.hidden, spec.positions) == (config.hidden, config.positions)
     assert spec.sweeps == config.heads
     assert spec.slices == config.dense.slices
+
+
+def test_parts_of_version_3_are_in_spec_and_registers():
+    groups = ACCELERATORS["kv260-groups"]
+    assert (groups.spec.groups, groups.spec.qk_norm, groups.grouped) == (3, True, True)
+    assert groups.layout == LAYOUTS["kv260-groups"]
+    assert groups.gearbox.max_bytes == 82
+    assert groups.vector.sum_bits == groups.tlmm.sum_bits == 40
+    caps = next(r for r in accelerator_registers(groups.control).registers if r.name == "caps")
+    assert caps.constant == groups.spec.caps
+    plain = TINY.spec.groups, TINY.spec.qk_norm, TINY.head.ternary_rows
+    assert plain == (0, False, 0)
+
+
+def test_row_scales_come_as_words_however_short_the_row_chunks():
+    """A group takes 28 bytes, a word of scales 64."""
+    one = TlmmConfig(tables=26, groups=1, max_columns=1024)
+    config = replace(ACCELERATORS["kv260-groups"], tlmm=one, hidden=512, heads=8)
+    assert (config.tlmm.chunk_bytes, config.gearbox.max_bytes) == (28, 64)
 
 
 @pytest.mark.parametrize("ultra_ram", [True, False])
@@ -66,7 +87,12 @@ def test_the_latency_that_readers_cover_is_an_option(read_bursts, outstanding, c
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"tlmm": TlmmConfig(tables=78, groups=3)}, ValueError, "tlmm.groups must be 0, because"),
+        ({"qk_norm": 1}, TypeError, "qk_norm must be true or false, not 1"),
+        (
+            {"tlmm": TlmmConfig(tables=78, groups=3)},
+            ValueError,
+            r"max_bytes must be an integer in 1\.\.32, not 82",
+        ),
         ({"tlmm": "tiny"}, TypeError, "tlmm must be a TlmmConfig, not 'tiny'"),
         ({"port_bytes": 4}, ValueError, r"port_bytes must be a power of two in 8\.\.16, not 4"),
         ({"ports": 16}, ValueError, "bytes of a word must be a power of two"),

@@ -1,0 +1,138 @@
+"""An accelerator with groups gives the emulator's bits for models of every granularity.
+
+The first test compiles the smallest one and runs a pass of a model that has everything.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tercel.config import ModelConfig
+from tercel.device import Ask, KVCache
+from tercel.errors import TercelError
+from tercel_hw.tlmm.config import TlmmConfig
+from tercel_hw.top import ACCELERATORS
+from tercel_sim.cycle_model import predict_pass
+from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.measurement import measure_pass
+from tercel_sim.rtl_library import rtl_library
+from tercel_sim.selfcheck import check_model
+
+TINY = ACCELERATORS["tiny"]
+ENGINE = TlmmConfig(tables=26, groups=1, nodes=2, block_rows=16, generators=2, max_columns=384)
+MODEL = ModelConfig(
+    name="groups",
+    layers=2,
+    hidden_size=160,
+    ffn_size=300,
+    heads=4,
+    kv_heads=2,
+    head_size=16,
+    vocab_size=90,
+    context=64,
+    granularity="group",
+)
+EVERYTHING = {"ternary_head": True, "qk_norm": True}
+MODELS = {
+    "groups": {},
+    "groups, q/k norms": {"qk_norm": True, "kv_heads": 4, "head_size": 32, "hidden_size": 128},
+    "groups, ternary head": EVERYTHING | {"sub_norms": True, "activation": "relu2"},
+    "groups, own ternary head": EVERYTHING | {"tied_head": False, "vocab_size": 33},
+    "rows": {"granularity": "row", "hidden_size": 70, "ffn_size": 384},
+    "rows, q/k norms": {"granularity": "row", "qk_norm": True, "tied_head": False},
+    "one scale": {"granularity": "tensor", "hidden_size": 100},
+    "one scale, q/k norms": {"granularity": "tensor", "qk_norm": True, "kv_heads": 1},
+}
+TOKENS = [5, 17, 3, 32, 21, 2]
+PASSES = [(1, 0, True, 0), (2, 7, True, 0), (2, 50, True, 3), (1, 30, False, 0)]
+"""Nodes, base, whether there is a head, ranks."""
+MEMORIES = {
+    "ideal": DDR["ideal"],
+    "kv260": DDR["kv260-15.0"],
+    "slow": DdrConfig(sustained_gbs=0.6),
+}
+
+
+@pytest.fixture(scope="module")
+def grouped(verilator):
+    """The tiny accelerator with a group in a row-chunk, compiled."""
+    config = replace(TINY, tlmm=ENGINE, hidden=160, qk_norm=True)
+    rtl_library(config)
+    return config
+
+
+def all_of(nodes, **fields):
+    return Ask(top_k=5, logits=tuple(range(nodes)), hidden=tuple(range(nodes)), **fields)
+
+
+def check(pair):
+    pair.prefill(TOKENS[:3])
+    pair.step(TOKENS[:2], ask=all_of(2), parents=[-1, 0], path=[0, 1])
+    row = np.random.default_rng(1).normal(size=pair.rtl.config.hidden_size).astype(np.float32)
+    pair.step([4, None], embedding_rows={1: row}, ask=all_of(2, head_rows=17), path=[0])
+    pair.step(TOKENS[4:5], ask=all_of(1, head_rows=16))
+
+
+def test_a_model_that_has_everything(lockstep, grouped):
+    check(lockstep(replace(MODEL, layers=1, **EVERYTHING), grouped))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", MODELS)
+def test_every_family_of_models(lockstep, grouped, family):
+    memory = replace(DDR["kv260-13.3"], pause=0.2, seed=3)
+    check(lockstep(replace(MODEL, **MODELS[family]), grouped, ddr=memory))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_random_models_and_passes(grouped, seed):
+    found = check_model(grouped, seed=seed, passes=6, most_cycles=12_000)
+    assert found.failure is None, found.failure
+
+
+@pytest.mark.slow
+def test_a_corrupt_multiplier(lockstep, random_images, grouped):
+    """The bits behind the last multiplier of a row-chunk are not zero."""
+    model = replace(MODEL, **EVERYTHING)
+    pair = lockstep(model, grouped, ddr=DDR["kv260-15.0"], watchdog=1000)
+    pair.step(TOKENS[:2])
+    image = random_images(model, grouped)
+    segment, layout = image.segment("layers.1.down"), image.layout
+    at = layout.padded(4 * layout.block_rows) + segment.form(layout).row_chunks.sizes[0] - 1
+    place, board = segment.first_word + at // layout.word_bytes, pair.rtl.board
+    good = board.read(place, 1)
+    bad = good.copy()
+    bad.reshape(-1)[at % layout.word_bytes] |= 0x80
+    board.write(place, bad)
+    with pytest.raises(TercelError, match="reported the errors code and was reset"):
+        pair.rtl.run_pass(TOKENS[:2], ask=all_of(2))
+    board.write(place, good)
+    pair.step(TOKENS[:2], ask=all_of(2), path=[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("family", MODELS)
+def test_predicted_passes(rtl_device, grouped, family, memory):
+    model = replace(MODEL, **MODELS[family])
+    device = rtl_device(model, grouped, ddr=MEMORIES[memory], watchdog=100_000)
+    cache = KVCache(config=model, positions=device.limits.context)
+    for nodes, base, headed, top_k in PASSES:
+        rows = model.vocab_size if headed else None
+        device.restore(cache, base)
+        measured, _ = measure_pass(device, [0] * nodes, Ask(argmax=headed, top_k=top_k))
+        predicted = predict_pass(
+            model,
+            grouped,
+            MEMORIES[memory],
+            start=measured.start,
+            nodes=nodes,
+            base=base,
+            head_rows=rows,
+            top_k=top_k,
+        )
+        assert predicted.cycles == pytest.approx(measured.cycles, rel=0.03), (nodes, base)
+        for name in ("bytes_read", "bytes_written"):
+            assert getattr(predicted, name) == measured.counted[name], (nodes, base)
