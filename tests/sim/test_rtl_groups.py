@@ -1,6 +1,7 @@
 """An accelerator with groups gives the emulator's bits for models of every granularity.
 
-The first test compiles the smallest one and runs a pass of a model that has everything.
+One compilation, a minute of a free core; programs of such models are played without RTL in
+``tests/sw/program``.
 """
 
 from dataclasses import replace
@@ -18,6 +19,8 @@ from tercel_sim.ddr import DDR, DdrConfig
 from tercel_sim.measurement import measure_pass
 from tercel_sim.rtl_library import rtl_library
 from tercel_sim.selfcheck import check_model
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TINY = ACCELERATORS["tiny"]
 ENGINE = TlmmConfig(tables=26, groups=1, nodes=2, block_rows=16, generators=2, max_columns=384)
@@ -78,21 +81,18 @@ def test_a_model_that_has_everything(lockstep, grouped):
     check(lockstep(replace(MODEL, layers=1, **EVERYTHING), grouped))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", MODELS)
 def test_every_family_of_models(lockstep, grouped, family):
     memory = replace(DDR["kv260-13.3"], pause=0.2, seed=3)
     check(lockstep(replace(MODEL, **MODELS[family]), grouped, ddr=memory))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_random_models_and_passes(grouped, seed):
     found = check_model(grouped, seed=seed, passes=6, most_cycles=12_000)
     assert found.failure is None, found.failure
 
 
-@pytest.mark.slow
 def test_a_corrupt_multiplier(lockstep, random_images, grouped):
     """The bits behind the last multiplier of a row-chunk are not zero."""
     model = replace(MODEL, **EVERYTHING)
@@ -112,7 +112,6 @@ def test_a_corrupt_multiplier(lockstep, random_images, grouped):
     pair.step(TOKENS[:2], ask=all_of(2), path=[0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("family", MODELS)
 def test_predicted_passes(rtl_device, grouped, family, memory):
