@@ -33,7 +33,7 @@ def test_presets_are_listed():
         ([], "give one of --preset, --config and --board"),
         (
             ["--preset", "big"],
-            "preset must be one of tiny, kv260, kv260-wide, kv260-index5, ultra",
+            "preset must be one of tiny, kv260, kv260-wide, kv260-index5, kv260-groups, ultra",
         ),
         (["--board", "moon"], "board must be one of kr260, kv260, pynq-z2, rfsoc4x2,"),
         (["--preset", "tiny", "--config", "a.json"], "give --preset or --config, not both"),
