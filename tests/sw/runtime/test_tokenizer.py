@@ -11,10 +11,11 @@ from tercel.image import Image, random_image
 from tercel.runtime import TextTokenizer
 
 
-def sentencepiece(decoder):
-    """A vocabulary as Llama's: marked words, and every byte as a fall-back."""
+def sentencepiece(decoder, *words):
+    """A vocabulary as Llama's: marked words, every byte as a fall-back, and more words."""
     vocabulary = {f"<0x{byte:02X}>": byte for byte in range(256)}
-    vocabulary |= {"\u2581": 256, "a": 257, "b": 258, "\u2581a": 259, "\u2581ab": 260}
+    for word in ("\u2581", "a", "b", "\u2581a", "\u2581ab", *words):
+        vocabulary[word] = len(vocabulary)
     merges = [("\u2581", "a"), ("\u2581a", "b")]
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
@@ -45,6 +46,17 @@ def test_sentencepiece_tokens_keep_their_spaces(decoder):
     assert tokenizer.encode("ab ab") == [260, 260]
     assert tokenizer.decode([260, 260]) == " ab ab"
     assert [tokenizer.token_bytes(token) for token in (0x0A, 0xE2, 257)] == [b"\n", b"\xe2", b"a"]
+
+
+def test_words_that_look_like_bytes_are_words():
+    words = ["->", "x<0x41>", "<0x4>", "[0x41>", "<0x41]", "<div/>"]
+    tokenizer = TextTokenizer(sentencepiece(LLAMA_DECODER, *words))
+    assert [tokenizer.token_bytes(261 + at).decode() for at in range(len(words))] == words
+
+
+def test_special_tokens_alone_have_a_written_form():
+    tokenizer = TextTokenizer(sentencepiece(LLAMA_DECODER))
+    assert [tokenizer.written(token) for token in (261, 262, 257, 299)] == ["<s>", None, None, None]
 
 
 def test_special_tokens_have_no_text_and_added_ones_do():
