@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from side_by_side import SideBySide
 
 from tercel import numerics
 from tercel_hw.float32 import FloatToFixed
@@ -31,9 +32,16 @@ def test_values_of_the_range_ties_and_beyond(check, floats, fraction_bits, width
     check(dut, numerics.fixed(x, fraction_bits, width), x=x)
 
 
-@pytest.mark.parametrize(("fraction_bits", "width"), [(9, 18), (23, 32)])
-def test_both_forms_are_one(check_forms, fraction_bits, width):
-    check_forms(lambda: FloatToFixed(fraction_bits=fraction_bits, width=width), start_up=7)
+def test_both_forms_are_one(check_forms):
+    def converters():
+        return SideBySide(
+            {
+                "narrow": FloatToFixed(fraction_bits=9, width=18),
+                "wide": FloatToFixed(fraction_bits=23, width=32),
+            }
+        )
+
+    check_forms(converters, start_up=7)
 
 
 @settings(max_examples=15, deadline=None, phases=PHASES)

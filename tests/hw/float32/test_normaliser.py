@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from side_by_side import SideBySide
 
 from tercel_hw.float32 import Normaliser
 
@@ -28,9 +29,11 @@ def test_zero_stays(evaluate, spacing):
     assert [result.x for result in evaluate(Normaliser(spacing=spacing), **operands)] == [0, 0]
 
 
-@SPACINGS
-def test_both_forms_are_one(check_forms, spacing):
-    check_forms(lambda: Normaliser(spacing=spacing), start_up=4)
+def test_both_forms_are_one(check_forms):
+    def normalisers():
+        return SideBySide({f"s{spacing}": Normaliser(spacing=spacing) for spacing in (1, 2)})
+
+    check_forms(normalisers, start_up=4)
 
 
 def test_the_constructor_checks_the_spacing():

@@ -2,11 +2,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from side_by_side import SideBySide
 
 from tercel_hw.float32 import RoundedShift
 
 LARGEST = 150
-WIDTHS = pytest.mark.parametrize("width", [2, 8, 17, 18, 19, 25, 32])
+WIDTHS = 2, 8, 17, 18, 19, 25, 32
 
 
 def golden(width, significand, exponent, negative):
@@ -31,7 +32,7 @@ def random_operands(width, count):
     }
 
 
-@WIDTHS
+@pytest.mark.parametrize("width", WIDTHS)
 def test_integers_and_ties(evaluate, width):
     operands = random_operands(width, 1500)
     columns = zip(*(column.tolist() for column in operands.values()), strict=True)
@@ -39,11 +40,18 @@ def test_integers_and_ties(evaluate, width):
     assert evaluate(RoundedShift(width=width, largest=LARGEST), **operands) == expected
 
 
-@WIDTHS
-def test_both_forms_are_one(check_forms, width):
-    operands = random_operands(width, 3000)
-    generator = np.random.default_rng(1)
-    operands["enable"] = ((np.arange(3000) < 8) | (generator.random(3000) < 0.7)).astype(int)
+def test_both_forms_are_one(check_forms):
+    generator, operands = np.random.default_rng(1), {}
+    for width in WIDTHS:
+        given = random_operands(width, 1000)
+        operands |= {f"{name}_w{width}": column for name, column in given.items()}
+    operands["enable"] = ((np.arange(1000) < 8) | (generator.random(1000) < 0.7)).astype(int)
     columns = zip(*(column.tolist() for column in operands.values()), strict=True)
     stimulus = [dict(zip(operands, column, strict=True)) for column in columns]
-    check_forms(lambda: RoundedShift(width=width, largest=LARGEST), start_up=6, stimulus=stimulus)
+
+    def shifts():
+        return SideBySide(
+            {f"w{width}": RoundedShift(width=width, largest=LARGEST) for width in WIDTHS}
+        )
+
+    check_forms(shifts, start_up=6, stimulus=stimulus)

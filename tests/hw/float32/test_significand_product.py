@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from side_by_side import SideBySide
 
 from tercel_hw.float32 import Multiplier, SignificandProduct
 
-LENGTHS = pytest.mark.parametrize("b_bits", [2, 8, 17, 24])
+LENGTHS = 2, 8, 17, 24
 
 
-@LENGTHS
+@pytest.mark.parametrize("b_bits", LENGTHS)
 def test_products(evaluate, b_bits):
     generator = np.random.default_rng(b_bits)
     a, b = (generator.integers(1 << bits - 1, 1 << bits, 600) for bits in (24, b_bits))
@@ -25,9 +26,11 @@ def test_products(evaluate, b_bits):
     assert evaluate(SignificandProduct(b_bits=b_bits), a=a, b=b) == expected
 
 
-@LENGTHS
-def test_both_forms_are_one(check_forms, b_bits):
-    check_forms(lambda: SignificandProduct(b_bits=b_bits), start_up=6)
+def test_both_forms_are_one(check_forms):
+    def products():
+        return SideBySide({f"b{bits}": SignificandProduct(b_bits=bits) for bits in LENGTHS})
+
+    check_forms(products, start_up=6)
 
 
 @pytest.mark.parametrize("block", [SignificandProduct, Multiplier])
