@@ -69,7 +69,7 @@ def test_it_equals_attend_with_exact_latency():
 
 
 def test_both_forms_are_one(check_forms):
-    enable = np.random.default_rng(2).random(3000) < 0.7
+    enable = np.random.default_rng(2).random(1000) < 0.7
     enable[:8] = True
-    operands = random_operands(3000) | {"enable": enable.astype(int)}
+    operands = random_operands(1000) | {"enable": enable.astype(int)}
     check_forms(WeightLane, start_up=7, stimulus=columns(operands))

@@ -108,13 +108,13 @@ def test_magnitudes(check, floats, exponents):
 
 def test_both_forms_are_one(check_forms):
     generator = np.random.default_rng(10)
-    a = generator.integers(0, 1 << 32, 5000)
-    b = generator.integers(0, 1 << 32, 5000)
-    apart = generator.integers(-30, 31, 5000)
+    a = generator.integers(0, 1 << 32, 2000)
+    b = generator.integers(0, 1 << 32, 2000)
+    apart = generator.integers(-30, 31, 2000)
     exponent = np.clip((a >> 23 & 255) + apart, 0, 255)
     b[::2] = (b & 0x807FFFFF | exponent << 23)[::2]
-    b[::4] = (a ^ 1 << 31 ^ generator.integers(0, 1 << 24, 5000) >> np.arange(5000) % 24)[::4]
-    enable = (np.arange(5000) < 12) | (generator.random(5000) < 0.8)
+    b[::4] = (a ^ 1 << 31 ^ generator.integers(0, 1 << 24, 2000) >> np.arange(2000) % 24)[::4]
+    enable = (np.arange(2000) < 12) | (generator.random(2000) < 0.8)
     columns = zip(a.tolist(), b.tolist(), enable.tolist(), strict=True)
     stimulus = [{"a": a, "b": b, "enable": int(enable)} for a, b, enable in columns]
     check_forms(Adder, start_up=10, stimulus=stimulus)

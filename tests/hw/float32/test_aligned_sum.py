@@ -59,6 +59,6 @@ def test_both_forms_are_one(check_forms):
             "subtract": int(generator.integers(0, 2)),
             "enable": int(cycle < 8 or generator.random() < 0.7),
         }
-        for cycle in range(4000)
+        for cycle in range(1500)
     ]
     check_forms(AlignedSum, start_up=6, stimulus=stimulus)

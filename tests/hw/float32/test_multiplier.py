@@ -78,7 +78,7 @@ def test_a_short_second_significand(check, floats, b_bits):
 
 
 def test_both_forms_are_one(check_forms):
-    check_forms(Multiplier, start_up=8, cycles=4000)
+    check_forms(Multiplier, start_up=8)
 
 
 @settings(max_examples=15, deadline=None, phases=PHASES)

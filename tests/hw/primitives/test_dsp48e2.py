@@ -200,7 +200,7 @@ ENABLES = tuple(f"enable_{name}" for name in ("a", "b", "d", "ad", "m", "p", "mo
 
 
 def test_the_models_preadder_accumulator_and_enables(check_forms):
-    check_forms(Accumulator, start_up=8, cycles=6000, enables=ENABLES)
+    check_forms(Accumulator, start_up=8, cycles=2000, enables=ENABLES)
 
 
 def test_the_models_cascade_constant_and_pattern(check_forms):
