@@ -160,38 +160,35 @@ def test_trees_and_tiles(unit_shape_of, random_layer):
     bench.check(bench.play()[0])
 
 
-@pytest.mark.parametrize(
-    ("macs", "size"), [(32, 16), (32, 48), (32, 64), (64, 16), (64, 48), (64, 80), (64, 96)]
-)
-def test_slices_and_half_slices(macs, size, unit_shape_of, random_layer):
+@pytest.mark.parametrize(("macs", "sizes"), [(32, (48, 64)), (64, (16, 48, 80))])
+def test_slices_and_half_slices(macs, sizes, unit_shape_of, random_layer):
     rng = np.random.default_rng(3)
     layers = [
-        random_layer(rng, kv_heads=2, head_slots=1, size=size, base=base, parents=[-1, 0])
-        for base in (0, 9, 43)
+        random_layer(rng, kv_heads=heads, head_slots=1, size=size, base=base, parents=[-1, 0])
+        for size in sizes
+        for base, heads in ((0, 1), (9, 2), (33, 1))
     ]
     bench = Bench(unit_shape_of(macs=macs, tile=32), layers)
     bench.check(bench.play()[0])
 
 
 @pytest.mark.parametrize(
-    ("lanes", "parents", "head_slots"),
+    ("lanes", "cases"),
     [
-        (4, [-1], 3),
-        (4, [-1], 5),
-        (4, [-1, 0], 3),
-        (4, [-1, 0, 0], 2),
-        (3, [-1], 4),
-        (3, [-1, 0], 2),
-        (3, [-1, 0, 1], 2),
-        (8, [-1, 0, 1], 2),
-        (1, [-1], 3),
+        (4, [([-1], 3), ([-1], 5), ([-1, 0], 3), ([-1, 0, 0], 2)]),
+        (3, [([-1], 4), ([-1, 0], 2), ([-1, 0, 1], 2)]),
+        (8, [([-1, 0, 1], 2)]),
+        (1, [([-1], 3)]),
     ],
+    ids=["4", "3", "8", "1"],
 )
-def test_query_heads_share_the_lanes(lanes, parents, head_slots, unit_shape_of, random_layer):
+def test_query_heads_share_the_lanes(lanes, cases, unit_shape_of, random_layer):
+    """Trees and numbers of query heads a key head, one after the other."""
     rng = np.random.default_rng(4)
     layers = [
-        random_layer(rng, kv_heads=2, head_slots=head_slots, size=32, base=base, parents=parents)
-        for base in (3, 18)
+        random_layer(rng, kv_heads=heads, head_slots=slots, size=32, base=base, parents=parents)
+        for parents, slots in cases
+        for base, heads in ((3, 2), (16, 1))
     ]
     bench = Bench(unit_shape_of(nodes=lanes, slices=20), layers)
     bench.check(bench.play()[0])
@@ -215,7 +212,7 @@ def test_cycles_from_sweep_to_sweep(positions, size, unit_shape_of, random_layer
         for port in dut.o_run, dut.o:
             ctx.set(port.ready, 1)
         offered, cycle = [], 0
-        while len(offered) < 4 * size:
+        while len(offered) <= 2 * size:
             _, _, now = await ctx.tick().sample(dut.o.valid)
             offered += [cycle] if now else []
             cycle += 1
@@ -234,18 +231,17 @@ def test_cycles_from_sweep_to_sweep(positions, size, unit_shape_of, random_layer
     assert run(dut, bench, columns, max_cycles=4000)[0][:2] == [step] * 2
 
 
-@pytest.mark.parametrize("rows", [32, 48])
-def test_a_block_of_the_head_takes_its_beats(rows, unit_shape_of):
+def test_a_block_of_the_head_takes_its_beats(unit_shape_of):
     dut, rng = AttentionUnit(unit_shape_of()), np.random.default_rng(10)
     vectors = int8(rng, 2, 48)
 
     async def bench(ctx):
-        few, many = [
-            (await lend(ctx, dut, int8(rng, count, 48), vectors))[1] for count in (16, rows)
+        few, more, most = [
+            (await lend(ctx, dut, int8(rng, count, 48), vectors))[1] for count in (16, 32, 48)
         ]
-        return many - few
+        return more - few, most - few
 
-    assert run(dut, bench, max_cycles=1000)[0] == (rows - 16) * 3
+    assert run(dut, bench, max_cycles=1000)[0] == (16 * 3, 32 * 3)
 
 
 def test_it_converts(unit_shape_of):
