@@ -1,6 +1,7 @@
 """Idle and back-pressure patterns, and components in both forms; a folder may have its own."""
 
 import random
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,30 @@ def colliding_memories():
         yield
 
 
-@pytest.fixture(params=[None, 11], ids=["flowing", "gaps"])
-def idle(request):
-    return random_gaps(request.param) if request.param else every_cycle
+def in_stretches(pattern, length=40):
+    """Every cycle for some time, then the pattern for as long, and so on."""
+    cycles = count()
+    return lambda: next(cycles) // length % 2 == 0 or pattern()
 
 
-@pytest.fixture(params=[None, 12], ids=["taking", "pausing"])
-def back_pressure(request):
-    return random_gaps(request.param, 0.4) if request.param else every_cycle
+@pytest.fixture(params=["flowing-taking", "flowing-pausing", "gaps-both"])
+def patterns(request):
+    """Those of a stream's source and sink; gaps meet a sink that now takes, now pauses."""
+    return {
+        "flowing-taking": (every_cycle, every_cycle),
+        "flowing-pausing": (every_cycle, random_gaps(12, 0.4)),
+        "gaps-both": (random_gaps(11), in_stretches(random_gaps(12, 0.4))),
+    }[request.param]
+
+
+@pytest.fixture
+def idle(patterns):
+    return patterns[0]
+
+
+@pytest.fixture
+def back_pressure(patterns):
+    return patterns[1]
 
 
 FORMS = [target.name.lower() for target in Target]
@@ -155,7 +172,7 @@ def check_forms(run_forms):
     and mostly afterwards; and ``stimulus`` in place of random inputs.
     """
 
-    def check(make, *, start_up, cycles=3000, seed=1, enables=("enable",), stimulus=None) -> None:
+    def check(make, *, start_up, cycles=1000, seed=1, enables=("enable",), stimulus=None) -> None:
         forms = Forms(make)
         if stimulus is None:
             stimulus = forms.random(enables=enables, start_up=start_up, cycles=cycles, seed=seed)
