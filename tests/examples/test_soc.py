@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,23 +32,37 @@ def test_the_files_are_those_of_the_pass(tmp_path):
         assert (FOLDER / name).read_text() == text, f"{name} is of another pass: {REMEDY}"
 
 
-@pytest.fixture
-def simulate(accelerator, tmp_path):
-    """Compiles the example in a generation of the language and runs it; gives what it prints."""
+@pytest.fixture(scope="module")
+def compiled(accelerator, tmp_path_factory):
+    """Compiles the example in a generation of the language, once; gives the program's path."""
     if shutil.which("iverilog") is None:
         pytest.skip("no iverilog on the path")
 
-    def run(generation, change=lambda folder: None):
+    @cache
+    def compile_(generation):
+        folder = tmp_path_factory.mktemp("soc")
         for file in FOLDER.iterdir():
-            if file.suffix in (".v", ".vh", ".hex"):
-                shutil.copy(file, tmp_path)
-        (tmp_path / "tercel.v").write_text(accelerator)
-        change(tmp_path)
-        sources = sorted(path.name for path in tmp_path.glob("*.v"))
+            if file.suffix in (".v", ".vh"):
+                shutil.copy(file, folder)
+        (folder / "tercel.v").write_text(accelerator)
+        sources = sorted(path.name for path in folder.glob("*.v"))
         command = ["iverilog", f"-g{generation}", "-s", "bench", "-o", "a", *sources]
-        subprocess.run(command, cwd=tmp_path, check=True, timeout=200)
+        subprocess.run(command, cwd=folder, check=True, timeout=200)
+        return folder / "a"
+
+    return compile_
+
+
+@pytest.fixture
+def simulate(compiled, tmp_path):
+    """Runs the example on files of memory, which may be changed; gives what it prints."""
+
+    def run(generation, change=lambda folder: None):
+        for file in FOLDER.glob("*.hex"):
+            shutil.copy(file, tmp_path)
+        change(tmp_path)
         done = subprocess.run(
-            ["vvp", "-n", "a"],
+            ["vvp", "-n", compiled(generation)],
             cwd=tmp_path,
             check=True,
             capture_output=True,

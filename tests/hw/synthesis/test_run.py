@@ -1,5 +1,7 @@
 import gzip
+import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -31,10 +33,27 @@ end
 """A product of 27 by 18 bits: one DSP48E2, but two DSP48E1, which multiply 25 by 18."""
 
 
-def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
-    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
-    lines = []
-    (found,) = measure_blocks([block], cache=tmp_path, report=lines.append)
+@pytest.fixture(scope="module")
+def block():
+    return Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
+
+
+@pytest.fixture(scope="module")
+def synthesised(block, tmp_path_factory):
+    """The block's results, the lines that told of them, and the cache with both."""
+    folder, lines = tmp_path_factory.mktemp("synthesis"), []
+    (found,) = measure_blocks([block], cache=folder, report=lines.append)
+    return found, lines, folder
+
+
+@pytest.fixture
+def filled(synthesised, tmp_path):
+    """A cache of the test's own with the block's results."""
+    return shutil.copytree(synthesised[2], tmp_path / "filled")
+
+
+def test_a_block_is_synthesised_once(block, synthesised, filled, monkeypatch):
+    found, lines, _ = synthesised
     assert (found.name, found.resources.ff, found.resources.dsp) == ("up", 16, 0)
     assert 0 < found.resources.lut <= 20
     assert found.depth.levels in (1, 2, 3)
@@ -44,8 +63,8 @@ def test_a_block_is_synthesised_once(tmp_path, monkeypatch):
         raise AssertionError("synthesised twice")
 
     monkeypatch.setattr("subprocess.run", refuse)
-    assert measure_blocks([block], cache=tmp_path) == [found]
-    assert sorted("".join(path.suffixes) for path in tmp_path.iterdir()) == [
+    assert measure_blocks([block], cache=filled) == [found]
+    assert sorted("".join(path.suffixes) for path in filled.iterdir()) == [
         ".json.gz",
         ".netlist.gz",
     ]
@@ -59,32 +78,27 @@ def test_a_target_decides_the_family(tmp_path):
         assert found.resources.dsp == dsp
 
 
-def test_a_broken_result_is_made_again(tmp_path):
-    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
-    (found,) = measure_blocks([block], cache=tmp_path)
-    (stored,) = tmp_path.glob("*.json.gz")
+def test_a_broken_result_is_made_again(block, synthesised, filled):
+    (stored,) = filled.glob("*.json.gz")
     whole = stored.read_bytes()
     for text in (b"", b"[]", whole[:40], *map(compressed, ("[]", "{}", '{"depth": {}}'))):
         stored.write_bytes(text)
-        assert measure_blocks([block], cache=tmp_path) == [found]
+        assert measure_blocks([block], cache=filled) == [synthesised[0]]
         assert stored.read_bytes() == whole
 
 
-def test_a_broken_netlist_is_made_again(tmp_path):
-    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
-    (found,) = measure_blocks([block], cache=tmp_path)
-    for path in tmp_path.iterdir():
+def test_a_broken_netlist_is_made_again(block, synthesised, filled):
+    for path in filled.iterdir():
         path.write_bytes(path.read_bytes()[:50])
-    assert measure_blocks([block], cache=tmp_path) == [found]
+    assert measure_blocks([block], cache=filled) == [synthesised[0]]
 
 
 def compressed(text):
     return gzip.compress(text.encode())
 
 
-def test_a_part_alone_has_registers_around_it(tmp_path):
-    block = Block(name="up", top="up", rtlil=emit_rtlil(Bfloat16Up(), "up"))
-    measured = measure_blocks([block], cache=tmp_path)
+def test_a_part_alone_has_registers_around_it(block, filled):
+    measured = measure_blocks([block], cache=filled)
     timing = measure_timing(measured, top="tercel", limit_ps=3600)
     worst = timing.paths[0]
     assert 500 < worst.ps < 2500
@@ -101,8 +115,8 @@ def test_results_are_kept_where_the_environment_says(tmp_path, monkeypatch):
         measure_blocks([], cache=tmp_path / "file" / "cache")
 
 
-def test_blocks_of_the_same_contents_are_synthesised_once(tmp_path, monkeypatch):
-    rtlil, processes = emit_rtlil(Bfloat16Up(), "up"), []
+def test_blocks_of_the_same_contents_are_synthesised_once(block, tmp_path, monkeypatch):
+    processes = []
     start = subprocess.run
 
     def count(command, **options):
@@ -110,7 +124,7 @@ def test_blocks_of_the_same_contents_are_synthesised_once(tmp_path, monkeypatch)
         return start(command, **options)
 
     monkeypatch.setattr("subprocess.run", count)
-    blocks = [Block(name=name, top="up", rtlil=rtlil) for name in ("first", "second")]
+    blocks = [replace(block, name=name) for name in ("first", "second")]
     first, second = measure_blocks(blocks, jobs=2, cache=tmp_path)
     assert (first.name, second.name) == ("first", "second")
     assert first.resources == second.resources
