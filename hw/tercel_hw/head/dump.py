@@ -35,7 +35,6 @@ class Dump(wiring.Component):
     o_line: stream.Interface
 
     def __init__(self, config: VectorConfig):
-        self._config = config
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("dump"))),
@@ -44,10 +43,6 @@ class Dump(wiring.Component):
                 "o_line": wiring.Out(stream.Signature(config.floats)),
             }
         )
-
-    @property
-    def config(self) -> VectorConfig:
-        return self._config
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

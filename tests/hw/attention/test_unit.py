@@ -186,9 +186,9 @@ def test_query_heads_share_the_lanes(lanes, cases, unit_shape_of, random_layer):
     """Trees and numbers of query heads a key head, one after the other."""
     rng = np.random.default_rng(4)
     layers = [
-        random_layer(rng, kv_heads=heads, head_slots=slots, size=32, base=base, parents=parents)
+        random_layer(rng, kv_heads=heads, head_slots=slots, size=size, base=base, parents=parents)
         for parents, slots in cases
-        for base, heads in ((3, 2), (16, 1))
+        for base, heads, size in ((3, 2, 32), (16, 1, 16))
     ]
     bench = Bench(unit_shape_of(nodes=lanes, slices=20), layers)
     bench.check(bench.play()[0])

@@ -1,7 +1,7 @@
 import pytest
 
 from tercel_sim.axi_memory import ReadMemory, WriteMemory
-from tercel_sim.testbench import every_cycle, random_gaps, run
+from tercel_sim.testbench import run
 
 
 @pytest.fixture
@@ -38,15 +38,3 @@ def simulate():
         return run(dut, *benches, *servers, max_cycles=max_cycles)[: len(testbenches)]
 
     return simulate
-
-
-@pytest.fixture(params=[every_cycle, random_gaps(1, 0.4)], ids=["steady", "idle"])
-def idle(request):
-    """Pattern of the cycles in which a source offers."""
-    return request.param
-
-
-@pytest.fixture(params=[every_cycle, random_gaps(3, 0.4)], ids=["free", "pressed"])
-def back_pressure(request):
-    """Pattern of the cycles in which a sink takes."""
-    return request.param

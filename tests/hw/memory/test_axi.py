@@ -43,6 +43,22 @@ def test_a_port_has_only_its_channels():
     assert {*read.members, *write.members} == {*Axi4Signature(config).members}
 
 
+def test_axi4_lite_has_the_pins_of_its_specification():
+    """With 12 bits of address."""
+    out, into = PortDirection.Output, PortDirection.Input
+    found = flat_ports(Axi4LiteSignature(address_width=12).create())
+    assert {name: (len(signal), way) for name, (signal, way) in found.items()} == {
+        **{f"{channel}addr": (12, out) for channel in ("aw", "ar")},
+        **{f"{channel}prot": (3, out) for channel in ("aw", "ar")},
+        **{f"{channel}valid": (1, out) for channel in ("aw", "w", "ar")},
+        **{f"{channel}ready": (1, into) for channel in ("aw", "w", "ar")},
+        **{"wdata": (32, out), "wstrb": (4, out), "rdata": (32, into)},
+        **{f"{channel}resp": (2, into) for channel in ("b", "r")},
+        **{f"{channel}valid": (1, into) for channel in ("b", "r")},
+        **{f"{channel}ready": (1, out) for channel in ("b", "r")},
+    }
+
+
 def test_pages_bound_bursts():
     assert [AxiConfig(data_width=width).page_beats for width in (32, 128, 256, 1024)] == [
         256,
