@@ -75,6 +75,8 @@ def check(pair):
     row = np.random.default_rng(1).normal(size=pair.rtl.config.hidden_size).astype(np.float32)
     pair.step([4, None], embedding_rows={1: row}, ask=all_of(2, head_rows=17), path=[0])
     pair.step(TOKENS[4:5], ask=all_of(1, head_rows=16))
+    # Without sums of exponentials nothing but the rows tells the head when to write.
+    pair.step(TOKENS[4:5], ask=Ask(logits=(0,)))
 
 
 def test_a_model_that_has_everything(lockstep, grouped):

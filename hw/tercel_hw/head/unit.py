@@ -139,7 +139,12 @@ class HeadUnit(wiring.Component):
                     m.next = "load"
                     if config.head.ternary_rows:
                         with m.If(self.i_command.payload.ternary):
-                            m.next = "start"
+                            m.next = "await"
+            if config.head.ternary_rows:
+                with m.State("await"):
+                    # A run that is asked for earlier would keep the cache's writes from memory.
+                    with m.If(logits.i_row.valid):
+                        m.next = "start"
             with m.State("load"):
                 m.d.comb += [vector.valid.eq(self.i.valid), self.i.ready.eq(vector.ready)]
                 with m.If(self.i.valid & self.i.ready):

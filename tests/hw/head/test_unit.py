@@ -237,6 +237,24 @@ def test_ternary_heads_and_others_alternate(seed):
     assert play(config, sweeps, *patterns) == listed(sweeps)
 
 
+def test_a_run_is_not_asked_for_before_the_first_row_of_a_ternary_head():
+    """The writer would wait for its lines, and the rows for keys and values behind them."""
+    unit = HeadUnit(shape(ternary_rows=8))
+    command = {**NOTHING, **RUNS, "rows": 8, "limit": 8, "slices": 1, "nodes": 1}
+
+    async def bench(ctx):
+        ctx.set(unit.o_run.ready, 1)
+        await put_all(ctx, unit.i_command, [{**command, "logits": 1, "ternary": 1}])
+        for _ in range(20):
+            assert not ctx.get(unit.o_run.valid)
+            await ctx.tick()
+        ctx.set(unit.i_row.valid, 1)
+        while not ctx.get(unit.o_run.valid):
+            await ctx.tick()
+
+    run(unit, bench, max_cycles=60)
+
+
 def test_as_many_rows_of_a_ternary_head_wait_as_a_block_has():
     block = 24
     unit = HeadUnit(shape(ternary_rows=block))
