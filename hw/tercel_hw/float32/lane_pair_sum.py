@@ -63,9 +63,12 @@ class LanePairSum(wiring.Component):
             second, tag = Mux(ends, term.value, second), Mux(ends, term.tag, tag)
             complete = complete | ends
         total = attach(m, "adder", Adder(magnitudes=True), Const(1), a=first, b=second)
+        # The next level chooses its operands by the tag. With a reset its last register is none of
+        # the shift register in lookup tables, whose output comes late in the cycle.
+        tag = stages.delay(tag[1:], self.LATENCY - 1, "tag")
         m.d.comb += [
             self.o.value.eq(total),
             self.o.present.eq(stages.delay(complete, self.LATENCY, "present", reset=True)),
-            self.o.tag.eq(stages.delay(tag[1:], self.LATENCY, "tag")),
+            self.o.tag.eq(stages.delay(tag, 1, "last_tag", reset=True)),
         ]
         return m

@@ -8,7 +8,7 @@ from tercel_hw.float32 import IntToFloat, Multiplier, Stages, attach
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.result_queue import FLOWS, ResultQueue
 from tercel_hw.vector.config import VectorConfig, command_layout
-from tercel_hw.vector.row_factors import PARTS, RowFactors
+from tercel_hw.vector.row_factors import PARTS, RowFactors, part_of
 from tercel_hw.vector.targets import HEAD, send_to_target, targeted_row
 
 __all__ = ["Dequantiser"]
@@ -101,13 +101,7 @@ class Dequantiser(wiring.Component):
             self.i.ready.eq(prepared & queue.room),
             taken.eq(self.i.valid & self.i.ready),
             queue.enters.eq(taken),
-            part.eq(
-                Mux(
-                    command.interleaved,
-                    row[0],
-                    (row >= command.second) + (row >= command.third),
-                )
-            ),
+            part.eq(part_of(command, row)),
         ]
         with m.If(taken):
             m.d.sync += row.eq(Mux(self.i.payload.last, 0, row + 1))

@@ -1,6 +1,6 @@
 """The factors of a linear's rows: products of scales, a row of all lanes a cycle."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 
 from tercel.image.layout import SCALARS
@@ -11,12 +11,18 @@ from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.row_scale import ONE
 from tercel_hw.vector.targets import HEAD
 
-__all__ = ["PARTS", "RowFactors"]
+__all__ = ["PARTS", "RowFactors", "part_of"]
 
 PARTS = 3
 """Parts of a linear with a weight scale each."""
 BY_ROW = PARTS
 """Choice of the scale of the row in place of that of a part."""
+
+
+def part_of(command: data.View, row: Value) -> Value:
+    """Return the part of a linear that a row belongs to, of a command of the `Dequantiser`."""
+    by_place = (row >= command.second) + (row >= command.third)
+    return Mux(command.interleaved, row[0], by_place)
 
 
 class RowFactors(wiring.Component):
@@ -123,11 +129,7 @@ class RowFactors(wiring.Component):
         # Chosen for the next row while one is taken, so that a multiplexer is all that is left.
         choice = Signal(range(BY_ROW + 1))
         by_row = choice == BY_ROW
-        part = Mux(
-            command.interleaved,
-            next_row[0],
-            (next_row >= command.second) + (next_row >= command.third),
-        )
+        part = part_of(command, next_row)
         with m.If(prepares | self.taken):
             m.d.sync += [
                 choice.eq(Mux(command.row_scales, BY_ROW, part)),
