@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tercel_hw.top import ACCELERATORS, AcceleratorConfig
-from tercel_sim.cycle_model.bank_schedule import StripedStream, word_cycles
+from tercel_sim.cycle_model.bank_schedule import word_cycles
+from tercel_sim.cycle_model.prediction import striped_stream
 from tercel_sim.ddr import DDR, BankedDdrConfig
 
 __all__ = ["SETTINGS", "block_rams", "stream_gbs"]
@@ -33,16 +34,7 @@ def block_rams(config: AcceleratorConfig) -> int:
 
 def stream_gbs(config: AcceleratorConfig, ddr: BankedDdrConfig) -> float:
     """Return the rate at which the accelerator's ports read a long stream."""
-    reader = config.routed.striped.reader
-    bursts = min(reader.outstanding, config.read_bursts)
-    stream = StripedStream(
-        ports=config.ports,
-        port_bytes=config.port_bytes,
-        burst_beats=config.burst_beats,
-        ahead_beats=bursts * config.burst_beats,
-    )
-    cycles = max(1 / ddr.port_rate, word_cycles(ddr, stream) / (1 - ddr.refresh_part))
-    return config.word_bytes * ddr.clock_mhz / cycles / 1e3
+    return config.word_bytes * ddr.clock_mhz / 1e3 / word_cycles(ddr, striped_stream(config))
 
 
 def main() -> None:

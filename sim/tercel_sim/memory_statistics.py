@@ -42,7 +42,8 @@ class MemoryStatistics:
     ports: tuple[PortStatistics, ...]
     beat_bytes: int
     rows: float = 0.0
-    """Loss while all waiting accesses were to rows of banks that were not open."""
+    """Loss while all waiting accesses were to rows of banks that were not open, and what accesses
+    moved beyond what was asked of them."""
 
     @property
     def bytes_read(self) -> int:

@@ -35,6 +35,13 @@ def test_parts_add_up():
     assert account.cycles == pytest.approx(900)
 
 
+def test_rows_that_are_opened_take_from_what_is_not_asked():
+    plain = account_cycles(RARE, COUNTED, start=0, cycles=900)
+    opened = account_cycles(RARE, replace(COUNTED, rows=40.5), start=0, cycles=900)
+    assert (plain.rows, opened.rows) == (0, 40.5)
+    assert opened.unasked == pytest.approx(plain.unasked - 40.5)
+
+
 def test_accounts_add():
     account = account_cycles(RARE, COUNTED, start=0, cycles=900)
     both = account + CycleAccount(moving=1, refreshing=2, turning=3, full=4, latency=5, unasked=6)

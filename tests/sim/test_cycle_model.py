@@ -65,7 +65,7 @@ def check(rtl_device):
 # In so short a pass a refresh more or less counts, and most in a slow memory.
 @pytest.mark.parametrize(
     ("memory", "bound"),
-    [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.04), ("banks", 0.02), ("one bank", 0.03)],
+    [("ideal", 0.01), ("kv260", 0.02), ("slow", 0.04), ("banks", 0.03), ("one bank", 0.03)],
 )
 def test_a_little_model(check, four_lanes, little_model, memory, bound):
     check(little_model, four_lanes, MEMORIES[memory], PASSES, bound)

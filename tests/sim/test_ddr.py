@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tercel_sim.ddr import DDR, DdrConfig
+from tercel_sim.ddr import DDR, BankedDdrConfig, DdrConfig
 
 CYCLE = 1 / 250e6
 """Seconds, at the clock of the memory presets."""
@@ -140,8 +140,10 @@ def test_every_cycle_of_a_port_counts_once(copier, preset):
         {"sustained_gbs": 1.3, "turnaround": 7, "refresh_interval": 400, "refresh_cycles": 31},
         {"read_latency": 90, "outstanding_reads": 1},
         {"port_rate": 0.3},
+        {"ddr": DDR["kv260-banks"], "pause": 0.1},
+        {"ddr": DDR["kv260-one-bank"], "sustained_gbs": 3.0},
     ],
-    ids=["kv260", "pauses", "slow", "far", "narrow"],
+    ids=["kv260", "pauses", "slow", "far", "narrow", "banks", "one bank"],
 )
 def test_what_could_have_moved_has_moved_or_is_accounted_for(copier, options):
     driver = copier(**options)
@@ -154,8 +156,11 @@ def test_what_could_have_moved_has_moved_or_is_accounted_for(copier, options):
     moved = (found.bytes_read + found.bytes_written) / ddr.bytes_per_cycle
     working = found.cycles - found.refresh - found.turning
     # The rate of a cycle and a beat of each port may be left over.
-    most = 1 + 2 * found.beat_bytes / ddr.bytes_per_cycle
-    assert moved + found.full + found.latency + found.unasked == pytest.approx(working, abs=most)
+    size = ddr.banks.access_bytes if isinstance(ddr, BankedDdrConfig) else found.beat_bytes
+    most = 1 + 2 * size / ddr.bytes_per_cycle
+    lost = found.rows + found.full + found.latency + found.unasked
+    assert moved + lost == pytest.approx(working, abs=most)
+    assert (found.rows > 0) == isinstance(ddr, BankedDdrConfig)
     assert found.turning <= found.turnarounds * max(0, ddr.turnaround - 1)
 
 

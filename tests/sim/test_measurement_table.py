@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -68,3 +70,12 @@ def test_cells_are_means_of_a_pass_and_parts_of_the_cycles(summary):
         "memory's bandwidth": "25.0% 25.0%",
         "tokens/s": "750.0 750.0",
     }
+
+
+def test_rows_that_are_opened_are_told_where_there_are_banks(summary):
+    banked = replace(summary, account=replace(summary.account, rows=220.0))
+    console = Console(width=200)
+    with console.capture() as text:
+        console.print(measurement_table({"decode": banked}))
+    assert "the memory opens rows" in text.get()
+    assert "11.0%" in text.get()

@@ -16,7 +16,8 @@ public:
     struct Access {
         uint64_t address = 0;
         unsigned port = 0;
-        uint64_t number = 0;  // Counts the accesses of a port.
+        uint64_t beats = 0;
+        uint64_t number = 0;  // Counts the reads of a port.
     };
     static constexpr size_t NONE = SIZE_MAX;
 

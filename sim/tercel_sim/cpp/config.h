@@ -63,7 +63,8 @@ struct MemoryStatistics {
     uint64_t full;         // A port held as many beats as it may.
     uint64_t latency;      // All requested beats were within their latency.
     uint64_t unasked;      // There was no request.
-    uint64_t rows;         // All accesses that waited were to rows that were not open yet.
+    uint64_t rows;         // All accesses that waited were to rows that were not open yet, or
+                           // accesses were longer than what was asked of them.
 };
 
 }  // namespace tercel

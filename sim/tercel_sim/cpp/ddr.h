@@ -122,7 +122,8 @@ private:
         }
         for (Port& port : ports_) {
             reads |= !banked() && port.read.wanting(cycle);
-            writes |= port.write.wanting();
+            writes |= banked() ? port.write.access_beats(config_.banks.access_bytes) != 0
+                               : port.write.wanting();
             urgent |= port.write.waiting() >= config_.batch;
         }
         waited_ = writes && reading_ ? waited_ + 1 : 0;
@@ -181,10 +182,13 @@ private:
                 port.read.complete(access.number, cycle);
                 queue_.take(index);
             } else {
-                written_ +=
-                    port.write.store_access(config_.banks.access_bytes, cycle, port.memory);
+                for (uint64_t beat = 0; beat < access.beats; ++beat)
+                    port.write.store(cycle, port.memory);
+                written_ += access.beats;
                 next_ = (access.port + 1) % PORTS;
             }
+            const uint64_t unused = config_.banks.access_bytes - access.beats * BEAT_BYTES;
+            statistics_.rows += unused << RATE_BITS;
             meter_.spend();
         }
     }
@@ -195,7 +199,8 @@ private:
         for (unsigned step = 0; step < PORTS; ++step) {
             const unsigned port = (next_ + step) % PORTS;
             WriteChannel<BEAT_BYTES>& write = ports_[port].write;
-            if (write.wanting()) writes_.push_back({write.address(), port, 0});
+            if (const uint64_t beats = write.access_beats(config_.banks.access_bytes))
+                writes_.push_back({write.address(), port, beats, 0});
         }
     }
 

@@ -78,7 +78,7 @@ public:
             ++admitting_;
             admitted_of_burst_ = 0;
         }
-        return {address, port, left_ + accesses_.size() - 1};
+        return {address, port, beats, left_ + accesses_.size() - 1};
     }
     // Some of the burst has been admitted, and some has not.
     bool within_burst() const { return admitted_of_burst_ != 0; }

@@ -1,6 +1,7 @@
 // The write half of an AXI4 port, on the memory's side.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -43,14 +44,15 @@ public:
     // Address of the next beat, if there is one.
     uint64_t address() { return bursts_[storing_].address + stored_of_burst_ * BEAT_BYTES; }
 
-    // Store the waiting beats of a burst up to a multiple of `bytes`; return their number.
-    uint64_t store_access(uint64_t bytes, uint64_t cycle, PortMemory& memory) {
-        const uint64_t end = (address() / bytes + 1) * bytes;
-        const uint64_t burst = storing_;
-        uint64_t beats = 0;
-        while (wanting() && storing_ == burst && address() < end) beats += store(cycle, memory);
-        return beats;
+    // Number of beats of the next access, of at most `bytes`, if all of them wait or the buffer is
+    // full; else 0.
+    uint64_t access_beats(uint64_t bytes) {
+        if (beats_.empty()) return 0;
+        const uint64_t to_edge = (bytes - address() % bytes) / BEAT_BYTES;
+        const uint64_t wanted = std::min(to_edge, bursts_[storing_].beats - stored_of_burst_);
+        return beats_.size() >= wanted ? wanted : beats_.full() ? beats_.size() : 0;
     }
+
 
     // Store a beat in this cycle of the DRAM; return false if there is none.
     bool store(uint64_t cycle, PortMemory& memory) {

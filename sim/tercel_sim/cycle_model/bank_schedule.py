@@ -10,6 +10,7 @@ from tercel_sim.ddr import BankedDdrConfig
 __all__ = ["StripedStream", "word_cycles"]
 
 
+ROUNDS = 2
 REGION = 1 << 10
 """Spans between the regions of two ports: more than a schedule reads."""
 
@@ -24,6 +25,8 @@ class StripedStream:
     burst_beats: int
     ahead_beats: int
     """Most beats that a port has asked for before all ports have delivered theirs."""
+    path_cycles: int = 0
+    """Cycles from a word's last beat at its port until beats can be asked for in its place."""
 
 
 @dataclass
@@ -37,6 +40,8 @@ class _Port:
     """Cycles from which the bursts that are not wholly admitted may be."""
     admitted: int = 0
     fetched: int = 0
+    sent: int = 0
+    credit: float = 0.0
     served: set[int] = field(default_factory=set)
     """First beats of accesses served before an earlier one."""
 
@@ -46,9 +51,12 @@ class _Banks:
 
     def __init__(self, config: BankConfig):
         self._config = config
-        self._row = [-1] * config.banks
-        self._ready = [0] * config.banks
-        self._served = [0] * config.banks
+        self.close()
+
+    def close(self) -> None:
+        self._row = [-1] * self._config.banks
+        self._ready = [0] * self._config.banks
+        self._served = [0] * self._config.banks
 
     def place(self, address: int) -> tuple[int, int]:
         rows = address // self._config.row_bytes
@@ -76,7 +84,7 @@ class _Banks:
 
 
 class _Controller:
-    """Cycles of reads, as ``cpp/ddr.h`` counts them without refresh and with unlimited ports."""
+    """Cycles of reads, as ``cpp/ddr.h`` counts them."""
 
     def __init__(self, ddr: BankedDdrConfig, stream: StripedStream):
         self._ddr, self._config, self._stream = ddr, ddr.banks, stream
@@ -98,22 +106,29 @@ class _Controller:
         self._next = 0
         self._waiting: list[tuple[int, int, int, int]] = []
         self._credit = 0.0
+        self._whole = deque([0] * (stream.path_cycles + 1))
+        """Whole words that had come, in the last cycles."""
 
     def run(self, beats: int) -> list[int]:
         """Read so many beats on every port; return the cycles at which whole bursts are there."""
-        size, ends, cycle = self._stream.burst_beats, [], 0
+        size, ends, cycle, ddr = self._stream.burst_beats, [], 0, self._ddr
         while len(ends) * size < beats:
             self._ask(beats, cycle)
-            self._fill(cycle)
-            self._move(cycle)
+            interval = ddr.refresh_interval
+            if interval and cycle % interval >= interval - ddr.refresh_cycles:
+                self._banks.close()
+            else:
+                self._fill(cycle)
+                self._move(cycle)
+            self._send()
             cycle += 1
-            while min(port.fetched for port in self._ports) >= (len(ends) + 1) * size:
+            while self._whole[-1] >= (len(ends) + 1) * size:
                 ends.append(cycle)
         return ends
 
     def _ask(self, beats: int, cycle: int) -> None:
         size = self._stream.burst_beats
-        left = min(port.fetched for port in self._ports)
+        left = self._whole[0]
         for port in self._ports:
             if port.asked < beats and port.asked + size <= left + self._stream.ahead_beats:
                 port.asked += size
@@ -126,7 +141,7 @@ class _Controller:
             self._next = (self._next + 1) % len(self._ports)
 
     def _admissible(self, port: _Port, cycle: int) -> bool:
-        room = port.admitted + self._beats <= port.fetched + self._ddr.read_ahead
+        room = port.admitted + self._beats <= port.sent + self._ddr.read_ahead
         return bool(port.due) and port.due[0] <= cycle and room
 
     def _admit(self, index: int, cycle: int) -> bool:
@@ -165,10 +180,20 @@ class _Controller:
                 port.fetched += self._beats
             self._credit -= size
 
+    def _send(self) -> None:
+        rate = self._ddr.port_rate * (1 - self._ddr.pause)
+        for port in self._ports:
+            port.credit = min(port.credit + rate, rate + 1.0)
+            if port.credit >= 1.0 and port.sent < port.fetched:
+                port.credit -= 1.0
+                port.sent += 1
+        self._whole.popleft()
+        self._whole.append(min(port.sent for port in self._ports))
+
 
 @lru_cache(maxsize=64)
 def word_cycles(ddr: BankedDdrConfig, stream: StripedStream) -> float:
-    """Return the cycles of a word of a long stream, without refresh and the rate of the ports.
+    """Return the cycles of a word of a long stream.
 
     Raises
     ------
@@ -179,6 +204,6 @@ def word_cycles(ddr: BankedDdrConfig, stream: StripedStream) -> float:
     if size % ddr.banks.access_bytes:
         raise ValueError(f"bursts of {size} bytes are no accesses of {ddr.banks.access_bytes}")
     count = max(1, ddr.banks.span // size)
-    # The second round through all banks.
-    ends = _Controller(ddr, stream).run(2 * count * stream.burst_beats)
-    return (ends[-1] - ends[count - 1]) / (count * stream.burst_beats)
+    # Rounds through all banks, after a first one.
+    ends = _Controller(ddr, stream).run((1 + ROUNDS) * count * stream.burst_beats)
+    return (ends[-1] - ends[count - 1]) / (ROUNDS * count * stream.burst_beats)

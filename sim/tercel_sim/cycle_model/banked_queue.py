@@ -30,7 +30,8 @@ class BankedQueue(DramQueue):
             word_bytes=stream.ports * stream.port_bytes,
             ports=stream.ports,
             start=start,
-            word_cycles=word_cycles(ddr, stream),
+            # Refresh is added again.
+            word_cycles=word_cycles(ddr, stream) * (1 - ddr.refresh_part),
         )
         self._config, self._stream = ddr.banks, stream
         self._access_words = ddr.banks.access_bytes // stream.port_bytes

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from tercel.config import ModelConfig
 from tercel.program import PassBuilder, memory_map
+from tercel_hw.memory import AxiReader
+from tercel_hw.memory.reader import LEFT
 from tercel_hw.top import AcceleratorConfig
 from tercel_sim.cycle_model.bank_schedule import StripedStream
 from tercel_sim.cycle_model.banked_queue import BankedQueue
@@ -17,7 +19,13 @@ from tercel_sim.cycle_model.pass_timing import PassTiming
 from tercel_sim.cycle_model.requests import chain_request
 from tercel_sim.ddr import BankedDdrConfig, DdrConfig
 
-__all__ = ["PassPrediction", "PrefillPrediction", "predict_pass", "predict_prefill"]
+__all__ = [
+    "PassPrediction",
+    "PrefillPrediction",
+    "predict_pass",
+    "predict_prefill",
+    "striped_stream",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +144,19 @@ def _server(accelerator: AcceleratorConfig, ddr: DdrConfig, start: int) -> DramQ
     word_bytes, ports = accelerator.word_bytes, accelerator.ports
     if not isinstance(ddr, BankedDdrConfig):
         return DramQueue(ddr, word_bytes=word_bytes, ports=ports, start=start)
+    return BankedQueue(ddr, striped_stream(accelerator), start=start)
+
+
+def striped_stream(accelerator: AcceleratorConfig) -> StripedStream:
+    """Return how an accelerator's ports read a long stream."""
     reader = accelerator.routed.striped.reader
-    stream = StripedStream(
-        ports=ports,
+    return StripedStream(
+        ports=accelerator.ports,
         port_bytes=accelerator.port_bytes,
         burst_beats=accelerator.burst_beats,
-        ahead_beats=reader.buffer_beats,
+        ahead_beats=min(reader.outstanding * accelerator.burst_beats, reader.buffer_beats),
+        path_cycles=AxiReader.DATA_LATENCY + LEFT,
     )
-    return BankedQueue(ddr, stream, start=start)
 
 
 def predict_prefill(

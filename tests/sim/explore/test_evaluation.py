@@ -4,6 +4,7 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel_hw.top import ACCELERATORS
+from tercel_sim.banks import BankConfig
 from tercel_sim.cycle_model import predict_pass, predict_prefill
 from tercel_sim.ddr import DDR
 from tercel_sim.explore.evaluation import CONTEXT, PROMPT, VERIFIED, ddr_at, predict_speed
@@ -50,3 +51,7 @@ def test_a_memory_has_the_same_nanoseconds_at_every_clock():
     assert half.refresh_part == pytest.approx(MEMORY.refresh_part, rel=0.01)
     assert ddr_at(MEMORY, 250) == MEMORY
     assert ddr_at(DDR["ideal"], 10).read_latency == 1
+    banked = replace(DDR["kv260-banks"], banks=BankConfig(lags=(0, 12)))
+    banks = ddr_at(banked, 125).banks
+    assert (banks.open_cycles, banks.change_cycles, banks.lags) == (2, 4, (0, 6))
+    assert ddr_at(banked, 250) == banked

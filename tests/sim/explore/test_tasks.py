@@ -19,17 +19,18 @@ from tercel_sim.explore.tasks import reduced, run_task
 TINY = ACCELERATORS["tiny"]
 
 
-def test_a_prediction_survives_json():
+@pytest.mark.parametrize("memory", ["kv260-15.0", "kv260-banks"])
+def test_a_prediction_survives_json(memory):
     model = replace(PRESETS["tiny"], context=256)
     accelerator = replace(TINY, positions=256)
     task = Task.of(
         "predict",
         model=json.loads(model.to_json()),
         accelerator=accelerator.parameters(),
-        ddr=asdict(DDR["kv260-15.0"]),
+        ddr=asdict(DDR[memory]),
     )
     found = run_task(task.kind, task.arguments, source_hash())
-    assert found == asdict(predict_speed(model, accelerator, DDR["kv260-15.0"]))
+    assert found == asdict(predict_speed(model, accelerator, DDR[memory]))
     assert json.loads(json.dumps(found)) == found
 
 
