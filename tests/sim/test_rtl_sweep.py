@@ -76,7 +76,7 @@ ACCELERATOR = {
     "tiny": TINY,
     "kv260-groups, reduced": replace(
         GROUPS,
-        tlmm=replace(GROUPS.tlmm, nodes=3, block_rows=32, max_columns=1024),
+        tlmm=replace(GROUPS.tlmm, nodes=2, block_rows=32, max_columns=1024),
         hidden=512,
         heads=4,
         head_size=96,

@@ -241,7 +241,8 @@ class PassEncoder:
 
     def _engine(self, segment: Segment, rows: int) -> bytes:
         """The command of the first ``rows`` rows of a matrix."""
-        form, sizes = segment.form(self._layout), segment.form(self._layout).row_chunks.sizes
+        form = segment.form(self._layout)
+        sizes = form.row_chunks.sizes
         grouped = segment.granularity == "group"
         if grouped:
             groups = -(-segment.columns // GROUP)
