@@ -38,8 +38,8 @@ class BankConfig:
     window: int = 16
     """Read accesses among which the controller chooses."""
     controller_ports: tuple[int, ...] = (0, 1, 1, 2)
-    """Port of the controller behind each AXI port: AXI ports that share one send whole bursts by
-    turns. Further AXI ports have a controller port of their own."""
+    """Port of the controller behind each AXI port, numbered as they first occur: AXI ports that
+    share one send whole bursts by turns. Further AXI ports have a controller port of their own."""
     lags: tuple[int, ...] = ()
     """Cycles by which the reads of each AXI port come later than ``read_latency``, else 0."""
     stagger: int = PORT_STAGGER
@@ -55,12 +55,15 @@ class BankConfig:
         check_integer("batch", self.batch, 1, 1 << 16)
         check_integer("window", self.window, 1, 256)
         check_integer("stagger", self.stagger, 0, BANK_SPAN - 1)
-        for name, most in (("controller_ports", MAX_PORTS - 1), ("lags", 100_000)):
+        for name in ("controller_ports", "lags"):
             values = getattr(self, name)
             if not isinstance(values, tuple) or len(values) > MAX_PORTS:
                 raise TypeError(f"{name} must be a tuple of at most {MAX_PORTS}, not {values!r}")
-            for port, value in enumerate(values):
-                check_integer(f"{name}[{port}]", value, 0, most)
+        for port, value in enumerate(self.controller_ports):
+            known = 1 + max(self.controller_ports[:port], default=-1)
+            check_integer(f"controller_ports[{port}]", value, 0, known)
+        for port, value in enumerate(self.lags):
+            check_integer(f"lags[{port}]", value, 0, 100_000)
 
     @property
     def span(self) -> int:
@@ -72,7 +75,7 @@ class BankConfig:
         given = self.controller_ports
         if port < len(given):
             return given[port]
-        return min(1 + max(given, default=-1) + port - len(given), MAX_PORTS - 1)
+        return 1 + max(given, default=-1) + port - len(given)
 
     def lag(self, port: int) -> int:
         """Return the cycles by which an AXI port's reads come later."""
