@@ -222,7 +222,9 @@ def test_sweeps_equal_the_golden_model(idle, back_pressure):
     assert play(shape(), sweeps, idle, back_pressure, max_cycles=20000) == listed(sweeps)
 
 
-@pytest.mark.parametrize("seed", [None, 12], ids=["flowing", "waiting"])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(None, marks=pytest.mark.slow), 12], ids=["flowing", "waiting"]
+)
 def test_ternary_heads_and_others_alternate(seed):
     rng = np.random.default_rng(4)
     patterns = [every_cycle] * 2 if seed is None else [random_gaps(seed), random_gaps(seed + 1)]

@@ -284,6 +284,7 @@ def test_latency_of_a_block():
     run(dut, bench, max_cycles=300)
 
 
+@pytest.mark.slow
 def test_the_engine_multiplies_groups_that_it_stores():
     rng = np.random.default_rng(9)
     store, engine = ActivationStore(grouped_config()), TlmmEngine(config=GROUPED)

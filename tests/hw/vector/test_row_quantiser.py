@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from amaranth.back import rtlil
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tercel.numerics import (
     block_quantise,
@@ -161,7 +163,9 @@ def blocks_of(rng, lanes, width, *, normed=False, blocks=True):
     return row
 
 
-@pytest.mark.parametrize("seed", [None, 12], ids=["flowing", "waiting"])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(None, marks=pytest.mark.slow), 12], ids=["flowing", "waiting"]
+)
 def test_blocks_and_plain_rows_alternate(seed):
     rng = np.random.default_rng(7)
     kinds = (129, 1, 1), (64, 0, 1), (1, 0, 1), (70, 0, 0), (65, 0, 1), (20, 1, 0), (6, 1, 1)
@@ -184,6 +188,28 @@ def test_random_rows_of_blocks(idle, back_pressure):
     assert play(dut, rows, idle, back_pressure) == expected(rows)
 
 
+BITS = st.integers(0, 0x7F7FFFFF).map(lambda bits: bits if bits >= 1 << 23 else 0)
+"""Magnitudes of all exponents alike, none subnormal."""
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(
+    first=st.lists(BITS, min_size=1, max_size=4),
+    second=st.lists(BITS, min_size=1, max_size=4),
+    near=st.lists(st.tuples(st.integers(0, 9), st.integers(-1, 1)), min_size=2, max_size=2),
+)
+def test_any_magnitudes_of_two_blocks(first, second, near):
+    """The second block of a row has any magnitudes, or those of the first times about 2^-s."""
+    row = np.zeros((2, 64 + len(second)), np.uint32)
+    row[:, : len(first)] = first
+    row[0, 64:] = second
+    others = [max(first) - (s << 23) + step for s, step in near]
+    row[1, 64:] = [bits if bits >= 1 << 23 else 0 for bits in others * 2][: len(second)]
+    row = Row(row.view(np.float32), blocks=True)
+    assert play(RowQuantiser(config_of(grouped=True)), [row]) == expected([row])
+
+
 def test_corner_cases_of_blocks():
     """Equal mantissas and those a bit apart, zeros, the tiniest and the largest magnitudes."""
     block, one = np.arange(70) // 64, np.float32(1)
@@ -199,19 +225,19 @@ def test_corner_cases_of_blocks():
         np.zeros(70),
         np.where(block == 1, np.inf, 2.0**125),
     ]
-    row = Row(np.stack(values), blocks=True)
-    assert play(RowQuantiser(config_of(len(values), grouped=True)), [row]) == expected([row])
+    rows = [Row(np.stack(values), blocks=True), edge_of_underflow(len(values))]
+    assert play(RowQuantiser(config_of(len(values), grouped=True)), rows) == expected(rows)
 
 
-def test_scales_at_the_edge_of_underflow():
+def edge_of_underflow(lanes):
     """A scale below 2^-126 is zero, but one of 24 ones is rounded up to it."""
     edge = np.float32(127 * 2.0**-119)
-    maxima = (edge + np.arange(-3, 1) * np.spacing(edge)).astype(np.float32)
+    maxima = (edge + np.arange(1 - lanes, 1) * np.spacing(edge)).astype(np.float32)
     row = Row(maxima[:, None], blocks=True)
     scales, ones = row.golden().scale, np.float32(2.0**-119 - 2.0**-143)
     assert set(scales[multiply(maxima, np.float32(1 / 127)) == ones].tolist()) == {2.0**-126}
     assert 0 in scales
-    assert play(RowQuantiser(config_of(4, grouped=True)), [row]) == expected([row])
+    return row
 
 
 @pytest.mark.parametrize("blocks", [None, True])
