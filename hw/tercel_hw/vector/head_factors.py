@@ -43,13 +43,14 @@ class HeadFactors(wiring.Component):
 
     def __init__(self, config: VectorConfig):
         self._config = config
-        maxima = {"maxima": config.floats, "cache": 1, **({"normed": 1} if config.qk_norm else {})}
+        normed = {"normed": 1} if config.qk_norm else {}
+        self._maxima = data.StructLayout({"maxima": config.floats, "cache": 1, **normed})
         factors = data.StructLayout(
             {"units": config.floats, "scales": config.floats, "cache": 1},
         )
         super().__init__(
             {
-                "i": wiring.In(stream.Signature(data.StructLayout(maxima))),
+                "i": wiring.In(stream.Signature(self._maxima)),
                 **(
                     {"i_factors": wiring.In(stream.Signature(FLOAT32_BITS))}
                     if config.qk_norm
@@ -73,7 +74,7 @@ class HeadFactors(wiring.Component):
         nodes = self._config.nodes
         stages = Stages(m, FLOWS)
         taken, issued, complete, steps = (Signal() for _ in range(4))
-        maxima = Signal(self.i.payload.shape(), reset_less=True)
+        maxima = Signal(self._maxima, reset_less=True)
         left, source = Signal(range(nodes + 1)), Signal(range(nodes))
         inside, waiting = Signal(range(HEADS + 1)), Signal(range(HEADS + 1))
         m.d.comb += [
