@@ -27,7 +27,7 @@ def commands():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("run", "MODEL", "--prompt", "ab", "-n", "3"),
+        ("run", "MODEL", "--prompt", "ab", "-n", "3", "--seed", "1"),
         ("run", "MODEL", "--prompt", "ab", "-n", "3", "--json"),
         ("run", "MODEL", "--prompt", "ab", "-n", "3", "--echo"),
         ("inspect", "MODEL"),
@@ -65,7 +65,9 @@ def test_a_full_disk(model, options, tmp_path):
     assert (tmp_path / "text").read_bytes() == b"abcdefghij"
 
 
-@pytest.mark.parametrize("arguments", [("--version",), ("run", "MODEL", "-p", "a", "-n", "1")])
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("run", "MODEL", "-p", "a", "-n", "1", "--echo")]
+)
 def test_a_closed_standard_output(model, arguments):
     arguments = [model if argument == "MODEL" else argument for argument in arguments]
     done = subprocess.run(
