@@ -103,7 +103,9 @@ def test_rows_that_do_not_count_are_read(check, four_lanes, little_model):
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_other_shapes(check, four_lanes, shape, memory):
-    check(replace(TINY, **SHAPES[shape]), four_lanes, MEMORIES[memory], PASSES, 0.03)
+    # Rows of banks that several channels open by turns are counted, not simulated.
+    bound = 0.04 if "bank" in memory else 0.03
+    check(replace(TINY, **SHAPES[shape]), four_lanes, MEMORIES[memory], PASSES, bound)
 
 
 def test_the_kv260():
