@@ -116,7 +116,7 @@ class StripedReader(wiring.Component):
             m.submodules[f"reader{port}"] = reader
             connect(m, reader.axi, flipped(self.axi[port]))
             run = reader.i_command
-            part = Signal(run.payload.shape(), name=f"part{port}", reset_less=True)
+            part = Signal(config.reader.burst.command, name=f"part{port}", reset_less=True)
             m.d.comb += [
                 run.valid.eq(pending[port]),
                 run.payload.eq(part),

@@ -156,7 +156,7 @@ class StripedWriter(wiring.Component):
             connect(m, writer.axi, flipped(self.axi[index]))
             chosen = active & (port == index)
             run = writer.i_command.payload
-            part = Signal(run.shape(), name=f"part{index}", reset_less=True)
+            part = Signal(config.writer.burst.command, name=f"part{index}", reset_less=True)
             m.d.comb += [
                 run.eq(part),
                 writer.i_command.valid.eq(pending[index]),
