@@ -177,7 +177,7 @@ class Dequantiser(wiring.Component):
         write = store.write_port(granularity=1)
 
         weights = Signal(data.ArrayLayout(FLOAT32_BITS, PARTS), reset_less=True)
-        held, busy, offers, ends = Signal(), Signal(), Signal(), Signal()
+        held, busy, offers, ends, ended = (Signal() for _ in range(5))
         m.d.comb += self.i_weights.ready.eq(~held)
         with m.If(self.i_weights.valid & self.i_weights.ready):
             m.d.sync += [weights[part].eq(self.i_weights.payload[part]) for part in range(PARTS)]
@@ -189,8 +189,10 @@ class Dequantiser(wiring.Component):
             offers.eq(held & self.i_scales.valid & self.i_command.valid & ~busy & ~prepared),
             ends.eq(offers & last_lane & (part == PARTS - 1)),
             self.i_scales.ready.eq(ends),
-            self.i_command.ready.eq(ends),
+            self.i_command.ready.eq(ended),
         ]
+        # A cycle late, so that no path leads from the scales to the queue of commands.
+        m.d.sync += ended.eq(ends)
         with m.If(offers):
             m.d.sync += lane.eq(Mux(last_lane, 0, lane + 1))
             with m.If(last_lane):

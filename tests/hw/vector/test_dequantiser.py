@@ -257,7 +257,7 @@ def test_latency_and_a_row_a_cycle(config):
             ctx.set(dut.i.payload, {"sums": linear.sums[row].tolist(), "last": row == count - 1})
             assert ctx.get(dut.i.ready) == (before <= cycle < before + count)
             assert ctx.get(dut.i_scales.ready) == (cycle == 3 * NODES - 1)
-            assert ctx.get(dut.i_command.ready) == (cycle == 3 * NODES - 1)
+            assert ctx.get(dut.i_command.ready) == (cycle == 3 * NODES)
             result = cycle - before - dut.LATENCY
             assert ctx.get(dut.o[0].valid) == (0 <= result < count)
             if 0 <= result < count:
@@ -266,6 +266,7 @@ def test_latency_and_a_row_a_cycle(config):
             await ctx.tick()
             if cycle == 3 * NODES - 1:
                 ctx.set(dut.i_scales.valid, 0)
+            if cycle == 3 * NODES:
                 ctx.set(dut.i_command.valid, 0)
 
     run(dut, bench, max_cycles=200)
