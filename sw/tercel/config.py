@@ -12,8 +12,15 @@ ACTIVATIONS = ("silu", "relu2")
 GRANULARITIES = ("tensor", "row", "group")
 VERSION_3_LIMITS = {"columns": 1 << 14, "vocab_size": 1 << 18, "head_size": 256}
 """Largest sizes of a model that needs version 3 of the image."""
-VERSION_3_FIELDS = {"granularity": "tensor", "ternary_head": False, "qk_norm": False}
+VERSION_3_FIELDS = {
+    "granularity": "tensor",
+    "ternary_head": False,
+    "qk_norm": False,
+    "shortlist": 0,
+}
 """Fields that version 2 of the image does not know, with their defaults."""
+SHORTLISTS = tuple(1 << bits for bits in range(5, 13))
+"""Rows that a two-stage head may list for a node."""
 
 
 def _is_positive(value: object) -> bool:
@@ -68,6 +75,9 @@ class ModelConfig(JsonDataclass):
     """The embedding and the head are ternary matrices with groups, not int8 rows."""
     qk_norm: bool = False
     """RMSNorm of every head of the queries and of the keys, as in Qwen3."""
+    shortlist: int = 0
+    """Rows that a two-stage head lists for a node by the ternary form of the head that the image
+    then has; 0: it has none."""
     bos_token: int | None = None
     """The begin token that the checkpoint names; the tokenizer decides whether a text starts with
     it."""
@@ -109,6 +119,7 @@ class ModelConfig(JsonDataclass):
             raise TercelError(
                 f'ternary_head needs the granularity "group", not {self.granularity!r}'
             )
+        self._check_shortlist()
         if self.image_version == 3:
             self._check_version_3()
         for field in ("rope_base", "norm_epsilon"):
@@ -136,6 +147,16 @@ class ModelConfig(JsonDataclass):
             )
         if len(set(ends)) < len(ends):
             raise TercelError(f"eos_tokens must differ from each other, but are {ends!r}")
+
+    def _check_shortlist(self) -> None:
+        rows = self.shortlist
+        if isinstance(rows, bool) or rows not in (0, *SHORTLISTS):
+            raise TercelError(
+                f"shortlist must be a power of two in {SHORTLISTS[0]}..{SHORTLISTS[-1]}, or 0 for "
+                f"none, not {rows!r}"
+            )
+        if rows and self.ternary_head:
+            raise TercelError("shortlist must be 0 with a ternary_head: that is ternary already")
 
     def _check_version_3(self) -> None:
         columns = max(columns for _, columns in self.linears().values())
@@ -191,6 +212,7 @@ class ModelConfig(JsonDataclass):
         scales = {"row": ["a scale for each row"], "group": ["scales of groups"]}
         parts = scales.get(self.granularity, [])
         parts += ["a ternary head"] * self.ternary_head + ["q/k norms"] * self.qk_norm
+        parts += ["a shortlist"] * (self.shortlist > 0)
         return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
     @property

@@ -32,6 +32,10 @@ TINY = PRESETS["tiny"]
         ("ternary_head", 1, "ternary_head must be true or false, not 1"),
         ("qk_norm", "yes", "qk_norm must be true or false, not 'yes'"),
         ("ternary_head", True, "ternary_head needs the granularity \"group\", not 'tensor'"),
+        ("shortlist", 48, r"shortlist must be a power of two in 32\.\.4096, or 0 for none, not 48"),
+        ("shortlist", 8192, r"shortlist must be a power of two in 32\.\.4096, or 0 for none, not"),
+        ("shortlist", True, r"shortlist must be a power of two in 32\.\.4096, or 0 for none, not"),
+        ("shortlist", "32", r"shortlist must be a power of two in 32\.\.4096, or 0 for none, not"),
         ("bos_token", -1, "bos_token must be a token id below vocab_size 96, not -1"),
     ],
 )
@@ -55,12 +59,20 @@ def test_sizes_of_version_3_are_limited(field, value, rule):
         dataclasses.replace(TINY, **{field: value}, **version_3)
 
 
+def test_a_ternary_head_has_no_shortlist():
+    fields = {"granularity": "group", "ternary_head": True}
+    with pytest.raises(TercelError, match="shortlist must be 0 with a ternary_head"):
+        dataclasses.replace(TINY, **fields, shortlist=32)
+
+
 @pytest.mark.parametrize(
     ("fields", "parts"),
     [
         ({}, ""),
         ({"granularity": "row"}, "a scale for each row"),
         ({"qk_norm": True}, "q/k norms"),
+        ({"shortlist": 64}, "a shortlist"),
+        ({"granularity": "row", "shortlist": 4096}, "a scale for each row and a shortlist"),
         ({"granularity": "group", "ternary_head": True}, "scales of groups and a ternary head"),
         (
             {"granularity": "group", "ternary_head": True, "qk_norm": True},
@@ -73,9 +85,8 @@ def test_the_version_is_3_only_if_needed(fields, parts):
     assert config.version_3_parts == parts
     assert config.image_version == (3 if fields else 2)
     stored = json.loads(config.to_json())
-    assert {name for name in stored if name in ("granularity", "ternary_head", "qk_norm")} == set(
-        fields
-    ), "older readers refuse fields that they do not know"
+    version_3 = {"granularity", "ternary_head", "qk_norm", "shortlist"}
+    assert stored.keys() & version_3 == fields.keys(), "older readers refuse unknown fields"
     assert ModelConfig.from_json(config.to_json()) == config
 
 

@@ -15,7 +15,7 @@ from tercel.device.weights import ModelWeights
 from tercel.errors import TercelError
 from tercel.image import Image
 from tercel.numerics import BlockQuantised, CacheView, Quantised
-from tercel.numerics.float32 import Float32
+from tercel.numerics.float32 import Float32, Int32
 from tercel.program import Request
 
 __all__ = ["EmulatorDevice"]
@@ -50,7 +50,8 @@ class EmulatorDevice(Device):
         if not 1 <= context <= config.context:
             raise TercelError(f"context must be in 1..{config.context}, the model's, not {context}")
         top_k = min(TOP_K, config.vocab_size)
-        super().__init__(image, Limits(nodes=nodes, context=context, top_k=top_k))
+        limits = Limits(nodes=nodes, context=context, top_k=top_k, shortlist=config.shortlist)
+        super().__init__(image, limits)
         self._weights = ModelWeights(image)
         self._grouped = config.granularity == "group"
         self._cache = KVCache(config=config, positions=context)
@@ -165,11 +166,19 @@ class EmulatorDevice(Device):
             numerics.norm_block_quantise if self.config.ternary_head else numerics.norm_quantise
         )
         x = quantise(stream, self._weights.final_gain, self.config.norm_epsilon)
-        unscaled = self._weights.head(x, request.head_rows)
-        top_ids = top_logits = logsumexp = None
+        lists = None
+        if ask.two_stage:
+            assert isinstance(x, Quantised)
+            lists, unscaled = self._weights.listed(x, request.head_rows)
+        else:
+            unscaled = self._weights.head(x, request.head_rows)
+        best = top_ids = top_logits = logsumexp = None
+        if ask.argmax:
+            best = _rows_at(lists, numerics.argmax(unscaled)[:, None])[:, 0]
         if ask.top_k:
-            top_ids = numerics.top_k(unscaled, ask.top_k)
-            top_logits = numerics.logits(np.take_along_axis(unscaled, top_ids, axis=1), x.scale)
+            places = numerics.top_k(unscaled, ask.top_k)
+            top_ids = _rows_at(lists, places)
+            top_logits = numerics.logits(np.take_along_axis(unscaled, places, axis=1), x.scale)
             logsumexp = numerics.exponential_sum(unscaled, x.scale).log()
 
         def read(node: int, rows: npt.NDArray[np.integer] | None) -> Float32:
@@ -177,10 +186,15 @@ class EmulatorDevice(Device):
             return numerics.multiply(chosen, x.scale[node])
 
         return PassResult(
-            argmax=numerics.argmax(unscaled) if ask.argmax else None,
+            argmax=best,
             top_ids=top_ids,
             top_logits=top_logits,
             logsumexp=logsumexp,
             logits=NodeResults(ask.logits, read),
             hidden=hidden,
         )
+
+
+def _rows_at(lists: Int32 | None, places: Int32) -> Int32:
+    """The head's rows at places ``[N, n]`` of the nodes' lists; without lists the places."""
+    return places if lists is None else np.take_along_axis(lists, places, axis=1)

@@ -283,8 +283,16 @@ class Device(abc.ABC):
         """Move the KV of a path's nodes to the positions after the committed ones."""
 
     def _count(self, request: Request) -> Counters:
-        """Bytes that a pass moves: tape segments, the cache, embedding and rope rows."""
-        tape, row = self._pass_bytes(request.nodes, request.ask.layer_mask, request.head_rows)
+        """Bytes that a pass moves: tape segments, the cache, embedding and rope rows.
+
+        A row that a two-stage head lists for several nodes counts for each: the most that is read.
+        """
+        listed = None
+        if request.ask.two_stage:
+            listed = min(request.nodes * request.listed_rows, request.head_rows)
+        tape, row = self._pass_bytes(
+            request.nodes, request.ask.layer_mask, request.head_rows, listed
+        )
         return Counters(
             passes=1,
             nodes=request.nodes,
@@ -397,11 +405,17 @@ class Device(abc.ABC):
 
 
 def _pass_bytes(
-    image: Image, nodes: int, layer_mask: tuple[tuple[bool, bool], ...] | None, head_rows: int
+    image: Image,
+    nodes: int,
+    layer_mask: tuple[tuple[bool, bool], ...] | None,
+    head_rows: int,
+    listed: int | None,
 ) -> tuple[int, int]:
     """Bytes of the tape that a kind of pass reads, and of a position's KV in its layers."""
     mask = layer_mask or ((True, True),) * image.config.layers
     return (
-        image.bytes_per_pass(nodes=nodes, layer_mask=layer_mask, head_rows=head_rows),
+        image.bytes_per_pass(
+            nodes=nodes, layer_mask=layer_mask, head_rows=head_rows, listed=listed
+        ),
         sum(attention for attention, _ in mask) * KVCache.position_bytes(image.config),
     )

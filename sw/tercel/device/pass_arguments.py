@@ -144,8 +144,12 @@ def check_ask(ask: Ask, nodes: int, *, config: ModelConfig, limits: Limits) -> N
     rows = config.vocab_size if ask.head_rows is None else ask.head_rows
     if not 1 <= rows <= config.vocab_size:
         raise TercelError(f"head_rows must be in 1..{config.vocab_size}, not {rows}")
-    if not 0 <= ask.top_k <= min(limits.top_k, rows):
-        raise TercelError(f"top_k must be in 0..{min(limits.top_k, rows)}, not {ask.top_k}")
+    most = min(limits.top_k, rows)
+    if ask.two_stage:
+        _check_two_stage(ask, config, limits)
+        most = min(most, config.shortlist)
+    if not 0 <= ask.top_k <= most:
+        raise TercelError(f"top_k must be in 0..{most}, not {ask.top_k}")
     for name in ("logits", "hidden"):
         for node in getattr(ask, name):
             if not 0 <= node < nodes:
@@ -154,4 +158,23 @@ def check_ask(ask: Ask, nodes: int, *, config: ModelConfig, limits: Limits) -> N
         raise TercelError(
             f"layer_mask must have one pair for each of the {config.layers} layers, "
             f"not {len(ask.layer_mask)}"
+        )
+
+
+def _check_two_stage(ask: Ask, config: ModelConfig, limits: Limits) -> None:
+    if not config.shortlist:
+        raise TercelError(
+            f"two_stage needs an image with a shortlist, but {config.name} has none; "
+            "make one with `tercel shortlist`"
+        )
+    if config.shortlist > limits.shortlist:
+        raise TercelError(
+            f"two_stage needs a device whose two-stage head lists {config.shortlist} rows a node, "
+            f"as the shortlist of {config.name} does, but this one's lists {limits.shortlist}; run "
+            "the whole head, or use the emulator: --device emulator"
+        )
+    if ask.logits:
+        raise TercelError(
+            "logits must be empty with two_stage: a two-stage head computes logits of the listed "
+            "rows alone; ask for the top_k, or run the whole head"
         )

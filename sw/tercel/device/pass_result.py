@@ -21,6 +21,8 @@ class Limits:
     """Most KV positions, including those of the pass."""
     top_k: int
     """Largest top-k."""
+    shortlist: int = 0
+    """Most rows that a two-stage head lists for a node; 0: the device has no such head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +58,15 @@ class PassResult:
     """
 
     argmax: npt.NDArray[np.int32] | None = None
-    """``[N]`` rows of the highest logit; ties go to the lower row."""
+    """``[N]`` rows of the highest logit; ties go to the lower row, with a two-stage head to the
+    one earlier in the list."""
     top_ids: npt.NDArray[np.int32] | None = None
-    """``[N, top_k]`` rows of the highest logits, highest first; ties go to the lower row."""
+    """``[N, top_k]`` rows of the highest logits, highest first; ties as in :attr:`argmax`."""
     top_logits: npt.NDArray[np.float32] | None = None
     """``[N, top_k]`` logits of :attr:`top_ids`."""
     logsumexp: npt.NDArray[np.float64] | None = None
-    """``[N]`` natural logarithm of the sum of exponentials over the head's rows."""
+    """``[N]`` natural logarithm of the sum of exponentials over the head's rows, with a two-stage
+    head over those of the node's list."""
     logits: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     """Logits ``[rows]`` by node. An accelerator reads them when they are used, which must be before
     its next pass; ``dict(result.logits)`` keeps them."""

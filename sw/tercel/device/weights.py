@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from tercel import numerics
-from tercel.image import Image
+from tercel.image import Image, Segment
 from tercel.numerics import BlockQuantised, Quantised
 from tercel.numerics.float32 import Float32
 
@@ -23,16 +24,13 @@ class ModelWeights:
     def __init__(self, image: Image):
         config = image.config
         dtype = np.float32 if config.ternary_weights <= FLOAT_WEIGHTS else np.int8
+        self._image = image
+        self._dtype = dtype
         self._matrices: dict[str, _Matrix] = {}
         self._gains: dict[str, Float32] = {}
         for segment in image.segments:
-            if segment.ternary:
-                grouped = segment.granularity == "group"
-                self._matrices[segment.name] = _Matrix(
-                    trits=image.ternary(segment.name).astype(dtype, copy=False),
-                    multipliers=image.multipliers(segment.name) if grouped else None,
-                    row_scales=image.row_scales(segment.name),
-                )
+            if segment.ternary and segment.name != "shortlist":
+                self._matrices[segment.name] = self._matrix(segment)
         for layer in range(config.layers):
             for norm in config.norms():
                 name = f"layers.{layer}.{norm}"
@@ -45,6 +43,20 @@ class ModelWeights:
             self._head = _Rows(*image.rows("head"))
             self._embedding = self._head if config.tied_head else _Rows(*image.rows("embedding"))
         self._rope = image.rope()
+
+    def _matrix(self, segment: Segment) -> "_Matrix":
+        """Unpack a ternary segment."""
+        name, grouped = segment.name, segment.granularity == "group"
+        return _Matrix(
+            trits=self._image.ternary(name).astype(self._dtype, copy=False),
+            multipliers=self._image.multipliers(name) if grouped else None,
+            row_scales=self._image.row_scales(name),
+        )
+
+    @cached_property
+    def _shortlist(self) -> "_Matrix":
+        """The ternary form of the head, unpacked by the first pass with a two-stage head."""
+        return self._matrix(self._image.segment("shortlist"))
 
     def gain(self, layer: int, norm: str) -> Float32:
         """A norm's gain, float32 ``[width]``."""
@@ -69,6 +81,20 @@ class ModelWeights:
     def head(self, x: Quantised | BlockQuantised, rows: int) -> Float32:
         """Unscaled logits of the first ``rows`` rows, float32 ``[N, rows]``."""
         return self._head.unscaled(x, rows)
+
+    def listed(self, x: Quantised, rows: int) -> tuple[npt.NDArray[np.int32], Float32]:
+        """Each node's shortlist among the first ``rows`` rows, and its exact unscaled logits.
+
+        int32 and float32 ``[N, listed]``, in the order of the list.
+        """
+        assert isinstance(self._head, _Rows)
+        scores = self._shortlist.unscaled(x, rows)
+        lists = numerics.shortlist(scores, self._image.config.shortlist)
+        exact = [
+            self._head.at(ids, Quantised(values=x.values[node, None], scale=x.scale[node, None]))
+            for node, ids in enumerate(lists)
+        ]
+        return lists, np.concatenate(exact)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +142,11 @@ class _Rows:
     def unscaled(self, x: Quantised | BlockQuantised, rows: int) -> Float32:
         """Unscaled logits of the first ``rows`` rows of a head."""
         assert isinstance(x, Quantised)
-        return numerics.head_logits(self.values[:rows], self.scales[:rows], x)
+        return self.at(slice(rows), x)
+
+    def at(self, rows: slice | npt.NDArray[np.integer], x: Quantised) -> Float32:
+        """Unscaled logits of some rows of a head, float32 ``[N, rows]``."""
+        return numerics.head_logits(self.values[rows], self.scales[rows], x)
 
     def floats(self, ids: npt.NDArray[np.int64]) -> Float32:
         """Dequantised rows ``[n, columns]``."""

@@ -144,17 +144,17 @@ class ImageBuilder:
         scale: float | npt.NDArray[np.float32],
         multipliers: npt.NDArray[np.uint16] | None = None,
     ) -> None:
-        """Add a ternary matrix; with a ternary head the embedding and the head are such, too.
+        """Add a ternary matrix; the shortlist, and a ternary head and its embedding, are such, too.
 
         Parameters
         ----------
         trits
             int8 ``[rows out, columns in]`` in {-1, 0, 1}.
         scale
-            The weights are ``trits * scale``; finite, not negative. A number, or, unless the
-            model's granularity is ``tensor``, float32 ``[rows out]``.
+            The weights are ``trits * scale``; finite, not negative. A number, or, for a shortlist
+            or unless the model's granularity is ``tensor``, float32 ``[rows out]``.
         multipliers
-            Only in a model with the granularity ``group``: uint16 ``[rows out, groups]``, numbers
+            Only of matrices with groups: uint16 ``[rows out, groups]``, numbers
             by which the weights of a group of 128 columns are multiplied as well, such as those of
             :func:`tercel.image.quantise_scales`; by default all are 1.
 

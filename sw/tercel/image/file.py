@@ -196,9 +196,12 @@ class Image:
         nodes: int = 1,
         layer_mask: Sequence[tuple[bool, bool]] | None = None,
         head_rows: int | None = None,
+        listed: int | None = None,
     ) -> int:
         """Bytes of the tape that a pass reads; see :meth:`PassBytes.count`."""
-        return self._pass_bytes.count(nodes=nodes, layer_mask=layer_mask, head_rows=head_rows)
+        return self._pass_bytes.count(
+            nodes=nodes, layer_mask=layer_mask, head_rows=head_rows, listed=listed
+        )
 
     def segment(self, name: str) -> Segment:
         """The segment with a name such as ``layers.0.qkv`` or ``head.vector``.

@@ -25,11 +25,13 @@ class Footprint:
     """Bytes of the head's rows and their scales."""
     fetched: int
     """Bytes of the segments read by row: an untied embedding, and rope."""
+    shortlist: int
+    """Bytes of the ternary form of the head, which passes with a two-stage head read."""
     kv_per_position: int
     """KV cache bytes of one position in all layers: int8 rows, a bfloat16 scale per row and
     head."""
     bits_per_weight: float
-    """Bits of the ternary segments per ternary weight."""
+    """Bits of the ternary segments but the shortlist per ternary weight."""
 
     @property
     def played(self) -> int:
@@ -39,20 +41,20 @@ class Footprint:
     @property
     def tape(self) -> int:
         """Bytes of the whole tape."""
-        return self.played + self.fetched
+        return self.played + self.fetched + self.shortlist
 
 
 def footprint(config: ModelConfig, layout: TapeLayout) -> Footprint:
     """The footprint of a model's tape, from its segment table."""
-    use = {"weights": 0, "vectors": 0, "head": 0, "fetched": 0}
+    use = {"weights": 0, "vectors": 0, "head": 0, "fetched": 0, "shortlist": 0}
     ternary = 0
     for segment in segments(config, layout):
         size = segment.words * layout.word_bytes
-        ternary += size if segment.ternary else 0
-        if not segment.played:
+        ternary += size if segment.ternary and segment.name != "shortlist" else 0
+        if segment.name in ("head", "shortlist"):
+            key = segment.name
+        elif not segment.played:
             key = "fetched"
-        elif segment.name == "head":
-            key = "head"
         else:
             key = "weights" if segment.ternary else "vectors"
         use[key] += size
@@ -75,6 +77,7 @@ class PassBytes:
     """
 
     def __init__(self, table: Iterable[Segment], layout: TapeLayout):
+        self._shortlist: _HeadBytes | None = None
         parts: dict[int, list[int]] = {}
         self._norm = self._node = 0
         for segment in table:
@@ -87,6 +90,8 @@ class PassBytes:
             elif segment.name == "head":
                 self._head = _HeadBytes(segment, layout)
                 self._node += self._head.row
+            elif segment.name == "shortlist":
+                self._shortlist = _HeadBytes(segment, layout)
             elif segment.name == "rope":
                 self._node += layout.padded(4 * segment.columns)
         self._layers = [parts[layer] for layer in sorted(parts)]
@@ -98,6 +103,7 @@ class PassBytes:
         nodes: int = 1,
         layer_mask: Sequence[tuple[bool, bool]] | None = None,
         head_rows: int | None = None,
+        listed: int | None = None,
     ) -> int:
         """Bytes of one pass.
 
@@ -112,17 +118,24 @@ class PassBytes:
         head_rows
             Rows of the head that are read, rounded up to blocks of 16, of a ternary head to blocks
             of the layout; ``None`` reads all, 0 leaves out the final norm as well.
+        listed
+            In a pass with a two-stage head, the rows that it lists: those are read one by one, and
+            the first ``head_rows`` rows of the shortlist, rounded up to blocks of the layout.
         """
         layers = self._all_layers
         if layer_mask is not None:
             pairs = zip(self._layers, layer_mask, strict=True)
             layers = sum(a * attention + m * mlp for (a, m), (attention, mlp) in pairs)
         norm = self._norm if head_rows != 0 else 0
-        return layers + norm + self._head.count(head_rows) + nodes * self._node
+        head = self._head.count(head_rows)
+        if listed is not None:
+            assert self._shortlist is not None
+            head = self._shortlist.count(head_rows) + listed * self._head.row
+        return layers + norm + head + nodes * self._node
 
 
 class _HeadBytes:
-    """Bytes of the head and of one embedding row."""
+    """Bytes of the head, and of one of its rows alone, or of the shortlist."""
 
     def __init__(self, segment: Segment, layout: TapeLayout):
         self._rows = segment.rows
@@ -131,7 +144,7 @@ class _HeadBytes:
             self._block_rows, self._bytes = layout.block_rows, form.matrix_bytes
             words = sum(layout.words(size) + 1 for size in form.row_chunks.sizes)
             self.row = (words + 1) * layout.word_bytes
-            """Bytes of an embedding row and its scale, at most."""
+            """Bytes of one row and its scale, at most."""
         else:
             size = layout.row_block(segment.columns).itemsize
             self._block_rows, self._bytes = ROW_BLOCK, lambda rows: -(-rows // ROW_BLOCK) * size

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tercel.config import ModelConfig
-from tercel.image.layout import ROW_BLOCK, SCALARS, TapeLayout
+from tercel.errors import TercelError
+from tercel.image.layout import CODES_A_GROUP, ROW_BLOCK, SCALARS, TapeLayout
 from tercel.image.matrix_form import MatrixForm
 
 __all__ = ["Part", "Segment", "segments", "segments_json"]
@@ -166,8 +167,14 @@ def segments(config: ModelConfig, layout: TapeLayout) -> tuple[Segment, ...]:
     Raises
     ------
     TercelError
-        If the model has groups and the layout has no row-chunks for them.
+        If the model has groups or a shortlist and the layout has no row-chunks of groups.
     """
+    if config.shortlist and not layout.groups:
+        raise TercelError(
+            f"a model with a shortlist needs a layout with the code base3 and at least "
+            f"{CODES_A_GROUP} tables, not {layout.code} with {layout.tables}; take the layout "
+            "kv260-groups"
+        )
     tape = _Tape(layout)
     shapes, norms = config.linears(), config.norms()
     granularity = config.granularity
@@ -184,6 +191,9 @@ def segments(config: ModelConfig, layout: TapeLayout) -> tuple[Segment, ...]:
     tape.vector("head.vector", (), {"norm": config.hidden_size})
     head = "embedding" if config.tied_head else "head"
     _lay_rows(tape, config, "head", head, played=True)
+    if config.shortlist:
+        rows = {"shortlist": config.vocab_size}
+        tape.ternary("shortlist", rows, config.hidden_size, granularity="row", played=False)
     if not config.tied_head:
         _lay_rows(tape, config, "embedding", "embedding", played=False)
     tape.rope(config.context, config.head_size)

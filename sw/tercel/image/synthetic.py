@@ -20,23 +20,26 @@ def fill_random(builder: ImageBuilder, seed: int) -> None:
 
     Trits are uniform in -1, 0, 1; weight scales near ``sqrt(1.5 / columns)``, which keeps the
     magnitude of a normalised input, log-normal if rows or groups have their own; gains near 1; rows
-    uniform in -127..127 with scales that keep logits near 3. Each tensor depends only on the seed
-    and its name.
+    uniform in -127..127 with scales that keep logits near 3. A shortlist is random, too, and no
+    form of the head. Each tensor depends only on the seed and its name.
     """
     config = builder.config
     shapes = config.linears()
     rows = config.vocab_size, config.hidden_size
     if config.ternary_head:
         shapes |= {"embedding": rows, "head": rows}
+    if config.shortlist:
+        shapes |= {"shortlist": rows}
     for name in builder.missing:
         rng = np.random.default_rng([seed, *name.encode()])
         kind = name.rpartition(".")[2]
         if kind in shapes:
             trits = rng.integers(-1, 2, shapes[kind], np.int8)
             scale = np.sqrt(1.5 / shapes[kind][1]) * rng.uniform(0.8, 1.25)
-            if config.granularity == "tensor":
+            granularity = "row" if kind == "shortlist" else config.granularity
+            if granularity == "tensor":
                 builder.ternary(name, trits, float(scale))
-            elif config.granularity == "row":
+            elif granularity == "row":
                 scales = scale * rng.lognormal(0.0, 0.25, len(trits))
                 builder.ternary(name, trits, scales.astype(np.float32))
             else:

@@ -26,6 +26,7 @@ from tercel.numerics.quantise import (
     sum_of_squares,
 )
 from tercel.numerics.rope import rope_table, rotate
+from tercel.numerics.shortlist import shortlist
 
 __all__ = [
     "GROUP",
@@ -60,6 +61,7 @@ __all__ = [
     "rope_table",
     "rotate",
     "rsqrt",
+    "shortlist",
     "sigmoid",
     "silu",
     "sum_of_squares",

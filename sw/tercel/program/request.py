@@ -28,6 +28,10 @@ class Ask:
     """Per layer, whether its attention and its MLP are run; ``None`` runs all."""
     head_rows: int | None = None
     """Number of rows of the head to run, from row 0; ``None`` is the whole vocabulary."""
+    two_stage: bool = False
+    """Run the head in two stages: argmax, top-k and log-sum-exp of a node are over the rows that
+    the shortlist lists for it, and ties go to the row earlier in the list. Only of images with a
+    shortlist, and without logits of all rows."""
 
     @property
     def needs_head(self) -> bool:
@@ -76,6 +80,11 @@ class Request:
         if not self.ask.needs_head:
             return 0
         return self.config.vocab_size if self.ask.head_rows is None else self.ask.head_rows
+
+    @property
+    def listed_rows(self) -> int:
+        """Rows that a two-stage head lists for each node."""
+        return min(self.config.shortlist, self.head_rows)
 
     @cached_property
     def layer_mask(self) -> tuple[tuple[bool, bool], ...]:

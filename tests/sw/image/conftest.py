@@ -70,6 +70,12 @@ SCALED = {
         qk_norm=True,
         sub_norms=False,
     ),
+    "rows_shortlist": dataclasses.replace(
+        ODD, name="rows_shortlist", layers=1, hidden_size=401, granularity="row", shortlist=32
+    ),
+    "groups_shortlist": dataclasses.replace(
+        ODD, name="groups_shortlist", layers=1, granularity="group", tied_head=True, shortlist=64
+    ),
     "tied_ternary_head": dataclasses.replace(
         ODD,
         name="tied_ternary_head",

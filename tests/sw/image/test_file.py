@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from safetensors.numpy import save_file
 
 from tercel.errors import TercelError
 from tercel.files import whole_file
-from tercel.image import Image, TapeLayout, segments
+from tercel.image import Image, TapeLayout, default_layout, segments
 from tercel.image.container import Stream, read_header, write_container
 from tercel.numerics import rope_table
 
@@ -68,7 +69,7 @@ def test_scaled_matrices_are_read_back(build, scaled_config, layout):
         assert np.array_equal(image.ternary(name), trits)
         assert np.array_equal(image.row_scales(name), given.scale[name])
         integers = trits.astype(np.float32)
-        if scaled_config.granularity == "group":
+        if scaled_config.granularity == "group" and name != "shortlist":
             groups = given.multipliers[name]
             assert np.array_equal(image.multipliers(name), groups)
             integers *= np.repeat(groups, 128, axis=1)[:, : trits.shape[1]]
@@ -84,6 +85,24 @@ def test_scaled_matrices_are_read_back(build, scaled_config, layout):
     assert np.array_equal(image.row_scales("layers.0.qkv"), np.concatenate(scales))
     for name, gain in given.gains.items():
         assert np.array_equal(image.gain(name), gain)
+
+
+def test_a_shortlist_stands_beside_matrices_of_one_scale(build, odd_config):
+    config = dataclasses.replace(odd_config, vocab_size=530, shortlist=32)
+    path, given = build(config)
+    image = Image.open(path)
+    assert (image.config.shortlist, image.layout) == (32, default_layout(config))
+    assert np.array_equal(image.ternary("shortlist"), given.trits["shortlist"])
+    assert np.array_equal(image.row_scales("shortlist"), given.scale["shortlist"])
+    assert len(set(given.scale["shortlist"].tolist())) > 500
+    assert image.weight_scale("layers.0.q") == given.scale["layers.0.q"]
+    with pytest.raises(TercelError, match="shortlist has a scale for each row, not one"):
+        image.weight_scale("shortlist")
+    with pytest.raises(TercelError, match="shortlist has no multipliers"):
+        image.multipliers("shortlist")
+    small = TapeLayout(tables=25)
+    with pytest.raises(TercelError, match="a model with a shortlist needs a layout with the code"):
+        build(config, small)
 
 
 @pytest.mark.parametrize("layout", SCALED_LAYOUTS, ids=str)

@@ -88,3 +88,23 @@ def test_a_ternary_head_is_a_head(groups_config, tied):
     assert found.head == size["head"]
     assert found.fetched == size["rope"] + (0 if tied else size["embedding"])
     assert found.tape == found.played + found.fetched
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_two_stage_head_reads_the_shortlist_and_the_listed_rows(odd_config, tied):
+    whole = dataclasses.replace(odd_config, vocab_size=1300, tied_head=tied)
+    config, layout = dataclasses.replace(whole, shortlist=32), LAYOUTS["kv260-groups"]
+    table = segments(config, layout)
+    size = {segment.name: segment.words * 64 for segment in table}
+    found = footprint(config, layout)
+    assert found.shortlist == size["shortlist"]
+    assert found.tape == found.played + found.fetched + found.shortlist == table[-1].end_word * 64
+    assert found.played == footprint(whole, layout).played
+    assert found.bits_per_weight == footprint(whole, layout).bits_per_weight
+    read, row = PassBytes(table, layout), 64 + 64  # a row of 23 columns, and the word of its scale
+    assert read.count(listed=40) == read.count() - size["head"] + size["shortlist"] + 40 * row
+    block = 512 * (4 + 5)  # row scales and a row-chunk of five codes a row
+    for head_rows, blocks in ((1, 1), (512, 1), (513, 2), (1024, 2)):
+        short = read.count(head_rows=head_rows, listed=32)
+        assert short == read.count() - size["head"] + blocks * block + 32 * row
+    assert read.count(head_rows=0, listed=0) == read.count(head_rows=0)

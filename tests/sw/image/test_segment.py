@@ -63,6 +63,12 @@ def test_scaled_tensors_have_no_scale_in_a_vector(scaled_config):
     assert (head.kind, head.played, head.rows) == (kind, True, config.vocab_size)
     if not config.tied_head:
         assert (table["embedding"].kind, table["embedding"].played) == (kind, False)
+    if config.shortlist:
+        names = list(table)
+        assert names[names.index("head") + 1] == "shortlist"
+        shortlist = table["shortlist"]
+        assert (shortlist.kind, shortlist.played) == ("ternary-row", False)
+        assert (shortlist.rows, shortlist.columns) == (config.vocab_size, config.hidden_size)
 
 
 def test_a_tied_head_is_the_embedding(tied_config):

@@ -214,12 +214,18 @@ def test_scaled_tape_is_as_documented(build, scaled_config, layout):
             tape.vector([], [value for gain in gains for value in gain])
             matrix(matrices, [prefix + name for name in matrices.split()])
     tape.vector([], given.gains["norm"])
-    heads = ["embedding"] if config.tied_head else ["head", "embedding"]
-    for name in heads:
+
+    def rows(name):
         if config.ternary_head:
             matrix("head", [name])
         else:
             tape.rows(given.values[name], given.row_scales[name])
+
+    rows("embedding" if config.tied_head else "head")
+    if config.shortlist:
+        tape.scaled_matrix(given.trits["shortlist"].tolist(), given.scale["shortlist"])
+    if not config.tied_head:
+        rows("embedding")
     tape.rope(config.context, config.head_size, config.rope_base)
     assert tape.cursor == tape.ports * tape.port_size
     assert tape.start + tape.cursor == len(tape.file)
