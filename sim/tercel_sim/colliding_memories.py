@@ -22,8 +22,7 @@ class CollidingMemories:
     def get_memory(self, described: memory.Memory) -> Module:
         """Return the memory that Amaranth elaborates in place of its own."""
         m = Module()
-        instance: Any = MemoryInstance  # The stubs describe another class.
-        m.submodules.cells = cells = instance(data=described.data, attrs=described.attrs)
+        m.submodules.cells = cells = self._cells(described)
         writes = {
             port: cells.write_port(domain=port.domain, addr=port.addr, data=port.data, en=port.en)
             for port in described.write_ports
@@ -51,6 +50,11 @@ class CollidingMemories:
                 m.d[port.domain] += wrong.eq(reduce(or_, met, 0))
             m.d.comb += Value.cast(port.data).eq(found ^ wrong)
         return m
+
+    def _cells(self, described: memory.Memory) -> Any:
+        """Return the cells of a memory, without ports."""
+        instance: Any = MemoryInstance  # The stubs describe another class.
+        return instance(data=described.data, attrs=described.attrs)
 
 
 def written_bits(port: memory.WritePort) -> Value:

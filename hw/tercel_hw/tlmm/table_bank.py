@@ -1,11 +1,12 @@
 """The lookup tables of one part of every code."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.tlmm.layouts import entry_layout, lookup_layout, place_layout
+from tercel_hw.zeroed_memory import ZeroedMemory
 
 __all__ = ["TableBank"]
 
@@ -70,11 +71,9 @@ class TableBank(wiring.Component):
         for table in range(config.tables):
             slot, generator = divmod(table, config.generators)
             entry, place = self.entries[generator], self.places[generator]
-            ram = memory.Memory(
-                shape=entry.sums.shape(),
-                depth=2 << bits,
-                init=[],
-                attrs={"ram_style": "distributed"},
+            # The sum of no activation, whose index is 0, is not among the entries.
+            ram = ZeroedMemory(
+                shape=entry.sums.shape(), depth=2 << bits, attrs={"ram_style": "distributed"}
             )
             m.submodules[f"table_{table}"] = ram
             write, read = ram.write_port(), ram.read_port(domain="comb")
