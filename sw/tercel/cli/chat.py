@@ -15,6 +15,7 @@ from tercel.cli.generation import (
     StopOption,
     SystemOption,
     TemplateOption,
+    TwoStageOption,
     VerboseOption,
     open_generator,
     open_template,
@@ -81,6 +82,7 @@ def chat(
     seed: SeedOption = None,
     stop: StopOption = None,
     ignore_eos: IgnoreEosOption = False,
+    two_stage: TwoStageOption = False,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
     context: ContextOption = None,
@@ -105,7 +107,11 @@ def chat(
     if verbose:
         print_sampling(image, sampling)
     config = GenerationConfig(
-        sampling=sampling, max_tokens=max_tokens, stop=tuple(stop or ()), ignore_eos=ignore_eos
+        sampling=sampling,
+        max_tokens=max_tokens,
+        stop=tuple(stop or ()),
+        ignore_eos=ignore_eos,
+        two_stage=two_stage,
     )
     tokenizer = TextTokenizer.of_image(image)
     form = open_template(image, tokenizer, template)

@@ -23,6 +23,7 @@ __all__ = [
     "StopOption",
     "SystemOption",
     "TemplateOption",
+    "TwoStageOption",
     "VerboseOption",
     "open_generator",
     "open_template",
@@ -57,6 +58,14 @@ SpecStatsOption = Annotated[
 ]
 StatsOption = Annotated[
     bool, typer.Option("--stats", help="Print speed and memory traffic to standard error.")
+]
+TwoStageOption = Annotated[
+    bool,
+    typer.Option(
+        "--two-stage",
+        help="Read of the head only the rows that the image's shortlist lists; draws are then from "
+        "those, greedy or with --top-k. See `tercel shortlist`.",
+    ),
 ]
 SystemOption = Annotated[
     str | None,

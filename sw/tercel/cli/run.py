@@ -14,6 +14,7 @@ from tercel.cli.generation import (
     StopOption,
     SystemOption,
     TemplateOption,
+    TwoStageOption,
     VerboseOption,
     open_generator,
     open_template,
@@ -80,6 +81,7 @@ def run(
     seed: SeedOption = None,
     stop: StopOption = None,
     ignore_eos: IgnoreEosOption = False,
+    two_stage: TwoStageOption = False,
     echo: Annotated[bool, typer.Option("--echo", help="Print the prompt before the text.")] = False,
     device: DeviceOption = DEFAULT_DEVICE,
     nodes: NodesOption = None,
@@ -111,7 +113,11 @@ def run(
     if verbose:
         print_sampling(image, sampling)
     config = GenerationConfig(
-        sampling=sampling, max_tokens=max_tokens, stop=tuple(stop or ()), ignore_eos=ignore_eos
+        sampling=sampling,
+        max_tokens=max_tokens,
+        stop=tuple(stop or ()),
+        ignore_eos=ignore_eos,
+        two_stage=two_stage,
     )
     tokenizer = TextTokenizer.of_image(image)
     form = open_template(image, tokenizer, template) if chat else None

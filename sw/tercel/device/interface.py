@@ -15,6 +15,7 @@ from tercel.device.pass_arguments import (
     Rows,
     check_ask,
     check_token_ids,
+    check_two_stage,
     checked_nodes,
     checked_parents,
 )
@@ -330,6 +331,16 @@ class Device(abc.ABC):
             If one is not.
         """
         check_token_ids(tokens, self.config)
+
+    def check_two_stage(self) -> None:
+        """Check that passes may ask for a two-stage head.
+
+        Raises
+        ------
+        TercelError
+            If the model has no shortlist, or the device no such head for it.
+        """
+        check_two_stage(self.config, self.limits)
 
     @staticmethod
     def check_path(path: Sequence[int], parents: Sequence[int] | None) -> list[int]:

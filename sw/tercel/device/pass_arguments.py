@@ -11,7 +11,14 @@ from tercel.errors import TercelError
 from tercel.numerics.float32 import Float32
 from tercel.program import Ask
 
-__all__ = ["Rows", "check_ask", "check_token_ids", "checked_nodes", "checked_parents"]
+__all__ = [
+    "Rows",
+    "check_ask",
+    "check_token_ids",
+    "check_two_stage",
+    "checked_nodes",
+    "checked_parents",
+]
 
 Rows = npt.NDArray[np.float32] | Mapping[int, npt.NDArray[np.float32]]
 
@@ -146,8 +153,13 @@ def check_ask(ask: Ask, nodes: int, *, config: ModelConfig, limits: Limits) -> N
         raise TercelError(f"head_rows must be in 1..{config.vocab_size}, not {rows}")
     most = min(limits.top_k, rows)
     if ask.two_stage:
-        _check_two_stage(ask, config, limits)
+        check_two_stage(config, limits)
         most = min(most, config.shortlist)
+        if ask.logits:
+            raise TercelError(
+                "logits must be empty with two_stage: a two-stage head computes logits of the "
+                "listed rows alone; ask for the top_k, or run the whole head"
+            )
     if not 0 <= ask.top_k <= most:
         raise TercelError(f"top_k must be in 0..{most}, not {ask.top_k}")
     for name in ("logits", "hidden"):
@@ -161,7 +173,14 @@ def check_ask(ask: Ask, nodes: int, *, config: ModelConfig, limits: Limits) -> N
         )
 
 
-def _check_two_stage(ask: Ask, config: ModelConfig, limits: Limits) -> None:
+def check_two_stage(config: ModelConfig, limits: Limits) -> None:
+    """Check that passes may ask for a two-stage head.
+
+    Raises
+    ------
+    TercelError
+        If the model has no shortlist, or the device no such head for it.
+    """
     if not config.shortlist:
         raise TercelError(
             f"two_stage needs an image with a shortlist, but {config.name} has none; "
@@ -172,9 +191,4 @@ def _check_two_stage(ask: Ask, config: ModelConfig, limits: Limits) -> None:
             f"two_stage needs a device whose two-stage head lists {config.shortlist} rows a node, "
             f"as the shortlist of {config.name} does, but this one's lists {limits.shortlist}; run "
             "the whole head, or use the emulator: --device emulator"
-        )
-    if ask.logits:
-        raise TercelError(
-            "logits must be empty with two_stage: a two-stage head computes logits of the listed "
-            "rows alone; ask for the top_k, or run the whole head"
         )

@@ -54,6 +54,9 @@ class GenerationConfig:
     special token also ends the text at that token."""
     ignore_eos: bool = False
     """Continue after the model's end tokens."""
+    two_stage: bool = False
+    """Run the head in two stages: draws are from the rows that the image's shortlist lists, and
+    must be greedy or have a top-k that the device supports."""
 
     def __post_init__(self):
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -144,18 +147,18 @@ class Generator:
         PromptError
             If the sequence would be empty or would exceed the device's context.
         TercelError
-            If a stop string is empty or contains a special token, or the tokenizer has tokens that
-            the model does not have.
+            If a stop string is empty or contains a special token, the tokenizer has tokens that
+            the model does not have, or the device has no two-stage head for what is asked.
         """
         self._close()
         started = perf_counter()
-        end = self._end_of_text(config)
+        sampler, end = self._sampler(config), self._end_of_text(config)
         first = not self._text and self._start == 0
         tokens = self._tokenizer.encode(prompt, first=first)
         self._device.check_tokens(tokens)
         self._check_length(len(self._waiting) + len(tokens), self._device.length)
         self._text += tokens
-        return self._begin(config, end, len(tokens), started)
+        return self._begin(config, sampler, end, len(tokens), started)
 
     def respond(
         self, tokens: Sequence[int], config: GenerationConfig = GenerationConfig()
@@ -171,11 +174,12 @@ class Generator:
         PromptError
             If there are no tokens, or they exceed the device's context.
         TercelError
-            If a token is unknown, or a stop string is empty or contains a special token.
+            If a token is unknown, a stop string is empty or contains a special token, or the device
+            has no two-stage head for what is asked.
         """
         self._close()
         started = perf_counter()
-        end = self._end_of_text(config)
+        sampler, end = self._sampler(config), self._end_of_text(config)
         self._device.check_tokens(tokens)
         shared = 0 if self._start else shared_length(self._text, tokens)
         kept = min(shared, self._device.length, max(len(tokens) - 1, 0))
@@ -184,7 +188,7 @@ class Generator:
             self._speculator.reset()
         self._device.rewind(kept)
         self._start, self._text = 0, list(tokens)
-        return self._begin(config, end, len(tokens), started)
+        return self._begin(config, sampler, end, len(tokens), started)
 
     def restore(self, cache: KVCache, tokens: Sequence[int]) -> None:
         """Take up a sequence whose first positions are in ``cache``.
@@ -211,6 +215,17 @@ class Generator:
         self._close()
         return self._device.save()
 
+    def _sampler(self, config: GenerationConfig) -> Sampler:
+        device = self._device
+        if config.two_stage:
+            device.check_two_stage()
+        return Sampler(
+            config.sampling,
+            limits=device.limits,
+            vocab_size=device.config.vocab_size,
+            two_stage=config.two_stage,
+        )
+
     def _end_of_text(self, config: GenerationConfig) -> tuple[TextStream, Collection[int]]:
         """The stream of a text, which knows its stop strings, and the tokens that end it."""
         return TextStream(config.stop), self._tokenizer.special_tokens(config.stop)
@@ -218,6 +233,7 @@ class Generator:
     def _begin(
         self,
         config: GenerationConfig,
+        sampler: Sampler,
         end: tuple[TextStream, Collection[int]],
         prompt_tokens: int,
         started: float,
@@ -225,7 +241,7 @@ class Generator:
         self._interrupted = False
         self._finish_reason = None
         self._statistics = GenerationStatistics(prompt_tokens=prompt_tokens)
-        self._pieces = self._run(config, *end, perf_counter() - started)
+        self._pieces = self._run(config, sampler, *end, perf_counter() - started)
         return self._pieces
 
     def _close(self) -> None:
@@ -255,14 +271,11 @@ class Generator:
     def _run(
         self,
         config: GenerationConfig,
+        sampler: Sampler,
         stream: TextStream,
         stop_tokens: Collection[int],
         encoding: float,
     ) -> Pieces[Piece, None, None]:
-        device = self._device
-        sampler = Sampler(
-            config.sampling, limits=device.limits, vocab_size=device.config.vocab_size
-        )
         with suppress(PassInterruptedError):
             self._prefill()
             while self._finish_reason is None and not self._interrupted:

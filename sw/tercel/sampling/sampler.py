@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tercel.device import Ask, Limits, PassResult
+from tercel.errors import TercelError
 from tercel.sampling.config import SamplingConfig
 from tercel.sampling.distribution import Distribution
 from tercel.sampling.filters import (
@@ -36,13 +37,44 @@ class Sampler:
     the top-k and the noise leave in doubt. All give the same token, except where logits are equal
     at the border of a top-k that the device supports: it orders those by their unscaled logits.
     A result may have more than was asked for, such as a larger top-k, or all logits alone.
+
+    Parameters
+    ----------
+    config
+    limits
+        Of the device.
+    vocab_size
+        Rows of the head.
+    two_stage
+        Draw from the rows that a two-stage head lists: greedily, or with a top-k that the device
+        supports.
+
+    Raises
+    ------
+    TercelError
+        If a two-stage head cannot give what the draw needs.
     """
 
-    def __init__(self, config: SamplingConfig, *, limits: Limits, vocab_size: int):
+    def __init__(
+        self,
+        config: SamplingConfig,
+        *,
+        limits: Limits,
+        vocab_size: int,
+        two_stage: bool = False,
+    ):
         self._config = config
+        self._two_stage = two_stage
         self._rows = vocab_size
         self._top_k = min(config.top_k, vocab_size)
-        self._device_sorts = 0 < self._top_k <= limits.top_k
+        sorts = min(limits.top_k, limits.shortlist) if two_stage else limits.top_k
+        self._device_sorts = 0 < self._top_k <= sorts
+        if two_stage and not (config.greedy or self._device_sorts):
+            raise TercelError(
+                f"draws with a two-stage head must be greedy or have a top_k in 1..{sorts}, but "
+                f"top_k is {config.top_k}: other draws need logits of all rows; give a top_k, or "
+                "run the whole head"
+            )
         self._filtered = config.top_p < 1 or config.min_p > 0
         most = limits.top_k if self._filtered else min(FEW, limits.top_k)
         self._asked = min(most, vocab_size)
@@ -54,9 +86,9 @@ class Sampler:
     def ask(self, nodes: Sequence[int]) -> Ask:
         """The results that a pass must give to draw the successors of ``nodes``."""
         if self._config.greedy:
-            return Ask(argmax=True)
+            return Ask(argmax=True, two_stage=self._two_stage)
         if self._device_sorts:
-            return Ask(argmax=False, top_k=self._top_k)
+            return Ask(argmax=False, top_k=self._top_k, two_stage=self._two_stage)
         if self._top_k:
             return Ask(argmax=False, logits=tuple(nodes))
         needed = () if self._asked == self._rows else tuple(nodes)

@@ -1,7 +1,7 @@
 """The results of a pass that drafters and acceptors need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tercel.device import Ask, Limits
 
@@ -34,9 +34,10 @@ class PassNeeds:
 
         A top-k beyond the device's is cut to it.
         """
-        return Ask(
-            argmax=ask.argmax,
-            top_k=max(ask.top_k, min(self.top_k, limits.top_k)),
+        most = min(limits.top_k, limits.shortlist) if ask.two_stage else limits.top_k
+        return replace(
+            ask,
+            top_k=max(ask.top_k, min(self.top_k, most)),
             logits=tuple(nodes) if self.logits else ask.logits,
             hidden=tuple(nodes) if self.hidden else (),
         )

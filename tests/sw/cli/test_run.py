@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -32,6 +33,23 @@ def test_options_reach_the_sampler(tercel, model):
     result = tercel("run", model, *PROMPT, "-n", "20", "--seed", "6", *options)
     text = expected(model, temperature=1.5, top_k=100, top_p=0.7, min_p=0.02, seed=6)
     assert result.stdout == text + "\n" != expected(model) + "\n"
+
+
+def test_a_two_stage_head_draws_from_the_listed_rows(tercel, tmp_path, model, byte_tokenizer):
+    path = tmp_path / "listed.tercel"
+    config = dataclasses.replace(Image.open(model).config, shortlist=32)
+    random_image(path, config, seed=2, tokenizer=byte_tokenizer)
+    options = ("-n", "20", "--seed", "5", "--top-k", "9", "--two-stage")
+    result = tercel("run", str(path), *PROMPT, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    image = Image.open(path)
+    generator = Generator(EmulatorDevice(image), TextTokenizer.of_image(image))
+    sampling = SamplingConfig(temperature=0.8, top_k=9, top_p=0.95, seed=5)
+    wanted = GenerationConfig(sampling=sampling, max_tokens=20, two_stage=True)
+    assert result.stdout == "".join(each.text for each in generator.generate("ab", wanted)) + "\n"
+    refused = tercel("run", model, *PROMPT, *options)
+    assert refused.exit_code == 2
+    assert "has none; make one with `tercel shortlist`" in refused.stderr
 
 
 def test_a_random_seed_is_told_and_repeats_the_text(tercel, model):

@@ -44,6 +44,20 @@ def test_a_running_generation_has_no_finish_reason(make_device, tokenizer):
     assert generator.finish_reason is None
 
 
+def test_a_two_stage_head_is_refused_before_the_text_changes(tmp_path, make_device, tokenizer):
+    device = scripted(make_device, "abcdef")
+    generator = Generator(device, tokenizer)
+    with pytest.raises(TercelError, match="two_stage needs an image with a shortlist"):
+        generator.generate("ab", GenerationConfig(two_stage=True))
+    random_image(tmp_path / "listed.tercel", dataclasses.replace(CONFIG, shortlist=32))
+    generator = Generator(EmulatorDevice(Image.open(tmp_path / "listed.tercel")), tokenizer)
+    with pytest.raises(TercelError, match=r"must be greedy or have a top_k in 1\.\.32"):
+        generator.respond(
+            [1, 2], GenerationConfig(two_stage=True, sampling=SamplingConfig(temperature=1.0))
+        )
+    assert generator.tokens == ()
+
+
 @pytest.mark.parametrize("end", [3, EOS, 0])
 def test_any_of_several_end_tokens_ends_the_text(make_device, tokenizer, end):
     config = dataclasses.replace(PRESETS["tiny"], vocab_size=257, eos_tokens=(EOS, 3, 0))

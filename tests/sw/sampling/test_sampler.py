@@ -58,6 +58,21 @@ def expected_law(logits, *, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     return normalised({token: p for token, p in law.items() if p >= min_p * best})
 
 
+def test_a_two_stage_head_gives_greedy_draws_and_a_top_k():
+    limits = Limits(nodes=8, context=16, top_k=64, shortlist=32)
+
+    def two_stage(**values):
+        return Sampler(SamplingConfig(**values), limits=limits, vocab_size=4096, two_stage=True)
+
+    assert two_stage().ask((0, 1)) == Ask(two_stage=True)
+    asked = two_stage(temperature=1.0, top_k=32, top_p=0.9).ask((0, 1))
+    assert asked == Ask(argmax=False, top_k=32, two_stage=True)
+    for top_k in (0, 33):
+        message = rf"must be greedy or have a top_k in 1\.\.32, but top_k is {top_k}: other draws"
+        with pytest.raises(TercelError, match=message):
+            two_stage(temperature=1.0, top_k=top_k)
+
+
 @pytest.mark.parametrize(
     "filters",
     [

@@ -97,6 +97,26 @@ def test_the_text_is_that_of_plain_decoding(image, tokenizer, filters):
             assert sum(found.accepted) > 0 or name == "truncated agreement"
 
 
+@pytest.mark.parametrize("filters", ["greedy", "top-k", "all"])
+def test_the_text_of_a_two_stage_head_is_that_of_plain_decoding(tmp_path, tokenizer, filters):
+    path = tmp_path / "shortlist.tercel"
+    random_image(path, replace(CONFIG, shortlist=32), seed=1)
+    image, differ = Image.open(path), 0
+    for seed in (0, 1):
+        sampling = replace(FILTERS[filters], seed=seed)
+        config = GenerationConfig(sampling=sampling, max_tokens=16, ignore_eos=True, two_stage=True)
+        plain, _ = generated(image, tokenizer, config)
+        whole, _ = generated(image, tokenizer, replace(config, two_stage=False))
+        differ += plain != whole
+        drafter = HalfRight([*b"abc", *plain])
+        for acceptor in (Agreement(), Blockwise(BlockwiseConfig(top_n=1))):
+            speculator = Speculator([drafter], acceptor, FixedSize(6))
+            text, found = generated(image, tokenizer, config, speculator)
+            assert text == plain
+            assert sum(found.accepted) > 0
+    assert differ, "the random shortlist lists other rows than the best"
+
+
 class Flat(Drafter):
     """Draws two tokens from a flattened copy of the model's own law after the prompt."""
 
