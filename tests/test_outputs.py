@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from byte_tokenizer import byte_tokenizer
 from hindrances import FULL, NULL, full_disk, make_device, names, read_only
 from typer.testing import CliRunner
 
@@ -86,6 +87,31 @@ class Quantize(Command):
     def arguments(self, output):
         text = ["--calibration-text", self.inputs[1]] if output in self.inputs[1:] else []
         return ["quantize", self.inputs[0], "-o", output, *text]
+
+    def check(self, data):
+        assert data[8:].startswith(b'{"__metadata__":{"checksum":"')
+
+
+class Shortlist(Command):
+    def prepare(self, monkeypatch):
+        self.output = self.folder / "model.tercel"
+        image, text = self.given / "model.tercel", self.given / "text.txt"
+        config = dataclasses.replace(MODEL, vocab_size=257)
+        random_image(image, config, tokenizer=byte_tokenizer())
+        text.write_text("a text " * 40)
+        self.inputs = [image, text]
+        from tercel_quant.shortlist import conversion
+
+        add_shortlist = conversion.add_shortlist
+
+        def add(*arguments, **options):
+            self.work()
+            return add_shortlist(*arguments, **options)
+
+        monkeypatch.setattr(conversion, "add_shortlist", add)
+
+    def arguments(self, output):
+        return ["shortlist", self.inputs[0], "--text", self.inputs[1], "--rows", 32, "-o", output]
 
     def check(self, data):
         assert data[8:].startswith(b'{"__metadata__":{"checksum":"')
@@ -219,6 +245,7 @@ class Simulate(Command):
 
 COMMANDS = {
     "quantize": Quantize,
+    "shortlist": Shortlist,
     "train": Train,
     "hdl": Hdl,
     "synth": Synth,

@@ -13,10 +13,9 @@ import typer
 
 from tercel.cli.outputs import open_output
 from tercel.cli.units import format_bytes
-from tercel.errors import TercelError
 from tercel.files import is_standard_output
-from tercel.image import LAYOUTS, TapeLayout, footprint
-from tercel.program import AcceleratorSpec
+from tercel.image import footprint
+from tercel_quant.layout_option import LayoutOption, named_layout
 from tercel_quant.text_file import read_text
 
 if TYPE_CHECKING:
@@ -91,14 +90,7 @@ def quantize(
             metavar="N",
         ),
     ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Layout of the tape: {', '.join(LAYOUTS)}, or that of an accelerator's sidecar; "
-            "by default that of the kv260 for the granularity.",
-            metavar="NAME|FILE",
-        ),
-    ] = None,
+    layout: LayoutOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Make an image of a checkpoint.
@@ -107,11 +99,10 @@ def quantize(
     rounds, calibrated fits every layer to a text, which is slower and better. Matrices that are
     already ternary are kept.
     """
-    tape = None if layout is None else _layout(layout)
+    tape, sidecar = named_layout(layout)
     from tercel_quant.convert import convert
     from tercel_quant.importers.input_files import checkpoint_files
 
-    sidecar = None if layout is None or layout in LAYOUTS else Path(layout)
     inputs = [*checkpoint_files(source), calibration_text, tokenizer, sidecar]
     with open_output(output, inputs=inputs) as file:
         text = None if calibration_text is None else read_text(calibration_text)
@@ -164,18 +155,6 @@ def quantize(
             f"{output}: {found.config.name}, {found.method}, {size}, {bits:.4f} bits/weight",
             err=to_errors,
         )
-
-
-def _layout(name: str) -> TapeLayout:
-    """The layout of a name, or of the sidecar of an accelerator."""
-    if name in LAYOUTS:
-        return LAYOUTS[name]
-    if (path := Path(name)).is_file():
-        return AcceleratorSpec.load(path).layout
-    raise TercelError(
-        f"layout must be one of {', '.join(LAYOUTS)}, or a sidecar that `tercel hdl` wrote, "
-        f"not {name!r}"
-    )
 
 
 def _requantised(found: "Conversion") -> Iterator[str]:

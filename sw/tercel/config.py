@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from tercel.errors import TercelError
 from tercel.json_dataclass import JsonDataclass
 
-__all__ = ["PRESETS", "ModelConfig"]
+__all__ = ["PRESETS", "SHORTLISTS", "ModelConfig"]
 
 ACTIVATIONS = ("silu", "relu2")
 GRANULARITIES = ("tensor", "row", "group")

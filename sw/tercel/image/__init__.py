@@ -15,6 +15,7 @@ from tercel.image.multiplier import (
 from tercel.image.sampling_filters import SamplingFilters
 from tercel.image.segment import Part, Segment, segments
 from tercel.image.synthetic import fill_random, random_image
+from tercel.image.tensor_copy import copy_tensors
 
 __all__ = [
     "BASE3",
@@ -34,6 +35,7 @@ __all__ = [
     "TapeLayout",
     "WeightCode",
     "check_tokenizer",
+    "copy_tensors",
     "default_layout",
     "fill_random",
     "footprint",

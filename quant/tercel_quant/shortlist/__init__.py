@@ -1,0 +1,1 @@
+"""The ternary form of a head for a two-stage head."""
