@@ -28,9 +28,12 @@ ARITHMETICS = ("unquantised", "reference", "device")
 
 CONTEXT = 512
 """Longest default window."""
-NO_SHAPE = ("name", "context", "bos_token", "eos_tokens", "granularity", "ternary_head")
+NO_SHAPE = (
+    *("name", "context", "bos_token", "eos_tokens"),
+    *("granularity", "ternary_head", "shortlist"),
+)
 """Fields of a model config in which an image may differ from its checkpoint: it may have fewer
-positions, an older one fewer end tokens, and the last two are chosen when it is made."""
+positions, an older one fewer end tokens, and the last three are chosen when it is made."""
 
 NODES = 64
 """Nodes of a pass of the emulator."""

@@ -116,6 +116,7 @@ def describe(image: Image, *, context: int, bandwidth: float) -> dict:
         "bits_per_weight": weights.bits_per_weight,
         "tape_bytes": weights.tape,
         "head_bytes": weights.head,
+        "shortlist_bytes": weights.shortlist,
         "kv_bytes_per_position": weights.kv_per_position,
         "segments": _segment_kinds(image),
         "per_token": {
@@ -184,7 +185,7 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             "ternary weights": f"{format_count(facts['ternary_weights'])} in {layout['code']}",
             "bits a weight": f"{facts['bits_per_weight']:.4f} with padding",
             "tape": format_bytes(facts["tape_bytes"]),
-            "head": format_bytes(facts["head_bytes"]),
+            "head": format_bytes(facts["head_bytes"]) + _shortlist(facts),
             "KV cache": f"{format_bytes(facts['kv_bytes_per_position'])} a position",
         },
         f"A token after {token['context']} positions": {
@@ -194,6 +195,20 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             f"{token['bandwidth_gb_s']:g} GB/s (evidence: {token['evidence']})",
         },
     }
+
+
+def _shortlist(facts: dict) -> str:
+    """The shortlist of a head, if it has one."""
+    rows = facts["config"].get("shortlist", 0)
+    size = format_bytes(facts["shortlist_bytes"])
+    return f", with a shortlist of {size} for {rows} rows a node" if rows else ""
+
+
+def _reading(entry: dict) -> str:
+    """The passes or the order in which a segment is read."""
+    if entry["played"]:
+        return "every pass"
+    return "if asked for" if entry["name"] == "shortlist" else "by row"
 
 
 def _segment_table(segments: list[dict]) -> Table:
@@ -207,7 +222,7 @@ def _segment_table(segments: list[dict]) -> Table:
         table.add_row(
             entry["name"],
             entry["kind"],
-            "every pass" if entry["played"] else "by row",
+            _reading(entry),
             str(entry["count"]),
             f"{entry['rows']} x {entry['columns']}",
             format_bytes(entry["bytes"]),

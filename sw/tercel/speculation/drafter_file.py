@@ -7,7 +7,7 @@ model it was made for, and how it was made.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +57,11 @@ def drafter_path(image: Path, kind: str) -> Path:
 def model_identity(image: Image) -> str:
     """Hexadecimal digest of a model: the same for every memory layout of its image.
 
-    Covers shape, tokenizer and the gains of all norms, which no two trained models share.
+    Covers shape, tokenizer and the gains of all norms, which no two trained models share, but no
+    shortlist, which leaves the model as it is.
     """
     config = image.config
-    digest = hashlib.sha256(config.to_json().encode())
+    digest = hashlib.sha256(replace(config, shortlist=0).to_json().encode())
     digest.update(image.tokenizer or b"")
     for layer in range(config.layers):
         for norm in config.norms():

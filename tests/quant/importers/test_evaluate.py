@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import re
 
@@ -6,7 +7,7 @@ import torch
 
 from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
-from tercel.image import Image
+from tercel.image import Image, ImageBuilder, copy_tensors, fill_random
 from tercel.runtime import TextTokenizer
 from tercel_quant.convert import convert
 from tercel_quant.evaluate import device_losses, evaluate
@@ -39,6 +40,21 @@ def test_unquantised_is_the_loss_of_transformers(llama, tmp_path, text, granular
     assert result.tokens == windows.shape[0] * 31
     assert result.loss == pytest.approx(loss, rel=1e-4)
     assert result.perplexity == pytest.approx(math.exp(loss), rel=1e-3)
+
+
+def test_a_shortlist_leaves_the_model_that_of_its_checkpoint(llama, image, text, tmp_path):
+    config = dataclasses.replace(image.config, shortlist=32)
+    builder = ImageBuilder(config=config, tokenizer=image.tokenizer)
+    copy_tensors(image, builder)
+    fill_random(builder, 1)
+    builder.write(tmp_path / "listed.tercel")
+    listed = Image.open(tmp_path / "listed.tercel")
+    names = ("unquantised", "reference", "device")
+    mine, theirs = (
+        evaluate(each, text, checkpoint=llama()[0], arithmetics=names, context=32, tokens=64)
+        for each in (listed, image)
+    )
+    assert mine.results == theirs.results
 
 
 def test_device_arithmetic_is_near_the_reference(image, text):

@@ -83,6 +83,17 @@ def test_template_and_sampling_are_shown(tercel, model, tmp_path):
     assert re.search(r"chat template +none", tercel("inspect", model).stdout)
 
 
+def test_a_shortlist_is_shown(tercel, tmp_path):
+    path = tmp_path / "listed.tercel"
+    random_image(path, dataclasses.replace(PRESETS["tiny"], vocab_size=300, shortlist=64))
+    text = " ".join(tercel("inspect", str(path)).stdout.split())
+    assert re.search(r"head [\d.]+ kB, with a shortlist of [\d.]+ kB for 64 rows a node", text)
+    assert re.search(r"shortlist ternary-row if asked for 1 300 x 64", text)
+    facts = json.loads(tercel("inspect", str(path), "--json").stdout)
+    (entry,) = [entry for entry in facts["segments"] if entry["name"] == "shortlist"]
+    assert entry["bytes"] == facts["shortlist_bytes"] > 0
+
+
 def test_an_image_of_version_3_is_shown(tercel, tmp_path):
     path = tmp_path / "groups.tercel"
     config = dataclasses.replace(

@@ -23,9 +23,9 @@ TENSORS = {
 }
 
 
-def make_image(folder, *, seed=0, name="tiny"):
+def make_image(folder, *, seed=0, name="tiny", **fields):
     path = folder / f"{name}.tercel"
-    random_image(path, dataclasses.replace(PRESETS["tiny"], name=name), seed=seed)
+    random_image(path, dataclasses.replace(PRESETS["tiny"], name=name, **fields), seed=seed)
     return Image.open(path)
 
 
@@ -69,6 +69,9 @@ def test_the_identity_is_that_of_the_model(tmp_path, image):
     assert model_identity(make_image(other)) == model_identity(image)
     assert model_identity(make_image(other, seed=1)) != model_identity(image)
     assert model_identity(make_image(other, name="b")) != model_identity(image)
+    listed = make_image(other, shortlist=32)
+    assert listed.config.shortlist == 32
+    assert model_identity(listed) == model_identity(image)
 
 
 @pytest.mark.parametrize(
