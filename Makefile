@@ -59,8 +59,9 @@ test-pynq: tools $(PYNQ_READY) ## the board behind pynq itself, in an environmen
 test-slow: setup ## the tests that take minutes or fetch real models, some twenty minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
-test-rtl: setup ## other accelerators and models in RTL against the emulator, some ten minutes
-	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py tests/sim/test_rtl_limits.py
+test-rtl: setup ## other accelerators and models in RTL against the emulator, some twenty minutes
+	$(BIN)/python -m pytest -m slow --timeout 3600 tests/sim/test_rtl_sweep.py tests/sim/test_rtl_limits.py \
+		tests/sim/test_rtl_groups.py tests/sim/test_unsettled_memories.py
 
 mutants: setup ## mutate FILES (what changed against main), at most SAMPLE a module; count what tests kill
 	$(BIN)/python tests/support/mutants.py $(FILES) $(if $(SAMPLE),--sample $(SAMPLE))
