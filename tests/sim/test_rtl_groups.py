@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device import Ask, KVCache
+from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
 from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS
@@ -60,7 +62,7 @@ MEMORIES = {
 @pytest.fixture(scope="module")
 def grouped(verilator):
     """The tiny accelerator with a group in a row-chunk, compiled."""
-    config = replace(TINY, tlmm=ENGINE, hidden=160, qk_norm=True)
+    config = replace(TINY, tlmm=ENGINE, hidden=160, qk_norm=True, shortlist=64)
     rtl_library(config)
     return config
 
@@ -87,6 +89,32 @@ def test_a_model_that_has_everything(lockstep, grouped):
 def test_every_family_of_models(lockstep, grouped, family):
     memory = replace(DDR["kv260-13.3"], pause=0.2, seed=3)
     check(lockstep(replace(MODEL, **MODELS[family]), grouped, ddr=memory))
+
+
+LISTS = {
+    "one scale": {"shortlist": 32, "granularity": "tensor"},
+    "groups": {"shortlist": 64, "qk_norm": True, "vocab_size": 250, "tied_head": False},
+    "rows": {"shortlist": 32, "granularity": "row", "hidden_size": 70, "vocab_size": 130},
+}
+
+
+@pytest.mark.parametrize("family", LISTS)
+def test_two_stage_heads(lockstep, grouped, family):
+    """Between whole heads, with rows that count, trees, given rows, masks of layers."""
+    memory = replace(DDR["kv260-13.3"], pause=0.2, seed=4)
+    pair = lockstep(replace(MODEL, **LISTS[family]), grouped, ddr=memory)
+    pair.prefill(TOKENS[:3])
+    asked = {"two_stage": True, "top_k": 8}
+    pair.step(TOKENS[:2], ask=Ask(**asked), parents=[-1, 0], path=[0, 1])
+    pair.step(TOKENS[:2], ask=all_of(2))
+    for nodes, rows in ((2, 17), (1, 16), (2, 33), (1, 70), (2, 90)):
+        pair.step(TOKENS[:nodes], ask=Ask(**asked, head_rows=rows), path=[0])
+    row = np.random.default_rng(1).normal(size=pair.rtl.config.hidden_size).astype(np.float32)
+    both = {"embedding_rows": {1: row}, "path": [0]}
+    pair.step([4, None], ask=Ask(two_stage=True, hidden=(0, 1)), **both)
+    nothing = ((False, False),) * pair.rtl.config.layers
+    pair.run_pass(TOKENS[4:5], ask=Ask(**asked, layer_mask=nothing))
+    pair.step(TOKENS[4:5], ask=Ask(argmax=False, top_k=3, two_stage=True))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -133,6 +161,46 @@ def test_predicted_passes(rtl_device, grouped, family, memory):
             base=base,
             head_rows=rows,
             top_k=top_k,
+        )
+        assert predicted.cycles == pytest.approx(measured.cycles, rel=0.03), (nodes, base)
+        for name in ("bytes_read", "bytes_written"):
+            assert getattr(predicted, name) == measured.counted[name], (nodes, base)
+
+
+def listed_rows(image, nodes, base):
+    """Rows that some node lists in a pass of tokens 0 behind an empty cache."""
+    emulator = EmulatorDevice(image, nodes=nodes)
+    emulator.restore(KVCache(config=image.config, positions=image.config.context), base)
+    found = emulator.run_pass([0] * nodes, ask=Ask(hidden=tuple(range(nodes))))
+    stream = np.stack([found.hidden[node] for node in range(nodes)])
+    x = numerics.norm_quantise(stream, image.gain("norm"), image.config.norm_epsilon)
+    sums = numerics.integer_linear(image.ternary("shortlist"), x.values)
+    scores = numerics.dequantise(sums, image.row_scales("shortlist"))
+    return len(np.unique(numerics.shortlist(scores, image.config.shortlist)))
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("family", LISTS)
+def test_predicted_two_stage_heads(rtl_device, random_images, grouped, family, memory):
+    model = replace(MODEL, **LISTS[family])
+    device = rtl_device(model, grouped, ddr=MEMORIES[memory], watchdog=100_000)
+    image = random_images(model, grouped)
+    cache = KVCache(config=model, positions=device.limits.context)
+    for nodes, base, top_k in ((1, 0, 0), (2, 7, 0), (2, 50, 3)):
+        device.restore(cache, base)
+        ask = Ask(top_k=top_k, two_stage=True)
+        measured, _ = measure_pass(device, [0] * nodes, ask)
+        predicted = predict_pass(
+            model,
+            grouped,
+            MEMORIES[memory],
+            start=measured.start,
+            nodes=nodes,
+            base=base,
+            head_rows=model.vocab_size,
+            top_k=top_k,
+            two_stage=True,
+            listed=listed_rows(image, nodes, base),
         )
         assert predicted.cycles == pytest.approx(measured.cycles, rel=0.03), (nodes, base)
         for name in ("bytes_read", "bytes_written"):

@@ -173,6 +173,7 @@ class Interpreter:
         blocks,
         scale_target,
         head_gains,
+        both,
     ):
         vector = self.words(address, words).view(np.float32)
         if target == 0:
@@ -187,9 +188,12 @@ class Interpreter:
         else:
             x = numerics.block_quantise(row) if blocks else numerics.quantise(row)
         if head_gains:
-            both = vector[ends : ends + head_gains].reshape(2, -1)
-            yield from self.streams["head_gains"].put(both)
+            gains = vector[ends : ends + head_gains].reshape(2, -1)
+            yield from self.streams["head_gains"].put(gains)
+        assert not (both and target)
         yield from self.streams["head" if target else "engine"].put(x)
+        if both:
+            yield from self.streams["head"].put(x)
         yield from self.streams["head_scales" if scale_target else "scales"].put(x.scale)
 
     def run_tape(self, target, address, words):
@@ -434,25 +438,42 @@ class Interpreter:
         logits_address,
         summary_address,
         ternary,
+        two_stage,
+        buckets,
+        address,
     ):
         x = None if ternary else (yield from self.streams["head"].take())
         scale = yield from self.streams["head_scales"].take()
         assert limit <= rows
         assert 1 <= nodes <= self.spec.nodes
         scale = scale[:nodes]
-        if ternary:
+        lists = np.broadcast_to(np.arange(limit), (nodes, limit))
+        if ternary or two_stage:
             row = yield from self.streams["head_rows"].take()
             assert row.shape[1] == rows
             unscaled = row[:nodes, :limit]
-        else:
+        if two_stage:
+            assert not ternary
+            assert not logits
+            assert 32 <= 4 * buckets <= self.spec.shortlist
+            lists = numerics.shortlist(unscaled, 4 * buckets)
+            blocks = -(-limit // 16)
+            words = blocks * (self.layout.words(64) + 16 * slices)
+            exact = self.int8_logits(x, self.words(address, words), 16 * blocks, slices)
+            unscaled = np.take_along_axis(exact[:nodes], lists, axis=1)
+            assert top_k <= unscaled.shape[1]
+        elif not ternary:
             tape = yield from self.streams["head_tape"].take()
             unscaled = self.int8_logits(x, tape, rows, slices)[:nodes, :limit]
         if logits:
             self.lines(logits_address, unscaled.T.copy().view(np.uint32))
         lines = [scale.view(np.uint32)]
         if argmax:
-            row = numerics.argmax(unscaled)
-            lines += [row, np.take_along_axis(unscaled, row[:, None], 1)[:, 0].view(np.uint32)]
+            places = numerics.argmax(unscaled)[:, None]
+            lines += [
+                np.take_along_axis(lists, places, 1)[:, 0],
+                np.take_along_axis(unscaled, places, 1)[:, 0].view(np.uint32),
+            ]
         if sums:
             found = numerics.exponential_sum(unscaled, scale)
             lines += [
@@ -461,8 +482,9 @@ class Interpreter:
                 found.total >> np.uint64(32),
             ]
         if top_k:
-            ids = numerics.top_k(unscaled, min(limit, top_k))
-            keys = np.take_along_axis(unscaled, ids, 1).view(np.uint32)
+            places = numerics.top_k(unscaled, min(limit, top_k))
+            ids = np.take_along_axis(lists, places, 1)
+            keys = np.take_along_axis(unscaled, places, 1).view(np.uint32)
             for rank in range(ids.shape[1]):
                 lines += [ids[:, rank], keys[:, rank]]
         lines = np.stack([np.asarray(line).astype(np.int64) & 0xFFFFFFFF for line in lines])

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from amaranth.hdl import signed
 from amaranth.lib import data
 
+from tercel.config import SHORTLISTS
 from tercel.image.layout import padded_rows
 from tercel.numerics.functions import EXP2_FRACTION_BITS
-from tercel_hw.checks import check_integer
+from tercel.numerics.shortlist import DEPTH
+from tercel_hw.checks import check_integer, check_power_of_two
 from tercel_hw.float32.primitive import FLOAT32_BITS
 
-__all__ = ["EXPONENT_BITS", "OCTAVE_BITS", "TOTAL_BITS", "HeadConfig"]
+__all__ = ["EXPONENT_BITS", "OCTAVE_BITS", "PLACES", "TOTAL_BITS", "HeadConfig"]
 
 EXPONENT_BITS = 18
 """Width of a base-2 logit with nine fraction bits."""
@@ -18,6 +20,9 @@ OCTAVE_BITS = EXPONENT_BITS - EXP2_FRACTION_BITS
 TOTAL_BITS = 64
 MOST_ROWS = 1 << 20
 """Most rows: the most exponentials that a bin of the histogram adds up."""
+PLACE_BITS = 2
+PLACES = 1 << PLACE_BITS
+"""Entries of a word of top-k lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,8 @@ class HeadConfig:
     """Width of a row's sums."""
     ternary_rows: int = 0
     """Rows of a ternary head that can wait; 0 if there are no ternary heads."""
+    shortlist: int = 0
+    """Most rows of a lane's shortlist, for two-stage heads; 0 if there are none."""
 
     def __post_init__(self):
         check_integer("nodes", self.nodes, 1, 64)
@@ -51,6 +58,12 @@ class HeadConfig:
         check_integer("sum_bits", self.sum_bits, 2, 40)
         if self.ternary_rows:
             check_integer("ternary_rows", self.ternary_rows, 2, 65536)
+        if self.shortlist:
+            check_power_of_two("shortlist", self.shortlist, SHORTLISTS[0], SHORTLISTS[-1])
+            if not self.ternary_rows:
+                raise ValueError(
+                    "ternary_rows must be given with a shortlist, whose rows are ternary"
+                )
 
     @property
     def played_rows(self) -> int:
@@ -71,9 +84,31 @@ class HeadConfig:
         return data.StructLayout({"values": self.floats, "last": 1})
 
     @property
+    def most_buckets(self) -> int:
+        """Most buckets of a shortlist."""
+        return self.shortlist // DEPTH
+
+    @property
+    def list_words(self) -> int:
+        """Words of a lane's top-k list, a power of two."""
+        return 1 << (-(-self.top_k // PLACES) - 1).bit_length()
+
+    @property
     def place(self) -> data.StructLayout:
-        """Layout of a logit's lane and row; ``last`` with the last of a sweep."""
-        return data.StructLayout({"lane": range(self.nodes), "row": range(self.rows), "last": 1})
+        """Layout of a logit's lane and row; ``last`` with the last of a sweep.
+
+        With a shortlist also ``rank``: the number of the lane's logits before it, or the entries of
+        a top-k list if that is less.
+        """
+        rank = {"rank": range(self.list_words * PLACES + 1)} if self.shortlist else {}
+        return data.StructLayout(
+            {"lane": range(self.nodes), "row": range(self.rows), "last": 1, **rank}
+        )
+
+    @property
+    def listed(self) -> data.StructLayout:
+        """Layout of a row of shortlists and the ``lanes`` that list it; ``last`` with the last."""
+        return data.StructLayout({"row": range(self.rows), "lanes": self.nodes, "last": 1})
 
     @property
     def logit(self) -> data.StructLayout:

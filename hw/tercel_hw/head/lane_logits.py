@@ -1,11 +1,11 @@
 """The logits of rows of sums, lane by lane."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32 import StreamPipeline
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.head.config import HeadConfig
+from tercel_hw.head.config import PLACES, HeadConfig
 from tercel_hw.head.logit_scale import LogitScale
 from tercel_hw.result_queue import ResultQueue
 from tercel_hw.shallow_fifo import ShallowFifo
@@ -26,6 +26,10 @@ class LaneLogits(wiring.Component):
     With ``ternary_rows`` a sweep may take ``ternary`` rows, which are logits already, instead of
     sums; there is no queue for them.
 
+    With ``shortlist`` a sweep may be ``listed``: then it takes rows until the last one of a list,
+    and each row's sums only of the lanes that list it. A row leaves in as many cycles as the number
+    of its highest lane.
+
     Parameters
     ----------
     config
@@ -36,13 +40,15 @@ class LaneLogits(wiring.Component):
     i_command : In(stream.Signature(StructLayout({"rows": ..., "limit": ..., "nodes": ...})))
         Number of rows, of rows without padding and of lanes in use: ``1 <= limit <= rows``,
         ``1 <= nodes <= config.nodes``. Taken when all rows of the previous sweep have left the
-        queue. With ``ternary_rows`` also ``ternary``.
+        queue. With ``ternary_rows`` also ``ternary``, with ``shortlist`` also ``listed``.
     i_sum : In(stream.Signature(config.sums))
         Sums of a row.
     i_scale : In(stream.Signature(32))
         Scale of a row, taken with its last sum.
     i_row : In(stream.Signature(config.floats))
         Logits of a row of a ternary head; only with ``ternary_rows``.
+    i_listed : In(stream.Signature(config.listed))
+        The rows of ``listed`` sums; only with ``shortlist``.
     o : Out(stream.Signature(config.logit))
         Logits of a row, one lane after the other.
     """
@@ -53,6 +59,7 @@ class LaneLogits(wiring.Component):
     i_sum: stream.Interface
     i_scale: stream.Interface
     i_row: stream.Interface
+    i_listed: stream.Interface
     o: stream.Interface
 
     def __init__(self, config: HeadConfig):
@@ -63,6 +70,9 @@ class LaneLogits(wiring.Component):
         if config.ternary_rows:
             sweep |= {"ternary": 1}
             given = {"i_row": wiring.In(stream.Signature(config.floats))}
+        if config.shortlist:
+            sweep |= {"listed": 1}
+            given["i_listed"] = wiring.In(stream.Signature(config.listed))
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(data.StructLayout(sweep))),
@@ -89,6 +99,25 @@ class LaneLogits(wiring.Component):
         lane, last_lane = Signal(range(config.nodes)), Signal(range(config.nodes))
         running, counts, there, ends = (Signal() for _ in range(4))
         offered, leaves = running & queue.o.valid & self.i_scale.valid, ends
+        ends_lanes, number, goes = lane == last_lane, row, scale.i.ready
+        last, finished, sends = row == last_counting, row == last_row, there & counts
+        steps = scale.i.valid & scale.i.ready
+        if config.shortlist:
+            listed, given = Signal(), self.i_listed.payload
+            with m.If(self.i_command.valid & self.i_command.ready):
+                m.d.sync += listed.eq(self.i_command.payload.listed)
+            wanted = ~listed | given.lanes.bit_select(lane, 1)
+            higher = Cat(given.lanes[each + 1 :].any() for each in range(config.nodes))
+            offered &= ~listed | self.i_listed.valid
+            ends_lanes = Mux(listed, ~higher.bit_select(lane, 1), ends_lanes)
+            number = Mux(listed, given.row, row)
+            last, finished = Mux(listed, given.last, last), Mux(listed, given.last, finished)
+            goes, sends = goes | ~wanted, sends & wanted
+            steps = there & counts & goes
+            m.d.comb += [
+                self.i_listed.ready.eq(ends & listed),
+                place.rank.eq(self._rank(m, lane, scale.i.valid & scale.i.ready)),
+            ]
         if config.ternary_rows:
             ternary = Signal()
             offered, leaves = Mux(ternary, running & self.i_row.valid, offered), ends & ~ternary
@@ -102,13 +131,13 @@ class LaneLogits(wiring.Component):
         m.d.comb += [
             self.i_command.ready.eq(~running),
             there.eq(offered),
-            ends.eq(there & (~counts | (scale.i.ready & (lane == last_lane)))),
+            ends.eq(there & (~counts | (goes & ends_lanes))),
             queue.o.ready.eq(leaves),
             self.i_scale.ready.eq(leaves),
             place.lane.eq(lane),
-            place.row.eq(row),
-            place.last.eq((row == last_counting) & (lane == last_lane)),
-            scale.i.valid.eq(there & counts),
+            place.row.eq(number),
+            place.last.eq(last & ends_lanes),
+            scale.i.valid.eq(sends),
             scale.i.payload.sum.eq(queue.o.payload[lane]),
             scale.i.payload.row_scale.eq(self.i_scale.payload),
             scale.i.payload.tag.eq(place),
@@ -118,13 +147,13 @@ class LaneLogits(wiring.Component):
             [self.o.payload[name].eq(placed[name]) for name in config.place.members],
             scale.o.ready.eq(self.o.ready),
         ]
-        with m.If(scale.i.valid & scale.i.ready):
-            m.d.sync += lane.eq(Mux(lane == last_lane, 0, lane + 1))
+        with m.If(steps):
+            m.d.sync += lane.eq(Mux(ends_lanes, 0, lane + 1))
         with m.If(ends):
             m.d.sync += row.eq(row + 1)
-            with m.If(row == last_counting):
+            with m.If(last):
                 m.d.sync += counts.eq(0)
-            with m.If(row == last_row):
+            with m.If(finished):
                 m.d.sync += running.eq(0)
         command = self.i_command.payload
         with m.If(self.i_command.valid & self.i_command.ready):
@@ -137,3 +166,14 @@ class LaneLogits(wiring.Component):
                 counts.eq(1),
             ]
         return m
+
+    def _rank(self, m: Module, lane: Signal, sent: Value) -> Value:
+        """Return the number of the lane's logits in this sweep that were sent, or the most."""
+        width = self._config.place.members["rank"]
+        ranks = Signal(data.ArrayLayout(width, self._config.nodes))
+        most = self._config.list_words * PLACES
+        with m.If(sent & (ranks[lane] != most)):
+            m.d.sync += ranks[lane].eq(ranks[lane] + 1)
+        with m.If(self.i_command.valid & self.i_command.ready):
+            m.d.sync += ranks.eq(0)
+        return ranks[lane]

@@ -2,16 +2,13 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
+from amaranth.utils import exact_log2
 
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.head.config import HeadConfig
+from tercel_hw.head.config import PLACE_BITS, PLACES, HeadConfig
 from tercel_hw.head.float_order import key_of, value_of
 
 __all__ = ["PLACES", "TopK"]
-
-PLACE_BITS = 2
-PLACES = 1 << PLACE_BITS
-"""Entries of a memory word."""
 
 
 class TopK(wiring.Component):
@@ -31,7 +28,7 @@ class TopK(wiring.Component):
     size : In(range(config.top_k + 1))
         Requested entries, at least 1; constant during a sweep.
     i : In(stream.Signature(config.logit))
-        Every lane's rows in ascending order; row 0 begins a new list.
+        Every lane's rows in their order; row 0, or with a shortlist ``rank`` 0, begins a new list.
     idle : Out(1)
         No logit is in the block.
     read : In(1)
@@ -68,7 +65,7 @@ class TopK(wiring.Component):
         m = Module()
         config = self._config
         entry = data.StructLayout({"key": FLOAT32_BITS, "row": range(config.rows)})
-        word_bits = (-(-config.top_k // PLACES) - 1).bit_length()
+        word_bits = exact_log2(config.list_words)
         words = data.ArrayLayout(entry, PLACES)
         m.submodules.lists = lists = memory.Memory(
             shape=words,
@@ -94,7 +91,8 @@ class TopK(wiring.Component):
         starts, begins, first, ends = (Signal() for _ in range(4))
         offered = self.i.payload
         last_word = (self.size - 1)[PLACE_BITS:][:word_bits]
-        fits = offered.row[PLACE_BITS:] <= last_word
+        order = offered.rank if config.shortlist else offered.row
+        fits = order[PLACE_BITS:] <= last_word
         m.d.comb += [self.i.ready.eq(~inserting), bar.addr.eq(compared.lane)]
         with m.If(~inserting):
             m.d.sync += [
@@ -103,8 +101,8 @@ class TopK(wiring.Component):
                 compared.entry.key.eq(key_of(offered.value)),
                 compared.entry.row.eq(offered.row),
                 compared.lane.eq(offered.lane),
-                compared.word.eq(Mux(fits, offered.row[PLACE_BITS:], last_word)),
-                compared.place.eq(Mux(fits, offered.row[:PLACE_BITS], PLACES - 1)),
+                compared.word.eq(Mux(fits, order[PLACE_BITS:], last_word)),
+                compared.place.eq(Mux(fits, order[:PLACE_BITS], PLACES - 1)),
                 new.eq(compared),
                 inserting.eq(waiting & (~full | (compared.entry.key > bar.data))),
             ]

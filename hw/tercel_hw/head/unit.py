@@ -1,18 +1,28 @@
 """The head unit: the language-model head on the attention's dense engine."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
-from amaranth.lib import stream, wiring
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+
+from tercel.program.command import ADDRESS_BITS
 from tercel_hw.head.block_reader import BlockReader
 from tercel_hw.head.lane_logits import LaneLogits
 from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.line_run import RUN
+from tercel_hw.head.list_fetch import ListFetch
 from tercel_hw.head.results import HeadResults
+from tercel_hw.head.shortlist import Shortlist
 from tercel_hw.head.unit_config import HeadUnitConfig
 from tercel_hw.memory import FifoConfig, StreamFifo
+from tercel_hw.shallow_fifo import ShallowFifo
 from tercel_hw.vector.config import command_layout
 
 __all__ = ["HeadUnit"]
+
+LISTED = 64
+"""Listed rows whose sums have not come: those of three groups, and of one that is gathered."""
 
 
 class HeadUnit(wiring.Component):
@@ -22,6 +32,9 @@ class HeadUnit(wiring.Component):
     then the engine gets its command and the tape's words pass combinationally, one a cycle: blocks
     of 16 row scales and 16 rows. With ``head.ternary_rows`` a sweep may be ``ternary``: then the
     unscaled logits come as rows, of which as many wait in a queue, and neither columns nor words.
+    With ``head.shortlist`` it may have ``two_stage``: columns are written, then approximate logits
+    come as such rows to `Shortlist`; the words of the listed rows are requested, and the dense
+    engine takes them in groups of 16 rows, for each of which it gets a command.
     Lines for the host come in runs: if ``logits``, one with a line of
     unscaled logits for each row below ``limit``; then the :class:`Summary`. All arithmetic is done
     lane by lane: a row takes ``nodes`` cycles, and those that `TopK` needs. A row's line is offered
@@ -37,7 +50,8 @@ class HeadUnit(wiring.Component):
     i_command : In(stream.Signature(command_layout("head")))
         ``rows`` is a multiple of 16 unless ``ternary``, ``1 <= limit <= rows``, ``top_k`` at most
         ``config.head.top_k``, ``1 <= nodes <= config.head.nodes``: results of other
-        lanes are undefined. Taken when the previous sweep has ended.
+        lanes are undefined. Taken when the previous sweep has ended. With ``two_stage`` no
+        ``logits``, and `Shortlist` has rules for ``buckets``.
     i : In(stream.Signature(config.column))
         Activations; the rows of the tape are zero beyond them.
     i_scales : In(stream.Signature(config.head.floats))
@@ -45,7 +59,11 @@ class HeadUnit(wiring.Component):
     i_word : In(stream.Signature(config.word))
         Words of the tape.
     i_row : In(stream.Signature(config.head.row))
-        Rows of a ternary head; only with ``head.ternary_rows``.
+        Rows of a ternary head or of a shortlist; only with ``head.ternary_rows``.
+    o_words : Out(stream.Signature(32))
+    o_word_run : Out(stream.Signature(32))
+        Number of words of a group of listed rows, and their addresses; only with
+        ``head.shortlist``.
     o_head_command : Out(stream.Signature(config.sweep))
     o_head_vector : Out(stream.Signature(config.dense.column))
         All columns of a sweep, before its ``o_head_command``.
@@ -65,6 +83,8 @@ class HeadUnit(wiring.Component):
     i_scales: stream.Interface
     i_word: stream.Interface
     i_row: stream.Interface
+    o_words: stream.Interface
+    o_word_run: stream.Interface
     o_head_command: stream.Interface
     o_head_vector: stream.Interface
     o_head_row: stream.Interface
@@ -75,7 +95,10 @@ class HeadUnit(wiring.Component):
     def __init__(self, config: HeadUnitConfig):
         self._config = config
         dense, floats = config.dense, config.head.floats
-        given = {"i_row": wiring.In(stream.Signature(config.head.row))}
+        rows, words = stream.Signature(config.head.row), stream.Signature(unsigned(ADDRESS_BITS))
+        given = {"i_row": wiring.In(rows)} if config.head.ternary_rows else {}
+        if config.head.shortlist:
+            given |= {"o_words": wiring.Out(words), "o_word_run": wiring.Out(words)}
         super().__init__(
             {
                 "i_command": wiring.In(stream.Signature(command_layout("head"))),
@@ -88,7 +111,7 @@ class HeadUnit(wiring.Component):
                 "i_head_sum": wiring.In(stream.Signature(dense.sums)),
                 "o_run": wiring.Out(stream.Signature(RUN)),
                 "o_line": wiring.Out(stream.Signature(floats)),
-                **(given if config.head.ternary_rows else {}),
+                **given,
             }
         )
 
@@ -116,21 +139,33 @@ class HeadUnit(wiring.Component):
         element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
         index_bits = config.dense.macs.bit_length() - 1
-        sweep = logits.i_command.payload
+        dense, sweep, blocks = (
+            port.payload for port in (self.o_head_command, logits.i_command, reader.i_command)
+        )
         m.d.comb += [
             vector.payload.slice.eq(element[index_bits:]),
             vector.payload.index.eq(element[:index_bits]),
             vector.payload.lanes.eq(~0),
             vector.payload["values"].eq(self.i.payload["values"]),
-            self.o_head_command.payload.slices.eq(command.slices),
-            self.o_head_command.payload.rows.eq(command.rows),
-            reader.i_command.payload.eq(self.o_head_command.payload),
-            [sweep[name].eq(command[name]) for name in sweep.shape().members],
+            dense.slices.eq(command.slices),
+            dense.rows.eq(command.rows),
+            [blocks[name].eq(dense[name]) for name in dense.shape().members],
+            [sweep[name].eq(command[name]) for name in ("rows", "limit", "nodes")],
             results.i_command.payload.eq(command),
         ]
         parts = (reader, logits, results)
+        given, lists = [], None
         if config.head.ternary_rows:
-            self._queue_rows(m, logits.i_row)
+            m.d.comb += sweep.ternary.eq(command.ternary)
+            given.append(logits.i_row)
+        if config.head.shortlist:
+            lists = self._list(m, command, reader.i_place, logits.i_listed)
+            given.append(lists.rows)
+            m.d.comb += [each.listed.eq(command.two_stage) for each in (sweep, blocks)]
+            with m.If(command.two_stage):
+                m.d.comb += dense.rows.eq(lists.groups.payload.rows)
+        if given:
+            self._queue_rows(m, given, command.two_stage)
         with m.FSM():
             with m.State("idle"):
                 m.d.comb += self.i_command.ready.eq(1)
@@ -151,6 +186,9 @@ class HeadUnit(wiring.Component):
                     m.d.sync += element.eq(element + 1)
                     with m.If(self.i.payload.last):
                         m.next = "ask"
+                        if lists is not None:
+                            with m.If(command.two_stage):
+                                m.next = "list"
             with m.State("ask"):
                 m.d.comb += self.o_head_command.valid.eq(1)
                 with m.If(self.o_head_command.ready):
@@ -161,14 +199,36 @@ class HeadUnit(wiring.Component):
                 if config.head.ternary_rows:
                     m.d.comb += reader.i_command.valid.eq(~command.ternary)
                 m.next = "sweep"
+            if lists is not None:
+                with m.State("list"):
+                    m.d.comb += [
+                        each.valid.eq(1)
+                        for each in (*lists.commands, logits.i_command, results.i_command)
+                    ]
+                    m.next = "group"
+                with m.State("group"):
+                    m.d.comb += self.o_head_command.valid.eq(lists.groups.valid)
+                    with m.If(lists.groups.valid & self.o_head_command.ready):
+                        m.next = "read"
+                with m.State("read"):
+                    # The engine takes no command before the sums of the group before have left.
+                    m.d.comb += [reader.i_command.valid.eq(1), lists.groups.ready.eq(1)]
+                    m.next = "group"
+                    with m.If(lists.groups.payload.last):
+                        m.next = "sweep"
             with m.State("sweep"):
                 # The rows of padding come last.
                 with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"
         return m
 
-    def _queue_rows(self, m: Module, rows: stream.Interface) -> None:
-        """Queue the rows of ternary heads: those of a block come one a cycle."""
+    def _queue_rows(
+        self, m: Module, consumers: Sequence[stream.Interface], two_stage: Signal
+    ) -> None:
+        """Queue the rows of the ternary engine: those of a block come one a cycle.
+
+        The consumers are that of ternary heads and, if there are shortlists, theirs.
+        """
         head = self._config.head
         fifo = FifoConfig(width=head.floats.size, depth=head.ternary_rows, ram_style="block")
         m.submodules.rows = queue = StreamFifo(config=fifo)
@@ -176,7 +236,58 @@ class HeadUnit(wiring.Component):
             queue.i.valid.eq(self.i_row.valid),
             queue.i.payload.eq(self.i_row.payload["values"]),
             self.i_row.ready.eq(queue.i.ready),
-            rows.valid.eq(queue.o.valid),
-            rows.payload.eq(queue.o.payload),
-            queue.o.ready.eq(rows.ready),
         ]
+        for index, rows in enumerate(consumers):
+            chosen = two_stage == index if len(consumers) > 1 else Const(1)
+            m.d.comb += [rows.payload.eq(queue.o.payload), rows.valid.eq(queue.o.valid & chosen)]
+            with m.If(chosen):
+                m.d.comb += queue.o.ready.eq(rows.ready)
+
+    def _list(
+        self, m: Module, command: data.View, places: stream.Interface, listed: stream.Interface
+    ) -> "_Lists":
+        """Add the shortlists, and the requests of their rows' words.
+
+        Parameters
+        ----------
+        places
+            Consumer of the number of each listed row in its block.
+        listed
+            Consumer of the listed rows.
+        """
+        config = self._config
+        m.submodules.shortlist = shortlist = Shortlist(config.head)
+        m.submodules.fetch = fetch = ListFetch(config)
+        for port in (shortlist.i_command, fetch.i_command):
+            fields = port.payload
+            m.d.comb += [fields[name].eq(command[name]) for name in fields.shape().members]
+        m.submodules.listed = rows = ShallowFifo(config.head.listed, depth=LISTED)
+        m.submodules.places = numbers = ShallowFifo(places.payload.shape(), depth=LISTED)
+        wiring.connect(m, rows.o, listed)
+        wiring.connect(m, numbers.o, places)
+        wiring.connect(m, fetch.o_words, wiring.flipped(self.o_words))
+        wiring.connect(m, fetch.o_run, wiring.flipped(self.o_word_run))
+        # A row goes to all of its consumers at once.
+        consumers = (fetch.i, rows.i, numbers.i)
+        ready = Cat(each.ready for each in consumers).all()
+        taken = shortlist.o.valid & ready
+        m.d.comb += [
+            shortlist.o.ready.eq(ready),
+            *(each.valid.eq(taken) for each in consumers),
+            fetch.i.payload.eq(shortlist.o.payload),
+            rows.i.payload.eq(shortlist.o.payload),
+            numbers.i.payload.eq(shortlist.o.payload.row),
+        ]
+        commands = (shortlist.i_command, fetch.i_command)
+        return _Lists(commands=commands, rows=shortlist.i, groups=fetch.o_group)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lists:
+    """Streams of the shortlists."""
+
+    commands: tuple[stream.Interface, ...]
+    rows: stream.Interface
+    """Approximate logits."""
+    groups: stream.Interface
+    """Groups of listed rows whose words are requested."""

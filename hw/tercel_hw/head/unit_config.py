@@ -64,6 +64,11 @@ class HeadUnitConfig:
         return ROW_BLOCK // self.word_scales
 
     @property
+    def block_bits(self) -> int:
+        """Bits of the number of words of a row block."""
+        return (self.scale_words + ROW_BLOCK * self.dense.slices).bit_length()
+
+    @property
     def column(self) -> data.StructLayout:
         """Layout of an element of the activations; ``last`` with the last."""
         values = data.ArrayLayout(signed(8), self.head.nodes)
@@ -74,3 +79,14 @@ class HeadUnitConfig:
         """Layout of the dense engine's command for a head sweep."""
         command = self.dense.command.members
         return data.StructLayout({"slices": command["full"], "rows": command["rows"]})
+
+    @property
+    def blocks(self) -> data.StructLayout:
+        """Layout of the command of the tape's reader; ``listed`` for rows of shortlists."""
+        listed = {"listed": 1} if self.head.shortlist else {}
+        return data.StructLayout({**self.sweep.members, **listed})
+
+    @property
+    def group(self) -> data.StructLayout:
+        """Layout of a group of listed rows, which are played together: their number."""
+        return data.StructLayout({"rows": range(ROW_BLOCK + 1), "last": 1})

@@ -42,6 +42,8 @@ class ControlConfig:
     """True if the accelerator plays matrices with scales of rows and groups."""
     qk_norm: bool = False
     """True if it norms the heads of queries and keys."""
+    shortlist: int = 0
+    """Most rows that a two-stage head lists for a lane, 0 for none."""
     version: tuple[int, int, int] = (0, 1, 0)
     """Version of the contract between hardware and driver: major, minor, patch."""
     address_width: int = 40
@@ -92,6 +94,7 @@ def _identity(config: ControlConfig) -> list[Register]:
         | config.grouped << 28
         | config.qk_norm << 29
     )
+    lists = max(0, config.shortlist.bit_length() - 1)
     return [
         Register(
             name="id",
@@ -142,10 +145,17 @@ def _identity(config: ControlConfig) -> list[Register]:
             name="shape",
             offset=0x0C,
             access=Access.RO,
-            constant=layout.tables | layout.block_rows - 1 << 16,
-            description="Shape of the ternary engine.",
+            constant=layout.tables | lists << 8 | layout.block_rows - 1 << 16,
+            description="Shape of the ternary engine, and of two-stage heads.",
             fields=(
-                Field(name="tables", bit=0, width=16, description="Codes of a row-chunk at most."),
+                Field(name="tables", bit=0, width=8, description="Codes of a row-chunk at most."),
+                Field(
+                    name="shortlist",
+                    bit=8,
+                    width=4,
+                    description="Base-2 logarithm of the rows that a two-stage head lists for a "
+                    "lane; 0 if there are none.",
+                ),
                 Field(name="last_row", bit=16, width=16, description="Rows of a block less one."),
             ),
         ),

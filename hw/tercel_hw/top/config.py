@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
+from tercel.config import SHORTLISTS
 from tercel.image import TapeLayout
 from tercel.image.layout import ROW_BLOCK, padded_rows
 from tercel.image.matrix_form import MatrixForm
@@ -88,6 +89,9 @@ class AcceleratorConfig:
     """True if large memories are UltraRAM; False for a device without it: all are block RAM."""
     qk_norm: bool = False
     """True if heads of queries and keys may be normed."""
+    shortlist: int = 0
+    """Most rows that a two-stage head lists for a lane; 0 if it has no two-stage heads. Needs
+    groups."""
 
     def __post_init__(self):
         if not isinstance(self.tlmm, TlmmConfig):
@@ -96,6 +100,12 @@ class AcceleratorConfig:
         check_integer("heads", self.heads, 1, 255)
         check_integer("read_bursts", self.read_bursts, 2, 64)
         check_integer("outstanding_reads", self.outstanding_reads, 2, 64)
+        if self.shortlist:
+            check_power_of_two("shortlist", self.shortlist, SHORTLISTS[0], SHORTLISTS[-1])
+            if not self.grouped:
+                raise ValueError(
+                    "groups of tlmm must not be 0 with a shortlist, which has scales of rows"
+                )
         for name in ("ultra_ram", "qk_norm"):
             if not isinstance(value := getattr(self, name), bool):
                 raise TypeError(f"{name} must be true or false, not {value!r}")
@@ -165,6 +175,7 @@ class AcceleratorConfig:
             address_width=self.address_width,
             groups=self.tlmm.groups,
             qk_norm=self.qk_norm,
+            shortlist=self.shortlist,
         )
 
     @property
@@ -216,6 +227,7 @@ class AcceleratorConfig:
             sum_bits=self.dense.sum_bits,
             # The rows of a block come together, with its last chunk.
             ternary_rows=max(2, self.tlmm.block_rows) if self.grouped else 0,
+            shortlist=self.shortlist,
         )
 
     @property
@@ -262,6 +274,8 @@ class AcceleratorConfig:
         striped = StripedConfig(reader=reader, ports=self.ports)
         # As many runs as the buffers hold, and as many again in front of the ports.
         runs = max(ROUTED_RUNS, 2 * self.read_bursts)
+        if self.shortlist:  # Words of listed rows are runs of their own.
+            runs = max(runs, self.outstanding_reads)
         return RoutedConfig(striped=striped, destinations=len(CHANNELS), runs=runs)
 
     @property
@@ -301,6 +315,7 @@ class AcceleratorConfig:
             layout=self.layout,
             grouped=self.grouped,
             qk_norm=self.qk_norm,
+            shortlist=self.shortlist,
             address_width=self.address_width,
             streams=tuple(f"write{port}" for port in range(self.ports)),
         )
@@ -338,6 +353,8 @@ ACCELERATORS = {
         tlmm=TlmmConfig(tables=78, groups=3, max_columns=GROUP_COLUMNS),
         rows=1 << 18,
         qk_norm=True,
+        shortlist=1024,
+        outstanding_reads=16,
     ),
     # 360 DSP48E2 and no UltraRAM: four lanes and words of 32 bytes; rows as long as those of 2b.
     "ultra96v2": AcceleratorConfig(

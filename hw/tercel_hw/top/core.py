@@ -49,6 +49,8 @@ UNIT = ("unit",)
 """The only consumer of any other command."""
 NORM, DUMP = 0, 1
 """Targets of the residual stream."""
+ENGINE, HEAD = 0, 1
+"""Targets of the tape."""
 CACHE, RESULTS = 0, 1
 """Writers of the memory system."""
 
@@ -209,7 +211,10 @@ class Core(wiring.Component):
             layout=vector.row, field="source", count=len(sources)
         )
         m.submodules.column_targets = columns = RowSwitch(
-            layout=vector.shifted_column, field="target", count=2
+            layout=vector.shifted_column,
+            field="target",
+            count=2,
+            both=self._config.shortlist > 0,
         )
         # Only the head of ternary rows has columns for the engine and scales for itself.
         target = "scale_target" if vector.grouped else "target"
@@ -265,12 +270,11 @@ class Core(wiring.Component):
         m.submodules.store = store = ActivationStore(config.vector)
         m.submodules.engine = engine = TlmmEngine(config=config.tlmm)
         m.submodules.dequantiser = dequantiser = Dequantiser(config.vector)
-        self._fetch(m, "tape", commands["tape"].to("words"), router.i)
-        connect(m, commands["tape"].to("router"), router.i_command)
-        connect(m, router.o[1], head.i_word)
+        self._fetch_tape(m, commands["tape"], router, head)
+        connect(m, router.o[HEAD], head.i_word)
 
         engines = commands["engine"]
-        row_scales = cut_tape(m, config, engines.to("segment"), router.o[0], engine.i_codes)
+        row_scales = cut_tape(m, config, engines.to("segment"), router.o[ENGINE], engine.i_codes)
         matrix = engines.to("matrix")
         connect_matrix(m, config, matrix, engine)
         connect(m, engines.to("store"), store.i_command)
@@ -293,9 +297,34 @@ class Core(wiring.Component):
             self.events.compute.eq(codes.valid & codes.ready),
             self.events.tape_stall.eq(matrices.any & codes.ready & ~codes.valid),
             self.events.table_stall.eq(matrices.any & ~codes.ready),
-            self.events.head.eq(router.active[1]),
+            self.events.head.eq(router.active[HEAD]),
         ]
         return dequantiser.o
+
+    def _fetch_tape(self, m: Module, tape: CommandFork, router: WordRouter, head: HeadUnit) -> None:
+        """Connect runs of the tape: those of commands and, behind them, those of listed rows."""
+        runs, routes = tape.to("words"), tape.to("router")
+        if self._config.shortlist:
+            runs = self._join(m, runs, head.o_word_run, address=head.o_word_run.payload, words=1)
+            routes = self._join(m, routes, head.o_words, target=HEAD, words=head.o_words.payload)
+        self._fetch(m, "tape", runs, router.i)
+        connect(m, routes, router.i_command)
+
+    @staticmethod
+    def _join(
+        m: Module, commands: stream.Interface, others: stream.Interface, **fields: Value | int
+    ) -> stream.Interface:
+        """Return a stream of commands ``tape`` and, while there are none, of others."""
+        joined = stream.Signature(commands.payload.shape()).create()
+        m.d.comb += [
+            joined.valid.eq(commands.valid | others.valid),
+            joined.payload.eq(commands.payload),
+            commands.ready.eq(joined.ready),
+            others.ready.eq(joined.ready & ~commands.valid),
+        ]
+        with m.If(~commands.valid):
+            m.d.comb += [joined.payload[name].eq(value) for name, value in fields.items()]
+        return joined
 
     def _norm_heads(
         self,

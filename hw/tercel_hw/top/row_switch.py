@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,6 +24,9 @@ class RowSwitch(wiring.Component):
         The command's field that selects: ``source`` or ``target``.
     count
         Number of sources or targets.
+    both
+        True if a command may ask for ``both`` of two targets: then an element passes when both take
+        it.
 
     Members
     -------
@@ -38,8 +41,9 @@ class RowSwitch(wiring.Component):
     i: Sequence[stream.Interface]
     o: Sequence[stream.Interface]
 
-    def __init__(self, *, layout: data.StructLayout, field: str, count: int):
+    def __init__(self, *, layout: data.StructLayout, field: str, count: int, both: bool = False):
         self._field = field
+        self._both = both
         sources, targets = (count, 1) if field == "source" else (1, count)
         super().__init__(
             {
@@ -54,13 +58,18 @@ class RowSwitch(wiring.Component):
         choice = Signal.like(self.i_command.payload[self._field])
         open_, ended = Signal(), Signal()
         m.d.comb += self.i_command.ready.eq(~open_)
+        both = Signal()
         with m.If(self.i_command.valid & ~open_):
             m.d.sync += [open_.eq(1), choice.eq(self.i_command.payload[self._field])]
+            if self._both:
+                m.d.sync += both.eq(self.i_command.payload.both)
         with m.Elif(ended):
             m.d.sync += open_.eq(0)
+        if self._both:
+            self._fork(m, open_ & both, ended)
         pairs = [(source, target) for source in self.i for target in self.o]
         for index, (source, target) in enumerate(pairs):
-            with m.If(open_ & (choice == index)):
+            with m.If(open_ & ~both & (choice == index)):
                 m.d.comb += [
                     target.valid.eq(source.valid),
                     target.payload.eq(source.payload),
@@ -68,3 +77,17 @@ class RowSwitch(wiring.Component):
                     ended.eq(source.valid & target.ready & source.payload.last),
                 ]
         return m
+
+    def _fork(self, m: Module, forks: Value, ended: Signal) -> None:
+        """Pass the elements of the source to both targets at once."""
+        (source,), (first, second) = self.i, self.o
+        with m.If(forks):
+            for target, other in ((first, second), (second, first)):
+                m.d.comb += [
+                    target.payload.eq(source.payload),
+                    target.valid.eq(source.valid & other.ready),
+                ]
+            m.d.comb += [
+                source.ready.eq(first.ready & second.ready),
+                ended.eq(source.valid & source.ready & source.payload.last),
+            ]

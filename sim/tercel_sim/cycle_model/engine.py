@@ -77,6 +77,7 @@ class Engine:
         begins: float,
         prepared: float,
         taken: int = 1,
+        queue: int = 0,
     ) -> Rows:
         """Multiply a matrix; return the times of its rows.
 
@@ -92,6 +93,8 @@ class Engine:
             Time from which the first sum can be taken.
         taken
             Cycles from one sum to the next.
+        queue
+            Sums that wait behind the engine until they are taken.
         """
         matrix = _Matrix(fields, columns=columns, word_bytes=self._word_bytes, tlmm=self._tlmm)
         rows, most = fields["rows"], self._tlmm.block_rows
@@ -112,7 +115,7 @@ class Engine:
                     # Sums wait in the queue until they are taken; when it is full, rows wait.
                     leaves = max(leaves, self._first + self._tlmm.latency) + taken * (count - 1)
                     leaves = max(leaves, self._last + self._tlmm.latency)
-                    before = start + count - self._queue - 1
+                    before = start + count - self._queue - queue - 1
                     if before >= 0:
                         left = Rows(
                             ends=(*ends, leaves), block_rows=most, rows=start + count, pace=taken

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from tercel.image.layout import ROW_BLOCK
+from tercel.numerics.shortlist import DEPTH
 from tercel_hw.dense import dense_latency
-from tercel_hw.head import ExponentialSum, HeadUnit
+from tercel_hw.head import ExponentialSum, HeadUnit, ListFetch, Shortlist
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
 from tercel_hw.head.top_k import PLACES
@@ -29,6 +32,10 @@ WRITTEN = 3
 """Cycles from a line to its first granule."""
 STORED = 5
 """Cycles from the last granule to the beat at the memory."""
+QUEUED = 3
+"""Cycles from a row of the engine to the shortlist."""
+LENT = 5
+"""Cycles from the last sum of a group of listed rows to the first word of the next one."""
 
 
 class Lines:
@@ -138,6 +145,75 @@ class Head:
         ends = rows.last + delay
         return max(self._summarise(fields, max(left, ends)), ends + DROPPED)
 
+    def list(
+        self,
+        fields: Mapping[str, int],
+        rows: Rows,
+        *,
+        delay: int,
+        scaled: float,
+        before: int,
+        listed: int | None,
+    ) -> float:
+        """Run a two-stage head; return the time at which the summary is confirmed.
+
+        Parameters
+        ----------
+        rows
+            Times at which the sums of the shortlist's rows leave the engine, one each ``nodes``
+            cycles.
+        delay
+            Cycles from those to the head.
+        scaled
+            Time at which the scales of the lanes are offered.
+        before
+            Words of the tape before those of listed rows.
+        listed
+            Rows that some node lists; None: the most, no row for two nodes.
+        """
+        nodes, limit, slices = fields["nodes"], fields["limit"], fields["slices"]
+        mine = min(DEPTH * fields["buckets"], limit)
+        count = min(nodes * mine, limit) if listed is None else listed
+        ends = rows.last + delay + QUEUED + Shortlist.WRITE
+        found = nodes + Shortlist.PASS
+        pace = found * (1 + min(fields["buckets"], limit) / count)
+        self._request(fields, count, ends + 2 * found, pace)
+        latency = ALIGNED + dense_latency(self._config.dense)
+        time, left, word = 0.0, self._ready(fields, scaled), before
+        for start in range(0, count, ROW_BLOCK):
+            size = min(ROW_BLOCK, count - start)
+            time = self._take(time, word, size * (slices + 1))
+            word += size * (slices + 1)
+            first = time + latency - size
+            cycles = sum(
+                listed_cycles(row, mine / count, fields) for row in range(start, start + size)
+            )
+            left = max(max(left, first) + cycles, time + latency - 1 + nodes)
+            time += latency + LENT
+        return self._summarise(fields, left)
+
+    def _request(self, fields: Mapping[str, int], count: int, first: float, pace: float) -> None:
+        """Request the words of listed rows, from the time at which the first leaves the shortlist.
+
+        The rows are spread over all of them without order, as their scores are.
+        """
+        limit, slices = fields["limit"], fields["slices"]
+        rows = np.random.default_rng(0).permutation(limit)[:count]
+        config, channel = self._config.head_unit, self._memory.channels["tape"]
+        block_words = config.scale_words + ROW_BLOCK * slices
+        asked = 0.0
+        for start in range(0, count, ROW_BLOCK):
+            group = rows[start : start + ROW_BLOCK]
+            gathered = first + (start + len(group) - 1) * pace + ListFetch.LATENCY
+            asked = max(gathered, asked + ListFetch.BETWEEN)
+            blocks = fields["address"] + group // ROW_BLOCK * block_words
+            places = group % ROW_BLOCK
+            words = [blocks + places // config.word_scales]
+            words += [blocks + config.scale_words + ROW_BLOCK * s + places for s in range(slices)]
+            for address in np.concatenate(words).tolist():
+                channel.add_run(address, 1, asked)
+                asked += 1
+
     @staticmethod
     def _ready(fields: Mapping[str, int], scaled: float) -> float:
         """Return the time from which rows may leave their queue.
@@ -180,3 +256,20 @@ def row_cycles(row: int, fields: Mapping[str, int]) -> float:
     enters = min(1.0, top_k / (row + 1))
     words = -(-min(row + 1, top_k) // PLACES)
     return fields["nodes"] * (1 + enters * (3 + (words - 1) / 2))
+
+
+def listed_cycles(row: int, part: float, fields: Mapping[str, int]) -> float:
+    """Return the cycles that a listed row takes in the head, on average.
+
+    Parameters
+    ----------
+    row
+        Number of the row in the list.
+    part
+        Part of the rows that a lane lists.
+    """
+    nodes = fields["nodes"]
+    # The lanes up to the highest one that lists the row.
+    lanes = sum(1 - (1 - part) ** (nodes - lane) for lane in range(nodes))
+    one = row_cycles(int(row * part), {**fields, "nodes": 1})
+    return max(1.0, lanes) + nodes * part * (one - 1)

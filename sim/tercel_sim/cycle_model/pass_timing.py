@@ -43,12 +43,20 @@ class PassTiming:
         The memory system, whose channels bring all words.
     address
         Address of the program's first word.
+    listed
+        Rows that some node lists in a two-stage head; None: the most.
     """
 
     SWEEPS = AttentionSweeps
 
     def __init__(
-        self, config: AcceleratorConfig, program: list[Command], memory: Memory, *, address: int
+        self,
+        config: AcceleratorConfig,
+        program: list[Command],
+        memory: Memory,
+        *,
+        address: int,
+        listed: int | None = None,
     ):
         self._config = config
         self._program = program
@@ -75,7 +83,9 @@ class PassTiming:
         self._written = 0.0
         self._tape_command = 0.0
         self._taken = 1  # Cycles in which a row of the next linear is taken.
+        self._queue = 0  # Rows of the next linear that wait behind the engine.
         self._head_words = 0
+        self._listed = listed
         self._free: dict[str, float] = defaultdict(float)
         if config.grouped:
             self._dequantised = Dequantiser.GROUPED_LATENCY
@@ -103,15 +113,16 @@ class PassTiming:
         for index, command in enumerate(self._program):
             handed = self._dispatch.handed(index)
             if command.name == "engine":
-                self._taken = self._pace(index)
+                self._taken, self._queue = self._pace(index)
             if command.name in units:
                 units[command.name](command.fields, handed)
         end = max(self._dispatch.handed(len(self._program) - 1), self._ends + ENDED)
         self._mark("head", end)
         return end
 
-    def _pace(self, index: int) -> int:
-        """Return the cycles a row of a linear takes; one that is written takes its granules'."""
+    def _pace(self, index: int) -> tuple[int, int]:
+        """Return the cycles a row of a linear takes, one that is written its granules'; and the
+        rows that wait for it."""
         following = (
             command
             for command in self._program[index:]
@@ -119,9 +130,10 @@ class PassTiming:
         )
         consumer = next(following)
         if consumer.name == "head":
-            return consumer.fields["nodes"]
+            waiting = self._config.head.ternary_rows if consumer.fields["two_stage"] else 0
+            return consumer.fields["nodes"], waiting
         written = consumer.name == "residual" and consumer.fields["target"] == DUMP
-        return self._config.results.line_granules if written else 1
+        return self._config.results.line_granules if written else 1, 0
 
     def _mark(self, part: str, time: float) -> None:
         self.parts[part] += max(0.0, time - self._marked)
@@ -199,6 +211,7 @@ class PassTiming:
             begins=max(self._columns, handed),
             prepared=self._prepared,
             taken=self._taken,
+            queue=self._queue,
         )
         issued = self._rows.last - self._config.tlmm.latency
         self._take("engine", handed, issued)
@@ -232,6 +245,16 @@ class PassTiming:
         self._row = last + Gate.LATENCY
 
     def _sweep(self, fields: Mapping[str, int], handed: float) -> None:
+        if fields["two_stage"]:
+            self._ends = self._head.list(
+                fields,
+                self._rows,
+                delay=self._dequantised,
+                scaled=self._scaled,
+                before=self._engine.words,
+                listed=self._listed,
+            )
+            return
         if fields["ternary"]:
             self._ends = self._head.play(
                 fields, self._rows, delay=self._dequantised, scaled=self._scaled

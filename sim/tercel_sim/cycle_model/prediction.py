@@ -79,6 +79,8 @@ def predict_pass(
     context: int | None = None,
     start: int = 0,
     timing: type[PassTiming] = PassTiming,
+    two_stage: bool = False,
+    listed: int | None = None,
 ) -> PassPrediction:
     """Predict a pass of a chain of nodes.
 
@@ -104,6 +106,10 @@ def predict_pass(
         Cycle of the memory's clock in which the pass begins; it sets the phase of refreshes.
     timing
         Model of the units; another one judges what is not built.
+    two_stage
+        True for a two-stage head.
+    listed
+        Rows that some node lists in it; ``None``: the most, no row for two nodes.
 
     Raises
     ------
@@ -121,13 +127,23 @@ def predict_pass(
     if not 0 <= base <= context - nodes:
         raise ValueError(f"base must be in 0..{context - nodes}, not {base}")
     request = chain_request(
-        model, nodes=nodes, base=base, head_rows=head_rows, top_k=top_k, layer_mask=layer_mask
+        model,
+        nodes=nodes,
+        base=base,
+        head_rows=head_rows,
+        top_k=top_k,
+        layer_mask=layer_mask,
+        two_stage=two_stage,
     )
     places = memory_map(config=model, spec=spec, context=context)
     builder = PassBuilder(config=model, spec=spec, memory_map=places)
     memory = Memory(accelerator, _server(accelerator, ddr, start))
     passed = timing(
-        accelerator, decode(builder.build(request)), memory, address=places.program.first_word
+        accelerator,
+        decode(builder.build(request)),
+        memory,
+        address=places.program.first_word,
+        listed=listed,
     )
     cycles = math.ceil(passed.run())
     return PassPrediction(

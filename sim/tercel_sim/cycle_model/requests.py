@@ -14,6 +14,7 @@ def chain_request(
     head_rows: int | None,
     top_k: int,
     layer_mask: tuple[tuple[bool, bool], ...] | None = None,
+    two_stage: bool = False,
 ) -> Request:
     """Return the request of a chain; with a head it asks for argmax.
 
@@ -29,6 +30,8 @@ def chain_request(
         Requested k of top-k, with the sums of exponentials; ignored without a head.
     layer_mask
         Per layer, whether its attention and its MLP are run; ``None`` runs all.
+    two_stage
+        True for a two-stage head.
     """
     headed = head_rows is not None
     return Request(
@@ -41,5 +44,6 @@ def chain_request(
             top_k=top_k if headed else 0,
             head_rows=head_rows,
             layer_mask=layer_mask,
+            two_stage=two_stage,
         ),
     )

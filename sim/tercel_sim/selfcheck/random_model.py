@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from tercel.config import ACTIVATIONS, ModelConfig
+from tercel.config import ACTIVATIONS, SHORTLISTS, ModelConfig
 from tercel.errors import TercelError
 from tercel.image import segments
 from tercel.image.layout import padded_rows
@@ -83,4 +83,12 @@ def _scaled(draw: random.Random, model: ModelConfig, spec: AcceleratorSpec) -> M
     granularity = draw.choice(("tensor", "row", "group", "group")) if spec.groups else "tensor"
     ternary = granularity == "group" and draw.random() < 0.5
     qk_norm = spec.qk_norm and draw.random() < 0.5
-    return replace(model, granularity=granularity, ternary_head=ternary, qk_norm=qk_norm)
+    lists = [size for size in SHORTLISTS if size <= spec.shortlist]
+    shortlist = draw.choice(lists) if lists and not ternary and draw.random() < 0.6 else 0
+    return replace(
+        model,
+        granularity=granularity,
+        ternary_head=ternary,
+        qk_norm=qk_norm,
+        shortlist=shortlist,
+    )

@@ -38,6 +38,7 @@ class RandomPass:
         asked = [name for name in ("argmax", "hidden", "logits") if getattr(self.ask, name)]
         asked += [f"top-{self.ask.top_k}"] * (self.ask.top_k > 0)
         asked += [f"{self.ask.head_rows} rows of the head"] * (self.ask.head_rows is not None)
+        asked += ["two stages"] * self.ask.two_stage
         asked += ["not all layers"] * (self.ask.layer_mask is not None)
         source = "embedding rows" if self.tokens is None else "tokens"
         if isinstance(self.rows, dict):
@@ -124,13 +125,17 @@ def _random_ask(draw: random.Random, model: ModelConfig, limits: Limits, nodes: 
     if draw.random() < 0.15:
         mask = tuple((draw.random() < 0.7, draw.random() < 0.7) for _ in range(model.layers))
     most = min(limits.top_k, head_rows or model.vocab_size)
+    two_stage = 0 < model.shortlist <= limits.shortlist and draw.random() < 0.6
+    if two_stage:
+        most = min(most, model.shortlist)
     return Ask(
         argmax=draw.random() < 0.7,
         top_k=draw.choice((0, most, draw.randint(1, most))),
-        logits=some(),
+        logits=() if two_stage else some(),
         hidden=some(),
         layer_mask=mask,
         head_rows=head_rows,
+        two_stage=two_stage,
     )
 
 

@@ -82,10 +82,13 @@ class AcceleratorDevice(Device):
         spec.check(config, image.layout)
         if context is None:
             context = min(config.context, spec.positions)
-        super().__init__(
-            image,
-            Limits(nodes=spec.nodes, context=context, top_k=min(spec.top_k, config.vocab_size)),
+        limits = Limits(
+            nodes=spec.nodes,
+            context=context,
+            top_k=min(spec.top_k, config.vocab_size),
+            shortlist=spec.shortlist,
         )
+        super().__init__(image, limits)
         self._watchdog_cycles = watchdog_cycles(timeout, watchdog, board.clock_hz)
         self._map = memory_map(config=config, spec=spec, context=context)
         self._board = board

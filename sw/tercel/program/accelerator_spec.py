@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tercel.config import ModelConfig
+from tercel.config import SHORTLISTS, ModelConfig
 from tercel.errors import TercelError
 from tercel.image import CODES, TapeLayout, segments
 from tercel.image.layout import ROW_BLOCK
@@ -33,10 +33,12 @@ LIMITS = {
     "rows": (1, HEAD.most("rows") // ROW_BLOCK * ROW_BLOCK),
     "address_width": (ADDRESS_BITS, 64),
 }
-OPTIONAL = ("groups", "qk_norm")
-"""Fields with a default; a sidecar without them is one of an accelerator that lacks both."""
+OPTIONAL = ("groups", "qk_norm", "shortlist")
+"""Fields with a default; a sidecar without them is one of an accelerator that lacks them."""
 GROUPS_BIT, QK_NORM_BIT = 28, 29
 """Bits of the register ``caps``."""
+SHORTLIST_BIT = 8
+"""Lowest bit of the shortlist in the register ``shape``."""
 MOST_PORT_BYTES = 16
 LEAST_WORD_BYTES = 16
 MOST_LAYERS = (1 << 16) - 1
@@ -81,6 +83,8 @@ class AcceleratorSpec(JsonDataclass):
     only matrices of one scale."""
     qk_norm: bool = False
     """True if the accelerator norms the heads of queries and keys."""
+    shortlist: int = 0
+    """Most rows that a two-stage head lists for a node, 0 if there are no such heads."""
 
     def __post_init__(self):
         if isinstance(self.layout, Mapping):
@@ -99,6 +103,13 @@ class AcceleratorSpec(JsonDataclass):
             )
         if not isinstance(self.qk_norm, bool):
             raise TercelError(f"qk_norm must be true or false, not {self.qk_norm!r}")
+        if isinstance(self.shortlist, bool) or self.shortlist not in (0, *SHORTLISTS):
+            raise TercelError(
+                f"shortlist must be a power of two in {SHORTLISTS[0]}..{SHORTLISTS[-1]}, or 0 for "
+                f"none, not {self.shortlist!r}"
+            )
+        if self.shortlist and not self.groups:
+            raise TercelError("groups must not be 0 with a shortlist, which has scales of rows")
         self._check_layout()
 
     def to_fields(self) -> dict[str, Any]:
@@ -173,8 +184,10 @@ class AcceleratorSpec(JsonDataclass):
 
     @property
     def shape(self) -> int:
-        """Value of the register ``shape``: tables and block rows."""
-        return self.layout.tables | self.layout.block_rows - 1 << 16
+        """Value of the register ``shape``: tables, base-2 logarithm of the shortlist's rows, and
+        block rows."""
+        lists = max(0, self.shortlist.bit_length() - 1)
+        return self.layout.tables | lists << SHORTLIST_BIT | self.layout.block_rows - 1 << 16
 
     @property
     def line_bytes(self) -> int:
@@ -207,10 +220,12 @@ class AcceleratorSpec(JsonDataclass):
             )
 
     def lacks(self, config: ModelConfig) -> str | None:
-        """The reason why no accelerator of this kind, however large, plays a model, if any."""
-        missing = ["scales of rows or groups"] * (
-            config.granularity != "tensor" and not self.groups
-        )
+        """The reason why no accelerator of this kind, however large, plays a model, if any.
+
+        One with groups plays a model with a shortlist at least with its whole head.
+        """
+        scaled = config.granularity != "tensor" or config.shortlist > 0
+        missing = ["scales of rows or groups"] * (scaled and not self.groups)
         missing += ["q/k norms"] * (config.qk_norm and not self.qk_norm)
         if not missing:
             return None

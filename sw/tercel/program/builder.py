@@ -94,6 +94,7 @@ class PassBuilder:
             bool(ask.hidden),
             ask.layer_mask,
             ask.head_rows,
+            ask.two_stage,
         )
         program = template.program.copy()
         tokens = [] if self._config.ternary_head else [t for t in request.tokens if t is not None]
@@ -115,6 +116,7 @@ class PassBuilder:
         hidden: bool,
         layer_mask: tuple[tuple[bool, bool], ...] | None,
         head_rows: int | None,
+        two_stage: bool,
     ) -> _Template:
         """Encode the program of some request of a kind, and find the parts that others change."""
         request = Request(
@@ -129,6 +131,7 @@ class PassBuilder:
                 hidden=(0,) * hidden,
                 layer_mask=layer_mask,
                 head_rows=head_rows,
+                two_stage=two_stage,
             ),
         )
         commands = self._encoder.encode(request)

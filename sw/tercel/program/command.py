@@ -115,7 +115,8 @@ TABLE = {
     # The residual stream: 0 add a linear's output, 1 replay; to 0 norm or 1 dump.
     "residual": {"operation": 1, "target": 1, "width": WIDTH},
     # Normalise and quantise a row from 0 residual, 1 gate, 2 attention, for 0 engine, 1 head; if
-    # `blocks`, with a shift for each block of columns. Its scales go to 0 dequantiser, 1 head.
+    # `blocks`, with a shift for each block of columns. Its scales go to 0 dequantiser, 1 head; if
+    # `both`, its columns go to the head, too.
     # Behind the row's gains there are `head_gains` of queries and keys.
     "norm": {
         "source": 2,
@@ -129,6 +130,7 @@ TABLE = {
         "blocks": 1,
         "scale_target": 1,
         "head_gains": 12,
+        "both": 1,
     },
     # Read tape for 0 engine, 1 head.
     "tape": {"target": 1, "address": ADDRESS_BITS, "words": 32},
@@ -182,7 +184,8 @@ TABLE = {
         "ancestors": 256,
     },
     # Run the head on its tape, or if `ternary` on rows of the engine, and write the results wanted;
-    # top_k 0 is no top-k.
+    # top_k 0 is no top-k. If `two_stage`, the engine's rows rank those of the head, which begins at
+    # `address`, and the best of `buckets` are read.
     "head": {
         "rows": ROW,
         "limit": ROW,
@@ -195,6 +198,9 @@ TABLE = {
         "logits_address": ADDRESS_BITS,
         "summary_address": ADDRESS_BITS,
         "ternary": 1,
+        "two_stage": 1,
+        "buckets": 11,
+        "address": ADDRESS_BITS,
     },
     # Write a residual stream to memory.
     "dump": {"address": ADDRESS_BITS, "width": WIDTH},

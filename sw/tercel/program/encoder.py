@@ -11,6 +11,7 @@ from tercel.image import Segment, segments
 from tercel.image.layout import CODES_A_GROUP, ROW_BLOCK, SCALARS, padded_rows
 from tercel.numerics import GROUP
 from tercel.numerics.functions import LOG2_E
+from tercel.numerics.shortlist import DEPTH
 from tercel.program.accelerator_spec import AcceleratorSpec
 from tercel.program.command import ABSENT, COMMANDS
 from tercel.program.lanes import LanePlan
@@ -161,7 +162,9 @@ class PassEncoder:
             yield from part(layer, request)
             yield self._residual(ADD, TO_NORM if index < consumers else TO_DUMP)
         if head:
-            yield self._norm("head", FROM_RESIDUAL, ENGINE if self._config.ternary_head else HEAD)
+            to_engine = self._config.ternary_head or request.ask.two_stage
+            target = ENGINE if to_engine else HEAD
+            yield self._norm("head", FROM_RESIDUAL, target, both=request.ask.two_stage)
         if request.ask.hidden and (head or not parts):
             yield self._residual(REPLAY, TO_DUMP)
         if request.ask.hidden or (parts and not head):
@@ -267,7 +270,7 @@ class PassEncoder:
             last_bytes=sizes[-1] if form.scaled else 0,
         )
 
-    def _norm(self, name: str, source: int, target: int) -> bytes:
+    def _norm(self, name: str, source: int, target: int, *, both: bool = False) -> bytes:
         vector, matrix = self._segments[f"{name}.vector"], self._segments[name]
         attends = self._config.qk_norm and name.endswith("qkv")
         return _encode(
@@ -283,6 +286,7 @@ class PassEncoder:
             blocks=matrix.kind == "ternary-group",
             scale_target=HEAD if name == "head" else target,
             head_gains=2 * self._config.head_size if attends else 0,
+            both=both,
         )
 
     def _residual(self, operation: int, target: int) -> bytes:
@@ -290,11 +294,12 @@ class PassEncoder:
         return _encode("residual", operation=operation, target=target, width=width)
 
     def _head(self, request: Request) -> Iterator[bytes]:
-        segment, ternary = self._segments["head"], self._config.ternary_head
-        if ternary:
+        segment, two_stage = self._segments["head"], request.ask.two_stage
+        ternary = self._segments["shortlist"] if two_stage else segment
+        if ternary.ternary:
             block = self._layout.block_rows
-            rows = min(-(-request.head_rows // block) * block, segment.rows)
-            yield from self._multiply(segment, rows, TO_HEAD)
+            rows = min(-(-request.head_rows // block) * block, ternary.rows)
+            yield from self._multiply(ternary, rows, TO_HEAD)
         else:
             rows = padded_rows(request.head_rows)
             words = segment.words * rows // padded_rows(segment.rows)
@@ -311,5 +316,8 @@ class PassEncoder:
             logits=bool(request.ask.logits),
             logits_address=self._map.logits.first_word,
             summary_address=self._map.summary.first_word,
-            ternary=ternary,
+            ternary=segment.ternary,
+            two_stage=two_stage,
+            buckets=self._config.shortlist // DEPTH if two_stage else 0,
+            address=segment.first_word if two_stage else 0,
         )

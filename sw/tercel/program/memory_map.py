@@ -82,8 +82,9 @@ class MemoryMap:
 
 def most_commands(config: ModelConfig, spec: AcceleratorSpec) -> int:
     """Commands of the longest program: 11 per attention, 10 per MLP, 2 per node, 8 others and 2 of
-    a ternary head."""
-    return 21 * config.layers + 2 * spec.nodes + 8 + 2 * config.ternary_head
+    a ternary head or of a shortlist."""
+    ternary = config.ternary_head or config.shortlist > 0
+    return 21 * config.layers + 2 * spec.nodes + 8 + 2 * ternary
 
 
 def memory_map(*, config: ModelConfig, spec: AcceleratorSpec, context: int) -> MemoryMap:

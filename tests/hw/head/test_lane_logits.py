@@ -95,6 +95,59 @@ def test_ternary_rows_pass_as_they_are_between_others(idle, back_pressure, bits)
     assert results[4] == expected
 
 
+def test_listed_rows_pass_in_their_lanes_alone(idle, back_pressure, bits):
+    """Ranks count a lane's logits to the entries of a top-k list, of other sweeps, too."""
+    config = replace(CONFIG, ternary_rows=2, shortlist=32, top_k=2)
+    dut = LaneLogits(config)
+    sums, scales = operands(14)
+    logits = bits(dequantise(sums, scales[:, None]))
+    lists = [[(7, 0b101), (200, 0b010), (3, 0b111), (9, 0b001)], [(255, 0b100)]]
+    whole = [(5, 4, 2), (4, 3, 3)]
+    expected, first = [], 0
+
+    def give(number, row, lanes, last):
+        for lane in lanes:
+            mine = (row, lane) == (last, lanes[-1])
+            rank = sum(1 for each in given if each == lane)
+            given.append(lane)
+            value = logits[first + number, lane]
+            expected.append((value, lane, row, mine, min(rank, 4)))
+
+    commands, entries = [], []
+    for (rows, limit, nodes), listed in zip(whole, lists, strict=True):
+        sweep = {"rows": rows, "limit": limit, "nodes": nodes}
+        given = []
+        for row in range(limit):
+            give(row, row, range(nodes), limit - 1)
+        first += rows
+        given = []
+        for number, (row, mask) in enumerate(listed):
+            lanes = [lane for lane in range(config.nodes) if mask >> lane & 1]
+            give(number, row, lanes, listed[-1][0])
+            entries.append({"row": row, "lanes": mask, "last": row == listed[-1][0]})
+        first += len(listed)
+        commands += [sweep | {"listed": 0}, sweep | {"listed": 1}]
+
+    async def control(ctx):
+        await put_all(ctx, dut.i_command, commands)
+
+    async def source(ctx):
+        await put_all(ctx, dut.i_sum, sums.tolist(), idle)
+
+    async def row_scales(ctx):
+        await put_all(ctx, dut.i_scale, bits(scales).tolist(), idle)
+
+    async def listed_rows(ctx):
+        await put_all(ctx, dut.i_listed, entries, idle)
+
+    async def sink(ctx):
+        taken = await get_all(ctx, dut.o, len(expected), back_pressure)
+        return [(each["value"], each.lane, each.row, each.last, each.rank) for each in taken]
+
+    results = run(dut, control, source, row_scales, listed_rows, sink, max_cycles=1000)
+    assert results[4] == expected
+
+
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_bursts_are_taken_at_once_and_leave_at_a_lane_a_cycle(nodes, bits):
     dut = LaneLogits(CONFIG)

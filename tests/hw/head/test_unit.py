@@ -13,6 +13,7 @@ from tercel.numerics import (
     exponential_sum,
     head_logits,
     integer_linear,
+    shortlist,
     top_k,
 )
 from tercel_hw.dense import DenseConfig, DenseEngine
@@ -82,11 +83,19 @@ class Sweep:
 
     def command(self, size):
         slices = -(-self.rows.shape[1] // size)
-        return {"rows": self.count, "slices": slices, "ternary": 0, **self.ask, **RUNS}
+        stages = {"two_stage": 0, "buckets": 0, "address": 0}
+        return {"rows": self.count, "slices": slices, "ternary": 0, **self.ask, **RUNS, **stages}
 
     def given_rows(self):
         """Rows from the ternary engine."""
         return []
+
+    def memory(self, size):
+        """Words by address, of which there are ``asked``."""
+        return {}
+
+    def asked(self, size):
+        return 0
 
     def logits(self, x):
         """Unscaled, ``[nodes, limit]``."""
@@ -115,7 +124,7 @@ class Sweep:
 
     def lines(self):
         """Runs as (address, lines), of the lanes that the sweep has."""
-        limit, nodes = self.ask["limit"], np.arange(self.ask["nodes"])
+        nodes = np.arange(self.ask["nodes"])
         x = Quantised(values=self.x.values[nodes], scale=self.x.scale[nodes])
         u = self.logits(x)
         if self.ask["logits"]:
@@ -128,7 +137,7 @@ class Sweep:
             total = exponential_sum(u, x.scale)
             halves = total.total.view(np.uint32).reshape(-1, 2)
             lines += [total.octave.view(np.uint32), halves[:, 0], halves[:, 1]]
-        ranks = min(limit, self.ask["top_k"])
+        ranks = min(u.shape[1], self.ask["top_k"])
         for rows in top_k(u, ranks).T if ranks else []:
             lines += [rows, u[nodes, rows].view(np.uint32)]
         yield RUNS["summary_address"], np.array(lines)
@@ -156,6 +165,53 @@ class TernarySweep(Sweep):
 
     def words(self, size):
         return []
+
+
+@dataclass
+class TwoStageSweep(Sweep):
+    """A sweep that ranks rows by their signs, and reads the best of them."""
+
+    BUCKETS = 8
+    ADDRESS = 1000
+
+    def command(self, size):
+        stages = {"two_stage": 1, "buckets": self.BUCKETS, "address": self.ADDRESS}
+        return {**super().command(size), "rows": len(self.rows), **stages}
+
+    def scores(self):
+        return dequantise(
+            integer_linear(np.sign(self.rows), self.x.values), np.abs(self.row_scales) + 1
+        )
+
+    def given_rows(self):
+        rows = self.scores().T.view(np.uint32).tolist()
+        return [{"values": row, "last": index == len(rows) - 1} for index, row in enumerate(rows)]
+
+    def memory(self, size):
+        return dict(enumerate(super().words(size), self.ADDRESS))
+
+    def lists(self):
+        """Listed rows, ``[nodes, rows]``."""
+        scores = self.scores()[: self.ask["nodes"], : self.ask["limit"]]
+        return shortlist(scores, 4 * self.BUCKETS)
+
+    def asked(self, size):
+        return len(np.unique(self.lists())) * (1 + -(-self.rows.shape[1] // size))
+
+    def words(self, size):
+        return []
+
+    def lines(self):
+        lists, nodes = self.lists(), np.arange(self.ask["nodes"])
+        ((address, lines),) = super().lines()
+        best, rest = 1, 1 + 2 * self.ask["argmax"] + 3 * self.ask["sums"]
+        for at in [best] * self.ask["argmax"] + [*range(rest, len(lines), 2)]:
+            lines[at] = lists[nodes, lines[at]]
+        yield address, lines
+
+    def logits(self, x):
+        """Those of the listed rows."""
+        return np.take_along_axis(super().logits(x), self.lists(), axis=1)
 
 
 def play(
@@ -186,6 +242,18 @@ def play(
         await ctx.tick().until(unit.i_command.ready)
         return runs
 
+    async def words(ctx):
+        """Give the tape of each sweep, or the words that it asks for."""
+        for sweep in sweeps:
+            await put_all(ctx, unit.i_word, sweep.words(config.dense.macs), idle)
+            memory, left = sweep.memory(config.dense.macs), sweep.asked(config.dense.macs)
+            while left:
+                (count,) = await get_all(ctx, unit.o_words, 1, back_pressure)
+                left -= count
+                for _ in range(count):
+                    (address,) = await get_all(ctx, unit.o_word_run, 1, back_pressure)
+                    await put_all(ctx, unit.i_word, [memory[address]], idle)
+
     rows = [row for sweep in sweeps for row in sweep.given_rows()]
     return run(
         bench,
@@ -198,7 +266,7 @@ def play(
             [sweep.x.scale.view(np.uint32).tolist() for sweep in sweeps],
             scales_after,
         ),
-        source(unit.i_word, [w for sweep in sweeps for w in sweep.words(config.dense.macs)]),
+        words,
         max_cycles=max_cycles,
     )[0]
 
@@ -239,10 +307,46 @@ def test_ternary_heads_and_others_alternate(seed):
     assert play(config, sweeps, *patterns) == listed(sweeps)
 
 
+TWO_STAGES = {"ternary_rows": 8, "shortlist": 32}
+
+
+def test_two_stages(idle, back_pressure):
+    """Equal logits among them: the row that is earlier in the list is the better one."""
+    rng = np.random.default_rng(7)
+    sweep = TwoStageSweep.random(rng, count=40, elements=16, top_k=3, argmax=1, sums=1)
+    sweep.rows[[19, 12]], sweep.row_scales[[4, 19, 12]] = sweep.rows[4], 0.01
+    sweep.x.values[:] = sweep.rows[4]
+    sweeps = [sweep, Sweep.random(rng, count=16, elements=16, limit=3, argmax=1)]
+    played = play(shape(**TWO_STAGES), sweeps, idle, back_pressure)
+    assert played == listed(sweeps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("macs", [16, 64])
+def test_two_stage_heads_and_others_alternate(macs, idle, back_pressure):
+    rng = np.random.default_rng(6)
+    ask = {"top_k": 3, "argmax": 1, "sums": 1}
+    sweeps = [
+        TwoStageSweep.random(rng, count=57, elements=40, **ask),
+        Sweep.random(rng, count=16, elements=7, limit=6, logits=1, **ask),
+        TwoStageSweep.random(rng, count=64, elements=16, limit=61, nodes=1, top_k=4),
+        TernarySweep.random(rng, count=11, elements=9, logits=1, **ask),
+        TwoStageSweep.random(rng, count=20, elements=16, limit=3, nodes=2, **ask),
+        TwoStageSweep.random(rng, count=40, elements=80, argmax=1),
+        TwoStageSweep.random(rng, count=64, elements=16, limit=64, nodes=2),
+        TwoStageSweep.random(rng, count=9, elements=16, limit=1, **ask),
+        Sweep.random(rng, count=24, elements=40, **ask),
+    ]
+    for number, sweep in enumerate(sweeps):
+        sweep.ADDRESS = 1000 * number
+    played = play(shape(macs, **TWO_STAGES), sweeps, idle, back_pressure, max_cycles=30_000)
+    assert played == listed(sweeps)
+
+
 def test_a_run_is_not_asked_for_before_the_first_row_of_a_ternary_head():
     """The writer would wait for its lines, and the rows for keys and values behind them."""
     unit = HeadUnit(shape(ternary_rows=8))
-    command = {**NOTHING, **RUNS, "rows": 8, "limit": 8, "slices": 1, "nodes": 1}
+    command = {**NOTHING, **RUNS, "rows": 8, "limit": 8, "slices": 1, "nodes": 1, "two_stage": 0}
 
     async def bench(ctx):
         ctx.set(unit.o_run.ready, 1)

@@ -29,8 +29,13 @@ def test_parts_of_version_3_are_in_spec_and_registers():
     assert groups.layout == LAYOUTS["kv260-groups"]
     assert groups.gearbox.max_bytes == 82
     assert groups.vector.sum_bits == groups.tlmm.sum_bits == 40
-    caps = next(r for r in accelerator_registers(groups.control).registers if r.name == "caps")
-    assert caps.constant == groups.spec.caps
+    for name in ("caps", "shape"):
+        register = next(
+            each for each in accelerator_registers(groups.control).registers if each.name == name
+        )
+        assert register.constant == getattr(groups.spec, name)
+    assert groups.spec.shape >> 8 & 15 == 10
+    assert (groups.spec.shortlist, groups.head.shortlist, groups.routed.runs) == (1024, 1024, 16)
     plain = TINY.spec.groups, TINY.spec.qk_norm, TINY.head.ternary_rows
     assert plain == (0, False, 0)
 
@@ -88,6 +93,8 @@ def test_the_latency_that_readers_cover_is_an_option(read_bursts, outstanding, c
     ("change", "error", "message"),
     [
         ({"qk_norm": 1}, TypeError, "qk_norm must be true or false, not 1"),
+        ({"shortlist": 32}, ValueError, "groups of tlmm must not be 0 with a shortlist"),
+        ({"shortlist": 16}, ValueError, r"shortlist must be a power of two in 32\.\.4096, not 16"),
         (
             {"tlmm": TlmmConfig(tables=78, groups=3)},
             ValueError,

@@ -62,3 +62,31 @@ def test_rows_pass_in_the_order_of_the_commands(field, idle, back_pressure):
     results = run(switch, tell, *givers, *consumers, max_cycles=1000)
     for side in range(sides[1]):
         assert results[1 + sides[0] + side] == expected(of(side, sides[1]))
+
+
+def test_both_targets_get_the_rows_that_are_for_both(idle, back_pressure):
+    """Their elements pass together, in the order of the commands."""
+    switch = RowSwitch(layout=CONFIG.row, field="target", count=2, both=True)
+    asked = [(1, 0), (0, 1), (0, 0), (0, 1), (1, 0)]
+    taken = [
+        [row for row, (target, both) in zip(rows(), asked, strict=True) if both or target == side]
+        for side in range(2)
+    ]
+
+    async def tell(ctx):
+        commands = [command(target=target, both=both) for target, both in asked]
+        await put_all(ctx, switch.i_command, commands, idle)
+
+    async def give(ctx):
+        await put_all(ctx, switch.i[0], [item for row in rows() for item in row], idle)
+
+    def consumer(side):
+        async def take(ctx):
+            return flat(
+                await get_all(ctx, switch.o[side], sum(map(len, taken[side])), back_pressure)
+            )
+
+        return take
+
+    results = run(switch, tell, give, consumer(0), consumer(1), max_cycles=400)
+    assert results[2:] == [expected(taken[0]), expected(taken[1])]

@@ -117,10 +117,23 @@ SCALED = {
     ),
 }
 """Families whose matrices have scales of rows or groups."""
+LISTED = {
+    "shortlist": (
+        dataclasses.replace(TINY, shortlist=32, vocab_size=125, hidden_size=80),
+        TapeLayout(tables=26, ports=2, port_bytes=8, block_rows=32),
+    ),
+    "groups_shortlist": (
+        dataclasses.replace(
+            TINY, granularity="group", qk_norm=True, shortlist=64, vocab_size=300, tied_head=False
+        ),
+        TapeLayout(tables=78, block_rows=512),
+    ),
+}
+"""Families with a shortlist."""
 
 
 def made(name, folder):
-    config, layout = (FAMILIES | SCALED)[name]
+    config, layout = (FAMILIES | SCALED | LISTED)[name]
     path = folder.mktemp("images") / f"{name}.tercel"
     random_image(path, config, layout=layout, seed=11)
     return Image.open(path)
@@ -137,7 +150,12 @@ def scaled_image(request, tmp_path_factory):
     return made(request.param, tmp_path_factory)
 
 
-@pytest.fixture(scope="session", params=FAMILIES | SCALED)
+@pytest.fixture(scope="session", params=LISTED)
+def listed_image(request, tmp_path_factory):
+    return made(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=FAMILIES | SCALED | LISTED)
 def every_image(request, tmp_path_factory):
     return made(request.param, tmp_path_factory)
 
@@ -171,8 +189,11 @@ def spec():
             "top_k": 8,
             "rows": config.vocab_size,
             "address_width": 40,
-            "groups": image.layout.groups if config.granularity != "tensor" else 0,
+            "groups": image.layout.groups
+            if config.granularity != "tensor" or config.shortlist
+            else 0,
             "qk_norm": config.qk_norm,
+            "shortlist": config.shortlist,
         }
         return AcceleratorSpec(**smallest | fields)
 

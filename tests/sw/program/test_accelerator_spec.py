@@ -188,6 +188,7 @@ SCALED, NORMED = "scales of rows or groups", "q/k norms"
             "scales of groups and a ternary head",
         ),
         ({"qk_norm": True}, NORMED, "q/k norms"),
+        ({"shortlist": 512}, SCALED, "a shortlist"),
         (
             {"granularity": "group", "qk_norm": True},
             f"{SCALED} and no {NORMED}",
@@ -210,11 +211,13 @@ def test_models_of_version_3_are_refused_with_the_remedy(fields, missing, parts)
 
 def test_what_an_accelerator_has_for_version_3_is_in_its_spec_and_its_caps():
     """An accelerator that has none of it is written as before, and a spec without it is read."""
-    assert not {"groups", "qk_norm"} & set(json.loads(KV260.to_json()))
+    assert not {"groups", "qk_norm", "shortlist"} & set(json.loads(KV260.to_json()))
     groups = dataclasses.replace(KV260, layout=LAYOUTS["kv260-groups"], groups=3)
     whole = dataclasses.replace(groups, qk_norm=True)
-    for spec in (KV260, groups, whole):
+    lists = dataclasses.replace(groups, shortlist=2048)
+    for spec in (KV260, groups, whole, lists):
         assert AcceleratorSpec.from_json(spec.to_json()) == spec
+    assert (lists.caps, lists.shape ^ groups.shape) == (groups.caps, 11 << 8)
     assert (groups.caps ^ KV260.caps, whole.caps ^ KV260.caps) == (1 << 28, 3 << 28)
 
 
@@ -224,6 +227,8 @@ def test_what_an_accelerator_has_for_version_3_is_in_its_spec_and_its_caps():
         ({"groups": 3}, "groups must be those of the layout's 77 tables, 2, or 0, not 3"),
         ({"groups": True}, "groups must be .* not True"),
         ({"qk_norm": 1}, "qk_norm must be true or false, not 1"),
+        ({"shortlist": 64}, "groups must not be 0 with a shortlist"),
+        ({"shortlist": 48}, r"shortlist must be a power of two in 32\.\.4096, or 0 .*, not 48"),
     ],
 )
 def test_what_an_accelerator_has_for_version_3_is_checked(fields, message):

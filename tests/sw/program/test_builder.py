@@ -38,10 +38,12 @@ def requests(draw, config, nodes=8):
     pairs = st.lists(
         st.tuples(st.booleans(), st.booleans()), min_size=config.layers, max_size=config.layers
     )
+    two_stage = bool(config.shortlist) and draw(st.booleans())
     ask = Ask(
         argmax=draw(st.booleans()),
         top_k=draw(st.sampled_from([0, 1, 5])),
-        logits=draw(some),
+        logits=() if two_stage else draw(some),
+        two_stage=two_stage,
         hidden=draw(some),
         layer_mask=draw(st.none() | pairs.map(tuple)),
         head_rows=draw(st.none() | st.sampled_from([16, 33])),

@@ -60,8 +60,28 @@ def test_the_order_of_a_whole_pass(image, build):
 
 def test_room_is_kept_for_the_longest_program(image, spec, build):
     most = most_commands(image.config, spec(image))
-    assert len(build(tokens=tuple(range(8)), parents=(-1, *range(7)))) == most
-    assert len(build(tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
+    two_stage = image.config.shortlist > 0
+    ask = dataclasses.replace(whole(image).ask, logits=(0,) * (not two_stage), two_stage=two_stage)
+    assert len(build(ask=ask, tokens=tuple(range(8)), parents=(-1, *range(7)))) == most
+    assert len(build(ask=ask, tokens=tuple(range(7)), parents=(-1, *range(6)))) < most
+
+
+def test_a_two_stage_head_plays_its_shortlist_and_knows_where_the_head_is(image, build):
+    size = image.config.shortlist
+    if not size:
+        return
+    program = build(ask=Ask(top_k=3, hidden=(0,), two_stage=True, head_rows=40))
+    end = ["norm", "residual", "dump", "tape", "engine", "dequantise", "head", "end"]
+    assert names(program)[-len(end) :] == end
+    norm, _, _, tape, engine, dequantise, head, _ = (fields for _, fields in program[-len(end) :])
+    assert (norm["target"], norm["scale_target"], norm["both"], norm["blocks"]) == (0, 1, 1, 0)
+    assert (tape["target"], tape["address"]) == (0, image.segment("shortlist").first_word)
+    assert (dequantise["target"], dequantise["row_scales"]) == (3, 1)
+    block = image.layout.block_rows
+    assert engine["rows"] == head["rows"] == min(-(-40 // block) * block, image.config.vocab_size)
+    assert (head["two_stage"], head["ternary"], head["logits"]) == (1, 0, 0)
+    assert (head["limit"], head["buckets"]) == (40, size // 4)
+    assert head["address"] == image.segment("head").first_word
 
 
 def test_lanes_without_a_node_are_zeroed_first(image, build):

@@ -232,3 +232,25 @@ def test_scales_of_rows_and_groups(scaled_image, pair_of):
     mixed = {"embedding_rows": {1: row}, "parents": [-1, 0, 0]}
     assert_same(pair, [7, None, 90], **mixed, ask=all_of(3), commit=[0, 1])
     assert_same(pair, [4], ask=all_of(1))
+
+
+def test_two_stages_and_the_whole_head(listed_image, pair_of):
+    """The rows that count, ranks, masks of layers, nothing but an embedding."""
+    pair = pair_of(listed_image)
+    for device in pair:
+        device.prefill(TOKENS)
+    asked = {"two_stage": True, "top_k": 8}
+    assert_same(pair, TOKENS[:7], parents=TREE, ask=Ask(**asked), commit=[0, 2, 5])
+    assert_same(pair, TOKENS[:3], ask=all_of(3), commit=[0])
+    for rows in (9, 16, 33, 70, 125):
+        assert_same(pair, TOKENS[:2], ask=Ask(head_rows=rows, **asked))
+    assert_same(pair, TOKENS[:8], ask=Ask(two_stage=True, hidden=(0, 7)), commit=[0, 1])
+    nothing = ((False, False),) * pair[0].config.layers
+    assert_same(pair, TOKENS[:1], ask=Ask(two_stage=True, hidden=(0,), layer_mask=nothing))
+
+
+def test_a_larger_shortlist_than_the_accelerators_is_played_as_a_whole_head(listed_image, pair_of):
+    pair = pair_of(listed_image, shortlist=0)
+    assert_same(pair, TOKENS[:2], ask=all_of(2))
+    with pytest.raises(TercelError, match="two_stage needs a device whose two-stage head lists"):
+        pair[0].run_pass(TOKENS[:2], ask=Ask(two_stage=True))
