@@ -234,6 +234,16 @@ def exponential_sum(u, scale):
     return int((t >> 9).max()), total
 
 
+def shortlist(scores, size):
+    """Rows that a node lists by its scores ``[rows]``."""
+    found = []
+    for bucket in range(size // 4):
+        rows = range(bucket, len(scores), size // 4)
+        best = sorted(rows, key=lambda row: (-scores[row], row))[:4]
+        found += sorted(best)
+    return found
+
+
 class SpecifiedModel:
     """The document's section on a pass, with the tensors of an image and an empty cache."""
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import specified_numerics as specified
 
 from tercel import numerics
 from tercel.config import PRESETS
@@ -34,14 +35,6 @@ def image(request, tmp_path_factory):
     return Image.open(path)
 
 
-def literal_list(scores, size):
-    found = []
-    for bucket in range(size // 4):
-        rows = range(bucket, len(scores), size // 4)
-        found += sorted(sorted(rows, key=lambda row: (-scores[row], row))[:4])
-    return found
-
-
 @pytest.mark.parametrize("head_rows", [None, 699, 65, 64, 33, 20])
 def test_results_are_over_the_listed_rows(image, head_rows):
     device, nodes = EmulatorDevice(image), tuple(range(len(TOKENS)))
@@ -53,7 +46,7 @@ def test_results_are_over_the_listed_rows(image, head_rows):
     sums = x.values.astype(np.int64) @ image.ternary("shortlist").T
     scores = sums.astype(np.float32) * image.row_scales("shortlist")
     for node in nodes:
-        listed = literal_list(scores[node, :limit].tolist(), size)
+        listed = specified.shortlist(scores[node, :limit].tolist(), size)
         assert len(listed) == min(size, limit)
         logits = whole.logits[node][listed]
         order = np.argsort(-logits, kind="stable")

@@ -2,21 +2,11 @@ import time
 
 import numpy as np
 import pytest
+import specified_numerics as specified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel import numerics
-
-
-def literal_list(scores, size):
-    """The document's rule for one node, row by row."""
-    buckets = size // 4
-    found = []
-    for bucket in range(buckets):
-        rows = range(bucket, len(scores), buckets)
-        best = sorted(rows, key=lambda row: (-scores[row], row))[:4]
-        found += sorted(best)
-    return found
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +29,7 @@ def test_lists_are_as_documented(size, rows, values, seed):
     assert found.dtype == np.int32
     assert found.shape == (3, min(size, rows))
     for node in range(3):
-        assert found[node].tolist() == literal_list(scores[node].tolist(), size)
+        assert found[node].tolist() == specified.shortlist(scores[node].tolist(), size)
 
 
 def test_zeros_of_both_signs_tie_to_the_lower_row():

@@ -282,6 +282,10 @@ def vector_of_logsumexp(n):
     return f"{octave} {total:016X}"
 
 
+def vector_of_shortlist(n):
+    return " ".join(map(str, specified.shortlist(ramp(n).tolist(), 32)[:8]))
+
+
 COMPOSED = {
     "sum_of_squares": lambda n: to_bits(specified.sum_of_squares(ramp(n))),
     "norm_quantise": vector_of_norm,
@@ -292,6 +296,7 @@ COMPOSED = {
     "rope": vector_of_rope,
     "attention": lambda n: to_bits(vector_of_attention(n)),
     "logsumexp": vector_of_logsumexp,
+    "shortlist": vector_of_shortlist,
 }
 
 
