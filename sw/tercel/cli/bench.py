@@ -16,6 +16,7 @@ from tercel.cli.bench_table import (
     print_measurements,
     speculation_evidence,
 )
+from tercel.cli.generation import TwoStageOption
 from tercel.cli.options import (
     ContextOption,
     DeviceOption,
@@ -119,6 +120,7 @@ def bench(
     ] = None,
     temperature: Annotated[float, typer.Option(help="Of texts and --spec: 0 is greedy.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of texts and --spec: seed of the noise.")] = 0,
+    two_stage: TwoStageOption = False,
     acceptor: AcceptorOption | None = None,
     draft_max: DraftMaxOption = None,
     draft_model: DraftModelOption = None,
@@ -149,6 +151,8 @@ def bench(
 
     --spec continues prompts by -n tokens, plainly and with every method, and gives a row for each
     method and file of prompts. Repetitions of greedy text are left out.
+
+    --two-stage runs the head of every pass but those of pp in two stages.
     """
     sampling = SamplingConfig(temperature=temperature, seed=seed)
     sizes = {
@@ -176,7 +180,9 @@ def bench(
             },
         )
         optional = frozenset({*SIZES, "verify_nodes"} - set(values))
-        config = BenchmarkConfig(**values, sampling=sampling, optional=optional)
+        config = BenchmarkConfig(
+            **values, sampling=sampling, two_stage=two_stage, optional=optional
+        )
         _measure(path, device, open_it, config, sensors=sensors, output=output, submit=submit)
         return
     tokens = values.pop("generated_tokens", (SPECULATION_TOKENS,))
@@ -193,7 +199,7 @@ def bench(
         opened,
         methods=spec,
         prompts=prompts or (),
-        config=GenerationConfig(max_tokens=tokens[0], sampling=sampling),
+        config=GenerationConfig(max_tokens=tokens[0], sampling=sampling, two_stage=two_stage),
         acceptor="agreement" if acceptor is None else acceptor,
         draft_max=draft_max,
         draft_model=draft_model,
@@ -230,7 +236,8 @@ def _measure(
 
         def kept() -> Iterator[dict[str, Any]]:
             for measured in found:
-                rows.append(measurement_row(image, device, facts, measured))
+                row = measurement_row(image, device, facts, measured)
+                rows.append(row | {"two_stage": config.two_stage})
                 yield rows[-1]
 
         print_measurements(kept(), output)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from tercel.device import Counters, Device, KVCache, Timing
+from tercel.device import Ask, Counters, Device, KVCache, Timing
 from tercel.hwmon import Sensor
 from tercel.runtime.benchmark_config import (
     BenchmarkConfig,
@@ -54,7 +55,8 @@ def run_benchmark(
     Raises
     ------
     TercelError
-        If a test that was asked for exceeds the device's context or nodes.
+        If a test that was asked for exceeds the device's context or nodes, or the device has not
+        the two-stage head that is asked for.
     """
     plan = plan_benchmark(config, device, tokenizer)
     timing = device.facts().timing
@@ -99,6 +101,7 @@ class _Bench:
         self._tokenizer = tokenizer
         self._meter = meter
         self._timing = timing
+        self._ask = Ask(two_stage=config.two_stage)
         self._random = np.random.default_rng(0)
         self._caches: dict[int, KVCache] = {}
 
@@ -112,7 +115,7 @@ class _Bench:
         runs: dict[str, Callable[[Sequence[int]], object]] = {
             "pp": self._device.prefill,
             "tg": self._decode,
-            "v": self._device.run_pass,
+            "v": partial(self._device.run_pass, ask=self._ask),
         }
         readings = _Readings()
         for _ in range(self._config.repetitions):
@@ -148,7 +151,10 @@ class _Bench:
         assert self._tokenizer is not None, "the plan has texts with a tokenizer alone"
         generator = Generator(self._device, self._tokenizer)
         config = GenerationConfig(
-            sampling=self._config.sampling, max_tokens=tokens + 1, ignore_eos=True
+            sampling=self._config.sampling,
+            max_tokens=tokens + 1,
+            ignore_eos=True,
+            two_stage=self._config.two_stage,
         )
         pieces = generator.generate(self._config.prompt, config)
         next(pieces)
@@ -185,7 +191,7 @@ class _Bench:
 
     def _decode(self, tokens: Sequence[int]) -> None:
         for token in tokens:
-            self._device.run_pass((token,))
+            self._device.run_pass((token,), ask=self._ask)
             self._device.commit((0,))
 
     def _restart(self, depth: int) -> None:

@@ -38,6 +38,8 @@ class BenchmarkConfig:
     """Runs of each test; one warm-up run comes before the first test."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Sampling of texts."""
+    two_stage: bool = False
+    """Run the head of every test in two stages."""
     prompt: str = "The"
     """Beginning of texts."""
     optional: frozenset[str] = frozenset()
@@ -91,8 +93,10 @@ def plan_benchmark(
     ------
     TercelError
         If a test that is not optional exceeds the device's context or nodes, or needs a tokenizer
-        that is not there.
+        that is not there, or the device has not the two-stage head that is asked for.
     """
+    if config.two_stage:
+        device.check_two_stage()
     tests, left_out = [], []
     for name, test in _tests(config, device):
         optional = name in config.optional or (test.depth > 0 and "depths" in config.optional)

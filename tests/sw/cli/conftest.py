@@ -25,6 +25,15 @@ def model(tmp_path_factory, byte_tokenizer):
 
 
 @pytest.fixture(scope="session")
+def listed_model(tmp_path_factory, byte_tokenizer, model):
+    """The path of the same model with a shortlist, a random one, of 32 rows."""
+    path = tmp_path_factory.mktemp("models") / "listed.tercel"
+    config = dataclasses.replace(Image.open(model).config, shortlist=32)
+    random_image(path, config, seed=2, tokenizer=byte_tokenizer)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def chat_model(tmp_path_factory, byte_tokenizer, model):
     """The same model with a chat template and a sampling of its own."""
     path = tmp_path_factory.mktemp("models") / "chat.tercel"

@@ -35,6 +35,16 @@ def test_json_has_a_row_a_test(tercel, model):
         assert (row["tokenising_ms_per_pass"] is None) == (row["test"] != "text4")
 
 
+def test_a_two_stage_head_is_measured(tercel, model, listed_model):
+    rows = json.loads(tercel("bench", listed_model, *QUICK, "--two-stage", "-o", "json").stdout)
+    image = Image.open(listed_model)
+    assert [row["two_stage"] for row in rows] == [True] * 5
+    (verify,) = [row for row in rows if row["test"] == "v1"]
+    assert verify["bytes_per_token"] == image.bytes_per_pass(listed=32)
+    refused = tercel("bench", model, *QUICK, "--two-stage")
+    assert "bytes has none; make one with `tercel shortlist`" in refused.stderr
+
+
 def test_jsonl_has_a_line_a_row(tercel, model):
     lines = tercel("bench", model, *QUICK, "-o", "jsonl").stdout.splitlines()
     assert [json.loads(line)["test"] for line in lines] == ["pp9", "tg3", "text4", "v1", "v2"]

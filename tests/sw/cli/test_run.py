@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -35,14 +34,11 @@ def test_options_reach_the_sampler(tercel, model):
     assert result.stdout == text + "\n" != expected(model) + "\n"
 
 
-def test_a_two_stage_head_draws_from_the_listed_rows(tercel, tmp_path, model, byte_tokenizer):
-    path = tmp_path / "listed.tercel"
-    config = dataclasses.replace(Image.open(model).config, shortlist=32)
-    random_image(path, config, seed=2, tokenizer=byte_tokenizer)
+def test_a_two_stage_head_draws_from_the_listed_rows(tercel, model, listed_model):
     options = ("-n", "20", "--seed", "5", "--top-k", "9", "--two-stage")
-    result = tercel("run", str(path), *PROMPT, *options)
+    result = tercel("run", listed_model, *PROMPT, *options)
     assert (result.exit_code, result.stderr) == (0, "")
-    image = Image.open(path)
+    image = Image.open(listed_model)
     generator = Generator(EmulatorDevice(image), TextTokenizer.of_image(image))
     sampling = SamplingConfig(temperature=0.8, top_k=9, top_p=0.95, seed=5)
     wanted = GenerationConfig(sampling=sampling, max_tokens=20, two_stage=True)

@@ -5,7 +5,9 @@ import pytest
 
 from tercel.config import PRESETS
 from tercel.device import DeviceFacts, Timing
+from tercel.device.emulator import EmulatorDevice
 from tercel.errors import TercelError
+from tercel.image import Image, random_image
 from tercel.runtime import BenchmarkConfig, benchmark, run_benchmark
 from tercel.sampling import SamplingConfig
 
@@ -164,3 +166,29 @@ def test_a_sensor_that_fails_ends_the_benchmark(make_device):
 
     with pytest.raises(TercelError, match="the sensor x cannot be read"):
         measure(make_device(), sensors=[SimpleNamespace(read=read)], generated_tokens=(3,))
+
+
+def test_a_two_stage_head_is_measured_in_every_test_with_a_head(tmp_path, tokenizer):
+    config = dataclasses.replace(PRESETS["tiny"], vocab_size=500, shortlist=32)
+    random_image(tmp_path / "listed.tercel", config)
+    image = Image.open(tmp_path / "listed.tercel")
+    sizes = {"prompt_tokens": (3,), "generated_tokens": (2,), "text_tokens": (2,)}
+    found = {
+        two_stage: measure(
+            EmulatorDevice(image, nodes=2),
+            tokenizer=tokenizer,
+            **sizes,
+            verify_nodes=2,
+            two_stage=two_stage,
+        )
+        for two_stage in (False, True)
+    }
+    for name, passes, nodes in (("tg2", 4, 1), ("text2", 4, 1), ("v2", 2, 2), ("pp3", 0, 0)):
+        whole, short = (found[asked][name].counters.tape_bytes_read for asked in (False, True))
+        saved = image.bytes_per_pass() - image.bytes_per_pass(listed=32 * nodes)
+        assert whole - short == passes * saved, name
+
+
+def test_a_two_stage_head_that_there_is_not_is_refused(make_device):
+    with pytest.raises(TercelError, match="two_stage needs an image with a shortlist"):
+        measure(make_device(), generated_tokens=(1,), two_stage=True)
