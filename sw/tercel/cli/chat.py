@@ -127,6 +127,7 @@ def chat(
         draft_max=draft_max,
         draft_model=draft_model,
     )
+    generator.check(config)
     conversation = Conversation(generator, tokenizer, form, system=system)
     commands = ChatCommands(conversation, image)
     interactive = sys.stdin.isatty()

@@ -86,7 +86,7 @@ class AcceleratorDevice(Device):
             nodes=spec.nodes,
             context=context,
             top_k=min(spec.top_k, config.vocab_size),
-            shortlist=spec.shortlist,
+            shortlist=min(spec.shortlist, config.shortlist),
         )
         super().__init__(image, limits)
         self._watchdog_cycles = watchdog_cycles(timeout, watchdog, board.clock_hz)

@@ -22,7 +22,8 @@ class Limits:
     top_k: int
     """Largest top-k."""
     shortlist: int = 0
-    """Most rows that a two-stage head lists for a node; 0: the device has no such head."""
+    """Rows that a two-stage head lists for a node, at most those of the model's shortlist; with
+    fewer the device has no two-stage head for the model."""
 
 
 @dataclass(frozen=True, kw_only=True)

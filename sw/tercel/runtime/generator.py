@@ -134,6 +134,18 @@ class Generator:
         self._device.interrupt()
         self._speculator.interrupt()
 
+    def check(self, config: GenerationConfig) -> None:
+        """Check that texts can be generated with a config.
+
+        Raises
+        ------
+        TercelError
+            If a stop string is empty or contains a special token, or the device has no two-stage
+            head for what is asked.
+        """
+        self._sampler(config)
+        self._end_of_text(config)
+
     def generate(
         self, prompt: str, config: GenerationConfig = GenerationConfig()
     ) -> Pieces[Piece, None, None]:

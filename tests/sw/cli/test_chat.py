@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -5,7 +6,7 @@ from local_template import render_here
 from safetensors import safe_open
 
 from tercel.device.emulator import EmulatorDevice
-from tercel.image import Image
+from tercel.image import Image, ImageBuilder, copy_tensors, fill_random
 from tercel.runtime import ChatTemplate, Conversation, GenerationConfig, Generator, TextTokenizer
 from tercel.sampling import SamplingConfig
 
@@ -38,6 +39,30 @@ def test_lines_are_turns_and_only_answers_go_to_standard_output(tercel, chat_mod
     assert result.exit_code == 0
     assert result.stdout == lines(*answers(chat_model, "one", "/two", "three", system="s"))
     assert result.stderr == "note: the answer is cut at --max-tokens\n" * 3
+
+
+def test_a_two_stage_head_that_there_is_not_is_refused_before_the_first_question(
+    tercel, chat_model
+):
+    result = tercel("chat", chat_model, *OPTIONS, "--two-stage", stdin="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "chat has none; make one with `tercel shortlist`" in result.stderr
+
+
+def test_a_two_stage_head_answers_from_the_listed_rows(tercel, chat_model, tmp_path):
+    image = Image.open(chat_model)
+    config = dataclasses.replace(image.config, shortlist=32)
+    builder = ImageBuilder(
+        config=config, tokenizer=image.tokenizer, chat=image.chat, sampling=image.sampling
+    )
+    copy_tensors(image, builder)
+    fill_random(builder, 3)
+    builder.write(tmp_path / "listed.tercel")
+    arguments = ("chat", str(tmp_path / "listed.tercel"), *OPTIONS)
+    whole, short = (tercel(*arguments, *end, stdin="one\n") for end in ((), ("--two-stage",)))
+    assert whole.stdout == lines(*answers(chat_model, "one"))
+    assert short.exit_code == 0
+    assert short.stdout != whole.stdout, "the random shortlist lists other rows than the best"
 
 
 def test_reset_begins_anew(tercel, chat_model):

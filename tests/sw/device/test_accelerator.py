@@ -98,6 +98,25 @@ def test_opening_resets_the_accelerator_and_writes_the_tape(tiny, open_device):
     assert open_device(IdleBoard(), context=9).limits.context == 9
 
 
+@pytest.mark.parametrize(
+    ("rows", "most", "limit"), [(32, 32, 32), (32, 1024, 32), (64, 32, 32), (32, 0, 0), (0, 64, 0)]
+)
+def test_two_stage_heads_list_the_rows_of_the_model(tmp_path, rows, most, limit):
+    """Draws and drafters ask for no larger top-k than a list has."""
+    config = dataclasses.replace(PRESETS["tiny"], shortlist=rows, context=48)
+    layout = LAYOUTS["kv260-groups"]
+    random_image(tmp_path / "x.tercel", config, layout=layout)
+    spec = dataclasses.replace(SPEC, layout=layout, groups=3, shortlist=most)
+    board = IdleBoard({CAPS: spec.caps, SHAPE: spec.shape})
+    device = AcceleratorDevice(Image.open(tmp_path / "x.tercel"), board, spec=spec)
+    assert device.limits.shortlist == limit
+    if limit and rows == limit:
+        device.check_two_stage()
+        return
+    with pytest.raises(TercelError, match="two_stage needs a" if rows else "two_stage needs an im"):
+        device.check_two_stage()
+
+
 def test_a_model_of_version_3_is_refused_before_anything_is_written(tmp_path):
     config = dataclasses.replace(PRESETS["tiny"], qk_norm=True, context=48)
     random_image(tmp_path / "x.tercel", config)
