@@ -129,17 +129,22 @@ def add_shortlist(
         if count // windows.shape[1] % every == 0 or count == total:
             report(f"inputs of the head: {count} of {total} tokens")
 
-    device = EmulatorDevice(image, nodes=NODES, context=windows.shape[1])
-    inputs = head_inputs(device, image, windows, told)
+    inputs = head_inputs(
+        EmulatorDevice(image, nodes=NODES, context=windows.shape[1]), image, windows, told
+    )
     of_held = held.repeat_interleave(windows.shape[1]).numpy()
     known, unknown = (
         Quantised(values=inputs.values[mask], scale=inputs.scale[mask])
         for mask in (~of_held, of_held)
     )
-    report(f"rounding {config.vocab_size} rows")
     values, scales = image.rows("head")
     head = torch.from_numpy(numerics.multiply(values.astype(np.float32), scales[:, None]))
-    found = shortlist_trits(head, _moments(known))
+    vocabulary = config.vocab_size
+    found = shortlist_trits(
+        head,
+        _moments(known),
+        report=lambda count: report(f"rows of the shortlist: {count} of {vocabulary}"),
+    )
     measured = agreement(found, values, scales, unknown, rows)
     return ShortlistResult(
         config=config,

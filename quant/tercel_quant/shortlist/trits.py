@@ -1,5 +1,7 @@
 """Trits of a head's rows that rank them as the rows themselves do."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,12 +12,17 @@ __all__ = ["ROUNDING", "shortlist_trits"]
 
 ROUNDING = RoundingConfig(scales=(1.2, 1.5, 1.8, 2.1), sweeps=6)
 """Each row chooses its scale; more sweeps gain little."""
-PART = 16384
+PART = 4096
 """Rows that are rounded at a time; a row does not depend on the others."""
 
 
 @torch.no_grad()
-def shortlist_trits(rows: Tensor, moments: Tensor, config: RoundingConfig = ROUNDING) -> Ternary:
+def shortlist_trits(
+    rows: Tensor,
+    moments: Tensor,
+    config: RoundingConfig = ROUNDING,
+    report: Callable[[int], None] = lambda count: None,
+) -> Ternary:
     """Find trits and a scale of each row with a small error of the row's products.
 
     The moments are those about zero, not about the mean: a large part of the inputs' energy is in
@@ -28,13 +35,19 @@ def shortlist_trits(rows: Tensor, moments: Tensor, config: RoundingConfig = ROUN
     moments : Tensor, float32, shape (columns, columns)
         Mean of ``x x^T`` over the head's inputs.
     config : RoundingConfig
+    report : callable
+        Called with the number of rows that are done, after each part of them.
 
     Returns
     -------
     Ternary
         With a scale for each row.
     """
-    found = [round_to_trits(part, moments, config, "row") for part in rows.split(PART)]
+    found: list[Ternary] = []
+    for start in range(0, len(rows), PART):
+        part = rows[start : start + PART]
+        found.append(round_to_trits(part, moments, config, "row"))
+        report(start + len(part))
     return Ternary(
         trits=torch.cat([part.trits for part in found]),
         scale=torch.cat([torch.as_tensor(part.scale) for part in found]),

@@ -35,7 +35,10 @@ def test_the_image_is_the_same_model_with_a_shortlist(image, text, tmp_path):
     mine, theirs = (EmulatorDevice(each).run_pass([9, 33], ask=asked) for each in (listed, image))
     assert np.array_equal(mine.top_logits, theirs.top_logits)
     assert np.array_equal(mine.logits[1], theirs.logits[1])
-    assert lines[-2:] == ["inputs of the head: 1984 of 1984 tokens", "rounding 257 rows"]
+    assert lines[-2:] == [
+        "inputs of the head: 1984 of 1984 tokens",
+        "rows of the shortlist: 257 of 257",
+    ]
     assert found.calibration_tokens + found.agreement.tokens == 1984
 
 
