@@ -105,6 +105,7 @@ def describe(image: Image, *, context: int, bandwidth: float) -> dict:
         raise TercelError(f"bandwidth must be a positive number of GB/s, not {bandwidth}")
     tape = image.bytes_per_pass(nodes=1)
     cache = context * weights.kv_per_position
+    short = image.bytes_per_pass(nodes=1, listed=config.shortlist) if config.shortlist else None
     return {
         "path": str(image.path),
         "config": config.to_fields(),
@@ -125,6 +126,7 @@ def describe(image: Image, *, context: int, bandwidth: float) -> dict:
             "tape_bytes": tape,
             "kv_bytes": cache,
             "bytes": tape + cache,
+            "two_stage_bytes": None if short is None else short + cache,
             "tokens_per_second": bandwidth * 1e9 / (tape + cache),
             "evidence": "model",
         },
@@ -193,8 +195,17 @@ def _sections(facts: dict) -> dict[str, dict[str, str]]:
             f"KV cache {format_bytes(token['kv_bytes'])}",
             "speed": f"at most {token['tokens_per_second']:.1f} tokens/s at "
             f"{token['bandwidth_gb_s']:g} GB/s (evidence: {token['evidence']})",
-        },
+        }
+        | _two_stage(token),
     }
+
+
+def _two_stage(token: dict) -> dict[str, str]:
+    """The row of a token with a two-stage head, if there is one."""
+    if (size := token["two_stage_bytes"]) is None:
+        return {}
+    rate = token["bandwidth_gb_s"] * 1e9 / size
+    return {"two-stage head": f"reads {format_bytes(size)}, at most {rate:.1f} tokens/s"}
 
 
 def _shortlist(facts: dict) -> str:

@@ -92,6 +92,13 @@ def test_a_shortlist_is_shown(tercel, tmp_path):
     facts = json.loads(tercel("inspect", str(path), "--json").stdout)
     (entry,) = [entry for entry in facts["segments"] if entry["name"] == "shortlist"]
     assert entry["bytes"] == facts["shortlist_bytes"] > 0
+    token = facts["per_token"]
+    image = Image.open(path)
+    assert token["two_stage_bytes"] == image.bytes_per_pass(listed=64) + token["kv_bytes"]
+    rate = 1e9 * token["bandwidth_gb_s"] / token["two_stage_bytes"]
+    assert (
+        f"two-stage head reads {token['two_stage_bytes'] / 1000:.1f} kB, at most {rate:.1f}" in text
+    )
 
 
 def test_an_image_of_version_3_is_shown(tercel, tmp_path):
