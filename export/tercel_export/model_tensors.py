@@ -21,8 +21,8 @@ def check_exportable(config: ModelConfig) -> None:
     """
     if parts := config.version_3_parts:
         raise TercelError(
-            f"exports hold matrices of one scale, int8 heads and no q/k norms, but {config.name} "
-            f"has {parts}; export the checkpoint that the image was made of instead"
+            f"exports hold matrices of one scale and int8 heads without shortlist, and no q/k "
+            f"norms, but {config.name} has {parts}; export what the image was made of instead"
         )
 
 

@@ -38,12 +38,16 @@ def test_the_model_itself_is_never_replaced(one_layer, tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_models_of_version_3_are_refused(tmp_path, format):
-    model = tmp_path / "rows.tercel"
-    random_image(model, dataclasses.replace(PRESETS["tiny"], layers=1, granularity="row"))
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [({"granularity": "row"}, "a scale for each row"), ({"shortlist": 32}, "a shortlist")],
+)
+def test_models_of_version_3_are_refused(tmp_path, format, fields, part):
+    model = tmp_path / "x.tercel"
+    random_image(model, dataclasses.replace(PRESETS["tiny"], layers=1, **fields))
     result = export(model, "--format", format, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "but tiny has a scale for each row; export the checkpoint that the" in result.stderr
+    assert f"but tiny has {part}; export what the image was made of instead" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
