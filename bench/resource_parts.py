@@ -2,8 +2,8 @@
 
 Evidence class: estimate, by Yosys, nothing placed or routed; in the widths of the kv260 and for its
 family. The sum of parts is no whole: logic is optimised within each alone.
-`python bench/resource_parts.py [float32 tlmm groups vector-groups dense head memory] [--jobs 2]`,
-or parts.
+`python bench/resource_parts.py [float32 tlmm groups vector-groups dense head two-stage memory]
+[--jobs 2]`, or parts.
 """
 
 import argparse
@@ -21,7 +21,14 @@ from tercel_hw.dense import DenseEngine
 from tercel_hw.dense.dot_sums import DotSums
 from tercel_hw.dense.total_buffer import TotalBuffer
 from tercel_hw.emission import emit_rtlil
-from tercel_hw.head import ExponentialSum, HeadUnit, HeadUnitConfig, TopK
+from tercel_hw.head import (
+    ExponentialSum,
+    HeadUnit,
+    HeadUnitConfig,
+    ListFetch,
+    Shortlist,
+    TopK,
+)
 from tercel_hw.head.block_reader import BlockReader
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import LaneLogits
@@ -57,6 +64,7 @@ GROUPED = dataclasses.replace(TLMM, tables=78, groups=3)
 GROUPED_CREDITS = 1 << GROUPED.latency.bit_length()
 GROUPED_VECTOR = dataclasses.replace(CONFIG.vector, grouped=True, sum_bits=GROUPED.sum_bits)
 TERNARY = dataclasses.replace(CONFIG.head, ternary_rows=GROUPED.block_rows)
+LISTED = ACCELERATORS["kv260-groups"].head_unit
 BLOCKS = BlockConfig(
     gearbox=dataclasses.replace(CONFIG.gearbox, max_bytes=GROUPED.chunk_bytes),
     block_rows=GROUPED.block_rows,
@@ -126,6 +134,16 @@ PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
         "exponential-sum": lambda: ExponentialSum(CONFIG.head),
         "summary": lambda: Summary(CONFIG.head),
         "line-builder": lambda: LineBuilder(CONFIG.head),
+    },
+    "two-stage": {
+        "shortlist": lambda: Shortlist(LISTED.head),
+        "list-fetch": lambda: ListFetch(LISTED),
+        "block-reader-listed": lambda: BlockReader(LISTED),
+        "lane-logits-listed": lambda: LaneLogits(LISTED.head),
+        "head-listed": lambda: HeadUnit(LISTED),
+        "head-unlisted": lambda: HeadUnit(
+            dataclasses.replace(LISTED, head=dataclasses.replace(LISTED.head, shortlist=0))
+        ),
     },
     "memory": {
         "reader": lambda: AxiReader(config=CONFIG.routed.striped.reader),

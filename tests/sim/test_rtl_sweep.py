@@ -84,6 +84,7 @@ ACCELERATOR = {
         rows=512,
         top_k=8,
         tape_words=256,
+        shortlist=128,
     ),
 }
 SHAPES = ("layers", "hidden_size", "ffn_size", "heads", "kv_heads", "head_size", "vocab_size")
@@ -111,6 +112,8 @@ MODELS = [
     ("kv260-groups, reduced", (2, 130, 400, 4, 1, 48, 90), IN_GROUPS | OWN_HEAD | NORMS),
     ("kv260-groups, reduced", (1, 200, 385, 2, 2, 64, 512), {"granularity": "row"} | RELU2),
     ("kv260-groups, reduced", (1, 96, 390, 4, 4, 16, 100), {"qk_norm": True} | NORMS),
+    ("kv260-groups, reduced", (1, 300, 400, 4, 2, 48, 509), {"shortlist": 64} | IN_GROUPS),
+    ("kv260-groups, reduced", (1, 64, 300, 2, 1, 96, 400), {"shortlist": 128} | OWN_HEAD),
     ("tiny", (2, 128, 256, 4, 2, 48, 256), OWN_HEAD),
     ("tiny", (1, 17, 23, 2, 1, 32, 16), RELU2 | NORMS),
 ]
@@ -147,8 +150,13 @@ def test_random_trees_up_to_a_full_context(lockstep, name, shape, kind):
         return [draw.randrange(model.vocab_size) for _ in range(count)]
 
     def ask(count):
-        every = tuple(range(count))
-        return Ask(top_k=min(accelerator.top_k, model.vocab_size), logits=every, hidden=every)
+        every, two_stage = tuple(range(count)), model.shortlist > 0 and draw.random() < 0.8
+        return Ask(
+            top_k=min(accelerator.top_k, model.vocab_size),
+            logits=() if two_stage else every,
+            hidden=every,
+            two_stage=two_stage,
+        )
 
     for filled in (0, context // 2, context - 2 * nodes):
         pair.prefill(tokens(max(0, filled - pair.rtl.length)))

@@ -274,8 +274,10 @@ class AcceleratorConfig:
         striped = StripedConfig(reader=reader, ports=self.ports)
         # As many runs as the buffers hold, and as many again in front of the ports.
         runs = max(ROUTED_RUNS, 2 * self.read_bursts)
-        if self.shortlist:  # Words of listed rows are runs of their own.
-            runs = max(runs, self.outstanding_reads)
+        if self.shortlist:
+            # Words of listed rows are runs of their own: as many as a port may have asked for, and
+            # those that are on the way to its port or from it.
+            runs = max(runs, self.outstanding_reads + self.outstanding_reads // 4)
         return RoutedConfig(striped=striped, destinations=len(CHANNELS), runs=runs)
 
     @property

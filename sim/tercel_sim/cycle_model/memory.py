@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tercel_hw.memory import CommandMerge, RoutedReader
+from tercel_hw.memory.reader import ANSWERED
 from tercel_hw.top import AcceleratorConfig
 from tercel_hw.top.config import CHANNELS
 from tercel_hw.top.memory_system import channel_config
@@ -33,6 +34,7 @@ class Memory:
         self._ports = config.ports
         self._taken = 0.0  # Time at which the reader took the last step.
         self._under_way: deque[float] = deque([0.0] * config.routed.runs)
+        self._open: deque[float] = deque([0.0] * config.outstanding_reads)  # Bursts of a port.
         self.words_read = 0
         self.beats_written = 0
         self.before_step: Callable[[float], bool] = lambda time: False
@@ -84,7 +86,9 @@ class Memory:
             time + CommandMerge.LATENCY, self._taken + TAKE_CYCLES, self._under_way.popleft() + 1
         )
         channel.ask(words, time)
-        first, last = self._server.read(words, self._taken + RoutedReader.LATENCY, address)
+        asked = max(self._taken + RoutedReader.LATENCY, self._open.popleft() + ANSWERED)
+        first, last = self._server.read(words, asked, address)
+        self._open.append(last)
         first, last = first + RoutedReader.DATA_LATENCY, last + RoutedReader.DATA_LATENCY
         self._under_way.append(last)
         channel.arrive(first, last, words)

@@ -35,7 +35,7 @@ def test_parts_of_version_3_are_in_spec_and_registers():
         )
         assert register.constant == getattr(groups.spec, name)
     assert groups.spec.shape >> 8 & 15 == 10
-    assert (groups.spec.shortlist, groups.head.shortlist, groups.routed.runs) == (1024, 1024, 16)
+    assert (groups.spec.shortlist, groups.head.shortlist, groups.routed.runs) == (1024, 1024, 20)
     plain = TINY.spec.groups, TINY.spec.qk_norm, TINY.head.ternary_rows
     assert plain == (0, False, 0)
 
