@@ -1,5 +1,6 @@
 """The model of the memory system: channels, merge and striped reader."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,10 @@ __all__ = ["Memory"]
 
 TAKE_CYCLES = 2
 """Cycles between two runs that the striped reader takes."""
+WAITING = 3
+"""Steps that a reader has taken and not requested while its buffer has no room for them."""
+RETURNED = 3
+"""Cycles from a word that leaves the ports' buffers to the request that replaces it."""
 
 
 class Memory:
@@ -35,6 +40,10 @@ class Memory:
         self._taken = 0.0  # Time at which the reader took the last step.
         self._under_way: deque[float] = deque([0.0] * config.routed.runs)
         self._open: deque[float] = deque([0.0] * config.outstanding_reads)  # Bursts of a port.
+        self._buffer = config.routed.striped.reader.buffer_beats
+        self._requested: deque[float] = deque([0.0] * WAITING)
+        # Words of all steps so far, and the times at which a step's first and last leave the ports.
+        self._words, self._passed = [0], [(0.0, 0.0)]
         self.words_read = 0
         self.beats_written = 0
         self.before_step: Callable[[float], bool] = lambda time: False
@@ -83,13 +92,33 @@ class Memory:
 
     def _serve(self, time: float, channel: Channel, words: int, address: int) -> None:
         self._taken = max(
-            time + CommandMerge.LATENCY, self._taken + TAKE_CYCLES, self._under_way.popleft() + 1
+            time + CommandMerge.LATENCY,
+            self._taken + TAKE_CYCLES,
+            self._under_way.popleft() + 1,
+            self._requested.popleft(),
         )
         channel.ask(words, time)
-        asked = max(self._taken + RoutedReader.LATENCY, self._open.popleft() + ANSWERED)
-        first, last = self._server.read(words, asked, address)
+        requested = max(
+            self._taken + RoutedReader.LATENCY,
+            self._open.popleft() + ANSWERED,
+            self._room(words),
+        )
+        self._requested.append(requested)
+        first, last = self._server.read(words, requested, address)
         self._open.append(last)
         first, last = first + RoutedReader.DATA_LATENCY, last + RoutedReader.DATA_LATENCY
+        self._words.append(self._words[-1] + words)
+        self._passed.append((first, last))
         self._under_way.append(last)
         channel.arrive(first, last, words)
         self.words_read += words
+
+    def _room(self, words: int) -> float:
+        """Return the time from which the ports' buffers have room for the next step's words."""
+        count = self._words[-1] + words - self._buffer
+        if count <= 0:
+            return 0.0
+        index = bisect_left(self._words, count)
+        (first, last), step = self._passed[index], self._words[index] - self._words[index - 1]
+        behind = self._words[index] - count
+        return last - behind * (last - first) / max(1, step - 1) + RETURNED
