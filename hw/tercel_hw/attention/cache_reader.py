@@ -2,9 +2,9 @@
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.attention.unit_config import SCALES_BYTES, AttentionUnitConfig
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["CacheReader"]
 
@@ -71,22 +71,27 @@ class CacheReader(wiring.Component):
         self._ask(m, can, issued, address, words, scales)
 
         command = Signal(config.command, reset_less=True)
-        positions = Signal(range(config.attention.positions + 1))
+        positions = Signal(range(config.attention.positions + 1), reset_less=True)
         # For the sweep of keys and that of values: its block and its index within the KV head.
         blocks = [
             Signal.like(command.cache, name=f"block{index}", reset_less=True) for index in range(2)
         ]
         sweeps_per_kv_head = [
-            Signal.like(command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}")
+            Signal.like(
+                command.sweeps_per_kv_head, name=f"sweep_of_kv_head{index}", reset_less=True
+            )
             for index in range(2)
         ]
         # Sweeps whose keys, and whose values, have not been requested.
-        sweeps = [Signal.like(command.sweeps, name=f"sweeps{index}") for index in range(2)]
+        sweeps = [
+            Signal.like(command.sweeps, name=f"sweeps{index}", reset_less=True)
+            for index in range(2)
+        ]
         keys_at, halves_at, scales_at, slice_at = (
             Signal.like(command.cache, name=f"at{index}", reset_less=True) for index in range(4)
         )
         left, count = Signal.like(positions), Signal.like(positions)
-        number, last_slice = Signal.like(command.full), Signal()
+        number, last_slice = Signal.like(command.full, reset_less=True), Signal()
         m.d.comb += [
             count.eq(Mux(left < tile, left, tile)),
             last_slice.eq(number + 1 == command.full),
@@ -194,18 +199,16 @@ class CacheReader(wiring.Component):
     def _ask(self, m: Module, can, issued, address, words, scales) -> None:
         """Add the registers of ``o_run`` and the queue of ``o_kind``."""
         kind = self._config.kind
-        m.submodules.kinds = kinds = SyncFIFO(width=kind.size, depth=RUNS)
+        m.submodules.kinds = kinds = ShallowFifo(kind, depth=RUNS)
+        wiring.connect(m, kinds.o, wiring.flipped(self.o_kind))
         asked, run = Signal(kind), Signal(self._config.run, reset_less=True)
         m.d.comb += [
             self.o_run.payload.eq(run),
-            self.o_kind.valid.eq(kinds.r_rdy),
-            self.o_kind.payload.eq(kinds.r_data),
-            kinds.r_en.eq(self.o_kind.ready),
-            can.eq((~self.o_run.valid | self.o_run.ready) & kinds.w_rdy),
+            can.eq((~self.o_run.valid | self.o_run.ready) & kinds.i.ready),
             asked.words.eq(words),
             asked.scales.eq(scales),
-            kinds.w_en.eq(issued),
-            kinds.w_data.eq(asked),
+            kinds.i.valid.eq(issued),
+            kinds.i.payload.eq(asked),
         ]
         with m.If(self.o_run.ready):
             m.d.sync += self.o_run.valid.eq(0)

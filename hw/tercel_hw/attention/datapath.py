@@ -8,15 +8,20 @@ from tercel_hw.attention.output_scale import OutputScale
 from tercel_hw.attention.score_scale import ScoreScale
 from tercel_hw.attention.softmax_weights import SoftmaxWeights
 from tercel_hw.dense import DenseEngine, dense_latency
+from tercel_hw.shallow_fifo import ShallowFifo
 
-__all__ = ["Attention", "attention_overhead"]
+__all__ = ["BEATS", "BEAT_LATENCY", "Attention", "attention_overhead"]
 
 HEAD_TILE = 16
 """Rows of a row block of the model's head: the tile of a head sweep."""
+BEATS = 2
+"""Beats that wait for the dense engine."""
+BEAT_LATENCY = ShallowFifo.LATENCY
+"""Cycles from a beat's transfer until the dense engine can take it."""
 
 
 def attention_overhead(config: AttentionConfig) -> int:
-    """Least cycles between the last beat of the keys and the first of the values."""
+    """Least cycles in the engine from the last beat of the keys to the first of the values."""
     return dense_latency(config.dense) + ScoreScale.LATENCY + SoftmaxWeights.LATENCY
 
 
@@ -27,9 +32,9 @@ class Attention(wiring.Component):
     the values arrive. Words come in that order, tile by tile and slice by slice as the dense engine
     sweeps.
 
-    The beats follow each other as in :class:`DenseEngine`; the values of the last sweep come at
-    least ``overhead`` cycles after its keys. With few positions the outputs, one a cycle, take
-    longer than the beats.
+    Beats of both users wait in a queue. They follow each other as in :class:`DenseEngine`, which
+    takes the values of the last sweep at least ``overhead`` cycles after its keys. With few
+    positions the outputs, one a cycle, take longer than the beats.
 
     Between layers the model's head may use the dense engine for a dot sweep in tiles of 16 rows of
     full slices, from slice 0 of the vectors on. Attention must be idle and get no input until the
@@ -60,6 +65,7 @@ class Attention(wiring.Component):
     i_head_command : In(stream.Signature(config.head_command))
         Begins a head sweep; taken only while ``i_layer`` is not valid.
     i_head_row : In(stream.Signature(config.dense.beat))
+        Taken after the command.
     o_head_sum : Out(stream.Signature(config.dense.sums))
         One for each row.
     """
@@ -101,7 +107,7 @@ class Attention(wiring.Component):
 
     @property
     def overhead(self) -> int:
-        """Least cycles between the last beat of the keys and the first of the values."""
+        """Least cycles in the engine from the last beat of the keys to the first of the values."""
         return attention_overhead(self._config)
 
     def elaborate(self, platform: object) -> Module:
@@ -121,13 +127,16 @@ class Attention(wiring.Component):
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
         layer = Signal(config.layer, reset_less=True)
-        positions = Signal(range(config.positions + 1))
-        lent, left = Signal(), Signal(config.dense.command.members["rows"])
+        positions = Signal(range(config.positions + 1), reset_less=True)
+        # The engine is lent; rows of the head may be taken, or those of attention.
+        lent, serving, own = Signal(), Signal(), Signal(init=1)
+        left = Signal(config.dense.command.members["rows"], reset_less=True)
         m.d.comb += output.lanes_per_head.eq(layer.lanes_per_head)
-        self._lend(m, lent, engine.i_row, engine.o_sum, scale.i_sum)
+        self._beats(m, engine.i_row, lent, serving, own)
+        self._sums(m, lent, engine.o_sum, scale.i_sum)
         command, head = engine.i_command, self.i_head_command.payload
         # Sweeps whose dot, and whose axpy, the engine has not been given.
-        keys, values = Signal.like(layer.sweeps), Signal.like(layer.sweeps)
+        keys, values = (Signal.like(layer.sweeps, reset_less=True) for _ in range(2))
         starts, issued = Signal(), Signal()
         loaded = self._loaded(m, issued)
         sweep_room = self._command_scale(m, issued, positions, scale.i_sweep)
@@ -140,7 +149,7 @@ class Attention(wiring.Component):
             softmax.i_layer.payload.eq(self.i_layer.payload),
         ]
         full, half = layer.full, layer.half
-        first = Signal.like(command.payload.slice)
+        first = Signal.like(command.payload.slice, reset_less=True)
         m.d.comb += command.payload.slice.eq(Mux(lent, 0, first))
         with m.FSM():
             with m.State("idle"):
@@ -160,7 +169,7 @@ class Attention(wiring.Component):
                     ]
                     m.next = "keys"
                 with m.Elif(self.i_head_command.valid & ~self.i_layer.valid):
-                    m.d.sync += lent.eq(1)
+                    m.d.sync += [lent.eq(1), own.eq(0)]
                     m.next = "lend"
             with m.State("keys"):
                 # Engine and scale get their commands together, once the queries are written.
@@ -185,13 +194,17 @@ class Attention(wiring.Component):
             with m.State("lend"):
                 m.d.comb += [command.valid.eq(1), self.i_head_command.ready.eq(command.ready)]
                 with m.If(command.ready):
+                    m.d.sync += serving.eq(1)
                     m.next = "head"
             with m.State("head"):
                 with m.If(self.o_head_sum.valid & self.o_head_sum.ready):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
-                        m.d.sync += lent.eq(0)
-                        m.next = "idle"
+                        m.d.sync += [lent.eq(0), serving.eq(0)]
+                        m.next = "returned"
+            with m.State("returned"):
+                m.d.sync += own.eq(1)
+                m.next = "idle"
         return m
 
     def _loaded(self, m: Module, issued: Signal) -> Signal:
@@ -223,7 +236,7 @@ class Attention(wiring.Component):
         # Sweeps not yet read, heads left of the KV head, sweeps whose outputs have not left.
         asks, heads, inside = (
             Signal.like(layer.sweeps),
-            Signal.like(layer.heads),
+            Signal.like(layer.heads, reset_less=True),
             Signal.like(layer.sweeps),
         )
         few = heads <= layer.head_slots
@@ -252,13 +265,28 @@ class Attention(wiring.Component):
         m.d.comb += left.eq(inside != 0)
         return left
 
-    def _lend(self, m: Module, lent: Signal, rows, sums, scores) -> None:
-        """Connect rows and sums to the head while ``lent``, else to attention."""
+    def _beats(
+        self, m: Module, rows: stream.Interface, lent: Signal, serving: Signal, own: Signal
+    ) -> None:
+        """Queue the beats of the head while ``serving``, those of attention with ``own``."""
+        m.submodules.beats = beats = ShallowFifo(self._config.dense.beat, depth=BEATS)
+        wiring.connect(m, beats.o, rows)
+        # A register of its own for the many bits of a beat, a cycle later: so no beat is taken in
+        # the first cycle of a loan, nor in the first after it.
+        selected = Signal()
+        m.d.sync += selected.eq(lent)
         m.d.comb += [
-            rows.valid.eq(Mux(lent, self.i_head_row.valid, self.i_word.valid)),
-            rows.payload.eq(Mux(lent, self.i_head_row.payload, self.i_word.payload)),
-            self.i_head_row.ready.eq(rows.ready & lent),
-            self.i_word.ready.eq(rows.ready & ~lent),
+            beats.i.valid.eq((self.i_head_row.valid & serving) | (self.i_word.valid & own)),
+            beats.i.payload.eq(
+                Mux(selected, self.i_head_row.payload.as_value(), self.i_word.payload.as_value())
+            ),
+            self.i_head_row.ready.eq(beats.i.ready & serving),
+            self.i_word.ready.eq(beats.i.ready & own),
+        ]
+
+    def _sums(self, m: Module, lent: Signal, sums: stream.Interface, scores) -> None:
+        """Connect the sums to the head while ``lent``, else to the score scale."""
+        m.d.comb += [
             scores.valid.eq(sums.valid & ~lent),
             scores.payload.eq(sums.payload),
             self.o_head_sum.valid.eq(sums.valid & lent),

@@ -59,10 +59,13 @@ class ScaleQueue(wiring.Component):
         word = Signal(data.ArrayLayout(config.attention.row_scales, config.word_positions))
         place = Signal(range(config.word_positions))
         position = Signal(range(config.attention.positions))
-        taken, last = Signal(), Signal()
+        # Known from registers that this position, or any, is the last of its head.
+        taken, last, only = Signal(), Signal(), Signal()
+        row_scales = Signal(config.attention.row_scales, reset_less=True)
+        m.d.sync += [only.eq(self.positions == 1), last.eq(position + 1 == self.positions)]
         m.d.comb += [
             word.eq(words.o.payload),
-            last.eq(position + 1 == self.positions),
+            self.o.payload.eq(row_scales),
             taken.eq(words.o.valid & (~self.o.valid | self.o.ready)),
             words.o.ready.eq(taken & (last | (place == config.word_positions - 1))),
         ]
@@ -71,8 +74,9 @@ class ScaleQueue(wiring.Component):
         with m.If(taken):
             m.d.sync += [
                 self.o.valid.eq(1),
-                self.o.payload.eq(word[place]),
+                row_scales.eq(word[place]),
                 place.eq(Mux(words.o.ready, 0, place + 1)),
                 position.eq(Mux(last, 0, position + 1)),
+                last.eq(Mux(last, only, position + 2 == self.positions)),
             ]
         return m

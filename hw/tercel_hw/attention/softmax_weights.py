@@ -72,7 +72,7 @@ class SoftmaxWeights(wiring.Component):
         wiring.connect(m, weights.o, wiring.flipped(self.o_weight))
         wiring.connect(m, weigher.o_denominator, wiring.flipped(self.o_denominator))
         layer = Signal(config.layer, reset_less=True)
-        positions = Signal(range(config.positions + 1))
+        positions = Signal(range(config.positions + 1), reset_less=True)
         masks = Signal(config.ancestors, reset_less=True)
         # Sweeps whose scores have not all arrived.
         left = Signal.like(layer.sweeps)

@@ -96,7 +96,8 @@ class WeightBuffer(wiring.Component):
         # Read pointer: the sweep's buffer, the slice, the beat's first position; positions from it
         # on of the slice, and those that have been written.
         mine, number, position = Signal(), Signal.like(self.full), Signal(range(config.positions))
-        left, ahead = (Signal(range(config.positions + 1)) for _ in range(2))
+        left = Signal(range(config.positions + 1), reset_less=True)
+        ahead = Signal(range(config.positions + 1))
         pairs, second, enable, issued, last = (Signal() for _ in range(5))
         m.d.comb += [
             pairs.eq(number == self.full),

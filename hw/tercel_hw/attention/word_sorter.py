@@ -48,7 +48,8 @@ class WordSorter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        run, running = Signal(self._config.kind), Signal()
+        run, running = Signal(self._config.kind, reset_less=True), Signal()
+        ending = Signal()
         taken, ends = Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(running & Mux(run.scales, self.o_scales.ready, self.o_rows.ready)),
@@ -57,11 +58,12 @@ class WordSorter(wiring.Component):
             self.o_scales.payload.eq(self.i.payload),
             self.o_rows.payload.eq(self.i.payload),
             taken.eq(self.i.valid & self.i.ready),
-            ends.eq(taken & (run.words == 1)),
+            ends.eq(taken & ending),
             self.i_kind.ready.eq(~running | ends),
         ]
         with m.If(self.i_kind.ready):
             m.d.sync += [run.eq(self.i_kind.payload), running.eq(self.i_kind.valid)]
+            m.d.sync += ending.eq(self.i_kind.payload.words == 1)
         with m.Elif(taken):
-            m.d.sync += run.words.eq(run.words - 1)
+            m.d.sync += [run.words.eq(run.words - 1), ending.eq(run.words == 2)]
         return m

@@ -124,7 +124,9 @@ class CellArray(wiring.Component):
             # Bit i is the value of i cycles ago.
             signal = getattr(self, name)
             age = Signal(width, name=f"{name}_ages")
-            past = Signal(width - 1, name=f"{name}_past")
+            # These count only with `valid` or `load`.
+            reset_less = name in ("axpy", "first")
+            past = Signal(width - 1, name=f"{name}_past", reset_less=reset_less)
             m.d.comb += age.eq(Cat(signal, past))
             m.d.sync += past.eq(age)
             ages[name] = age

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 
-from tercel_hw.dense.config import DenseConfig
+from tercel_hw.dense.config import HALVES, DenseConfig
 from tercel_hw.dense.dot_sums import beat_layout
 
 __all__ = ["Sequencer"]
@@ -28,6 +28,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     i_command : In(stream.Signature(config.command))
+        A tile has at least three words, unless it is the last.
     beat_valid, weight_valid : In(1)
         The next beat is available, and its weights.
     taken, weight_taken : Out(1)
@@ -87,19 +88,18 @@ class Sequencer(wiring.Component):
         offered = self.i_command.payload
         busy = Signal()
         # Rows of the tile (axpy: all rows), the same less one, pairs less one; rows after the tile.
-        rows, last_row, last_pair, behind = (Signal(range(config.rows + 1)) for _ in range(4))
-        half, number = Signal(), Signal.like(command.full)
-        word = Signal(range(config.rows))
-        first_word, last_word = Signal(), Signal()
-        last_slice, last_tile = Signal(), Signal()
+        rows, last_row, last_pair, behind = (
+            Signal(range(config.rows + 1), reset_less=True) for _ in range(4)
+        )
+        half, number = Signal(), Signal.like(command.full, reset_less=True)
+        # Words of the slice before this one and after it; this is the first, the last.
+        word, words = Signal(range(config.rows), reset_less=True), Signal.like(rows)
+        first_word, last_word, last_tile = Signal(init=1), Signal(), Signal()
+        # Slices of the tile from this one on; this is the last one; a tile has only one.
+        slices, last_slice, alone = Signal(range(config.slices + 2)), Signal(), Signal()
         m.d.comb += [
             self.i_command.ready.eq(~busy),
             self.axpy.eq(command.axpy),
-            first_word.eq(word == 0),
-            last_word.eq(word == Mux(half, last_pair, last_row)),
-            last_slice.eq(
-                Mux(half, command.axpy | (command.full == 0), self._is_last(command, number))
-            ),
             last_tile.eq(command.axpy | (behind == 0)),
         ]
         two_rows = ~half & (last_row == 1)
@@ -109,7 +109,7 @@ class Sequencer(wiring.Component):
         )
         self._tell(m, command, half, number, word, first_word, last_word, last_slice, rows)
 
-        def begin(count, axpy) -> None:
+        def begin(count) -> None:
             """Begin a tile of ``count`` rows."""
             m.d.sync += [rows.eq(count), last_row.eq(count - 1), last_pair.eq((count - 1) >> 1)]
             m.d.sync += number.eq(0)
@@ -117,34 +117,62 @@ class Sequencer(wiring.Component):
         def tile(left, size):
             return Mux(left < size, left, size)
 
+        # Rows of the next tile. A slice of one word is not followed at once, so what is known late
+        # of the next one is known in time.
         following = Signal.like(rows)
-        m.d.sync += following.eq(tile(behind, command.tile))
+        one_row, one_pair, one_word = Signal(), Signal(), Signal()
+        m.d.sync += [
+            following.eq(tile(behind, command.tile)),
+            one_row.eq(last_row == 0),
+            one_pair.eq(last_pair == 0),
+            one_word.eq(Mux(command.half, following <= HALVES, following == 1)),
+            last_word.eq(words == 0),
+        ]
         with m.If(self.i_command.valid & ~busy):
             count = Mux(offered.axpy, offered.rows, tile(offered.rows, offered.tile))
-            begin(count, offered.axpy)
+            begin(count)
+            one = Mux(offered.half, offered.full == 0, offered.full == 1)
+            pairs = offered.half & (~offered.axpy | (offered.full == 0))
+
+            def at_most(most):
+                return (offered.rows <= most) | (~offered.axpy & (offered.tile <= most))
+
             m.d.sync += [
+                word.eq(0),
+                words.eq(Mux(pairs, (count - 1) >> 1, count - 1)),
+                last_word.eq(Mux(pairs, at_most(HALVES), at_most(1))),
                 command.eq(offered),
                 busy.eq(1),
+                slices.eq(offered.full + offered.half),
+                alone.eq(one),
+                last_slice.eq(one),
                 behind.eq(offered.rows - count),
-                half.eq(offered.half & (~offered.axpy | (offered.full == 0))),
+                half.eq(pairs),
             ]
         with m.If(self.taken):
             m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            m.d.sync += [first_word.eq(last_word), words.eq(words - 1), last_word.eq(words == 1)]
             with m.If(last_word):
+                of_pairs = command.axpy & command.half & (slices == 2)
                 m.d.sync += [
-                    half.eq(command.axpy & command.half & (number + 1 == command.full)),
+                    half.eq(of_pairs),
+                    words.eq(Mux(of_pairs, last_pair, last_row)),
+                    last_word.eq(Mux(of_pairs, one_pair, one_row)),
                     number.eq(number + ~half),
+                    slices.eq(slices - 1),
+                    last_slice.eq(slices == 2),
                 ]
             with m.If(last_word & last_slice):
-                begin(following, command.axpy)
-                m.d.sync += [behind.eq(behind - following), half.eq(command.half)]
-                m.d.sync += busy.eq(~last_tile)
+                begin(following)
+                m.d.sync += [slices.eq(command.full + command.half), last_slice.eq(alone)]
+                m.d.sync += [
+                    behind.eq(behind - following),
+                    half.eq(command.half),
+                    words.eq(Mux(command.half, (following - 1) >> 1, following - 1)),
+                    last_word.eq(one_word),
+                    busy.eq(~last_tile),
+                ]
         return m
-
-    @staticmethod
-    def _is_last(command, number):
-        """Return a bit that is set if a full slice is the last of its tile."""
-        return (number + 1 == command.full) & ~(command.axpy & command.half)
 
     def _pauses(self, m: Module, first_word: Signal, second_of_two: Value) -> Signal:
         """Return a signal that is high if no pause is due before the next beat."""

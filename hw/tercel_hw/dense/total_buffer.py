@@ -4,9 +4,13 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 
 from tercel_hw.dense.config import DenseConfig
+from tercel_hw.result_queue import ResultQueue
 from tercel_hw.wrap_increment import wrap_increment
 
 __all__ = ["TotalBuffer"]
+
+QUEUE_DEPTH = 4
+"""Elements on their way to the reader: for one a cycle."""
 
 
 class TotalBuffer(wiring.Component):
@@ -14,7 +18,8 @@ class TotalBuffer(wiring.Component):
 
     A slice is written in ``chain`` cycles, the last cell's sums first. The elements of a half slice
     are the sums of both halves of the beat. An element a cycle; the first of a slice is offered
-    ``LATENCY`` cycles after the cycle of cell 0's sums if the command waits.
+    ``LATENCY`` cycles after the cycle of cell 0's sums if the command waits. They leave through a
+    queue, so that ``o.ready`` enables no register of an element.
 
     Parameters
     ----------
@@ -33,7 +38,7 @@ class TotalBuffer(wiring.Component):
         A pulse: the oldest slice has been read.
     """
 
-    LATENCY = 3
+    LATENCY = 2 + ResultQueue.LATENCY
 
     i_valid: Signal
     i: data.View
@@ -69,7 +74,9 @@ class TotalBuffer(wiring.Component):
         filled = self._write(m, sums.write_port())
         read = sums.read_port(domain="comb")
         command = self.i_command.payload
-        enable, issued = Signal(), Signal()
+        issued = Signal()
+        m.submodules.queue = queue = ResultQueue(config.totals_read, depth=QUEUE_DEPTH)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         slot, first = Signal(range(config.totals)), Signal(range(config.totals))
         # Index of the element within its slice, of its slice, and of the element in the head slot.
         index, number = Signal(range(config.macs)), Signal(range(config.totals))
@@ -77,14 +84,14 @@ class TotalBuffer(wiring.Component):
         head_slot = Signal(range(config.nodes))
         last_element, last_head_slot, last_of_slice = Signal(), Signal(), Signal()
         m.d.comb += [
-            enable.eq(~self.o.valid | self.o.ready),
-            issued.eq(self.i_command.valid & (filled > number) & enable),
-            last_head_slot.eq(head_slot + 1 == command.head_slots),
+            issued.eq(self.i_command.valid & (filled > number) & queue.room),
             last_of_slice.eq(index.all() | last_element),
             self.i_command.ready.eq(issued & last_element & last_head_slot),
             self.released.eq(issued & last_head_slot & last_of_slice),
         ]
 
+        # Known in the second cycle of a head slot, which has more than one element.
+        m.d.sync += last_head_slot.eq(head_slot + 1 == command.head_slots)
         with m.If(issued):
             # Computed a cycle ahead for its large fan-out; a head slot has more than one element.
             m.d.sync += last_element.eq(~last_element & (element + 2 == command.elements))
@@ -109,9 +116,20 @@ class TotalBuffer(wiring.Component):
         cell, chain = index[:cell_bits], index[cell_bits:]
         half = number == command.full
         m.d.comb += read.addr.eq(Cat(cell, slot))
-        self._add(
-            m, read.data, chain, half, enable, issued, head_slot, last_element & last_head_slot
-        )
+        arrives, last = Signal(), Signal(reset_less=True)
+        of_head_slot = Signal.like(head_slot, reset_less=True)
+        m.d.sync += [
+            arrives.eq(issued),
+            of_head_slot.eq(head_slot),
+            last.eq(last_element & last_head_slot),
+        ]
+        m.d.comb += [
+            queue.enters.eq(issued),
+            queue.arrives.eq(arrives),
+            queue.result.head_slot.eq(of_head_slot),
+            queue.result.last.eq(last),
+        ]
+        self._add(m, read.data, chain, half, queue.result)
         return m
 
     def _write(self, m: Module, write) -> Signal:
@@ -139,7 +157,7 @@ class TotalBuffer(wiring.Component):
         m.d.sync += filled.eq(filled + complete - Mux(done, slices, 0))
         return filled
 
-    def _add(self, m: Module, found, chain, half, enable, issued, head_slot, last) -> None:
+    def _add(self, m: Module, found, chain, half, result) -> None:
         """Select the chain's sums; in a half slice add those of the upper half's chain."""
         config = self._config
         parts = [found[index].as_value() for index in range(config.chains)]
@@ -147,21 +165,5 @@ class TotalBuffer(wiring.Component):
         chains, upper = Array(parts), Array([*parts[middle:], *parts[:middle]])
         layout = config.totals_read.members["sums"]
         one, two = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
-        valid, element = Signal(), Signal(config.totals_read, reset_less=True)
-        m.d.comb += self.o.payload.eq(element)
-        tags = data.StructLayout({"head_slot": range(config.nodes), "last": 1})
-        tag = Signal(tags, reset_less=True)
-        with m.If(enable):
-            m.d.sync += [
-                valid.eq(issued),
-                tag.head_slot.eq(head_slot),
-                tag.last.eq(last),
-                one.eq(chains[chain]),
-                two.eq(Mux(half, upper[chain], 0)),
-                self.o.valid.eq(valid),
-                element.head_slot.eq(tag.head_slot),
-                element.last.eq(tag.last),
-            ]
-            m.d.sync += [
-                element.sums[lane].eq(one[lane] + two[lane]) for lane in range(config.nodes)
-            ]
+        m.d.sync += [one.eq(chains[chain]), two.eq(Mux(half, upper[chain], 0))]
+        m.d.comb += [result.sums[lane].eq(one[lane] + two[lane]) for lane in range(config.nodes)]

@@ -1,11 +1,11 @@
 """The writer of result lines to memory."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 
 from tercel_hw.head.line_run import RUN
 from tercel_hw.head.result_config import ResultConfig
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["ResultWriter"]
 
@@ -63,30 +63,32 @@ class ResultWriter(wiring.Component):
         m = Module()
         config = self._config
         granules, width = config.line_granules, 8 * config.writer.port_bytes
-        m.submodules.queue = queue = SyncFIFO(width=width, depth=QUEUE_DEPTH)
-        # Lines of the run not yet taken, granules of the line not yet sent.
-        lines, left = Signal.like(self.i_run.payload.lines), Signal(range(granules + 1))
+        m.submodules.queue = queue = ShallowFifo(unsigned(width), depth=QUEUE_DEPTH)
+        # Lines of the run not yet taken, and if there are any; granules of the line not yet sent.
+        lines, more = Signal.like(self.i_run.payload.lines), Signal()
+        left = Signal(range(granules + 1))
         line = Signal(granules * width, reset_less=True)
         sent, ends = Signal(), Signal()
 
         run, command = self.i_run.payload, self.o_command
         m.d.comb += [
-            self.i_run.ready.eq(~command.valid & (lines == 0)),
+            self.i_run.ready.eq(~command.valid & ~more),
             ends.eq((left == 0) | (sent & (left == 1))),
-            self.i_line.ready.eq((lines != 0) & ends),
-            sent.eq((left != 0) & queue.w_rdy),
-            queue.w_en.eq(sent),
-            queue.w_data.eq(line),
-            self.o.valid.eq(queue.r_rdy),
-            self.o.payload.data.eq(queue.r_data),
+            self.i_line.ready.eq(more & ends),
+            sent.eq((left != 0) & queue.i.ready),
+            queue.i.valid.eq(left != 0),
+            queue.i.payload.eq(line),
+            self.o.valid.eq(queue.o.valid),
+            self.o.payload.data.eq(queue.o.payload),
             self.o.payload.strobe.eq(~0),
-            queue.r_en.eq(self.o.ready),
+            queue.o.ready.eq(self.o.ready),
         ]
         with m.If(command.ready):
             m.d.sync += command.valid.eq(0)
         with m.If(self.i_run.valid & self.i_run.ready):
             m.d.sync += [
                 lines.eq(run.lines),
+                more.eq(1),
                 command.valid.eq(1),
                 command.payload.granule.eq(run.address << config.writer.port_bits),
                 command.payload.granules.eq(run.lines * granules),
@@ -94,5 +96,6 @@ class ResultWriter(wiring.Component):
         with m.If(sent):
             m.d.sync += [left.eq(left - 1), line.eq(line >> width)]
         with m.If(self.i_line.valid & self.i_line.ready):
-            m.d.sync += [lines.eq(lines - 1), left.eq(granules), line.eq(self.i_line.payload)]
+            m.d.sync += [lines.eq(lines - 1), more.eq(lines != 1)]
+            m.d.sync += [left.eq(granules), line.eq(self.i_line.payload)]
         return m

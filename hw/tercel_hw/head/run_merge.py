@@ -59,11 +59,13 @@ class RunMerge(wiring.Component):
         out, line = self.o_run, self.o_line
         owner = Signal(range(self.SOURCES))
         left = Signal.like(out.payload.lines)
-        free = ~out.valid & (left == 0)
+        # Whether lines are left is known from a register.
+        active = Signal()
+        free = ~out.valid & ~active
         with m.If(out.ready):
             m.d.sync += out.valid.eq(0)
         with m.If(line.valid & line.ready):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(left - 1), active.eq(left != 1)]
         for index, (run, lines) in enumerate(zip(self.i_run, self.i_line, strict=True)):
             earlier = self.i_run[0].valid if index else 0
             m.d.comb += run.ready.eq(free & ~earlier)
@@ -72,9 +74,10 @@ class RunMerge(wiring.Component):
                     out.valid.eq(1),
                     out.payload.eq(run.payload),
                     left.eq(run.payload.lines),
+                    active.eq(1),
                     owner.eq(index),
                 ]
-            with m.If((left != 0) & (owner == index)):
+            with m.If(active & (owner == index)):
                 m.d.comb += [
                     line.valid.eq(lines.valid),
                     line.payload.eq(lines.payload),

@@ -175,7 +175,8 @@ class Gearbox(wiring.Component):
         config = self._config
         width = 8 * config.word_bytes
         ring = Signal(RING * width, reset_less=True)
-        held, into = Signal(range(RING + 1)), Signal(RING, init=1)
+        # The word to write, by two codes: each enables one half of a word.
+        held, into, number = Signal(range(RING + 1)), Signal(RING, init=1), Signal(range(RING))
         need, drop, word = Signal(2), Signal(2), Signal(range(RING))
         active, taken = Signal(), Signal()
         m.d.comb += [
@@ -185,10 +186,13 @@ class Gearbox(wiring.Component):
         ]
         m.d.sync += held.eq(held - Mux(cut, drop, 0) + taken)
         with m.If(taken):
-            m.d.sync += into.eq(into.rotate_left(1))
-        for index in range(RING):
+            m.d.sync += [into.eq(into.rotate_left(1)), number.eq(number + 1)]
+        words = [ring[width * index : width * (index + 1)] for index in range(RING)]
+        for index, stored in enumerate(words):
             with m.If(taken & into[index]):
-                m.d.sync += ring.word_select(index, width).eq(self.i.payload)
+                m.d.sync += stored[: width // 2].eq(self.i.payload[: width // 2])
+            with m.If(taken & (number == index)):
+                m.d.sync += stored[width // 2 :].eq(self.i.payload[width // 2 :])
         following = (word + Mux(cut, drop, 0))[: len(word)]
         copies = -(-self._reach(exact_log2(config.word_bytes)) // LOADS)
         m.submodules.firsts = firsts = RegisterCopies(width=len(word), copies=copies)

@@ -54,7 +54,7 @@ class TapePrefetcher(wiring.Component):
         A word leaves the tape buffer.
     """
 
-    LATENCY = BurstSplitter.LATENCY + 1
+    LATENCY = BurstSplitter.LATENCY + 2
 
     i_command: stream.Interface
     o_command: stream.Interface
@@ -82,12 +82,14 @@ class TapePrefetcher(wiring.Component):
         connect(m, flipped(self.i_command), splitter.i)
         words = Signal(range(config.burst.max_beats + 1))
         space = Signal(range(config.buffer_words + 1), init=config.buffer_words)
-        issue, returned = Signal(), Signal()
+        # There is room for the step; known a cycle later, which a step takes anyway.
+        enough, issue, returned = Signal(), Signal(), Signal()
         m.d.comb += [
             words.eq(splitter.o.payload.length + 1),
-            issue.eq(splitter.o.valid & (space >= words) & ~step.valid),
+            issue.eq(enough & ~step.valid),
             splitter.o.ready.eq(issue),
         ]
+        m.d.sync += enough.eq(splitter.o.valid & ~issue & (space > splitter.o.payload.length))
         with m.If(step.ready):
             m.d.sync += step.valid.eq(0)
         with m.If(issue):

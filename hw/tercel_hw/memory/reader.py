@@ -143,7 +143,7 @@ class AxiReader(wiring.Component):
         m.d.comb += [
             length.eq(burst.length + 1),
             requests.i.valid.eq(
-                splitter.o.valid & (space >= length) & (open_bursts != config.outstanding)
+                splitter.o.valid & (space > burst.length) & (open_bursts != config.outstanding)
             ),
             requests.i.payload.eq(burst),
             issue.eq(requests.i.valid & requests.i.ready),

@@ -11,6 +11,7 @@ from tercel_hw.checks import check_integer
 from tercel_hw.memory.axi import Axi4Interface, Axi4Signature
 from tercel_hw.memory.register_slice import RegisterSlice
 from tercel_hw.memory.striped import StripedConfig, StripedReader
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["RoutedConfig", "RoutedReader"]
 
@@ -152,25 +153,26 @@ class RoutedReader(wiring.Component):
 
     def _route(self, m: Module, words: stream.Interface, routes: fifo.SyncFIFOBuffered) -> None:
         """Send the words of the first run to its destination; count them."""
-        layout = data.StructLayout(
-            {"word": unsigned(self._config.striped.word_width), "chosen": len(self.o)}
-        )
-        m.submodules.words = held = RegisterSlice(layout)
+        # Two queues in step: the choice leaves a register, the word needs no enables.
+        m.submodules.choice = choice = RegisterSlice(unsigned(len(self.o)))
+        m.submodules.words = held = ShallowFifo(words.payload.shape(), depth=2)
         route = data.View(self._config.route, routes.r_data)
         sent = Signal(self._config.striped.reader.burst.count_width)
         gone = Signal()
         last = sent == route.beats - 1
         m.d.comb += [
-            held.i.payload.word.eq(words.payload),
-            held.i.payload.chosen.eq(1 << route.destination),
+            held.i.payload.eq(words.payload),
+            choice.i.payload.eq(1 << route.destination),
             held.i.valid.eq(words.valid & routes.r_rdy),
+            choice.i.valid.eq(held.i.valid),
             words.ready.eq(held.i.ready & routes.r_rdy),
             held.o.ready.eq(Cat(output.valid & output.ready for output in self.o).any()),
+            choice.o.ready.eq(held.o.ready),
         ]
         for index, output in enumerate(self.o):
             m.d.comb += [
-                output.payload.eq(held.o.payload.word),
-                output.valid.eq(held.o.valid & held.o.payload.chosen[index]),
+                output.payload.eq(held.o.payload),
+                output.valid.eq(choice.o.valid & choice.o.payload[index]),
             ]
         m.d.comb += [gone.eq(words.valid & words.ready), routes.r_en.eq(gone & last)]
         with m.If(gone):

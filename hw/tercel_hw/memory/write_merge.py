@@ -2,9 +2,10 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel_hw.memory.striped_writer import StripedWriter, StripedWriterConfig
+from tercel_hw.shallow_fifo import ShallowFifo
 
 __all__ = ["WriteMerge"]
 
@@ -13,10 +14,12 @@ class WriteMerge(wiring.Component):
     """Arbiter of two sources, run by run: first come, first served; the lower one on a tie.
 
     The granules of a run pass after its command was taken from its source; the other source waits.
-    They pass combinationally, so a granule taken here has been taken by the striped writer.
+    They pass through a queue, so that no path leads from the ports to the sources; until the queue
+    is empty the striped writer is busy with their run.
 
-    Throughput: one granule a cycle, ``GAP`` cycles from run to run, the striped writer's included.
-    Latency: ``LATENCY`` of commands, none of granules.
+    Throughput: one granule a cycle, ``GAP`` cycles from run to run at the striped writer: the next
+    run's granules wait in the queue by then.
+    Latency: ``LATENCY`` of commands and granules.
 
     Parameters
     ----------
@@ -30,12 +33,12 @@ class WriteMerge(wiring.Component):
     o_command, o
         Commands and granules for the striped writer.
     busy : out
-        Some granule of an accepted run has not been taken.
+        Some granule of an accepted run has not been taken from its source.
     """
 
     ASKERS = 2
     LATENCY = 1
-    GAP = StripedWriter.GAP + LATENCY
+    GAP = StripedWriter.GAP
 
     i_command: list[stream.Interface]
     i: list[stream.Interface]
@@ -66,10 +69,12 @@ class WriteMerge(wiring.Component):
         owner = Signal(range(self.ASKERS))
         left = Signal(self._config.writer.burst.count_width)
         active = Signal()
+        m.submodules.queue = queue = ShallowFifo(self._config.granule, depth=2)
+        connect(m, queue.o, flipped(self.o))
         m.d.comb += self.busy.eq(active | run.valid)
         with m.If(run.ready):
             m.d.sync += run.valid.eq(0)
-        with m.If(self.o.valid & self.o.ready):
+        with m.If(queue.i.valid & queue.i.ready):
             m.d.sync += [left.eq(left - 1), active.eq(left != 1)]
         for index, (command, granules) in enumerate(zip(self.i_command, self.i, strict=True)):
             earlier = self.i_command[0].valid if index else 0
@@ -84,8 +89,8 @@ class WriteMerge(wiring.Component):
                 ]
             with m.If(active & (owner == index)):
                 m.d.comb += [
-                    self.o.payload.eq(granules.payload),
-                    self.o.valid.eq(granules.valid),
-                    granules.ready.eq(self.o.ready),
+                    queue.i.payload.eq(granules.payload),
+                    queue.i.valid.eq(granules.valid),
+                    granules.ready.eq(queue.i.ready),
                 ]
         return m

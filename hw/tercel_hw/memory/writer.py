@@ -143,7 +143,7 @@ class AxiWriter(wiring.Component):
         m.d.comb += [
             length.eq(burst.length + 1),
             requests.i.valid.eq(
-                splitter.o.valid & (complete >= length) & (unconfirmed != config.outstanding)
+                splitter.o.valid & (complete > burst.length) & (unconfirmed != config.outstanding)
             ),
             requests.i.payload.eq(burst),
             issue.eq(requests.i.valid & requests.i.ready),

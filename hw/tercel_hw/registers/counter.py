@@ -33,6 +33,9 @@ class CounterConfig:
 class Counter(wiring.Component):
     """Accumulator in two halves with a registered carry, which ``value`` already includes.
 
+    The upper half is cleared a cycle later than the lower one, so that not all counters hang on one
+    net; ``value`` hides it.
+
     Latency: ``LATENCY`` from a step to a value that has it.
 
     Parameters
@@ -65,10 +68,14 @@ class Counter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         half = self._config.half_width
-        low, high = Signal(half + 1), Signal(half)
+        low, high, cleared = Signal(half + 1), Signal(half, reset_less=True), Signal(init=1)
         carry = low[half]
+        m.d.sync += cleared.eq(self.clear)
         m.d.sync += [low.eq(low[:half] + self.step), high.eq(high + carry)]
         with m.If(self.clear):
-            m.d.sync += [low.eq(0), high.eq(0)]
-        m.d.comb += self.value.eq(Cat(low[:half], Mux(carry, high + 1, high)))
+            m.d.sync += low.eq(0)
+        with m.If(cleared):
+            m.d.sync += high.eq(0)
+        kept = high & (~cleared).replicate(half)
+        m.d.comb += self.value.eq(Cat(low[:half], Mux(carry, kept + 1, kept)))
         return m

@@ -11,14 +11,14 @@ class Drain(wiring.Component):
     """Resets the units at once, and the memory ports when all of their requests are answered.
 
     A port must neither forget nor withdraw a request. So while the memory does not answer one, the
-    reset lasts.
+    reset lasts. Both resets leave registers: many flip-flops have them.
 
     Members
     -------
     reset : In(1)
         A pulse: begin.
     quiet : In(1)
-        No request is outstanding on any port.
+        No request is outstanding on any port. Stays high while the units are held in reset.
     flush : Out(1)
         Hold the units in reset, drop words that are read, complete writes without strobes.
     restart : Out(1)
@@ -37,8 +37,8 @@ class Drain(wiring.Component):
         m = Module()
         settled = Signal()
         m.d.sync += settled.eq(self.flush)
+        m.d.sync += self.restart.eq(self.flush & settled & self.quiet & ~self.restart)
         with m.If(self.flush):
-            m.d.comb += self.restart.eq(settled & self.quiet)
             m.d.sync += self.flush.eq(~self.restart)
         with m.Elif(self.reset):
             m.d.sync += self.flush.eq(1)

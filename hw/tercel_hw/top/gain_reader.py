@@ -1,12 +1,12 @@
 """The reader of vector segments: weight scales and norm gains."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from tercel.image.layout import SCALARS
 from tercel_hw.float32.primitive import FLOAT32_BITS
-from tercel_hw.memory import RegisterSlice
+from tercel_hw.shallow_fifo import ShallowFifo
 from tercel_hw.vector import VectorConfig, command_layout
 
 __all__ = ["GainReader"]
@@ -19,8 +19,8 @@ class GainReader(wiring.Component):
     """Unpacks vector segments, one float a cycle: 16 weight scales, then the gains of the norms.
 
     The rest of a segment's last word is dropped. No path leads through the block from stream to
-    stream: a word waits in a register before its turn, gains leave through a register slice. The
-    first gain is offered ``LATENCY`` cycles after a command and its first word.
+    stream: words and gains wait in queues. The first gain is offered ``LATENCY`` cycles after a
+    command and its first word.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class GainReader(wiring.Component):
         ``head_gains`` of each command, which stand behind its other gains. Only with ``qk_norm``.
     """
 
-    LATENCY = 2 + SCALARS + RegisterSlice.LATENCY
+    LATENCY = 1 + SCALARS + ShallowFifo.LATENCY
 
     i_command: stream.Interface
     i: stream.Interface
@@ -64,21 +64,23 @@ class GainReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, command = self._config, self.i_command.payload
-        weights = Signal(SCALARS * FLOAT32_BITS, reset_less=True)
-        word, full = Signal(config.word, reset_less=True), Signal()
-        place, words = Signal(range(config.word_floats)), Signal.like(command.words)
-        value = word.word_select(place, FLOAT32_BITS)
-        # What is left of a segment, in this order.
-        scalars, gains = Signal(range(SCALARS + 1)), Signal.like(command.width)
+        weights = Signal(data.ArrayLayout(FLOAT32_BITS, SCALARS), reset_less=True)
+        m.submodules.queue = queue = ShallowFifo(unsigned(config.word), depth=2)
+        connect(m, flipped(self.i), queue.i)
+        # `more`: words of the segment are left.
+        place, words, more = Signal(range(config.word_floats)), Signal.like(command.words), Signal()
+        value = queue.o.payload.word_select(place, FLOAT32_BITS)
+        # What is left of a segment, in this order; `sends`: there are gains.
+        scalars, scaling = Signal(range(SCALARS + 1)), Signal()
+        gains, sends = Signal.like(command.width), Signal()
         heads = Signal.like(command.head_gains) if config.qk_norm else Const(0, 1)
-        open_, steps, loads, offers, to_engine = (Signal() for _ in range(5))
+        open_, waits, steps, offers, to_engine = (Signal() for _ in range(5))
         ends = place == config.word_floats - 1
-        sends = (gains != 0) | (heads != 0)
-        ready = self._send(m, full & (scalars == 0) & sends, value, gains == 0)
+        ready = self._send(m, waits & ~scaling & sends, value, gains == 0)
         m.d.comb += [
-            steps.eq(full & ((scalars != 0) | ~sends | ready)),
-            # A new word may come in the cycle in which the last float of the old one leaves.
-            loads.eq(open_ & (words != 0) & (~full | (ends & steps))),
+            waits.eq(queue.o.valid & more),
+            steps.eq(waits & (scaling | ~sends | ready)),
+            queue.o.ready.eq(more & ends & (scaling | ~sends | ready)),
             self.o_weights.payload.eq(weights),
             self.o_weights.valid.eq(offers),
             self.i_command.ready.eq(~open_),
@@ -86,37 +88,36 @@ class GainReader(wiring.Component):
         with m.If(self.o_weights.valid & self.o_weights.ready):
             m.d.sync += offers.eq(0)
         with m.If(steps):
-            m.d.sync += [place.eq(place + 1), full.eq(~ends)]
-            with m.If(scalars != 0):
-                m.d.sync += scalars.eq(scalars - 1)
-                m.d.sync += weights.eq(Cat(weights[FLOAT32_BITS:], value))
+            m.d.sync += place.eq(place + 1)
+            with m.If(scaling):
+                m.d.sync += [scalars.eq(scalars - 1), scaling.eq(scalars != 1)]
+                # A scale each has an enable of its own: less loads than a shift register's.
+                for index in range(SCALARS):
+                    with m.If(scalars == SCALARS - index):
+                        m.d.sync += weights[index].eq(value)
                 with m.If(scalars == 1):
                     m.d.sync += offers.eq(to_engine)
             with m.Elif(gains != 0):
-                m.d.sync += gains.eq(gains - 1)
+                m.d.sync += [gains.eq(gains - 1), sends.eq((gains != 1) | (heads != 0))]
             if config.qk_norm:
                 with m.Elif(heads != 0):
-                    m.d.sync += heads.eq(heads - 1)
+                    m.d.sync += [heads.eq(heads - 1), sends.eq(heads != 1)]
+            with m.If(ends):
+                m.d.sync += [place.eq(0), words.eq(words - 1), more.eq(words != 1)]
 
-        # The next word waits, so that `ready` leaves a register.
-        waiting, next_word = Signal(), Signal(config.word, reset_less=True)
-        m.d.comb += self.i.ready.eq(~waiting)
-        with m.If(~waiting):
-            m.d.sync += next_word.eq(self.i.payload)
-            m.d.sync += waiting.eq(self.i.valid)
-        with m.If(waiting & loads):
-            m.d.sync += waiting.eq(0)
-            m.d.sync += [word.eq(next_word), full.eq(1), words.eq(words - 1)]
-
-        with m.If(open_ & (words == 0) & ~full & ~offers):
+        with m.If(open_ & ~more & ~offers):
             m.d.sync += open_.eq(0)
         with m.If(self.i_command.valid & self.i_command.ready):
+            normed = command.normed & (command.width != 0)
             m.d.sync += [
                 open_.eq(1),
                 words.eq(command.words),
+                more.eq(command.words != 0),
                 scalars.eq(SCALARS),
+                scaling.eq(1),
                 gains.eq(Mux(command.normed, command.width, 0)),
                 to_engine.eq(command.target != HEAD),
+                sends.eq(normed | (command.head_gains != 0) if config.qk_norm else normed),
             ]
             if config.qk_norm:
                 m.d.sync += heads.eq(command.head_gains)
@@ -125,7 +126,7 @@ class GainReader(wiring.Component):
     def _send(self, m: Module, valid: Value, value: Value, head: Value) -> Value:
         """Send gains to their consumer; return a signal that is high if one is taken."""
         layout = data.StructLayout({"value": FLOAT32_BITS, "head": int(self._config.qk_norm)})
-        m.submodules.gains = gains = RegisterSlice(layout)
+        m.submodules.gains = gains = ShallowFifo(layout, depth=2)
         m.d.comb += [gains.i.valid.eq(valid), gains.i.payload.value.eq(value)]
         consumers = [self.o_gain]
         if self._config.qk_norm:

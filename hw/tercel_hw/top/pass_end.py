@@ -30,7 +30,8 @@ class PassEnd(wiring.Component):
     writing : In(1)
         Writes are on their way to memory.
     idle : Out(1)
-        No work was outstanding in the previous cycle; ``LATENCY`` cycles after the last event.
+        No work was outstanding; ``LATENCY`` cycles after the last event, one more after one of
+        ``row_done``, ``cache_done``, ``results_done``, which are counted from registers.
     """
 
     LATENCY = 1
@@ -64,7 +65,9 @@ class PassEnd(wiring.Component):
             ("results", self.results_issued, self.results_done),
         ):
             m.submodules[name] = counter = Outstanding()
-            m.d.comb += [counter.issued.eq(issued), counter.done.eq(done)]
+            counted = Signal(name=f"{name}_done")
+            m.d.sync += counted.eq(done)
+            m.d.comb += [counter.issued.eq(issued), counter.done.eq(counted)]
             left.append(counter.any)
         m.d.sync += self.idle.eq(~(Cat(left).any() | self.waiting | self.writing))
         return m

@@ -67,12 +67,16 @@ class RowSwitch(wiring.Component):
             m.d.sync += open_.eq(0)
         if self._both:
             self._fork(m, open_ & both, ended)
+        if len(self.i) == 1:
+            # The only source needs no gates of its elements.
+            m.d.comb += [target.payload.eq(self.i[0].payload) for target in self.o]
         pairs = [(source, target) for source in self.i for target in self.o]
         for index, (source, target) in enumerate(pairs):
             with m.If(open_ & ~both & (choice == index)):
+                if len(self.i) > 1:
+                    m.d.comb += target.payload.eq(source.payload)
                 m.d.comb += [
                     target.valid.eq(source.valid),
-                    target.payload.eq(source.payload),
                     source.ready.eq(target.ready),
                     ended.eq(source.valid & target.ready & source.payload.last),
                 ]
@@ -83,10 +87,7 @@ class RowSwitch(wiring.Component):
         (source,), (first, second) = self.i, self.o
         with m.If(forks):
             for target, other in ((first, second), (second, first)):
-                m.d.comb += [
-                    target.payload.eq(source.payload),
-                    target.valid.eq(source.valid & other.ready),
-                ]
+                m.d.comb += target.valid.eq(source.valid & other.ready)
             m.d.comb += [
                 source.ready.eq(first.ready & second.ready),
                 ended.eq(source.valid & source.ready & source.payload.last),

@@ -11,7 +11,7 @@ INT8_BITS = 8
 
 
 class ElementValue(Primitive):
-    """``float32(int8) * scale``, or a float times scale; one a cycle, latency 12.
+    """``float32(int8) * scale``, or a float times scale; one a cycle, latency 13.
 
     Members
     -------
@@ -22,7 +22,7 @@ class ElementValue(Primitive):
     o : Out(32)
     """
 
-    LATENCY = IntToFloat.LATENCY + Multiplier.LATENCY
+    LATENCY = 1 + IntToFloat.LATENCY + Multiplier.LATENCY
 
     bits: Signal
     integer: Signal
@@ -36,9 +36,11 @@ class ElementValue(Primitive):
         m = Module()
         stages = Stages(m, self.enable)
         converter = IntToFloat(width=INT8_BITS)
-        byte = self.bits[:INT8_BITS].as_signed()
+        # The element is selected from a word before.
+        bits = stages(bits=self.bits).bits
+        byte = bits[:INT8_BITS].as_signed()
         converted = attach(m, "converted", converter, self.enable, x=byte)
-        plain = stages.delay(self.bits, IntToFloat.LATENCY, "plain")
+        plain = stages.delay(bits, IntToFloat.LATENCY, "plain")
         x = Mux(self.integer, converted, plain)
         m.d.comb += self.o.eq(attach(m, "value", Multiplier(), self.enable, a=x, b=self.scale))
         return m

@@ -131,9 +131,11 @@ class HeadQuantiser(wiring.Component):
         with m.If(loads):
             m.d.sync += [
                 units.eq(factors.o.payload.units),
-                scales.eq(factors.o.payload.scales),
                 cache.eq(factors.o.payload.cache),
             ]
+        # They stay while they are offered: with another enable than that of the units.
+        with m.If(~offering):
+            m.d.sync += scales.eq(factors.o.payload.scales)
         m.d.sync += offering.eq(loads | (offering & ~taken))
         m.d.comb += [
             taken.eq(Mux(cache, self.o_cache_scales.ready, self.o_query_scales.ready)),

@@ -6,6 +6,7 @@ from amaranth.lib import stream, wiring
 from tercel_hw.float32 import StreamPipeline
 from tercel_hw.float32.primitive import FLOAT32_BITS
 from tercel_hw.result_queue import ResultQueue
+from tercel_hw.shallow_fifo import ShallowFifo
 from tercel_hw.vector.config import VectorConfig, command_layout
 from tercel_hw.vector.element_value import INT8_BITS, ElementValue
 from tercel_hw.vector.loads import element_layout, table_layout
@@ -14,14 +15,17 @@ from tercel_hw.vector.row_scale import ONE
 __all__ = ["RowLoader"]
 
 INTEGERS, FLOATS, TABLE, ZEROS = range(4)
+FLOAT_BYTES = FLOAT32_BITS // 8
 
 
 class RowLoader(wiring.Component):
     """Writes embedding rows to the residual stream, and cosines and sines to the rotary unit.
 
     Throughput: one element a cycle, from word to word without a gap; the first word of an int8 row
-    is taken ``scale_index + 1`` cycles after its scale's word. Latency from a word to its first
-    element: ``LATENCY``. The next command is taken two cycles after the last element has left.
+    follows its scale's by a cycle. Latency from a word to its first element: ``LATENCY``; two words
+    that come early wait in a queue. Without words zeros come a cycle earlier. The next command is
+    taken two cycles after the last element has left. No path leads through the block from stream
+    to stream.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ class RowLoader(wiring.Component):
         No command is in progress or offered.
     """
 
-    LATENCY = 1 + ElementValue.LATENCY + ResultQueue.LATENCY
+    LATENCY = ShallowFifo.LATENCY + ElementValue.LATENCY + ResultQueue.LATENCY
 
     i_command: stream.Interface
     i: stream.Interface
@@ -71,15 +75,12 @@ class RowLoader(wiring.Component):
         m = Module()
         config = self._config
         command = Signal(command_layout("rows"), reset_less=True)
-        busy, finished = Signal(), Signal()
+        busy, started, finished = (Signal() for _ in range(3))
         integers, zeros = Signal(), Signal()
-        # Words and elements not yet taken; elements left of the current word.
+        # Words and elements not yet taken; whether there are any is known from registers.
         words, left = Signal(len(command.words) + 1), Signal.like(command.elements)
-        held = Signal(range(config.word_bytes + 1))
+        more, some = Signal(), Signal()
         scale, scaling = Signal(FLOAT32_BITS, reset_less=True), Signal()
-        m.submodules.values = values = StreamPipeline(ElementValue())
-
-        started = Signal()
         kind = self.i_command.payload.kind
         m.d.comb += [
             self.i_command.ready.eq(~busy),
@@ -89,50 +90,52 @@ class RowLoader(wiring.Component):
             zeros.eq(command.kind == ZEROS),
         ]
 
-        # A word shifts right by an element a cycle; the scale's word by floats, up to the scale.
-        word = Signal(config.word, reset_less=True)
-        taken, entered, moved = Signal(), Signal(), Signal()
-        playing, last_held = Signal(), Signal()
+        # An element a cycle is selected from the first word that waits, or the scale.
+        m.submodules.queue = queue = ShallowFifo(unsigned(config.word), depth=2)
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
+        place = Signal(range(config.word_bytes))
+        number = Mux(scaling, command.scale_index, place // FLOAT_BYTES)
+        value = queue.o.payload.word_select(
+            number[: (config.word_floats - 1).bit_length()], FLOAT32_BITS
+        )
+        byte = value.word_select(place % FLOAT_BYTES, INT8_BITS)
+        next_place = place + Mux(integers, 1, FLOAT_BYTES)
+        waits, playing, entered, ends = (Signal() for _ in range(4))
+        m.submodules.values = values = StreamPipeline(ElementValue())
         m.d.comb += [
-            playing.eq((left != 0) & ~scaling & ((held != 0) | zeros)),
+            waits.eq(queue.o.valid & more),
+            playing.eq(some & ~scaling & (waits | zeros)),
             values.i.valid.eq(playing),
-            values.i.payload.bits.eq(word[:FLOAT32_BITS]),
+            values.i.payload.bits.eq(Mux(integers, byte, value)),
             values.i.payload.integer.eq(integers),
             values.i.payload.scale.eq(scale),
             entered.eq(playing & values.i.ready),
-            moved.eq(entered | (scaling & (held != 0))),
-            last_held.eq((held == 0) | ((held == 1) & moved) | ((left == 0) & ~scaling)),
-            self.i.ready.eq((words != 0) & last_held),
-            taken.eq(self.i.valid & self.i.ready),
+            ends.eq(next_place == config.word_bytes),
+            # Words behind the last element are dropped.
+            queue.o.ready.eq(more & ((entered & ends) | scaling | ~some)),
         ]
-        in_word = Mux(integers, config.word_bytes, config.word_floats)
-        with m.If(taken):
-            m.d.sync += [
-                word.eq(self.i.payload),
-                held.eq(Mux(scaling & (held == 0), command.scale_index + 1, in_word)),
-                words.eq(words - 1),
-            ]
-        with m.Elif(moved):
-            m.d.sync += word.eq(Mux(integers & ~scaling, word >> INT8_BITS, word >> FLOAT32_BITS))
-            with m.If(held != 0):
-                m.d.sync += held.eq(held - 1)
-        with m.If(scaling & (held == 1)):
-            m.d.sync += [scale.eq(word[:FLOAT32_BITS]), scaling.eq(0)]
         with m.If(entered):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(left - 1), some.eq(left != 1), place.eq(next_place)]
+        with m.If(scaling & waits):
+            m.d.sync += [scale.eq(value), scaling.eq(0)]
+        with m.If(queue.o.valid & queue.o.ready):
+            m.d.sync += [words.eq(words - 1), more.eq(words != 1), place.eq(0)]
 
+        offered = self.i_command.payload
         with m.If(started):
             m.d.sync += [
-                command.eq(self.i_command.payload),
+                command.eq(offered),
                 busy.eq(1),
                 scaling.eq(kind == INTEGERS),
-                words.eq(self.i_command.payload.words + (kind == INTEGERS)),
-                left.eq(self.i_command.payload.elements),
-                held.eq(0),
+                words.eq(offered.words + (kind == INTEGERS)),
+                more.eq((offered.words != 0) | (kind == INTEGERS)),
+                left.eq(offered.elements),
+                some.eq(offered.elements != 0),
+                place.eq(0),
                 scale.eq(ONE),
             ]
         self._send(m, command, started, values.o, finished)
-        with m.If(busy & finished & (words == 0)):
+        with m.If(busy & finished & ~more):
             m.d.sync += busy.eq(0)
         return m
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from tercel_hw.attention.datapath import BEAT_LATENCY
 from tercel_hw.attention.inverse import Inverse
 from tercel_hw.attention.output_scale import OutputScale
 from tercel_hw.attention.score_scale import ScoreScale
@@ -205,7 +206,7 @@ class AttentionSweeps:
             step = self._memory.word("cache", self._words)
             count = min(left, step.first + step.words - self._words)
             spread = (step.ends - step.begins) / max(1, step.words - 1)
-            came = step.begins + (self._words - step.first) * spread
+            came = step.begins + (self._words - step.first) * spread + BEAT_LATENCY
             time = max(time, came)
             begun = time if begun is None else begun
             self._words += count

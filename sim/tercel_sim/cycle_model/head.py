@@ -6,6 +6,7 @@ import numpy as np
 
 from tercel.image.layout import ROW_BLOCK
 from tercel.numerics.shortlist import DEPTH
+from tercel_hw.attention.datapath import BEAT_LATENCY
 from tercel_hw.dense import dense_latency
 from tercel_hw.head import ExponentialSum, HeadUnit, ListFetch, Shortlist
 from tercel_hw.head.exponent_scale import ExponentScale
@@ -34,7 +35,7 @@ STORED = 5
 """Cycles from the last granule to the beat at the memory."""
 QUEUED = 3
 """Cycles from a row of the engine to the shortlist."""
-LENT = 5
+LENT = 6
 """Cycles from the last sum of a group of listed rows to the first word of the next one."""
 
 
@@ -109,7 +110,7 @@ class Head:
         """
         blocks, nodes = fields["rows"] // ROW_BLOCK, fields["nodes"]
         size = words // blocks
-        latency = ALIGNED + dense_latency(self._config.dense)
+        latency = ALIGNED + BEAT_LATENCY + dense_latency(self._config.dense)
         time = begins + columns + ASKED
         left = [0.0] * ROOM  # Times at which the sums of the last blocks left the queue.
         ready = self._ready(fields, scaled)
@@ -178,7 +179,7 @@ class Head:
         found = nodes + Shortlist.PASS
         pace = found * (1 + min(fields["buckets"], limit) / count)
         self._request(fields, count, ends + 2 * found, pace)
-        latency = ALIGNED + dense_latency(self._config.dense)
+        latency = ALIGNED + BEAT_LATENCY + dense_latency(self._config.dense)
         time, left, word = 0.0, self._ready(fields, scaled), before
         for start in range(0, count, ROW_BLOCK):
             size = min(ROW_BLOCK, count - start)

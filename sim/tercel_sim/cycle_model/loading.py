@@ -38,7 +38,7 @@ class Loading:
             time += elements
         else:
             if kind == INTEGERS:
-                time = self._word(time) + fields["scale_index"] + 1
+                time = self._word(time) + 1
             in_word = self._word_bytes if kind == INTEGERS else self._word_bytes // 4
             for start in range(0, elements, in_word):
                 time = self._word(time) + min(in_word, elements - start)

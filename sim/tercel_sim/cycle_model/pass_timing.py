@@ -26,7 +26,7 @@ DUMP = 1
 PARTS = 3
 GATHERED = 16
 """Rows are padded to a multiple of it for their sums of squares."""
-ENDED = 2
+ENDED = 3
 """Cycles from the memory's last answer to the end of the pass."""
 
 

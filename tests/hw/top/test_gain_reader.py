@@ -79,10 +79,10 @@ def test_a_gain_a_cycle():
             gains.append(ctx.get(reader.o_gain.valid))
             head_gains.append(ctx.get(reader.o_head_gain.valid))
             await ctx.tick()
-        # A cycle for the command, one for the word, 16 for the scales, one for the register.
-        assert reader.LATENCY == 19
-        assert gains == [0] * 19 + [1] * 40 + [0] * 34
-        assert head_gains == [0] * 59 + [1] * 32 + [0] * 2
+        # A cycle for the command and the word, 16 for the scales, one for the queue.
+        assert reader.LATENCY == 18
+        assert gains == [0] * 18 + [1] * 40 + [0] * 34
+        assert head_gains == [0] * 58 + [1] * 32 + [0] * 2
 
     run(reader, bench, max_cycles=200)
 
@@ -110,7 +110,7 @@ def test_no_ready_depends_on_a_ready_or_a_valid_of_the_same_cycle():
     run(reader, bench, max_cycles=100)
 
 
-def test_a_word_waits_for_its_command():
+def test_two_words_wait_for_their_command():
     reader = GainReader(config_of(64))
 
     async def bench(ctx):
@@ -121,4 +121,4 @@ def test_a_word_waits_for_its_command():
             await ctx.tick()
         return ready
 
-    assert run(reader, bench, max_cycles=40) == [[1, 0, 0]]
+    assert run(reader, bench, max_cycles=40) == [[1, 1, 0]]

@@ -30,13 +30,13 @@ def idle_of(steps):
 
 @pytest.mark.parametrize(("issued", "done"), WORK)
 def test_a_pass_lasts_as_long_as_work_is_outstanding(issued, done):
-    # The count is known a cycle after the command, idle a cycle after the count.
-    assert idle_of([{issued: 1}, {}, {}, {done: 1}, {}, {}, {}]) == [1, 1, 0, 0, 0, 1, 1]
+    # The count is known a cycle after the command and two after the end, idle a cycle later.
+    assert idle_of([{issued: 1}, {}, {}, {done: 1}, {}, {}, {}]) == [1, 1, 0, 0, 0, 0, 1]
 
 
 def test_of_two_runs_both_must_be_done():
     steps = [{"results_issued": 2}, {}, {"results_done": 1}, {}, {"results_done": 1}, {}, {}, {}]
-    assert idle_of(steps) == [1, 1, 0, 0, 0, 0, 1, 1]
+    assert idle_of(steps) == [1, 1, 0, 0, 0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("name", ["waiting", "writing"])
@@ -47,4 +47,4 @@ def test_what_is_under_way_shows_in_the_next_cycle(name):
 
 def test_kinds_of_work_do_not_make_up_for_each_other():
     steps = [{"row_issued": 1}, {"cache_issued": 1, "row_done": 1}, {}, {}, {"cache_done": 1}]
-    assert idle_of([*steps, {}, {}, {}]) == [1, 1, 0, 0, 0, 0, 1, 1]
+    assert idle_of([*steps, {}, {}, {}, {}]) == [1, 1, 0, 0, 0, 0, 0, 1, 1]

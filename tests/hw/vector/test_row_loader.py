@@ -93,7 +93,9 @@ def test_rows_of_all_kinds(idle, back_pressure):
 def test_latency_and_one_element_a_cycle(kind):
     dut, row = RowLoader(CONFIG), Row(np.random.default_rng(2), kind, 32)
     port = dut.o_table if kind == 2 else dut.o_element
-    before = row.command["scale_index"] + 1 if kind == 0 else 0
+    before = 1 if kind == 0 else 0
+    assert dut.LATENCY == 15
+    assert dut.LATENCY == 15
 
     async def words(ctx):
         await put_all(ctx, dut.i_command, [row.command])
