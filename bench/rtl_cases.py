@@ -31,6 +31,7 @@ __all__ = [
     "Case",
     "make_images",
     "predict_case",
+    "random_cache",
     "run_case",
 ]
 
@@ -147,7 +148,7 @@ def run_case(case: Case) -> dict:
     rtl = RtlDevice(image, accelerator=ACCELERATOR, ddr=ddr)
     emulator = EmulatorDevice(image, nodes=ACCELERATOR.nodes)
     pair = Lockstep(rtl, emulator)
-    pair.restore(_random_cache(config, case.base, draw), case.base)
+    pair.restore(random_cache(config, case.base, draw), case.base)
     tokens = draw.integers(0, config.vocab_size, case.nodes).tolist()
     every = tuple(range(case.nodes))
     ask = Ask(argmax=case.headed, top_k=TOP_K if case.headed else 0, hidden=every)
@@ -171,7 +172,8 @@ def predict_case(case: Case, start: int = 0) -> int:
     return predict_pass(case.config, ACCELERATOR, ddr, start=start, **case.asked).cycles
 
 
-def _random_cache(config: ModelConfig, positions: int, draw: np.random.Generator) -> KVCache:
+def random_cache(config: ModelConfig, positions: int, draw: np.random.Generator) -> KVCache:
+    """Keys and values of so many positions, normally distributed."""
     cache = KVCache(config=config, positions=positions)
     shape = positions, config.kv_heads, config.head_size
     for layer in range(config.layers):
