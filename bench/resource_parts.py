@@ -33,6 +33,7 @@ from tercel_hw.head.block_reader import BlockReader
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import LaneLogits
 from tercel_hw.head.line_builder import LineBuilder
+from tercel_hw.head.list_reader import ListReader
 from tercel_hw.head.summary import Summary
 from tercel_hw.memory import AxiReader, AxiWriter, BlockConfig, Gearbox, TapeCutter
 from tercel_hw.synthesis.blocks import Block
@@ -138,7 +139,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], wiring.Component]]] = {
     "two-stage": {
         "shortlist": lambda: Shortlist(LISTED.head),
         "list-fetch": lambda: ListFetch(LISTED),
-        "block-reader-listed": lambda: BlockReader(LISTED),
+        "list-reader": lambda: ListReader(LISTED),
         "lane-logits-listed": lambda: LaneLogits(LISTED.head),
         "head-listed": lambda: HeadUnit(LISTED),
         "head-unlisted": lambda: HeadUnit(

@@ -95,15 +95,8 @@ class HeadConfig:
 
     @property
     def place(self) -> data.StructLayout:
-        """Layout of a logit's lane and row; ``last`` with the last of a sweep.
-
-        With a shortlist also ``rank``: the number of the lane's logits before it, or the entries of
-        a top-k list if that is less.
-        """
-        rank = {"rank": range(self.list_words * PLACES + 1)} if self.shortlist else {}
-        return data.StructLayout(
-            {"lane": range(self.nodes), "row": range(self.rows), "last": 1, **rank}
-        )
+        """Layout of a logit's lane and row; ``last`` with the last of a sweep."""
+        return data.StructLayout({"lane": range(self.nodes), "row": range(self.rows), "last": 1})
 
     @property
     def listed(self) -> data.StructLayout:
@@ -112,8 +105,13 @@ class HeadConfig:
 
     @property
     def logit(self) -> data.StructLayout:
-        """Layout of an unscaled logit, by which rows are ordered."""
-        return data.StructLayout({"value": FLOAT32_BITS, **self.place.members})
+        """Layout of an unscaled logit, by which rows are ordered.
+
+        With a shortlist also ``rank``: the number of the lane's logits before it, or the entries of
+        a top-k list if that is less.
+        """
+        rank = {"rank": range(self.list_words * PLACES + 1)} if self.shortlist else {}
+        return data.StructLayout({"value": FLOAT32_BITS, **self.place.members, **rank})
 
     @property
     def scale(self) -> data.StructLayout:

@@ -1,6 +1,6 @@
 """The logits of rows of sums, lane by lane."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 
 from tercel_hw.float32 import StreamPipeline
@@ -114,10 +114,8 @@ class LaneLogits(wiring.Component):
             last, finished = Mux(listed, given.last, last), Mux(listed, given.last, finished)
             goes, sends = goes | ~wanted, sends & wanted
             steps = there & counts & goes
-            m.d.comb += [
-                self.i_listed.ready.eq(ends & listed),
-                place.rank.eq(self._rank(m, lane, scale.i.valid & scale.i.ready)),
-            ]
+            m.d.comb += self.i_listed.ready.eq(ends & listed)
+            self._rank(m)
         if config.ternary_rows:
             ternary = Signal()
             offered, leaves = Mux(ternary, running & self.i_row.valid, offered), ends & ~ternary
@@ -167,13 +165,14 @@ class LaneLogits(wiring.Component):
             ]
         return m
 
-    def _rank(self, m: Module, lane: Signal, sent: Value) -> Value:
-        """Return the number of the lane's logits in this sweep that were sent, or the most."""
-        width = self._config.place.members["rank"]
-        ranks = Signal(data.ArrayLayout(width, self._config.nodes))
-        most = self._config.list_words * PLACES
-        with m.If(sent & (ranks[lane] != most)):
-            m.d.sync += ranks[lane].eq(ranks[lane] + 1)
-        with m.If(self.i_command.valid & self.i_command.ready):
-            m.d.sync += ranks.eq(0)
-        return ranks[lane]
+    def _rank(self, m: Module) -> None:
+        """Give each logit its number among those of its lane in this sweep, or the most."""
+        config, logit = self._config, self.o.payload
+        most = config.list_words * PLACES
+        ranks = Signal(data.ArrayLayout(range(most + 1), config.nodes))
+        m.d.comb += logit.rank.eq(ranks[logit.lane])
+        with m.If(self.o.valid & self.o.ready):
+            with m.If(logit.last):
+                m.d.sync += ranks.eq(0)
+            with m.Elif(logit.rank != most):
+                m.d.sync += ranks[logit.lane].eq(logit.rank + 1)

@@ -1,6 +1,6 @@
 """The requests of the exact rows of shortlists."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.utils import exact_log2
 
@@ -13,6 +13,8 @@ __all__ = ["ListFetch"]
 
 BANKS = 2
 """Groups of rows whose places are kept: one is gathered while the other one is requested."""
+TILE_SLICES = 16
+"""Slices of a row whose words are requested one after the other."""
 ANNOUNCED = 4
 """Groups that were announced and not yet taken."""
 
@@ -20,11 +22,12 @@ ANNOUNCED = 4
 class ListFetch(wiring.Component):
     """Gathers listed rows in groups of 16, the last perhaps fewer; requests the words of each.
 
-    The runs of a group are of a word each: the word with the scale of each row, then the words of
-    each row's first slice, of its second, and so on. One run a cycle. A row is taken every third
-    cycle while there is a group to fill. A group is announced by its number of rows and of words;
-    its first run is offered ``LATENCY`` cycles after its last row was taken, and ``BETWEEN`` cycles
-    after the last run of the group before.
+    The runs of a group are of a word each, in tiles of 16 slices, the last one perhaps of fewer. A
+    tile is requested row by row, because a row's words are near each other in memory; in the first
+    tile the word with a row's scale comes before its others. One run a cycle. A row is taken every
+    third cycle while there is a group to fill. A group is announced by its number of rows and
+    of words; its first run is offered ``LATENCY`` cycles after its last row was taken, and
+    ``BETWEEN`` cycles after the last run of the group before.
 
     Parameters
     ----------
@@ -38,8 +41,9 @@ class ListFetch(wiring.Component):
         the previous command have been requested.
     i : In(stream.Signature(config.head.listed))
         Rows, to the last one.
-    o_group : Out(stream.Signature(config.group))
-        Number of rows of each group; ``last`` with the last one.
+    o_group, o_read : Out(stream.Signature(config.group))
+        Number of rows of each group; ``last`` with the last one. For the dense engine, and for what
+        reads the words.
     o_words : Out(stream.Signature(32))
         Number of words of each group.
     o_run : Out(stream.Signature(32))
@@ -52,6 +56,7 @@ class ListFetch(wiring.Component):
     i_command: stream.Interface
     i: stream.Interface
     o_group: stream.Interface
+    o_read: stream.Interface
     o_words: stream.Interface
     o_run: stream.Interface
 
@@ -62,6 +67,7 @@ class ListFetch(wiring.Component):
                 "i_command": wiring.In(stream.Signature(self.command(config))),
                 "i": wiring.In(stream.Signature(config.head.listed)),
                 "o_group": wiring.Out(stream.Signature(config.group)),
+                "o_read": wiring.Out(stream.Signature(config.group)),
                 "o_words": wiring.Out(stream.Signature(unsigned(ADDRESS_BITS))),
                 "o_run": wiring.Out(stream.Signature(unsigned(ADDRESS_BITS))),
             }
@@ -145,57 +151,83 @@ class ListFetch(wiring.Component):
         requested: Signal,
         read: memory.ReadPort,
     ) -> None:
-        """Announce each filled bank, then request its words slice by slice."""
+        """Announce each filled bank, then request its words tile by tile."""
         config = self._config
         group = full.payload
-        m.submodules.groups = groups = ShallowFifo(config.group, depth=ANNOUNCED)
-        m.submodules.words = words = ShallowFifo(unsigned(ADDRESS_BITS), depth=ANNOUNCED)
-        wiring.connect(m, groups.o, wiring.flipped(self.o_group))
-        wiring.connect(m, words.o, wiring.flipped(self.o_words))
-        bank, index, slice_ = Signal(), Signal(range(ROW_BLOCK)), Signal.like(command.slices)
-        offset = Signal(ADDRESS_BITS, reset_less=True)
-        scales, announced, issues, moves = Signal(init=1), Signal(), Signal(), Signal()
+        announced, room = Signal(), []
+        total, known = Signal(ADDRESS_BITS, reset_less=True), Signal()
+        row_words, announces = Signal(range(config.dense.slices + 2), reset_less=True), Signal()
+        for name, port, value in (
+            ("groups", self.o_group, group),
+            ("reads", self.o_read, group),
+            ("words", self.o_words, total),
+        ):
+            m.submodules[name] = queue = ShallowFifo(port.payload.shape(), depth=ANNOUNCED)
+            wiring.connect(m, queue.o, wiring.flipped(port))
+            m.d.comb += [queue.i.payload.eq(value), queue.i.valid.eq(announces)]
+            room.append(queue.i.ready)
+        m.d.sync += [
+            row_words.eq(command.slices + 1),
+            total.eq(group.rows * row_words),
+            known.eq(full.valid & ~full.ready),
+        ]
+        m.d.comb += announces.eq(known & ~announced & Cat(room).all())
+
+        bank, index, place = Signal(), Signal(range(ROW_BLOCK)), Signal(range(TILE_SLICES))
+        tile, left = (
+            Signal(range(-(-config.dense.slices // TILE_SLICES))),
+            Signal.like(command.slices),
+        )
+        scales, issues, moves = Signal(init=1), Signal(), Signal()
         # The place of a word: its row block, and its number in there.
         found = Signal(
             data.StructLayout({"block": ADDRESS_BITS, "word": ADDRESS_BITS}), reset_less=True
         )
         valid, run = Signal(), self.o_run
-        last_row, last_slice = index + 1 == group.rows, slice_ == command.slices
-        total, known = Signal(ADDRESS_BITS, reset_less=True), Signal()
-        m.d.sync += [
-            total.eq(group.rows * (command.slices + 1)),
-            known.eq(full.valid & ~full.ready),
-        ]
-        scale_bits = exact_log2(config.word_scales)
+        # Of this tile: its last slice, and that none follows.
+        last_place, final = Signal(range(TILE_SLICES)), Signal()
+        row_ends = place == last_place
+        tile_ends = row_ends & (index + 1 == group.rows) & ~scales
+        ends = tile_ends & final
+
+        def begin(slices) -> None:
+            """Begin a tile with so many slices left."""
+            last = slices <= TILE_SLICES
+            m.d.sync += [
+                left.eq(slices),
+                final.eq(last),
+                last_place.eq(Mux(last, slices - 1, TILE_SLICES - 1)),
+            ]
+
         m.d.comb += [
             read.addr.eq(Cat(index, bank)),
-            groups.i.payload.eq(group),
-            words.i.payload.eq(total),
             moves.eq(~run.valid | run.ready),
             issues.eq(announced & (~valid | moves)),
-            full.ready.eq(issues & last_row & last_slice),
+            full.ready.eq(issues & ends),
             requested.eq(full.ready & group.last),
         ]
-        with m.If(known & ~announced & groups.i.ready & words.i.ready):
-            m.d.comb += [groups.i.valid.eq(1), words.i.valid.eq(1)]
+        with m.If(announces):
             m.d.sync += announced.eq(1)
+            begin(command.slices)
         with m.If(moves):
             m.d.sync += [run.valid.eq(valid), run.payload.eq(found.block + found.word)]
             m.d.sync += valid.eq(0)
+        row = read.data.row
+        scale_word = row[exact_log2(config.word_scales) :]
+        slice_word = Cat(row, place, tile) + config.scale_words
         with m.If(issues):
-            row = read.data.row
             m.d.sync += [
                 valid.eq(1),
                 found.block.eq(read.data.block),
-                found.word.eq(Mux(scales, row[scale_bits:], offset + row)),
-                index.eq(index + 1),
+                found.word.eq(Mux(scales, scale_word, slice_word)),
+                scales.eq(0),
             ]
-            with m.If(last_row):
-                m.d.sync += [
-                    index.eq(0),
-                    scales.eq(last_slice),
-                    slice_.eq(Mux(last_slice, 0, slice_ + 1)),
-                    offset.eq(Mux(scales, Const(config.scale_words), offset + ROW_BLOCK)),
-                ]
-                with m.If(last_slice):
-                    m.d.sync += [announced.eq(0), bank.eq(bank + 1)]
+            with m.If(~scales):
+                m.d.sync += place.eq(Mux(row_ends, 0, place + 1))
+            with m.If(~scales & row_ends):
+                m.d.sync += [index.eq(Mux(tile_ends, 0, index + 1)), scales.eq(tile == 0)]
+            with m.If(tile_ends):
+                m.d.sync += [tile.eq(tile + 1), scales.eq(0)]
+                begin(left - TILE_SLICES)
+            with m.If(ends):
+                m.d.sync += [tile.eq(0), scales.eq(1), announced.eq(0), bank.eq(~bank)]

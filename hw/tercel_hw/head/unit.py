@@ -12,10 +12,11 @@ from tercel_hw.head.lane_logits import LaneLogits
 from tercel_hw.head.line_builder import LineBuilder
 from tercel_hw.head.line_run import RUN
 from tercel_hw.head.list_fetch import ListFetch
+from tercel_hw.head.list_reader import ListReader
 from tercel_hw.head.results import HeadResults
 from tercel_hw.head.shortlist import Shortlist
 from tercel_hw.head.unit_config import HeadUnitConfig
-from tercel_hw.memory import FifoConfig, StreamFifo
+from tercel_hw.memory import FifoConfig, RegisterSlice, StreamFifo
 from tercel_hw.shallow_fifo import ShallowFifo
 from tercel_hw.vector.config import command_layout
 
@@ -127,10 +128,7 @@ class HeadUnit(wiring.Component):
         m.submodules.results = results = HeadResults(config.head)
 
         wiring.connect(m, wiring.flipped(self.i_scales), results.i_scales)
-        wiring.connect(m, wiring.flipped(self.i_word), reader.i)
-        wiring.connect(m, reader.o_row, wiring.flipped(self.o_head_row))
         wiring.connect(m, wiring.flipped(self.i_head_sum), logits.i_sum)
-        wiring.connect(m, reader.o_scale, logits.i_scale)
         wiring.connect(m, logits.o, results.i)
         wiring.connect(m, results.o_run, wiring.flipped(self.o_run))
         wiring.connect(m, results.o_line, wiring.flipped(self.o_line))
@@ -139,9 +137,7 @@ class HeadUnit(wiring.Component):
         element = Signal(range(config.dense.slices * config.dense.macs))
         vector = self.o_head_vector
         index_bits = config.dense.macs.bit_length() - 1
-        dense, sweep, blocks = (
-            port.payload for port in (self.o_head_command, logits.i_command, reader.i_command)
-        )
+        dense, sweep = self.o_head_command.payload, logits.i_command.payload
         m.d.comb += [
             vector.payload.slice.eq(element[index_bits:]),
             vector.payload.index.eq(element[:index_bits]),
@@ -149,7 +145,7 @@ class HeadUnit(wiring.Component):
             vector.payload["values"].eq(self.i.payload["values"]),
             dense.slices.eq(command.slices),
             dense.rows.eq(command.rows),
-            [blocks[name].eq(dense[name]) for name in dense.shape().members],
+            reader.i_command.payload.eq(dense),
             [sweep[name].eq(command[name]) for name in ("rows", "limit", "nodes")],
             results.i_command.payload.eq(command),
         ]
@@ -158,12 +154,15 @@ class HeadUnit(wiring.Component):
         if config.head.ternary_rows:
             m.d.comb += sweep.ternary.eq(command.ternary)
             given.append(logits.i_row)
+        readers: list[BlockReader | ListReader] = [reader]
         if config.head.shortlist:
-            lists = self._list(m, command, reader.i_place, logits.i_listed)
+            lists = self._list(m, command, logits.i_listed)
             given.append(lists.rows)
-            m.d.comb += [each.listed.eq(command.two_stage) for each in (sweep, blocks)]
+            readers.append(lists.reader)
+            m.d.comb += sweep.listed.eq(command.two_stage)
             with m.If(command.two_stage):
                 m.d.comb += dense.rows.eq(lists.groups.payload.rows)
+        self._connect_tape(m, readers, command.two_stage, self._scales(m, logits.i_scale))
         if given:
             self._queue_rows(m, given, command.two_stage)
         with m.FSM():
@@ -207,20 +206,50 @@ class HeadUnit(wiring.Component):
                     ]
                     m.next = "group"
                 with m.State("group"):
-                    m.d.comb += self.o_head_command.valid.eq(lists.groups.valid)
-                    with m.If(lists.groups.valid & self.o_head_command.ready):
-                        m.next = "read"
-                with m.State("read"):
-                    # The engine takes no command before the sums of the group before have left.
-                    m.d.comb += [reader.i_command.valid.eq(1), lists.groups.ready.eq(1)]
-                    m.next = "group"
-                    with m.If(lists.groups.payload.last):
+                    m.d.comb += [
+                        self.o_head_command.valid.eq(lists.groups.valid),
+                        lists.groups.ready.eq(self.o_head_command.ready),
+                    ]
+                    taken = lists.groups.valid & self.o_head_command.ready
+                    with m.If(taken & lists.groups.payload.last):
                         m.next = "sweep"
             with m.State("sweep"):
                 # The rows of padding come last.
                 with m.If(Cat(part.i_command.ready for part in parts).all()):
                     m.next = "idle"
         return m
+
+    def _connect_tape(
+        self,
+        m: Module,
+        readers: Sequence[BlockReader | ListReader],
+        two_stage: Signal,
+        scales: stream.Interface,
+    ) -> None:
+        """Connect the tape's words to the reader of blocks or, in two stages, to that of lists; and
+        its rows and scales to their consumers."""
+        for index, reader in enumerate(readers):
+            chosen = two_stage == index if len(readers) > 1 else Const(1)
+            m.d.comb += [
+                reader.i.payload.eq(self.i_word.payload),
+                reader.i.valid.eq(self.i_word.valid & chosen),
+            ]
+            with m.If(chosen):
+                m.d.comb += self.i_word.ready.eq(reader.i.ready)
+                for source, target in ((reader.o_row, self.o_head_row), (reader.o_scale, scales)):
+                    m.d.comb += [
+                        target.payload.eq(source.payload),
+                        target.valid.eq(source.valid),
+                        source.ready.eq(target.ready),
+                    ]
+
+    def _scales(self, m: Module, consumer: stream.Interface) -> stream.Interface:
+        """Return the consumer of row scales; with two readers a queue, as their choice is late."""
+        if not self._config.head.shortlist:
+            return consumer
+        m.submodules.scales = scales = ShallowFifo(consumer.payload.shape(), depth=2)
+        wiring.connect(m, scales.o, consumer)
+        return scales.i
 
     def _queue_rows(
         self, m: Module, consumers: Sequence[stream.Interface], two_stage: Signal
@@ -243,15 +272,11 @@ class HeadUnit(wiring.Component):
             with m.If(chosen):
                 m.d.comb += queue.o.ready.eq(rows.ready)
 
-    def _list(
-        self, m: Module, command: data.View, places: stream.Interface, listed: stream.Interface
-    ) -> "_Lists":
-        """Add the shortlists, and the requests of their rows' words.
+    def _list(self, m: Module, command: data.View, listed: stream.Interface) -> "_Lists":
+        """Add the shortlists, the requests of their rows' words, and the reader of these.
 
         Parameters
         ----------
-        places
-            Consumer of the number of each listed row in its block.
         listed
             Consumer of the listed rows.
         """
@@ -261,10 +286,21 @@ class HeadUnit(wiring.Component):
         for port in (shortlist.i_command, fetch.i_command):
             fields = port.payload
             m.d.comb += [fields[name].eq(command[name]) for name in fields.shape().members]
+        m.submodules.list_reader = reader = ListReader(config)
         m.submodules.listed = rows = ShallowFifo(config.head.listed, depth=LISTED)
-        m.submodules.places = numbers = ShallowFifo(places.payload.shape(), depth=LISTED)
-        wiring.connect(m, rows.o, listed)
-        wiring.connect(m, numbers.o, places)
+        m.submodules.places = numbers = ShallowFifo(reader.i_place.payload.shape(), depth=LISTED)
+        # Lanes of a row decide much: they come from registers.
+        m.submodules.next_listed = following = RegisterSlice(config.head.listed)
+        wiring.connect(m, rows.o, following.i)
+        wiring.connect(m, following.o, listed)
+        wiring.connect(m, numbers.o, reader.i_place)
+        group = reader.i_command
+        m.d.comb += [
+            group.valid.eq(fetch.o_read.valid),
+            fetch.o_read.ready.eq(group.ready),
+            group.payload.rows.eq(fetch.o_read.payload.rows),
+            group.payload.slices.eq(command.slices),
+        ]
         wiring.connect(m, fetch.o_words, wiring.flipped(self.o_words))
         wiring.connect(m, fetch.o_run, wiring.flipped(self.o_word_run))
         # A row goes to all of its consumers at once.
@@ -279,7 +315,7 @@ class HeadUnit(wiring.Component):
             numbers.i.payload.eq(shortlist.o.payload.row),
         ]
         commands = (shortlist.i_command, fetch.i_command)
-        return _Lists(commands=commands, rows=shortlist.i, groups=fetch.o_group)
+        return _Lists(commands=commands, rows=shortlist.i, groups=fetch.o_group, reader=reader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,3 +327,4 @@ class _Lists:
     """Approximate logits."""
     groups: stream.Interface
     """Groups of listed rows whose words are requested."""
+    reader: ListReader

@@ -81,12 +81,6 @@ class HeadUnitConfig:
         return data.StructLayout({"slices": command["full"], "rows": command["rows"]})
 
     @property
-    def blocks(self) -> data.StructLayout:
-        """Layout of the command of the tape's reader; ``listed`` for rows of shortlists."""
-        listed = {"listed": 1} if self.head.shortlist else {}
-        return data.StructLayout({**self.sweep.members, **listed})
-
-    @property
     def group(self) -> data.StructLayout:
         """Layout of a group of listed rows, which are played together: their number."""
         return data.StructLayout({"rows": range(ROW_BLOCK + 1), "last": 1})

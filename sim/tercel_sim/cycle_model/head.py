@@ -11,6 +11,8 @@ from tercel_hw.dense import dense_latency
 from tercel_hw.head import ExponentialSum, HeadUnit, ListFetch, Shortlist
 from tercel_hw.head.exponent_scale import ExponentScale
 from tercel_hw.head.lane_logits import QUEUE_ROWS, LaneLogits
+from tercel_hw.head.list_fetch import TILE_SLICES
+from tercel_hw.head.list_reader import ListReader
 from tercel_hw.head.top_k import PLACES
 from tercel_hw.top import AcceleratorConfig, WordRouter
 from tercel_sim.cycle_model.engine import Rows
@@ -180,15 +182,18 @@ class Head:
         pace = found * (1 + min(fields["buckets"], limit) / count)
         self._request(fields, count, ends + 2 * found, pace)
         latency = ALIGNED + BEAT_LATENCY + dense_latency(self._config.dense)
-        time, left, word = 0.0, self._ready(fields, scaled), before
+        came, time, word, left = 0.0, 0.0, before, self._ready(fields, scaled)
+        least = self._config.dense.chain  # A slice's rows take as many cycles at least.
         for start in range(0, count, ROW_BLOCK):
             size = min(ROW_BLOCK, count - start)
-            time = self._take(time, word, size * (slices + 1))
+            came = self._take(came, word, size * (slices + 1))
             word += size * (slices + 1)
+            # The last tile is played when its last word has come.
+            tile = (slices - 1) % TILE_SLICES + 1
+            time = max(time + slices * max(size, least), came + ListReader.LATENCY + tile * size)
             first = time + latency - size
-            cycles = sum(
-                listed_cycles(row, mine / count, fields) for row in range(start, start + size)
-            )
+            group = range(start, start + size)
+            cycles = sum(listed_cycles(row, mine / count, fields) for row in group)
             left = max(max(left, first) + cycles, time + latency - 1 + nodes)
             time += latency + LENT
         return self._summarise(fields, left)
@@ -211,9 +216,12 @@ class Head:
             places = group % ROW_BLOCK
             words = [blocks + places // config.word_scales]
             words += [blocks + config.scale_words + ROW_BLOCK * s + places for s in range(slices)]
-            for address in np.concatenate(words).tolist():
-                channel.add_run(address, 1, asked)
-                asked += 1
+            by_row = np.stack(words, axis=1)
+            # The scale of each row comes with its words of the first tile.
+            for tile in np.split(by_row, range(TILE_SLICES + 1, slices + 1, TILE_SLICES), axis=1):
+                for address in tile.reshape(-1).tolist():
+                    channel.add_run(address, 1, asked)
+                    asked += 1
 
     @staticmethod
     def _ready(fields: Mapping[str, int], scaled: float) -> float:

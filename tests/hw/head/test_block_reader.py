@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -60,52 +58,6 @@ def test_blocks_are_taken_apart(macs, idle, back_pressure):
     results = run(dut, control, source, rows, row_scales, max_cycles=2000)
     assert results[2] == beats
     assert results[3] == scales
-
-
-@pytest.mark.parametrize("macs", [16, 64])
-def test_a_scale_of_each_word_of_listed_rows(macs, idle, back_pressure):
-    """Groups of listed rows, and a sweep of whole blocks behind them."""
-    plain = shape(macs)
-    config = replace(plain, head=replace(plain.head, ternary_rows=2, shortlist=32))
-    dut = BlockReader(config)
-    rng = np.random.default_rng(3)
-    words, beats, scales = tape(config, SWEEPS[:1])
-    groups, rows = [(16, 2), (3, 1), (1, 2)], []
-    places = rng.integers(0, 16, sum(count for count, _ in groups)).tolist()
-    first = 0
-    for count, slices in reversed(groups):
-        mine, own, chosen = [], [], []
-        for place in places[first : first + count]:
-            numbers = rng.integers(0, 1 << 32, config.word_scales, np.uint32)
-            chosen.append(int(numbers[place % config.word_scales]))
-            mine.append(int.from_bytes(numbers.tobytes(), "little"))
-        own = [rng.bytes(macs) for _ in range(count * slices)]
-        mine += [int.from_bytes(beat, "little") for beat in own]
-        words, beats, scales = mine + words, own + beats, chosen + scales
-        rows.insert(0, places[first : first + count])
-        first += count
-    offered = [{"rows": count, "slices": slices, "listed": 1} for count, slices in groups]
-    offered += [{**command, "listed": 0} for command in commands(SWEEPS[:1])]
-
-    async def control(ctx):
-        await put_all(ctx, dut.i_command, offered)
-
-    async def source(ctx):
-        await put_all(ctx, dut.i, words, idle)
-
-    async def numbers(ctx):
-        await put_all(ctx, dut.i_place, [place for group in rows for place in group], idle)
-
-    async def taken_rows(ctx):
-        taken = await get_all(ctx, dut.o_row, len(beats), back_pressure)
-        return [bytes(byte & 255 for byte in beat) for beat in taken]
-
-    async def row_scales(ctx):
-        return await get_all(ctx, dut.o_scale, len(scales), back_pressure)
-
-    results = run(dut, control, source, numbers, taken_rows, row_scales, max_cycles=2000)
-    assert results[3] == beats
-    assert results[4] == scales
 
 
 def test_words_wait_for_room_for_scales():

@@ -3,16 +3,16 @@ import pytest
 
 from tercel_hw.dense import DenseConfig
 from tercel_hw.head import HeadConfig, HeadUnitConfig
-from tercel_hw.head.list_fetch import ListFetch
+from tercel_hw.head.list_fetch import TILE_SLICES, ListFetch
 from tercel_sim.testbench import get_all, put_all, run
 
 ROWS = 300
-SWEEPS = [(16, 1, 0x7000_0000), (1, 2, 5), (37, 2, 1234), (32, 1, 99)]
+SWEEPS = [(16, 1, 0x7000_0000), (1, 2, 5), (18, 20, 1234), (17, 16, 9)]
 """Listed rows, slices, address of the head."""
 
 
 def shape(macs):
-    dense = DenseConfig(nodes=2, macs=macs, chain=8, slices=2, rows=304)
+    dense = DenseConfig(nodes=2, macs=macs, chain=8, slices=40, rows=304)
     head = HeadConfig(nodes=2, rows=ROWS, ternary_rows=2, shortlist=32, sum_bits=dense.sum_bits)
     return HeadUnitConfig(head=head, dense=dense)
 
@@ -26,10 +26,12 @@ def addresses(config, rows, slices, address):
     """Addresses of the words of a group."""
     blocks = [address + row // 16 * (config.scale_words + 16 * slices) for row in rows]
     places = [row % 16 for row in rows]
-    found = [b + p // config.word_scales for b, p in zip(blocks, places, strict=True)]
-    for slice_ in range(slices):
-        first = config.scale_words + 16 * slice_
-        found += [b + first + p for b, p in zip(blocks, places, strict=True)]
+    found = []
+    for first in range(0, slices, TILE_SLICES):
+        for block, place in zip(blocks, places, strict=True):
+            found += [block + place // config.word_scales] * (first == 0)
+            for slice_ in range(first, min(slices, first + TILE_SLICES)):
+                found.append(block + config.scale_words + 16 * slice_ + place)
     return found
 
 
@@ -56,14 +58,18 @@ def test_the_words_of_each_group_are_requested(macs, idle, back_pressure):
         taken = await get_all(ctx, dut.o_group, len(groups), back_pressure)
         return [(group.rows, group.last) for group in taken]
 
+    async def read(ctx):
+        taken = await get_all(ctx, dut.o_read, len(groups), back_pressure)
+        return [(group.rows, group.last) for group in taken]
+
     async def counted(ctx):
         return await get_all(ctx, dut.o_words, len(words), back_pressure)
 
     async def asked(ctx):
         return await get_all(ctx, dut.o_run, len(runs), back_pressure)
 
-    results = run(dut, control, source, announced, counted, asked, max_cycles=4000)
-    assert results[2:] == [groups, words, runs]
+    results = run(dut, control, source, announced, read, counted, asked, max_cycles=9000)
+    assert results[2:] == [groups, groups, words, runs]
 
 
 def test_a_run_a_cycle_while_the_next_group_is_gathered():
@@ -84,7 +90,7 @@ def test_a_run_a_cycle_while_the_next_group_is_gathered():
         return taken
 
     async def sink(ctx):
-        for port in (dut.o_group, dut.o_words, dut.o_run):
+        for port in (dut.o_group, dut.o_read, dut.o_words, dut.o_run):
             ctx.set(port.ready, 1)
         await ctx.tick().until(dut.i_command.valid)
         offered, cycle = [], 0

@@ -310,14 +310,14 @@ def test_ternary_heads_and_others_alternate(seed):
 TWO_STAGES = {"ternary_rows": 8, "shortlist": 32}
 
 
-def test_two_stages(idle, back_pressure):
+def test_two_stages():
     """Equal logits among them: the row that is earlier in the list is the better one."""
     rng = np.random.default_rng(7)
     sweep = TwoStageSweep.random(rng, count=40, elements=16, top_k=3, argmax=1, sums=1)
     sweep.rows[[19, 12]], sweep.row_scales[[4, 19, 12]] = sweep.rows[4], 0.01
     sweep.x.values[:] = sweep.rows[4]
     sweeps = [sweep, Sweep.random(rng, count=16, elements=16, limit=3, argmax=1)]
-    played = play(shape(**TWO_STAGES), sweeps, idle, back_pressure)
+    played = play(shape(**TWO_STAGES), sweeps, random_gaps(3), random_gaps(4))
     assert played == listed(sweeps)
 
 
