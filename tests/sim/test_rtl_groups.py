@@ -142,6 +142,27 @@ def test_a_corrupt_multiplier(lockstep, random_images, grouped):
     pair.step(TOKENS[:2], ask=all_of(2), path=[0])
 
 
+def test_a_corrupt_code_of_a_shortlist(lockstep, random_images, grouped):
+    """A two-stage pass reports it, one with the whole head does not read it."""
+    model = replace(MODEL, **LISTS["one scale"])
+    pair = lockstep(model, grouped, ddr=DDR["kv260-15.0"], watchdog=1000)
+    asked = Ask(two_stage=True, top_k=3)
+    pair.step(TOKENS[:2], ask=asked)
+    image = random_images(model, grouped)
+    segment, layout = image.segment("shortlist"), image.layout
+    at = layout.padded(4 * layout.block_rows)
+    place, board = segment.first_word + at // layout.word_bytes, pair.rtl.board
+    good = board.read(place, 1)
+    bad = good.copy()
+    bad.reshape(-1)[at % layout.word_bytes] = 255
+    board.write(place, bad)
+    pair.run_pass(TOKENS[:2], ask=all_of(2))
+    with pytest.raises(TercelError, match="reported the errors code and was reset"):
+        pair.rtl.run_pass(TOKENS[:2], ask=asked)
+    board.write(place, good)
+    pair.step(TOKENS[:2], ask=asked, path=[0])
+
+
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("family", MODELS)
 def test_predicted_passes(rtl_device, grouped, family, memory):
