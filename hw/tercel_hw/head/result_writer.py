@@ -97,5 +97,8 @@ class ResultWriter(wiring.Component):
             m.d.sync += [left.eq(left - 1), line.eq(line >> width)]
         with m.If(self.i_line.valid & self.i_line.ready):
             m.d.sync += [lines.eq(lines - 1), more.eq(lines != 1)]
-            m.d.sync += [left.eq(granules), line.eq(self.i_line.payload)]
+            m.d.sync += left.eq(granules)
+        # Also without a line: its many enables do not wait for ``valid``.
+        with m.If(self.i_line.ready):
+            m.d.sync += line.eq(self.i_line.payload)
         return m
