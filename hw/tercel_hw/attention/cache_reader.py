@@ -90,7 +90,8 @@ class CacheReader(wiring.Component):
         keys_at, halves_at, scales_at, slice_at = (
             Signal.like(command.cache, name=f"at{index}", reset_less=True) for index in range(4)
         )
-        left, count = Signal.like(positions), Signal.like(positions)
+        left = Signal.like(positions, reset_less=True)
+        count = Signal.like(positions)
         number, last_slice = Signal.like(command.full, reset_less=True), Signal()
         m.d.comb += [
             count.eq(Mux(left < tile, left, tile)),

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from tercel_hw.float32.encoding import BIAS, SIGNIFICAND_BITS
-from tercel_hw.float32.normaliser import COARSE_BITS, EXPONENT_BITS, NORMAL_BITS, Normaliser
+from tercel_hw.float32.normaliser import (
+    COARSE_BITS,
+    EXPONENT_BITS,
+    NORMAL_BITS,
+    Normaliser,
+    power_of_shift,
+)
 from tercel_hw.float32.primitive import FLOAT32_BITS, Primitive, attach
 from tercel_hw.float32.rounding import pack, round_to_float
 from tercel_hw.float32.shifts import COARSE, leading_zeros, shift_left
@@ -75,17 +81,29 @@ class IntToFloat(Primitive):
         """Normalise an integer of up to 24 bits, which needs no rounding."""
         magnitude = self._magnitude(stages, self.x)
         x = Cat(Const(0, NORMAL_BITS - self._width), magnitude.value)
-        small = ~x[-COARSE_BITS:].any() if self._width > COARSE_BITS else Const(0, 1)
-        # The size has a stage of its own: the normaliser begins with several levels of logic.
-        sized = stages(value=magnitude.value, small=small, sign=magnitude.sign)
-        normaliser = Normaliser(spacing=1)
+        wide = self._width > COARSE_BITS
+        # The shifts of a large and of a small number have a stage of their own: with the choice of
+        # one before it the multiplier would begin late.
+        sized = stages(
+            value=magnitude.value,
+            small=~x[-COARSE_BITS:].any() if wide else Const(0, 1),
+            large_power=power_of_shift(x, 1),
+            small_power=power_of_shift(Cat(Const(0, COARSE_BITS), x[:-COARSE_BITS]), 1)
+            if wide
+            else Const(0, 1),
+            sign=magnitude.sign,
+        )
+        normaliser = Normaliser(spacing=1, given=True)
         attach(
             m,
             "normaliser",
             normaliser,
             self.enable,
             x=Cat(Const(0, NORMAL_BITS - self._width), sized.value),
-            coarse=sized.small if self._width > COARSE_BITS else Const(0, 1),
+            coarse=sized.small if wide else Const(0, 1),
+            power=Mux(sized.small, sized.small_power, sized.large_power)
+            if wide
+            else sized.large_power,
             exponent=Const(BIAS + self._width - 1, EXPONENT_BITS),
         )
         number = Cat(

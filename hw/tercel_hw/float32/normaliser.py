@@ -9,7 +9,7 @@ from tercel_hw.primitives.dsp48e2 import P_BITS, dsp48e2
 from tercel_hw.primitives.dsp48e2_modes import XY, opmode
 from tercel_hw.target import Target
 
-__all__ = ["COARSE_BITS", "EXPONENT_BITS", "NORMAL_BITS", "Normaliser"]
+__all__ = ["COARSE_BITS", "EXPONENT_BITS", "NORMAL_BITS", "Normaliser", "power_of_shift"]
 
 NORMAL_BITS = 27
 """Bits of the number and of the result: the wide factor of a DSP48E2."""
@@ -28,12 +28,16 @@ class Normaliser(Primitive):
     ----------
     spacing
         Granularity of the shifts: 1, or 2 if the next stage normalises by the last place.
+    given
+        True if the stage before knows the power: then it is an input.
 
     Members
     -------
     x : In(27)
     coarse : In(1)
         Set if the highest 16 bits of ``x`` are zero.
+    power : In(16)
+        :func:`power_of_shift` after the coarse step; only if ``given``.
     exponent : In(9)
     o : Out(StructLayout({"x": 27, "exponent": 9}))
         The shifted ``x``; the exponent minus the places, undefined if ``x`` is zero.
@@ -48,15 +52,18 @@ class Normaliser(Primitive):
 
     x: Signal
     coarse: Signal
+    power: Signal
     exponent: Signal
     o: data.View
 
-    def __init__(self, *, spacing: int):
+    def __init__(self, *, spacing: int, given: bool = False):
         if spacing not in (1, 2):
             raise ValueError(f"spacing must be 1 or 2, not {spacing!r}")
         self._spacing = spacing
+        self._given = given
+        power = {"power": COARSE_BITS} if given else {}
         super().__init__(
-            {"x": NORMAL_BITS, "coarse": 1, "exponent": EXPONENT_BITS},
+            {"x": NORMAL_BITS, "coarse": 1, **power, "exponent": EXPONENT_BITS},
             data.StructLayout({"x": NORMAL_BITS, "exponent": EXPONENT_BITS}),
         )
 
@@ -71,7 +78,7 @@ class Normaliser(Primitive):
         # The coarse step copies bits upwards; the copies below are cleared at the output.
         moved = self.x[:low] & self.coarse.replicate(low)
         x = Cat(self.x[:COARSE_BITS], self.x[COARSE_BITS:] | moved)
-        power = self._power(x)
+        power = self.power if self._given else power_of_shift(x, self._spacing)
         places = stages(power=power, coarse=self.coarse, exponent=self.exponent)
         zeros = [
             Cat(bit for shift, bit in enumerate(places.power) if shift >> place & 1).any()
@@ -102,16 +109,17 @@ class Normaliser(Primitive):
         ]
         return m
 
-    def _power(self, x: Value) -> Value:
-        """Return two to the power of the shift; zero without a one in the highest 16 bits."""
-        pairs = [(x[-1 - place], x[-2 - place]) for place in range(0, COARSE_BITS, 2)]
-        ones = [upper | lower for upper, lower in pairs]
-        power = []
-        for index, (upper, lower) in enumerate(pairs):
-            # A wide gate for each pair: a chain through all pairs would be as deep as it is long.
-            free = ~Cat(ones[:index]).any()
-            if self._spacing == 1:
-                power += [free & upper, free & ~upper & lower]
-            else:
-                power += [free & ones[index], Const(0, 1)]
-        return Cat(power)
+
+def power_of_shift(x: Value, spacing: int) -> Value:
+    """Return two to the power of the shift; zero without a one in the highest 16 bits."""
+    pairs = [(x[-1 - place], x[-2 - place]) for place in range(0, COARSE_BITS, 2)]
+    ones = [upper | lower for upper, lower in pairs]
+    power = []
+    for index, (upper, lower) in enumerate(pairs):
+        # A wide gate for each pair: a chain through all pairs would be as deep as it is long.
+        free = ~Cat(ones[:index]).any()
+        if spacing == 1:
+            power += [free & upper, free & ~upper & lower]
+        else:
+            power += [free & ones[index], Const(0, 1)]
+    return Cat(power)

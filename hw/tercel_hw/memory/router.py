@@ -49,10 +49,10 @@ class RoutedConfig:
 
     @property
     def route(self) -> data.StructLayout:
-        """Layout of a queued run: its destination and its number of words."""
+        """Layout of a queued run: its destination and the number of its last word."""
         return data.StructLayout(
             {
-                "beats": unsigned(self.striped.reader.burst.count_width),
+                "last": unsigned(self.striped.reader.burst.count_width),
                 "destination": self._destination,
             }
         )
@@ -139,7 +139,7 @@ class RoutedReader(wiring.Component):
             run.payload.beats.eq(command.payload.beats),
             run.valid.eq(command.valid & routes.w_rdy & ~empty),
             command.ready.eq(empty | (run.ready & routes.w_rdy)),
-            taken.beats.eq(command.payload.beats),
+            taken.last.eq(command.payload.beats - 1),
             taken.destination.eq(command.payload.destination),
             routes.w_en.eq(run.valid & run.ready),
             reader.base.eq(self.base),
@@ -159,7 +159,7 @@ class RoutedReader(wiring.Component):
         route = data.View(self._config.route, routes.r_data)
         sent = Signal(self._config.striped.reader.burst.count_width)
         gone = Signal()
-        last = sent == route.beats - 1
+        last = sent == route.last
         m.d.comb += [
             held.i.payload.eq(words.payload),
             choice.i.payload.eq(1 << route.destination),

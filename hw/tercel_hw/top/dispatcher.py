@@ -85,14 +85,17 @@ class Dispatcher(wiring.Component):
         place = Signal(range(words + 1))
         left = Signal(32)
         taken, first = Signal(), Signal()
-        header, body = command[:HEADER_BITS], command[HEADER_BITS:]
-        number = header[:NUMBER_BITS]
+        number, body = command[:NUMBER_BITS], command[HEADER_BITS:]
         m.d.comb += [
             self.o_run.payload.address.eq(self.address),
             self.o_run.payload.words.eq(self.length * words),
             taken.eq(self.i.valid & self.i.ready),
         ]
+        # Bits of the header beyond the number are judged as they come: they need no place.
+        plain = Signal()
         with m.If(taken):
+            with m.If(place == 0):
+                m.d.sync += plain.eq(self.i.payload[NUMBER_BITS:HEADER_BITS] == 0)
             m.d.sync += command.eq(command >> self._word)
             m.d.sync += command[bits - self._word :].eq(self.i.payload)
         with m.FSM() as fsm:
@@ -116,7 +119,7 @@ class Dispatcher(wiring.Component):
                         m.next = "check"
             with m.State("check"):
                 m.next = "wrong"
-                with m.If(header[NUMBER_BITS:] == 0):
+                with m.If(plain):
                     with m.Switch(number):
                         with m.Case(COMMANDS["begin"].number):
                             right = body[: COMMANDS["begin"].bits] == self._begin

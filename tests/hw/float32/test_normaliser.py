@@ -29,6 +29,14 @@ def test_zero_stays(evaluate, spacing):
     assert [result.x for result in evaluate(Normaliser(spacing=spacing), **operands)] == [0, 0]
 
 
+def test_a_given_power_is_taken(evaluate):
+    operands = {"x": np.int64([1 << 20, 5]), "coarse": np.int64([0, 1])}
+    operands |= {"power": np.int64([1 << 6, 1 << 8]), "exponent": np.int64([300, 300])}
+    results = evaluate(Normaliser(spacing=1, given=True), **operands)
+    assert [result.x for result in results] == [1 << 26, 5 << 24]
+    assert [result.exponent for result in results] == [294, 276]
+
+
 def test_both_forms_are_one(check_forms):
     def normalisers():
         return SideBySide({f"s{spacing}": Normaliser(spacing=spacing) for spacing in (1, 2)})
