@@ -60,7 +60,7 @@ class ScaleQueue(wiring.Component):
         place = Signal(range(config.word_positions))
         position = Signal(range(config.attention.positions))
         # Known from registers that this position, or any, is the last of its head.
-        taken, last, only = Signal(), Signal(), Signal()
+        taken, last, only = Signal(), Signal(), Signal(reset_less=True)
         row_scales = Signal(config.attention.row_scales, reset_less=True)
         m.d.sync += [only.eq(self.positions == 1), last.eq(position + 1 == self.positions)]
         m.d.comb += [

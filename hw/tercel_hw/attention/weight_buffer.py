@@ -143,7 +143,7 @@ class WeightBuffer(wiring.Component):
         return [memory.Memory(shape=shape, depth=depth, init=[], attrs=attrs) for _ in range(2)]
 
     def _offer(self, m: Module, banks, enable, issued, address, odd, pairs, second) -> None:
-        late_odd, late_pairs, late_second = Signal(), Signal(), Signal()
+        late_odd, late_pairs, late_second = (Signal(reset_less=True) for _ in range(3))
         found = []
         for store in banks:
             read = store.read_port()
