@@ -16,6 +16,7 @@ from tercel import numerics
 from tercel.config import PRESETS, ModelConfig
 from tercel.device import Ask, KVCache
 from tercel.device.emulator import EmulatorDevice
+from tercel.device.weights import ModelWeights
 from tercel.image import Image, random_image
 from tercel_hw.top import ACCELERATORS
 from tercel_sim.cycle_model import predict_pass
@@ -37,7 +38,10 @@ def row(*cells: object) -> None:
 def listed(rows: int, nodes: int) -> dict[str, int]:
     """Rows that some node lists: if lists have nothing in common, and if they are independent."""
     apart = min(rows, nodes * ROWS)
-    return {"apart": apart, "independent": round(rows * (1 - (1 - ROWS / rows) ** nodes))}
+    if nodes == 1:
+        return {"two-stage": apart}
+    independent = round(rows * (1 - (1 - ROWS / rows) ** nodes))
+    return {"two-stage, apart": apart, "two-stage, independent": independent}
 
 
 def rates(model: ModelConfig) -> None:
@@ -47,8 +51,8 @@ def rates(model: ModelConfig) -> None:
         for nodes in NODES:
             whole = predict_pass(model, ACCELERATOR, DDR[memory], nodes=nodes, **asked)
             heads = {"whole": whole}
-            for lists, count in listed(model.vocab_size, nodes).items() if nodes > 1 else ():
-                heads[f"two-stage, {lists}"] = predict_pass(
+            for lists, count in listed(model.vocab_size, nodes).items():
+                heads[lists] = predict_pass(
                     model,
                     ACCELERATOR,
                     DDR[memory],
@@ -56,10 +60,6 @@ def rates(model: ModelConfig) -> None:
                     two_stage=True,
                     listed=count,
                     **asked,
-                )
-            if nodes == 1:
-                heads["two-stage"] = predict_pass(
-                    model, ACCELERATOR, DDR[memory], nodes=1, two_stage=True, **asked
                 )
             for name, found in heads.items():
                 rate = f"{found.passes_per_second:.1f}"
@@ -71,7 +71,7 @@ def measured(model: ModelConfig, image: Image, memory: str) -> Iterator[tuple[ob
     """Yield, for each number of nodes, listed rows, simulated and predicted cycles, and bytes."""
     device = RtlDevice(image, accelerator=ACCELERATOR, ddr=DDR[memory], context=CONTEXT)
     emulator = EmulatorDevice(image, nodes=ACCELERATOR.nodes, context=CONTEXT)
-    cache = KVCache(config=model, positions=CONTEXT)
+    weights, cache = ModelWeights(image), KVCache(config=model, positions=CONTEXT)
     for nodes in NODES:
         for each in (device, emulator):
             each.restore(cache, BASE)
@@ -82,9 +82,7 @@ def measured(model: ModelConfig, image: Image, memory: str) -> Iterator[tuple[ob
             raise SystemExit(f"the argmax of {nodes} nodes differs from the emulator's")
         stream = np.stack([golden.hidden[node] for node in every])
         x = numerics.norm_quantise(stream, image.gain("norm"), model.norm_epsilon)
-        sums = numerics.integer_linear(image.ternary("shortlist"), x.values)
-        scores = numerics.dequantise(sums, image.row_scales("shortlist"))
-        count = len(np.unique(numerics.shortlist(scores, ROWS)))
+        count = len(np.unique(weights.listed(x, model.vocab_size)[0]))
         predicted = predict_pass(
             model,
             ACCELERATOR,

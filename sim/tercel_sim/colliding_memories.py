@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, MemoryInstance, Module, Signal, Value
+from amaranth.hdl import Cat, MemoryData, MemoryInstance, Module, Signal, Value
 from amaranth.lib import memory
 
 __all__ = ["CollidingMemories"]
@@ -22,7 +22,8 @@ class CollidingMemories:
     def get_memory(self, described: memory.Memory) -> Module:
         """Return the memory that Amaranth elaborates in place of its own."""
         m = Module()
-        m.submodules.cells = cells = self._cells(described)
+        instance: Any = MemoryInstance  # The stubs describe another class.
+        m.submodules.cells = cells = instance(data=self._contents(described))
         writes = {
             port: cells.write_port(domain=port.domain, addr=port.addr, data=port.data, en=port.en)
             for port in described.write_ports
@@ -51,10 +52,9 @@ class CollidingMemories:
             m.d.comb += Value.cast(port.data).eq(found ^ wrong)
         return m
 
-    def _cells(self, described: memory.Memory) -> Any:
-        """Return the cells of a memory, without ports."""
-        instance: Any = MemoryInstance  # The stubs describe another class.
-        return instance(data=described.data, attrs=described.attrs)
+    def _contents(self, described: memory.Memory) -> MemoryData:
+        """Return the shape, depth and initial contents of a memory."""
+        return described.data
 
 
 def written_bits(port: memory.WritePort) -> Value:

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from amaranth.hdl import Const, MemoryData, MemoryInstance, Shape, ShapeCastable
+from amaranth.hdl import Const, MemoryData, Shape, ShapeCastable
 from amaranth.lib import memory
 
 from tercel_hw.zeroed_memory import ZeroedMemory
@@ -29,16 +29,15 @@ class UnsettledMemories(CollidingMemories):
     def __init__(self, *, seed: int):
         self._draw = random.Random(seed)
 
-    def _cells(self, described: memory.Memory) -> Any:
+    def _contents(self, described: memory.Memory) -> MemoryData:
         old = described.data
         shape: Any = old.shape
         width = Shape.cast(shape).width
-        instance: Any = MemoryInstance  # The stubs describe another class.
         given = any(_bits(shape, word) for word in old.init)
         if given or not described.write_ports or isinstance(described, ZeroedMemory):
-            return instance(data=old, attrs={})
+            return old
         words = [self._draw.getrandbits(width) for _ in range(old.depth)]
-        return instance(data=MemoryData(shape=width, depth=old.depth, init=words), attrs={})
+        return MemoryData(shape=width, depth=old.depth, init=words)
 
 
 def _bits(shape: Any, word: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from tercel.errors import TercelError
 from tercel.json_dataclass import JsonDataclass
 
-__all__ = ["PRESETS", "SHORTLISTS", "ModelConfig"]
+__all__ = ["PRESETS", "SHORTLISTS", "ModelConfig", "check_shortlist"]
 
 ACTIVATIONS = ("silu", "relu2")
 GRANULARITIES = ("tensor", "row", "group")
@@ -21,6 +21,21 @@ VERSION_3_FIELDS = {
 """Fields that version 2 of the image does not know, with their defaults."""
 SHORTLISTS = tuple(1 << bits for bits in range(5, 13))
 """Rows that a two-stage head may list for a node."""
+
+
+def check_shortlist(rows: object) -> None:
+    """Check the rows that a two-stage head lists for a node.
+
+    Raises
+    ------
+    TercelError
+        If they are neither 0 nor one of `SHORTLISTS`.
+    """
+    if isinstance(rows, bool) or rows not in (0, *SHORTLISTS):
+        raise TercelError(
+            f"shortlist must be a power of two in {SHORTLISTS[0]}..{SHORTLISTS[-1]}, or 0 for "
+            f"none, not {rows!r}"
+        )
 
 
 def _is_positive(value: object) -> bool:
@@ -119,7 +134,9 @@ class ModelConfig(JsonDataclass):
             raise TercelError(
                 f'ternary_head needs the granularity "group", not {self.granularity!r}'
             )
-        self._check_shortlist()
+        check_shortlist(self.shortlist)
+        if self.shortlist and self.ternary_head:
+            raise TercelError("shortlist must be 0 with a ternary_head: that is ternary already")
         if self.image_version == 3:
             self._check_version_3()
         for field in ("rope_base", "norm_epsilon"):
@@ -147,16 +164,6 @@ class ModelConfig(JsonDataclass):
             )
         if len(set(ends)) < len(ends):
             raise TercelError(f"eos_tokens must differ from each other, but are {ends!r}")
-
-    def _check_shortlist(self) -> None:
-        rows = self.shortlist
-        if isinstance(rows, bool) or rows not in (0, *SHORTLISTS):
-            raise TercelError(
-                f"shortlist must be a power of two in {SHORTLISTS[0]}..{SHORTLISTS[-1]}, or 0 for "
-                f"none, not {rows!r}"
-            )
-        if rows and self.ternary_head:
-            raise TercelError("shortlist must be 0 with a ternary_head: that is ternary already")
 
     def _check_version_3(self) -> None:
         columns = max(columns for _, columns in self.linears().values())

@@ -13,6 +13,7 @@ from tercel import numerics
 from tercel.config import ModelConfig
 from tercel.device import Ask, KVCache
 from tercel.device.emulator import EmulatorDevice
+from tercel.device.weights import ModelWeights
 from tercel.errors import TercelError
 from tercel_hw.tlmm.config import TlmmConfig
 from tercel_hw.top import ACCELERATORS
@@ -195,9 +196,8 @@ def listed_rows(image, nodes, base):
     found = emulator.run_pass([0] * nodes, ask=Ask(hidden=tuple(range(nodes))))
     stream = np.stack([found.hidden[node] for node in range(nodes)])
     x = numerics.norm_quantise(stream, image.gain("norm"), image.config.norm_epsilon)
-    sums = numerics.integer_linear(image.ternary("shortlist"), x.values)
-    scores = numerics.dequantise(sums, image.row_scales("shortlist"))
-    return len(np.unique(numerics.shortlist(scores, image.config.shortlist)))
+    lists, _ = ModelWeights(image).listed(x, image.config.vocab_size)
+    return len(np.unique(lists))
 
 
 @pytest.mark.parametrize("memory", MEMORIES)

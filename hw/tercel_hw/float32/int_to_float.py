@@ -81,16 +81,17 @@ class IntToFloat(Primitive):
         """Normalise an integer of up to 24 bits, which needs no rounding."""
         magnitude = self._magnitude(stages, self.x)
         x = Cat(Const(0, NORMAL_BITS - self._width), magnitude.value)
-        wide = self._width > COARSE_BITS
+        small, small_power = Const(0, 1), Const(0, 1)
+        if self._width > COARSE_BITS:
+            small = ~x[-COARSE_BITS:].any()
+            small_power = power_of_shift(Cat(Const(0, COARSE_BITS), x[:-COARSE_BITS]), 1)
         # The shifts of a large and of a small number have a stage of their own: with the choice of
         # one before it the multiplier would begin late.
         sized = stages(
             value=magnitude.value,
-            small=~x[-COARSE_BITS:].any() if wide else Const(0, 1),
+            small=small,
             large_power=power_of_shift(x, 1),
-            small_power=power_of_shift(Cat(Const(0, COARSE_BITS), x[:-COARSE_BITS]), 1)
-            if wide
-            else Const(0, 1),
+            small_power=small_power,
             sign=magnitude.sign,
         )
         normaliser = Normaliser(spacing=1, given=True)
@@ -100,10 +101,8 @@ class IntToFloat(Primitive):
             normaliser,
             self.enable,
             x=Cat(Const(0, NORMAL_BITS - self._width), sized.value),
-            coarse=sized.small if wide else Const(0, 1),
-            power=Mux(sized.small, sized.small_power, sized.large_power)
-            if wide
-            else sized.large_power,
+            coarse=sized.small,
+            power=Mux(sized.small, sized.small_power, sized.large_power),
             exponent=Const(BIAS + self._width - 1, EXPONENT_BITS),
         )
         number = Cat(

@@ -133,10 +133,7 @@ def add_shortlist(
         EmulatorDevice(image, nodes=NODES, context=windows.shape[1]), image, windows, told
     )
     of_held = held.repeat_interleave(windows.shape[1]).numpy()
-    known, unknown = (
-        Quantised(values=inputs.values[mask], scale=inputs.scale[mask])
-        for mask in (~of_held, of_held)
-    )
+    known, unknown = inputs.at(~of_held), inputs.at(of_held)
     values, scales = image.rows("head")
     head = torch.from_numpy(numerics.multiply(values.astype(np.float32), scales[:, None]))
     vocabulary = config.vocab_size
@@ -179,8 +176,7 @@ def agreement(
     scales = torch.as_tensor(shortlist.scale).numpy()
     agreeing = 0
     for start in range(0, len(inputs.values), PART):
-        part = slice(start, start + PART)
-        x = Quantised(values=inputs.values[part], scale=inputs.scale[part])
+        x = inputs.at(slice(start, start + PART))
         best = numerics.argmax(numerics.head_logits(rows, row_scales, x))
         scores = numerics.dequantise(numerics.ternary_linear(trits, x.values), scales)
         agreeing += int((numerics.shortlist(scores, size) == best[:, None]).any(axis=1).sum())

@@ -130,8 +130,7 @@ class PassTiming:
         )
         consumer = next(following)
         if consumer.name == "head":
-            waiting = self._config.head.ternary_rows
-            return consumer.fields["nodes"], waiting
+            return consumer.fields["nodes"], self._config.head.ternary_rows
         written = consumer.name == "residual" and consumer.fields["target"] == DUMP
         return self._config.results.line_granules if written else 1, 0
 

@@ -124,10 +124,8 @@ def _random_ask(draw: random.Random, model: ModelConfig, limits: Limits, nodes: 
     mask = None
     if draw.random() < 0.15:
         mask = tuple((draw.random() < 0.7, draw.random() < 0.7) for _ in range(model.layers))
-    most = min(limits.top_k, head_rows or model.vocab_size)
     two_stage = 0 < model.shortlist <= limits.shortlist and draw.random() < 0.6
-    if two_stage:
-        most = min(most, model.shortlist)
+    most = min(limits.most_top_k(two_stage=two_stage), head_rows or model.vocab_size)
     return Ask(
         argmax=draw.random() < 0.7,
         top_k=draw.choice((0, most, draw.randint(1, most))),

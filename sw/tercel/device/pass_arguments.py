@@ -151,15 +151,14 @@ def check_ask(ask: Ask, nodes: int, *, config: ModelConfig, limits: Limits) -> N
     rows = config.vocab_size if ask.head_rows is None else ask.head_rows
     if not 1 <= rows <= config.vocab_size:
         raise TercelError(f"head_rows must be in 1..{config.vocab_size}, not {rows}")
-    most = min(limits.top_k, rows)
     if ask.two_stage:
         check_two_stage(config, limits)
-        most = min(most, config.shortlist)
         if ask.logits:
             raise TercelError(
                 "logits must be empty with two_stage: a two-stage head computes logits of the "
                 "listed rows alone; ask for the top_k, or run the whole head"
             )
+    most = min(limits.most_top_k(two_stage=ask.two_stage), rows)
     if not 0 <= ask.top_k <= most:
         raise TercelError(f"top_k must be in 0..{most}, not {ask.top_k}")
     for name in ("logits", "hidden"):

@@ -25,6 +25,10 @@ class Limits:
     """Rows that a two-stage head lists for a node, at most those of the model's shortlist; with
     fewer the device has no two-stage head for the model."""
 
+    def most_top_k(self, *, two_stage: bool) -> int:
+        """The largest top-k of a whole or of a two-stage head."""
+        return min(self.top_k, self.shortlist) if two_stage else self.top_k
+
 
 @dataclass(frozen=True, kw_only=True)
 class Counters:

@@ -90,10 +90,7 @@ class ModelWeights:
         assert isinstance(self._head, _Rows)
         scores = self._shortlist.unscaled(x, rows)
         lists = numerics.shortlist(scores, self._image.config.shortlist)
-        exact = [
-            self._head.at(ids, Quantised(values=x.values[node, None], scale=x.scale[node, None]))
-            for node, ids in enumerate(lists)
-        ]
+        exact = [self._head.at(ids, x.at(slice(node, node + 1))) for node, ids in enumerate(lists)]
         return lists, np.concatenate(exact)
 
 

@@ -41,6 +41,10 @@ class Quantised:
     values: Int8
     scale: Float32
 
+    def at(self, rows: slice | npt.NDArray[np.bool_]) -> "Quantised":
+        """A part of the rows: those of a slice or a mask."""
+        return Quantised(values=self.values[rows], scale=self.scale[rows])
+
 
 def _round(x: Float32, unit: Float32) -> Int8:
     return np.clip(np.rint(multiply(x, unit)), -LIMIT, LIMIT).astype(np.int8)

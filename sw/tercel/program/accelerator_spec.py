@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tercel.config import SHORTLISTS, ModelConfig
+from tercel.config import ModelConfig, check_shortlist
 from tercel.errors import TercelError
 from tercel.image import CODES, TapeLayout, segments
 from tercel.image.layout import ROW_BLOCK
@@ -103,11 +103,7 @@ class AcceleratorSpec(JsonDataclass):
             )
         if not isinstance(self.qk_norm, bool):
             raise TercelError(f"qk_norm must be true or false, not {self.qk_norm!r}")
-        if isinstance(self.shortlist, bool) or self.shortlist not in (0, *SHORTLISTS):
-            raise TercelError(
-                f"shortlist must be a power of two in {SHORTLISTS[0]}..{SHORTLISTS[-1]}, or 0 for "
-                f"none, not {self.shortlist!r}"
-            )
+        check_shortlist(self.shortlist)
         if self.shortlist and not self.groups:
             raise TercelError("groups must not be 0 with a shortlist, which has scales of rows")
         self._check_layout()

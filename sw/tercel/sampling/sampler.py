@@ -67,7 +67,7 @@ class Sampler:
         self._two_stage = two_stage
         self._rows = vocab_size
         self._top_k = min(config.top_k, vocab_size)
-        sorts = min(limits.top_k, limits.shortlist) if two_stage else limits.top_k
+        sorts = limits.most_top_k(two_stage=two_stage)
         self._device_sorts = 0 < self._top_k <= sorts
         if two_stage and not (config.greedy or self._device_sorts):
             raise TercelError(

@@ -34,7 +34,7 @@ class PassNeeds:
 
         A top-k beyond the device's is cut to it.
         """
-        most = min(limits.top_k, limits.shortlist) if ask.two_stage else limits.top_k
+        most = limits.most_top_k(two_stage=ask.two_stage)
         return replace(
             ask,
             top_k=max(ask.top_k, min(self.top_k, most)),
